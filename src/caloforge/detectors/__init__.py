@@ -1,0 +1,21 @@
+"""The detectors that ship, one constant a file; the table is what names on the command line mean."""
+
+from caloforge.detector import Detector
+from caloforge.detectors.alice_zn import ALICE_ZN
+from caloforge.detectors.alice_zp import ALICE_ZP
+from caloforge.detectors.atlas_em import ATLAS_EM
+from caloforge.errors import UsageError
+
+DETECTORS: dict[str, Detector] = {
+    detector.name: detector for detector in (ALICE_ZN, ALICE_ZP, ATLAS_EM)
+}
+
+
+def detector_of_name(name: str) -> Detector:
+    """The detector of that name; raises UsageError with the names that exist."""
+    if name not in DETECTORS:
+        raise UsageError(f"no detector {name}; there are {', '.join(sorted(DETECTORS))}")
+    return DETECTORS[name]
+
+
+__all__ = ["ALICE_ZN", "ALICE_ZP", "ATLAS_EM", "DETECTORS", "detector_of_name"]
