@@ -1,0 +1,281 @@
+"""One description of a detector, read by data, networks, objectives, evaluation, plots and export.
+
+Shapes: N showers, K cells (all layers, flat, in the order of ``layers``), C conditions.
+A cell of a layer of shape (nx, ny) is [x][y]: its flat number is ``x * ny + y``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from caloforge.errors import DataError, UsageError
+
+Axis = Literal["x", "y"]
+UNREAD = -1
+
+
+class Description(BaseModel):
+    """A frozen, validated record; equal records have equal JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+
+class Condition(Description):
+    """One number that is known of a particle before it showers."""
+
+    name: str
+    unit: str
+    meaning: str = ""
+    vector: str | None = None
+    """The vector that this number is a component of; x and y components swap when axes do."""
+    axis: Axis | None = None
+    """The axis along which it points; a flip of that axis mirrors it."""
+    mirror_at: float = 0.0
+    """Where it is mirrored: 0 for a signed component, pi / 2 for an angle to the y axis."""
+
+
+class Feature(Description):
+    """One input of the networks, computed from conditions inside them.
+
+    ``value`` c, ``log`` ln c, ``slope`` c_1 / |c_2|.
+    """
+
+    name: str
+    kind: Literal["value", "log", "slope"]
+    of: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _takes_its_arguments(self) -> Feature:
+        expected = 2 if self.kind == "slope" else 1
+        if len(self.of) != expected:
+            raise ValueError(f"feature {self.name}: {self.kind} takes {expected} condition(s)")
+        return self
+
+
+class Layer(Description):
+    """A plane of cells, axis 0 along x and axis 1 along y."""
+
+    name: str
+    shape: tuple[int, int]
+    cell_mm: tuple[float, float]
+    depth_mm: float | None = None
+
+    @property
+    def cells(self) -> int:
+        """Number of cells of this layer."""
+        return self.shape[0] * self.shape[1]
+
+    def centres_mm(self, axis: int) -> NDArray[np.float64]:
+        """Cell centres along an axis, in mm from the middle of the layer.  (n,)"""
+        n = self.shape[axis]
+        return (np.arange(n) - (n - 1) / 2) * self.cell_mm[axis]
+
+
+class Channels(Description):
+    """A named read-out scheme: which channel each cell is summed into."""
+
+    scheme: str
+    labels: tuple[str, ...]
+    of_cell: tuple[int, ...]
+    """Channel number of each flat cell; -1 where the cell is not read out."""
+    source: str
+
+    @cached_property
+    def matrix(self) -> NDArray[np.float32]:
+        """Membership of cells in channels, so that sums are one product.  (K, channels)"""
+        members = np.asarray(self.of_cell)[:, None] == np.arange(len(self.labels))
+        return members.astype(np.float32)
+
+
+class Symmetry(Description):
+    """A change of the image and of the conditions that leaves the physics alone."""
+
+    flip_x: bool = False
+    flip_y: bool = False
+    transpose: bool = False
+
+    @property
+    def name(self) -> str:
+        """Readable name, ``identity`` or for example ``flip_x+transpose``."""
+        parts = [part for part in ("flip_x", "flip_y", "transpose") if getattr(self, part)]
+        return "+".join(parts) or "identity"
+
+
+class Detector(Description):
+    """Layers, conditions, channels, features and symmetries of one detector."""
+
+    name: str
+    title: str
+    quantity: str
+    unit: str
+    counts: bool
+    """True where a cell holds a whole number of quanta (written as uint16)."""
+    signed: bool = False
+    """True where a cell may be negative (coordinates of the 2-D benchmark)."""
+    quantum: float = 1.0
+    """Cell value, in ``unit``, that networks take as one: encode(x) = ln(1 + x / quantum)."""
+    layers: tuple[Layer, ...]
+    conditions: tuple[Condition, ...]
+    features: tuple[Feature, ...]
+    channels: tuple[Channels, ...]
+    """Read-out schemes; the first one is the default."""
+    symmetries: tuple[Symmetry, ...] = (Symmetry(),)
+    distance_cm: float | None = None
+    """From the interaction point to the front face, where particles fly straight."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Detector:
+        known = set(self.columns)
+        for feature in self.features:
+            if missing := set(feature.of) - known:
+                raise ValueError(f"feature {feature.name} uses unknown conditions {missing}")
+        for scheme in self.channels:
+            if len(scheme.of_cell) != self.cells:
+                raise ValueError(f"scheme {scheme.scheme} describes {len(scheme.of_cell)} cells")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the conditions, in the order of their columns."""
+        return tuple(condition.name for condition in self.conditions)
+
+    @property
+    def cells(self) -> int:
+        """Number of cells K of all layers."""
+        return sum(layer.cells for layer in self.layers)
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """Names of the read-out schemes, the default first."""
+        return tuple(channels.scheme for channels in self.channels)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of what a file must agree on: cells, columns and units; new schemes keep it."""
+        contract = {
+            "name": self.name,
+            "unit": self.unit,
+            "layers": [[layer.name, layer.shape, layer.cell_mm] for layer in self.layers],
+            "conditions": [[condition.name, condition.unit] for condition in self.conditions],
+        }
+        return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:16]
+
+    def column(self, name: str) -> int:
+        """Column number of a condition."""
+        if name not in self.columns:
+            raise UsageError(f"{self.name} has no condition {name}; it has {list(self.columns)}")
+        return self.columns.index(name)
+
+    def scheme(self, name: str | None = None) -> Channels:
+        """Read-out scheme of that name, or the default one.
+
+        Raises UsageError with the names that exist.
+        """
+        for channels in self.channels:
+            if name in (None, channels.scheme):
+                return channels
+        raise UsageError(f"{self.name} has no scheme {name}; it has {list(self.schemes)}")
+
+    def offsets(self) -> list[int]:
+        """First flat cell of each layer, and K.  (layers + 1)"""
+        return [0, *np.cumsum([layer.cells for layer in self.layers]).tolist()]
+
+    def split(self, showers: Any) -> dict[str, Any]:
+        """Images of the layers, for numpy arrays and torch tensors.  (N, K) -> {layer: (N, nx, ny)}
+
+        Raises DataError when the number of cells is another one.
+        """
+        if showers.shape[-1] != self.cells:
+            raise DataError(f"{self.name} has {self.cells} cells, not {showers.shape[-1]}")
+        starts = self.offsets()
+        return {
+            layer.name: showers[..., start : start + layer.cells].reshape(-1, *layer.shape)
+            for layer, start in zip(self.layers, starts, strict=False)
+        }
+
+    def join(self, images: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Flat showers from the images of the layers, the inverse of ``split``.  (N, K)"""
+        flat = []
+        for layer in self.layers:
+            image = images[layer.name]
+            if image.shape[1:] != layer.shape:
+                raise DataError(f"{self.name}/{layer.name} is {layer.shape}, not {image.shape[1:]}")
+            flat.append(image.reshape(len(image), -1))
+        return np.concatenate(flat, axis=1)
+
+    def read_out(self, showers: NDArray[Any], scheme: str | None = None) -> NDArray[np.float64]:
+        """Channel sums in the detector's unit, by the named scheme.  (N, K) -> (N, channels)"""
+        sums = showers.astype(np.float32, copy=False) @ self.scheme(scheme).matrix
+        return sums.astype(np.float64)
+
+    def cell_order(self, symmetry: Symmetry) -> NDArray[np.int64]:
+        """Where each cell of the transformed shower comes from: ``new = old[:, order]``.  (K,)
+
+        Raises UsageError when a transposition meets a layer that is not square.
+        """
+        orders = []
+        for layer, start in zip(self.layers, self.offsets(), strict=False):
+            index = start + np.arange(layer.cells).reshape(layer.shape)
+            index = index[::-1] if symmetry.flip_x else index
+            index = index[:, ::-1] if symmetry.flip_y else index
+            if symmetry.transpose and layer.shape[0] != layer.shape[1]:
+                raise UsageError(f"{self.name}/{layer.name} is not square: no transposition")
+            orders.append((index.T if symmetry.transpose else index).ravel())
+        return np.concatenate(orders)
+
+    def transform_conditions(
+        self, conditions: NDArray[np.float64], symmetry: Symmetry
+    ) -> NDArray[np.float64]:
+        """Conditions of the transformed shower (flips first, then the swap).  (N, C)"""
+        flipped = {"x": symmetry.flip_x, "y": symmetry.flip_y, None: False}
+        mirrored = conditions.copy()
+        for number, condition in enumerate(self.conditions):
+            if flipped[condition.axis]:
+                mirrored[:, number] = 2 * condition.mirror_at - mirrored[:, number]
+        return mirrored[:, self._column_order(symmetry.transpose)]
+
+    def _column_order(self, transpose: bool) -> list[int]:
+        """Columns after an exchange of x and y."""
+        order = list(range(len(self.conditions)))
+        if not transpose:
+            return order
+        place = {(c.vector, c.axis): number for number, c in enumerate(self.conditions) if c.vector}
+        for (vector, axis), number in place.items():
+            if axis is not None:
+                order[number] = place[(vector, "y" if axis == "x" else "x")]
+        return order
+
+
+def checkerboard(
+    shape: tuple[int, int],
+    *,
+    scheme: str,
+    common_parity: int,
+    towers: NDArray[np.int64],
+    labels: tuple[str, ...],
+    source: str,
+) -> Channels:
+    """A scheme in which every other cell feeds the common channel (the last one), others a tower.
+
+    A cell [x][y] is common when ``(x + y) % 2 == common_parity``; else it feeds ``towers[x][y]``.
+    """
+    x, y = np.indices(shape)
+    channel = np.where((x + y) % 2 == common_parity, len(labels) - 1, towers)
+    return Channels(
+        scheme=scheme, labels=labels, of_cell=tuple(channel.ravel().tolist()), source=source
+    )
+
+
+def quadrants(shape: tuple[int, int], order: tuple[int, int, int, int]) -> NDArray[np.int64]:
+    """Tower number of each cell, ``order`` naming (low x, low y), (low, high), (high, low), (high, high).  (nx, ny)"""
+    x, y = np.indices(shape)
+    corner = 2 * (x >= shape[0] // 2) + (y >= shape[1] // 2)
+    return np.asarray(order)[corner]

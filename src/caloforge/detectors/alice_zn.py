@@ -1,0 +1,88 @@
+"""The ALICE neutron Zero Degree Calorimeter (ZN).
+
+Geometry: AliceO2 ``Detectors/ZDC/base/include/ZDCBase/Geometry.h`` (44 x 44 quartz fibres, pitch
+1.6 mm, front face 112.6 m from the interaction point). A pixel is [x][y] and counts what O2 calls
+nphe ("photons" in the papers).
+"""
+
+from caloforge.detector import (
+    Condition,
+    Detector,
+    Feature,
+    Layer,
+    Symmetry,
+    checkerboard,
+    quadrants,
+)
+
+SHAPE = (44, 44)
+TOWERS = ("tower1", "tower2", "tower3", "tower4", "common")
+
+ZDC_CONDITIONS = (
+    Condition(name="Energy", unit="GeV", meaning="total energy"),
+    Condition(name="Vx", unit="cm", meaning="vertex", vector="V", axis="x"),
+    Condition(name="Vy", unit="cm", meaning="vertex", vector="V", axis="y"),
+    Condition(name="Vz", unit="cm", meaning="vertex", vector="V"),
+    Condition(name="Px", unit="GeV/c", meaning="momentum", vector="P", axis="x"),
+    Condition(name="Py", unit="GeV/c", meaning="momentum", vector="P", axis="y"),
+    Condition(name="Pz", unit="GeV/c", meaning="momentum", vector="P"),
+    Condition(name="mass", unit="MeV", meaning="mass"),
+    Condition(name="charge", unit="e", meaning="electric charge"),
+)
+"""Order and units of the nine conditions, on which all public codes agree."""
+
+ZDC_FEATURES = (
+    Feature(name="log_energy", kind="log", of=("Energy",)),
+    Feature(name="slope_x", kind="slope", of=("Px", "Pz")),
+    Feature(name="slope_y", kind="slope", of=("Py", "Pz")),
+    Feature(name="Vx", kind="value", of=("Vx",)),
+    Feature(name="Vy", kind="value", of=("Vy",)),
+    Feature(name="Vz", kind="value", of=("Vz",)),
+    Feature(name="mass", kind="value", of=("mass",)),
+    Feature(name="charge", kind="value", of=("charge",)),
+)
+"""The impact point is 112.6 m x slope; standardised momenta hide it at low energy."""
+
+ALICE_ZN = Detector(
+    name="alice_zn",
+    title="ALICE ZN",
+    quantity="photons",
+    unit="counts",
+    counts=True,
+    layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(1.6, 1.6), depth_mm=1000.0),),
+    conditions=ZDC_CONDITIONS,
+    features=ZDC_FEATURES,
+    channels=(
+        checkerboard(
+            SHAPE,
+            scheme="paper-zn",
+            common_parity=1,
+            towers=quadrants(SHAPE, (0, 1, 2, 3)),
+            labels=TOWERS,
+            source="O2 calculateChannels, m-wojnar/zdc utils/wasserstein.py: scheme A of zdc.md b1",
+        ),
+        checkerboard(
+            SHAPE,
+            scheme="paper-zp",
+            common_parity=0,
+            towers=quadrants(SHAPE, (2, 3, 0, 1)),
+            labels=TOWERS,
+            source="public code of arXiv:2406.03263, get_channel_masks: scheme B of zdc.md b1",
+        ),
+        checkerboard(
+            SHAPE,
+            scheme="o2",
+            common_parity=0,
+            towers=quadrants(SHAPE, (0, 2, 1, 3)),
+            labels=TOWERS,
+            source="O2 SpatialPhotonResponse.cxx, FastSimToHits: scheme C of zdc.md b1",
+        ),
+    ),
+    symmetries=tuple(
+        Symmetry(flip_x=flip_x, flip_y=flip_y, transpose=transpose)
+        for transpose in (False, True)
+        for flip_y in (False, True)
+        for flip_x in (False, True)
+    ),
+    distance_cm=11260.0,
+)

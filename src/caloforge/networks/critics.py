@@ -1,0 +1,120 @@
+"""Critics: how real does a shower look for its conditions, and what was seen in it.
+
+Shapes: N rows, K cells, C conditions, F features.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector
+from caloforge.networks.scales import ConditionScale, ResponseScale
+
+
+class Verdict(NamedTuple):
+    """What the critic says: the logit of being real, and its penultimate features."""
+
+    logit: Tensor
+    features: Tensor
+
+
+class CriticConfig(BaseModel):
+    """Which critic is built; its sizes come from the detector."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["light", "reference"] = "light"
+
+    def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
+        """The critic for a detector, with its scaling inside."""
+        return CRITICS[self.kind](detector, scaling)
+
+
+class LightCritic(nn.Module):
+    """Strided convolutions, no normalisation; conditions join after the image is read."""
+
+    def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
+        super().__init__()
+        self.detector = detector
+        self.scale = ResponseScale(detector)
+        self.conditions = ConditionScale(detector, scaling)
+        self.eyes = nn.ModuleDict({layer.name: strided_eye() for layer in detector.layers})
+        seen = sum(self._see(torch.zeros(1, detector.cells)).shape[1:])
+        self.join = nn.Linear(seen + self.conditions.size, 128)
+        self.features = nn.Linear(128 + self.conditions.size, 64)
+        self.logit = nn.Linear(64, 1)
+
+    def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
+        known = self.conditions(conditions)
+        hidden = leaky_relu(self.join(torch.cat([self._see(showers), known], dim=1)), 0.2)
+        features = leaky_relu(self.features(torch.cat([hidden, known], dim=1)), 0.2)
+        return Verdict(self.logit(features)[:, 0], features)
+
+    def _see(self, showers: Tensor) -> Tensor:
+        images = self.detector.split(self.scale.encode(showers))
+        return torch.cat([self.eyes[name](image[:, None]) for name, image in images.items()], dim=1)
+
+
+def strided_eye() -> nn.Sequential:
+    """Reads one layer's image at a quarter, then an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(32, 64, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(64, 64, 3, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+    )
+
+
+class ReferenceCritic(nn.Module):
+    """The authors' critic: two 3x3 convolutions with pooling, dense 128 and 64.
+
+    Public code of arXiv:2406.03263; the activated 64-vector is the papers' "latent" of the image.
+    """
+
+    def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
+        super().__init__()
+        self.detector = detector
+        self.scale = ResponseScale(detector)
+        self.conditions = ConditionScale(detector, scaling)
+        (layer,) = detector.layers
+        self.name = layer.name
+        self.see = nn.Sequential(
+            nn.Conv2d(1, 32, 3),
+            *authors_block(nn.BatchNorm2d(32)),
+            nn.MaxPool2d(2),
+            nn.Conv2d(32, 16, 3),
+            *authors_block(nn.BatchNorm2d(16)),
+            nn.MaxPool2d((2, 1)),
+            nn.Flatten(),
+        )
+        shape = torch.zeros(2, 1, *layer.shape)
+        seen = self.see(shape).shape[1] + self.conditions.size
+        self.features = nn.Sequential(
+            nn.Linear(seen, 128),
+            *authors_block(nn.BatchNorm1d(128)),
+            nn.Linear(128, 64),
+            *authors_block(nn.BatchNorm1d(64)),
+        )
+        self.logit = nn.Linear(64, 1)
+
+    def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
+        image = self.detector.split(self.scale.encode(showers))[self.name][:, None]
+        known = self.conditions(conditions)
+        features = self.features(torch.cat([self.see(image), known], dim=1))
+        return Verdict(self.logit(features)[:, 0], features)
+
+
+def authors_block(normalisation: nn.Module) -> tuple[nn.Module, ...]:
+    """The order that the public codes use after each layer."""
+    return normalisation, nn.Dropout(0.2), nn.LeakyReLU(0.1)
+
+
+CRITICS: dict[str, type[nn.Module]] = {"light": LightCritic, "reference": ReferenceCritic}

@@ -1,0 +1,57 @@
+"""Where physical units become network numbers, and back. Nothing outside networks is scaled.
+
+Shapes: N rows, C conditions, F features, K cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector
+
+FEATURES: dict[str, Callable[..., Tensor]] = {
+    "value": lambda c: c,
+    "log": torch.log,
+    "slope": lambda numerator, denominator: numerator / denominator.abs(),
+}
+"""What each kind of ``caloforge.detector.Feature`` computes."""
+
+
+class ConditionScale(nn.Module):
+    """Standardised features of physical conditions.  (N, C) -> (N, F)"""
+
+    def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
+        super().__init__()
+        self._features = [
+            (FEATURES[feature.kind], [detector.column(name) for name in feature.of])
+            for feature in scaling.features
+        ]
+        self.size = len(scaling.features)
+        self.register_buffer("mean", torch.as_tensor(scaling.mean, dtype=torch.float32))
+        self.register_buffer("std", torch.as_tensor(scaling.std, dtype=torch.float32))
+
+    def forward(self, conditions: Tensor) -> Tensor:
+        columns = [kind(*(conditions[:, c] for c in of)) for kind, of in self._features]
+        scaled: Tensor = (torch.stack(columns, dim=1) - self.mean) / self.std
+        return scaled
+
+
+class ResponseScale(nn.Module):
+    """Cells in units of the detector's quantum, on a log scale unless they are signed."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.quantum, self.signed = detector.quantum, detector.signed
+
+    def encode(self, showers: Tensor) -> Tensor:
+        """ln(1 + x / quantum).  (N, K) -> (N, K)"""
+        ratio = showers / self.quantum
+        return ratio if self.signed else torch.log1p(ratio)
+
+    def decode(self, encoded: Tensor) -> Tensor:
+        """The inverse of ``encode``, in the detector's unit.  (N, K) -> (N, K)"""
+        return (encoded if self.signed else torch.exp(encoded) - 1) * self.quantum

@@ -1,0 +1,60 @@
+"""Terms by the name they carry in recipes, logs and on the command line."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from caloforge.errors import UsageError
+from caloforge.objectives.adversarial import Minimax, NonSaturating
+from caloforge.objectives.core import NonFinite, Objective, Round, Rows, Term
+from caloforge.objectives.diversity import ModeSeeking, SelectiveDiversity
+from caloforge.objectives.penalties import R1
+from caloforge.objectives.score import EnergyScore
+
+TERMS: dict[str, type[Term]] = {
+    term.__name__: term
+    for term in (EnergyScore, Minimax, ModeSeeking, NonSaturating, R1, SelectiveDiversity)
+}
+
+
+def objective_record(objective: Objective) -> dict[str, dict[str, Any]]:
+    """An objective as plain data: {term: {weight, fields}}."""
+    return {
+        type(term).__name__: {"weight": weight, **term.model_dump()}
+        for weight, term in objective.terms
+    }
+
+
+def objective_from_record(record: Objective | Mapping[str, Mapping[str, Any]]) -> Objective:
+    """The inverse of ``objective_record``; raises UsageError with the names that exist."""
+    if isinstance(record, Objective):
+        return record
+    terms = []
+    for name, fields in record.items():
+        if name not in TERMS:
+            raise UsageError(f"objective: no term {name}; there are {', '.join(sorted(TERMS))}")
+        numbers = dict(fields)
+        weight = float(numbers.pop("weight", 1.0))
+        try:
+            terms.append((weight, TERMS[name](**numbers)))
+        except ValidationError as error:
+            flaw = error.errors()[0]
+            raise UsageError(f"objective.{name}.{flaw['loc'][0]}: {flaw['msg']}") from error
+    return Objective(terms=tuple(terms))
+
+
+__all__ = [
+    "R1",
+    "TERMS",
+    "EnergyScore",
+    "Minimax",
+    "ModeSeeking",
+    "NonFinite",
+    "NonSaturating",
+    "Objective",
+    "Round",
+    "Rows",
+    "SelectiveDiversity",
+    "Term",
+]

@@ -1,0 +1,176 @@
+"""A recipe: everything that decides what a training run does. The only configuration there is."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
+
+from caloforge.detector import Detector
+from caloforge.detectors import detector_of_name
+from caloforge.errors import UsageError
+from caloforge.networks.critics import CriticConfig
+from caloforge.networks.generators import GeneratorConfig
+from caloforge.objectives import Objective, objective_from_record, objective_record
+
+RECIPE_FORMAT = "caloforge-recipe"
+RECIPE_VERSION = 1
+
+
+class Part(BaseModel):
+    """A frozen, validated part of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Adam(Part):
+    """Adam for one player."""
+
+    learning_rate: float = Field(default=2e-4, gt=0)
+    beta1: float = Field(default=0.5, ge=0, lt=1)
+    beta2: float = Field(default=0.99, ge=0, lt=1)
+
+
+class Optimisers(Part):
+    """One optimiser per player."""
+
+    generator: Adam = Adam()
+    critic: Adam = Adam()
+    helper: Adam = Adam()
+
+
+class Data(Part):
+    """What a batch is and which particles are trained on."""
+
+    particles: int = Field(default=16, ge=1)
+    """Particles in a batch."""
+    repeats: int = Field(default=8, ge=1)
+    """Rows of each particle in a batch."""
+    symmetries: bool = True
+    """Exact symmetries of the detector as augmentation."""
+    spread_scale: Literal["counts", "log1p"] = "log1p"
+    spread_relative: bool = False
+    """Divide the spread by the square root of the mean total."""
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    test: float = Field(default=0.1, gt=0, lt=1)
+    """Fractions of the particles kept for choosing and for judging."""
+    split: Literal["particle", "row"] = "particle"
+    """A split by row leaks conditions into the test; for published protocols only."""
+    split_seed: int = 0
+    """Decides which particles are kept, apart from the seed of the run."""
+    showers_per_particle: int | None = Field(default=None, ge=1)
+    """Train on at most so many showers of each particle."""
+    buffer_rows: int = Field(default=65536, ge=1)
+    """Rows held in memory while reading."""
+
+
+class Training(Part):
+    """How long, how often judged, what is kept."""
+
+    steps: int = Field(default=2000, ge=1)
+    critic_steps: int = Field(default=1, ge=0)
+    """Rounds of the critic before each round of the generator."""
+    decay_from: float = Field(default=0.5, ge=0, le=1)
+    """Part of the run after which learning rates fall linearly to zero."""
+    average: float | None = Field(default=0.99, gt=0, lt=1)
+    """Decay of the running average of the generator's weights, the one that ships."""
+    validation_interval: int = Field(default=200, ge=1)
+    """Steps between scores on the validation particles; the best generator is kept."""
+    checkpoint_interval: int = Field(default=200, ge=1)
+    """Steps between checkpoints."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """``auto`` takes bfloat16 where the hardware gains by it."""
+
+
+class Recipe(Part):
+    """One training run, whole: same recipe, data and seed, same result."""
+
+    name: str
+    detector: str = "alice_zn"
+    citation: str = ""
+    """The paper that the recipe follows."""
+    generator: GeneratorConfig = GeneratorConfig()
+    critic: CriticConfig = CriticConfig()
+    objective: Annotated[
+        Objective, BeforeValidator(objective_from_record), PlainSerializer(objective_record)
+    ]
+    optimisers: Optimisers = Optimisers()
+    data: Data = Data()
+    training: Training = Training()
+    sampling: Literal["rounding", "poisson"] = "rounding"
+    """How counts are drawn from expected counts, in training and in generation alike."""
+    seed: int = 0
+
+    def resolve(self) -> Detector:
+        """The detector that the recipe names."""
+        return detector_of_name(self.detector)
+
+    def to_json(self) -> str:
+        """The recipe as a JSON document with format and version."""
+        header = {"format": RECIPE_FORMAT, "version": RECIPE_VERSION}
+        return json.dumps(header | self.model_dump(mode="json"), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """The inverse of ``to_json``; raises UsageError for anything else."""
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"recipe: not JSON ({error})") from error
+        if not isinstance(record, dict) or record.pop("format", None) != RECIPE_FORMAT:
+            raise UsageError(f"recipe: not a {RECIPE_FORMAT} document")
+        if record.pop("version", None) != RECIPE_VERSION:
+            raise UsageError(f"recipe: this caloforge reads version {RECIPE_VERSION}; upgrade it")
+        return recipe_from_record(record)
+
+
+def recipe_from_record(record: dict[str, Any]) -> Recipe:
+    """A validated recipe; raises UsageError that names the path and the flaw."""
+    try:
+        return Recipe.model_validate(record)
+    except ValidationError as error:
+        flaw = error.errors()[0]
+        path = ".".join(str(part) for part in flaw["loc"])
+        raise UsageError(f"recipe: {path}: {flaw['msg']} (got {flaw['input']!r})") from error
+
+
+def override(recipe: Recipe, settings: list[str]) -> Recipe:
+    """The recipe with ``path=value`` settings applied, for example ``training.steps=100``.
+
+    Raises UsageError for an unknown path, with the names that are valid there.
+    """
+    record = recipe.model_dump(mode="json")
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting}: write path=value, for example training.steps=100")
+        _assign(record, path, _value(text))
+    return recipe_from_record(record)
+
+
+def _assign(record: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    place: Any = record
+    for depth, name in enumerate([*parents, last]):
+        if not isinstance(place, dict) or name not in place:
+            names = ", ".join(sorted(place)) if isinstance(place, dict) else "nothing below it"
+            where = ".".join(path.split(".")[:depth]) or "the recipe"
+            raise UsageError(f"--set {path}: {where} has no {name}; valid: {names}")
+        if depth < len(parents):
+            place = place[name]
+    place[last] = value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
