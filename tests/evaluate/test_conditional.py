@@ -1,0 +1,159 @@
+"""Conditional W1 against loops, and what it must see that the marginal one cannot."""
+
+import dataclasses
+import time
+
+import numpy as np
+import pytest
+
+from caloforge.errors import DataError
+from caloforge.evaluate import conditional_w1, fast_score, w1, w1_channels
+from caloforge.evaluate.conditional import particle_w1
+from caloforge.evaluate.repeats import (
+    describe,
+    draw,
+    equal_numbers,
+    halve,
+    require_same_conditions,
+    shared_slots,
+    slots,
+)
+from tests.evaluate.stand_in import SMALL, energies, showers
+
+
+def test_particle_w1_is_w1_of_each_particle_and_channel():
+    rng = np.random.default_rng(0)
+    slot = np.repeat([0, 1, 3], [4, 1, 3])
+    first, second = rng.normal(size=(8, 2)), rng.normal(size=(8, 2))
+    result = particle_w1(first, second, slot, 4)
+    for particle in (0, 1, 3):
+        rows = slot == particle
+        for channel in range(2):
+            assert result[particle, channel] == pytest.approx(
+                w1(first[rows, channel], second[rows, channel])
+            )
+    assert (result[2] == 0).all()
+
+
+def test_halves_are_disjoint_equal_and_of_the_same_particle():
+    particle = np.array([5, 5, 5, 5, 5, 2, 2, 9, 7, 7, 7])
+    names, slot = slots(particle)
+    assert names.tolist() == [5, 2, 9, 7]
+    numbers = equal_numbers(slot, slot, 4)
+    assert numbers.tolist() == [2, 1, 0, 1]
+    seen = set()
+    for seed in range(60):
+        halves = halve(slot, numbers, np.random.default_rng(seed))
+        assert not set(halves.first) & set(halves.second)
+        for rows in (halves.first, halves.second):
+            assert (slot[rows] == halves.slot).all()
+        seen.update(halves.first.tolist())
+    assert seen == set(range(11)) - {7}
+
+
+def test_every_row_is_drawn_equally_often():
+    slot = np.repeat([0, 1], [8, 5])
+    rng = np.random.default_rng(1)
+    times = np.zeros(13)
+    for _ in range(2000):
+        times[draw(slot, np.array([4, 2]), rng)] += 1
+    assert times[:8] / 2000 == pytest.approx(np.full(8, 4 / 8), abs=0.05)
+    assert times[8:] / 2000 == pytest.approx(np.full(5, 2 / 5), abs=0.05)
+
+
+def test_numbers_follow_the_smaller_side_and_strangers_are_left_out():
+    real = np.array([1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3])
+    other = np.array([3, 1, 8, 3, 1, 1, 8])
+    names, slot_real, slot_other = shared_slots(real, other)
+    assert names.tolist() == [1, 3]
+    assert slot_real.tolist() == [0] * 4 + [-1] * 2 + [1] * 6
+    assert slot_other.tolist() == [1, 0, -1, 1, 0, 0, -1]
+    assert equal_numbers(slot_real, slot_other, 2).tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ([4, 4], "4 v 4"),
+        ([0, 0], "no repeats"),
+        ([], "no repeats"),
+        ([1, 4, 4], "1-4 v as many (median 4)"),
+    ],
+)
+def test_numbers_in_words(numbers, words):
+    assert describe(np.array(numbers, dtype=int)) == words
+
+
+def test_a_generator_that_ignores_its_conditions_is_seen_only_per_particle():
+    energy = energies(60, 0)
+    real, same = showers(energy, 8, 1), showers(energy, 8, 2)
+    order = np.random.default_rng(3).permutation(len(real))
+    ignoring = dataclasses.replace(same, cells=same.cells[order])
+    sums, good, bad = (SMALL.read_out(s.cells) for s in (real, same, ignoring))
+    rng = np.random.default_rng(4)
+    result = conditional_w1(sums, good, real.particle, same.particle, rng=rng)
+    assert result.numbers.tolist() == [4] * 60
+    assert result.mean == pytest.approx(result.floor_mean, rel=0.15)
+    ignored = conditional_w1(sums, bad, real.particle, ignoring.particle, rng=rng)
+    assert ignored.mean > 3 * ignored.floor_mean
+    assert w1_channels(sums, bad).mean() == pytest.approx(w1_channels(sums, good).mean(), abs=1e-9)
+
+
+def test_the_order_of_the_generated_rows_does_not_matter():
+    energy = energies(20, 0)
+    real, made = showers(energy, 6, 1), showers(energy, 6, 2)
+    order = np.random.default_rng(5).permutation(len(made))
+    moved = dataclasses.replace(
+        made,
+        cells=made.cells[order],
+        conditions=made.conditions[order],
+        particle=made.particle[order],
+    )
+    assert fast_score(real, made) == pytest.approx(fast_score(real, moved), rel=0.15)
+    assert fast_score(real, moved) < 0.5 * fast_score(
+        real, dataclasses.replace(moved, particle=made.particle)
+    )
+
+
+def test_without_repeats_the_score_is_the_marginal_distance():
+    energy = energies(50, 0)
+    real, made = showers(energy, 1, 1), showers(energy, 1, 2)
+    expected = w1_channels(SMALL.read_out(real.cells), SMALL.read_out(made.cells)).mean()
+    assert fast_score(real, made) == pytest.approx(expected)
+    result = conditional_w1(
+        SMALL.read_out(real.cells),
+        SMALL.read_out(made.cells),
+        real.particle,
+        made.particle,
+        rng=np.random.default_rng(0),
+    )
+    assert result.mean is None
+    assert result.floor_mean is None
+
+
+def test_the_score_is_fast_reproducible_and_names_its_scheme():
+    energy = energies(150, 0)
+    real, made = showers(energy, 8, 1), showers(energy, 8, 2)
+    start = time.process_time()
+    score = fast_score(real, made, seed=3)
+    assert time.process_time() - start < 1
+    assert fast_score(real, made, seed=3) == score != fast_score(real, made, seed=4)
+    assert fast_score(real, made, "second", seed=3) != score
+
+
+def test_another_detector_is_refused():
+    real = showers(energies(4, 0), 2, 1)
+    other = SMALL.model_copy(update={"name": "other"})
+    other.__dict__.pop("fingerprint", None)
+    with pytest.raises(DataError, match="other showers against small showers"):
+        fast_score(real, dataclasses.replace(real, detector=other))
+
+
+def test_equal_particle_numbers_with_other_conditions_are_refused():
+    energy = energies(6, 0)
+    real, made = showers(energy, 3, 1), showers(energy[::-1], 3, 2)
+    _, slot_real, slot_made = shared_slots(real.particle, made.particle)
+    with pytest.raises(DataError, match=r"row 0 .* --like"):
+        require_same_conditions(real.conditions, made.conditions, slot_real, slot_made)
+    through_float32 = real.conditions.astype(np.float32).astype(np.float64)
+    require_same_conditions(real.conditions, through_float32, slot_real, slot_real)
