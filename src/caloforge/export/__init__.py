@@ -1,0 +1,1 @@
+"""Trained generators as files that other programs run, one adapter a file."""

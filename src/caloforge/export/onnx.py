@@ -1,0 +1,156 @@
+"""A trained generator as a simulator folder: graph, card and stored answers (needs torch, onnx).
+
+Shapes: N rows, Z latents, C conditions, K cells. One graph serves every target: opset 17 and IR 8
+are the newest that O2's onnxruntime reads. The TorchScript exporter writes them; the newer one
+(dynamo) writes opset 20 and IR 10.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.metadata
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.detector import Detector
+from caloforge.engines import INPUTS, OUTPUT
+from caloforge.errors import CaloforgeError, DataError
+from caloforge.files import write_aside_folder
+from caloforge.reference import TRIPLES, Reference
+from caloforge.sampling import Sampling
+from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator, SimulatorCard
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+OPSET = 17
+IR_VERSION = 8
+TRACED_ROWS = 2
+
+
+def export_simulator(
+    generator: nn.Module,
+    detector: Detector,
+    recipe_record: Mapping[str, Any],
+    training_conditions: NDArray[Any],
+    folder: Path,
+    *,
+    latent_size: int,
+    sampling: Sampling | None = None,
+    provenance: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a simulator folder aside, check it against torch's answers, then move it into place.
+
+    ``training_conditions`` (N, C) are the physical conditions of the training rows: their ranges
+    go into the card, sixteen of them into the stored answers. Raises CaloforgeError when the graph
+    cannot be written for opset 17, and when onnxruntime computes something else than torch.
+    """
+    traced = copy.deepcopy(generator).cpu().eval()
+    reference = make_reference(traced, latent_size, training_conditions)
+    model = graph_bytes(traced, reference)
+    lowest, highest = training_conditions.min(axis=0), training_conditions.max(axis=0)
+    card = SimulatorCard(
+        detector=detector,
+        latent_size=latent_size,
+        sampling=sampling or ("rounding" if detector.counts else "continuous"),
+        training_ranges={
+            name: (float(lowest[column]), float(highest[column]))
+            for column, name in enumerate(detector.columns)
+        },
+        recipe=dict(recipe_record),
+        generator_sha256=hashlib.sha256(model).hexdigest(),
+        caloforge_version=_version(),
+        provenance=dict(provenance or {}),
+    )
+    with write_aside_folder(folder, overwrite=overwrite) as aside:
+        (aside / GRAPH).write_bytes(model)
+        (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
+        reference.write(aside / REFERENCE)
+        Simulator.load(aside).check()
+
+
+def _version() -> str:
+    """Version of the installed package; a source tree that is not installed has none."""
+    try:
+        return importlib.metadata.version("caloforge")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def make_reference(generator: nn.Module, latent_size: int, conditions: NDArray[Any]) -> Reference:
+    """Torch's answers for fixed latents and conditions from evenly spaced rows."""
+    import torch
+
+    rows = np.linspace(0, len(conditions) - 1, TRIPLES).astype(int)
+    latent = np.random.Generator(np.random.Philox(0)).standard_normal((TRIPLES, latent_size))
+    inputs = [torch.as_tensor(part, dtype=torch.float32) for part in (latent, conditions[rows])]
+    with torch.no_grad():
+        response = generator(*inputs)
+    if not torch.isfinite(response).all():
+        raise DataError("the generator gives values that are not finite for training conditions")
+    return Reference(*(part.numpy() for part in (*inputs, response)))
+
+
+def graph_bytes(generator: nn.Module, reference: Reference) -> bytes:
+    """The generator's graph as one ONNX file, dynamic in the number of rows."""
+    import onnx
+    import torch
+
+    rows = [torch.from_numpy(part[:TRACED_ROWS]) for part in (reference.latent, reference.conditions)]
+    stream = io.BytesIO()
+    with _exporter_of_opset_17(), torch.no_grad():
+        try:
+            torch.onnx.export(
+                generator,
+                tuple(rows),
+                stream,
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=list(INPUTS),
+                output_names=[OUTPUT],
+                dynamic_axes={name: {0: "batch"} for name in (*INPUTS, OUTPUT)},
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise CaloforgeError(f"the generator has no ONNX form: {error}") from error
+    model = onnx.load_model_from_string(stream.getvalue())
+    if model.ir_version > IR_VERSION or [o.version for o in model.opset_import] != [OPSET]:
+        raise CaloforgeError(f"the exporter wrote IR {model.ir_version}, {model.opset_import}")
+    model.ir_version = IR_VERSION
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+@contextmanager
+def _exporter_of_opset_17() -> Iterator[None]:
+    """The TorchScript exporter, which warns that it is old, taught the operator that ONNX lacks."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx")
+        warnings.filterwarnings("ignore", "You are using the legacy", DeprecationWarning)
+        warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
+        torch.onnx.register_custom_op_symbolic("aten::expm1", _exponential_less_one, OPSET)
+        try:
+            yield
+        finally:
+            torch.onnx.unregister_custom_op_symbolic("aten::expm1", OPSET)
+
+
+def _exponential_less_one(graph: Any, values: Tensor) -> Any:
+    """expm1(x) as exp(x) - 1; exact to 6e-8, and a cell below that is empty."""
+    import torch
+
+    one = graph.op("Constant", value_t=torch.tensor(1.0))
+    return graph.op("Sub", graph.op("Exp", values), one)
+
+
+__all__ = ["IR_VERSION", "OPSET", "export_simulator", "graph_bytes", "make_reference"]

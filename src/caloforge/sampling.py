@@ -1,0 +1,89 @@
+"""Random numbers of a production and the step from expected to drawn counts.
+
+Shapes: N showers, K cells, Z latents. Shower number i of a production belongs to block i // BLOCK, and
+each block has its own counter-based streams: what a shower is depends on the seed and on its
+number alone, neither on the batch size, the workers, nor on how many showers are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.errors import DataError
+
+BLOCK = 1024
+"""Showers that share one pair of streams; part of what a seed means, so it never changes."""
+LARGEST_COUNT = np.iinfo(np.uint16).max
+
+Sampling = Literal["rounding", "poisson", "continuous"]
+"""How rates become cells; ``continuous`` passes them through (energies, coordinates)."""
+
+
+def block_streams(seed: int, block: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """Streams of a block: one for its latents, one for its counts."""
+    latents, counts = (
+        np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(block, use))))
+        for use in (0, 1)
+    )
+    return latents, counts
+
+
+def draw_latents(rng: np.random.Generator, rows: int, size: int) -> NDArray[np.float32]:
+    """Standard normal latents.  (rows, Z)"""
+    return rng.standard_normal((rows, size), dtype=np.float32)
+
+
+def draw_counts(
+    rates: NDArray[np.float32], sampling: Sampling, rng: np.random.Generator
+) -> NDArray[Any]:
+    """Cells drawn from expected cells, uint16 counts or, if continuous, float32.  (N, K) -> (N, K)
+
+    Numbers are consumed row by row, hence cutting ``rates`` into batches changes nothing. Raises
+    DataError where a rate is no number or passes what uint16 holds.
+    """
+    top, bottom = rates.max(initial=0), rates.min(initial=0)
+    limit = np.inf if sampling == "continuous" else LARGEST_COUNT
+    if not (top < limit and bottom > -np.inf):
+        raise DataError(
+            f"the simulator expects {top} in a cell (at most {limit}); are the conditions physical?"
+        )
+    return DRAWS[sampling](rates, rng)
+
+
+def _round(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Stochastic rounding floor(rate + u), u uniform: its mean is the rate.  (N, K)
+
+    A number is drawn for empty cells too: it is cheaper than choosing them, and a rate that is 0
+    on one processor and 1e-9 on another then leaves all other cells alone.
+    """
+    drawn = rng.random(rates.shape, dtype=np.float32)
+    drawn += rates
+    np.maximum(drawn, 0, out=drawn)
+    return drawn.astype(np.uint16)
+
+
+def _poisson(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Poisson counts, drawn at occupied cells only.  (N, K)"""
+    counts = np.zeros(rates.shape, dtype=np.uint16)
+    occupied = rates > 0
+    counts[occupied] = np.minimum(rng.poisson(rates[occupied]), LARGEST_COUNT)
+    return counts
+
+
+def _continue(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """The expected cells themselves.  (N, K)"""
+    del rng
+    return rates
+
+
+DRAWS: dict[Sampling, Callable[[NDArray[np.float32], np.random.Generator], NDArray[Any]]] = {
+    "rounding": _round,
+    "poisson": _poisson,
+    "continuous": _continue,
+}
+
+__all__ = ["BLOCK", "DRAWS", "Sampling", "block_streams", "draw_counts", "draw_latents"]
