@@ -1,0 +1,217 @@
+"""Batches of K particles with R rows of each, so that a spread, a twin and an average exist.
+
+A batch is a pure function of (seed, rank, step): training resumes bit for bit at any step.
+Shapes: K particles, R repeats, N = K R rows, C conditions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.buffer import rows_of
+from caloforge.data.derive import SpreadBounds, SpreadScale, peak_of_cells, spread
+from caloforge.data.order import Epoch, blocks_of_rank, epoch_order
+from caloforge.data.particles import Groups
+from caloforge.data.reading import ShowerFile
+from caloforge.data.record import Showers
+from caloforge.detector import Symmetry
+from caloforge.errors import DataError, UsageError
+
+NEEDS = ("spread", "twin", "peak", "intensity")
+"""Derived columns that a term may declare; the intensity is in ``real`` itself."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """K particles, R rows of each, adjacent; all fields speak of the same rows."""
+
+    conditions: NDArray[np.float32]
+    """Physical units.  (N, C)"""
+    real: NDArray[np.float32]
+    """Cells in the detector's unit.  (N, cells)"""
+    particle: NDArray[np.int64]
+    """Particle numbers.  (N,)"""
+    twin: NDArray[np.float32] | None
+    """Another real shower of the same particle.  (N, cells)"""
+    spread: NDArray[np.float32] | None
+    """Spread of the particle, 0 to 1 by the bounds of training.  (N,)"""
+    peak: NDArray[np.float32] | None
+    """Cell numbers [x, y] of the largest cell; the middle for an empty shower.  (N, 2)"""
+    particles: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What one particle gives to a batch."""
+
+    real: NDArray[Any]
+    twin: NDArray[Any] | None
+    conditions: NDArray[np.float64]
+    """One row.  (1, C)"""
+
+
+class Batches:
+    """An endless stream of batches of some particles.
+
+    Raises DataError when no particle has what is needed, UsageError for an unknown need. A
+    particle with fewer rows than ``repeats`` is cycled; one with more gives a random choice.
+    """
+
+    def __init__(
+        self,
+        source: Showers | ShowerFile,
+        particle_ids: NDArray[np.int64],
+        *,
+        seed: int,
+        particles: int = 16,
+        repeats: int = 8,
+        needs: frozenset[str] = frozenset(),
+        symmetries: bool = True,
+        spread_scale: SpreadScale = "log1p",
+        spread_relative: bool = False,
+        spread_bounds: SpreadBounds | None = None,
+        showers_per_particle: int | None = None,
+        buffer_rows: int = 65536,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        if unknown := needs - set(NEEDS):
+            raise UsageError(f"no derived column {sorted(unknown)[0]}; there are {list(NEEDS)}")
+        self.detector = source.detector
+        self.particles, self.repeats, self.needs = particles, repeats, needs
+        self._seed, self._rank = seed, rank
+        self._conditions = source.conditions
+        groups = source.groups().select(particle_ids).at_most(showers_per_particle)
+        spreads = np.full(len(groups), np.nan)
+        if "spread" in needs:
+            spreads = spread(source, scale=spread_scale, relative=spread_relative, groups=groups)
+        usable = _usable(groups, spreads, needs)
+        self.left_out = len(groups) - len(usable)
+        """Particles without what is needed; they are never served."""
+        self._groups = groups.take(usable)
+        self.spread_bounds = spread_bounds
+        if "spread" in needs:
+            self.spread_bounds = spread_bounds or SpreadBounds.fit(spreads)
+            self._spreads = self.spread_bounds.normalise(spreads[usable])
+        self._blocks = blocks_of_rank(self._groups, rank, world)
+        self._rows, self._buffer_rows = rows_of(source, self._groups, buffer_rows)
+        chosen = self.detector.symmetries if symmetries else (Symmetry(),)
+        self._symmetries = [(symmetry, self.detector.cell_order(symmetry)) for symmetry in chosen]
+        self._epoch: tuple[int, Epoch] | None = None
+        self._filled: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        """Batches of one pass over the particles of this rank."""
+        return max(1, sum(map(len, self._blocks)) // self.particles)
+
+    @property
+    def particle_ids(self) -> NDArray[np.int64]:
+        """Particles that this rank serves."""
+        return self._groups.ids[np.concatenate(self._blocks)]
+
+    @property
+    def generated_pairs_per_particle(self) -> int:
+        """Pairs of generated showers of a particle in a batch: R (R - 1) / 2."""
+        return self.repeats * (self.repeats - 1) // 2
+
+    @property
+    def real_pairs_per_particle(self) -> float:
+        """Mean number of pairs of different real showers of a particle in a batch."""
+        different = np.minimum(self._groups.counts, self.repeats)
+        return float((different * (different - 1) / 2).mean())
+
+    def iterate(self, start_step: int = 0) -> Iterator[Batch]:
+        """Batches of the steps from ``start_step`` on, whatever was iterated before."""
+        step = start_step
+        while True:
+            yield self.at(step)
+            step += 1
+
+    def at(self, step: int) -> Batch:
+        """The batch of a step; going forward is cheap, jumping may read a buffer anew."""
+        rng = np.random.default_rng([self._seed, self._rank, step, 0xBA7C4])
+        number, first = divmod(step, len(self))
+        epoch = self._epoch_of(number)
+        visits = (first * self.particles + np.arange(self.particles)) % len(epoch.order)
+        drawn = []
+        for visit in visits.tolist():
+            self._have(number, epoch, int(epoch.segment[visit]))
+            drawn.append(self._draw(int(epoch.order[visit]), rng))
+        return self._batch(epoch.order[visits], drawn)
+
+    def _epoch_of(self, number: int) -> Epoch:
+        if self._epoch is None or self._epoch[0] != number:
+            epoch = epoch_order(
+                self._groups,
+                self._blocks,
+                buffer_rows=self._buffer_rows,
+                seed=self._seed,
+                epoch=number,
+            )
+            self._epoch = (number, epoch)
+        return self._epoch[1]
+
+    def _have(self, number: int, epoch: Epoch, segment: int) -> None:
+        """Fill the buffer unless it holds this segment of this epoch."""
+        if self._filled != (number, segment):
+            self._rows.fill(epoch.places(segment))
+            self._filled = (number, segment)
+
+    def _draw(self, place: int, rng: np.random.Generator) -> _Drawn:
+        """R rows of a particle, turned by one of the detector's symmetries."""
+        cells = self._rows.of(place)
+        count = len(cells)
+        chosen = np.resize(rng.permutation(count), self.repeats)
+        other = (chosen + 1 + rng.integers(0, max(count - 1, 1), self.repeats)) % count
+        symmetry, order = self._symmetries[int(rng.integers(len(self._symmetries)))]
+        start = int(self._groups.starts[place])
+        conditions = self._conditions[start : start + 1]
+        return _Drawn(
+            cells[chosen][:, order],
+            cells[other][:, order] if "twin" in self.needs else None,
+            self.detector.transform_conditions(conditions, symmetry),
+        )
+
+    def _batch(self, places: NDArray[np.int64], drawn: list[_Drawn]) -> Batch:
+        real = np.concatenate([one.real for one in drawn])
+        twins = [one.twin for one in drawn if one.twin is not None]
+        spreads = self._spreads[places] if "spread" in self.needs else None
+        return Batch(
+            conditions=self._per_row(np.concatenate([one.conditions for one in drawn])),
+            real=real.astype(np.float32),
+            particle=self._groups.ids[places].repeat(self.repeats),
+            twin=np.concatenate(twins).astype(np.float32) if twins else None,
+            spread=None if spreads is None else self._per_row(spreads),
+            peak=self._peaks(real) if "peak" in self.needs else None,
+            particles=self.particles,
+            repeats=self.repeats,
+        )
+
+    def _per_row(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        return values.repeat(self.repeats, axis=0).astype(np.float32)
+
+    def _peaks(self, real: NDArray[Any]) -> NDArray[np.float32]:
+        found = peak_of_cells(self.detector, real)
+        middle = (np.array(self.detector.layers[0].shape) - 1) / 2
+        return np.where(np.isnan(found), middle, found).astype(np.float32)
+
+
+def _usable(
+    groups: Groups, spreads: NDArray[np.float64], needs: frozenset[str]
+) -> NDArray[np.int64]:
+    """Places of particles that have all that is needed; DataError naming what none has."""
+    usable = np.ones(len(groups), dtype=bool)
+    defined = {"spread": np.isfinite(spreads), "twin": groups.counts > 1}
+    for need in sorted(needs & set(defined)):
+        usable &= defined[need]
+        if not usable.any():
+            raise DataError(
+                f"no particle has a {need}: that takes two or more showers of one particle"
+            )
+    if not usable.any():
+        raise DataError("there are no particles to serve")
+    return np.flatnonzero(usable)

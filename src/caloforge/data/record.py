@@ -1,0 +1,108 @@
+"""Showers in memory: one row is one shower of one particle.
+
+Shapes: N rows, K cells, C conditions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.particles import Groups, check_same_conditions, groups_of
+from caloforge.detector import Detector
+from caloforge.errors import DataError
+
+
+def cell_type(detector: Detector) -> np.dtype[Any]:
+    """The type that cells are kept in: uint16 where they are counts, else float32."""
+    return np.dtype(np.uint16 if detector.counts else np.float32)
+
+
+@dataclass(frozen=True)
+class Showers:
+    """Rows of showers with the particles that made them; raises DataError when they disagree."""
+
+    detector: Detector
+    cells: NDArray[Any]
+    """Whole counts (uint16), or deposits (float32), in the detector's unit.  (N, K)"""
+    conditions: NDArray[np.float64]
+    """In the detector's columns and units.  (N, C)"""
+    particle: NDArray[np.int64]
+    """Equal numbers are repeats of one particle.  (N,)"""
+    pdg: NDArray[np.int32] | None = None
+    cpu_seconds: NDArray[np.float32] | None = None
+    """What the engine spent on each shower.  (N,)"""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Engine, seed, source, licence: whatever the file says of itself."""
+
+    def __post_init__(self) -> None:
+        expected = {
+            "cells": ((len(self), self.detector.cells), cell_type(self.detector)),
+            "conditions": ((len(self), len(self.detector.columns)), np.dtype(np.float64)),
+            "particle": ((len(self),), np.dtype(np.int64)),
+            "pdg": ((len(self),), np.dtype(np.int32)),
+            "cpu_seconds": ((len(self),), np.dtype(np.float32)),
+        }
+        for name, (shape, dtype) in expected.items():
+            array = getattr(self, name)
+            if array is not None and (array.shape != shape or array.dtype != dtype):
+                raise DataError(
+                    f"{name} of {self.detector.name} showers must be {dtype} {shape}, "
+                    f"not {array.dtype} {array.shape}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.particle)
+
+    def rows(self, index: NDArray[Any] | slice) -> "Showers":
+        """The rows at these places (numbers, mask or slice)."""
+        return Showers(
+            self.detector,
+            self.cells[index],
+            self.conditions[index],
+            self.particle[index],
+            None if self.pdg is None else self.pdg[index],
+            None if self.cpu_seconds is None else self.cpu_seconds[index],
+            self.provenance,
+        )
+
+    def of_particles(self, ids: NDArray[np.int64]) -> "Showers":
+        """All rows of the named particles, in the order they stand here."""
+        return self.rows(np.isin(self.particle, ids))
+
+    def total(self) -> NDArray[np.float64]:
+        """Sum over all cells, in the detector's unit.  (N,)"""
+        return self.cells.sum(axis=1, dtype=np.float64)
+
+    def groups(self) -> Groups:
+        """Where the rows of each particle stand; DataError when they are not adjacent."""
+        return groups_of(self.particle)
+
+
+def check_values(showers: Showers) -> None:
+    """Raise DataError unless conditions are finite and shared by a particle, and cells possible."""
+    check_conditions(showers.detector, showers.conditions)
+    check_same_conditions(showers.particle, showers.conditions)
+    check_cells(showers.detector, showers.cells)
+
+
+def check_conditions(detector: Detector, conditions: NDArray[np.float64]) -> None:
+    """Raise DataError naming the first row and column that is not finite."""
+    bad = np.argwhere(~np.isfinite(conditions))
+    if len(bad):
+        row, column = bad[0]
+        raise DataError(f"row {row}: condition {detector.columns[column]} is not a finite number")
+
+
+def check_cells(detector: Detector, cells: NDArray[Any]) -> None:
+    """Raise DataError when cells are not finite, negative, or counts beyond 65535."""
+    if cells.dtype == np.uint16:
+        return
+    if cells.dtype.kind == "f" and not np.isfinite(cells).all():
+        raise DataError("a cell is NaN or infinite")
+    if not detector.signed and cells.size and cells.min() < 0:
+        raise DataError(f"a cell is negative ({cells.min()} {detector.unit})")
+    if detector.counts and cells.size and cells.max() > np.iinfo(np.uint16).max:
+        raise DataError(f"a cell holds {cells.max()} {detector.unit}, more than 65535")

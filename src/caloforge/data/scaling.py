@@ -1,0 +1,100 @@
+"""What the networks see of a particle: features of its conditions, standardised.
+
+Shapes: N rows, C conditions, F features.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from caloforge.detector import Detector, Feature
+from caloforge.errors import DataError
+
+FeatureKind = Literal["features", "plain"]
+
+
+def features(detector: Detector, kind: FeatureKind = "features") -> tuple[Feature, ...]:
+    """The detector's feature map, or every condition as it is (``plain``)."""
+    plain = tuple(Feature(name=name, kind="value", of=(name,)) for name in detector.columns)
+    return {"features": detector.features, "plain": plain}[kind]
+
+
+def evaluate_features(
+    wanted: tuple[Feature, ...], columns: tuple[str, ...], conditions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Features of conditions in physical units.  (N, C) -> (N, F)
+
+    ``value`` c, ``log`` ln c, ``slope`` c_1 / |c_2|. Raises DataError naming the row where one is
+    not finite (a logarithm of a number that is not positive, a slope to zero).
+    """
+    values = np.empty((len(conditions), len(wanted)))
+    for number, feature in enumerate(wanted):
+        arguments = [conditions[:, columns.index(name)] for name in feature.of]
+        with np.errstate(all="ignore"):
+            values[:, number] = FORMULAS[feature.kind](*arguments)
+        if len(bad := np.flatnonzero(~np.isfinite(values[:, number]))):
+            given = ", ".join(
+                f"{name} = {conditions[bad[0], columns.index(name)]:g}" for name in feature.of
+            )
+            raise DataError(f"row {bad[0]}: {feature.name} is undefined for {given}")
+    return values
+
+
+FORMULAS = {
+    "value": lambda c: c,
+    "log": np.log,
+    "slope": lambda c_1, c_2: c_1 / np.abs(c_2),
+}
+
+
+class FeatureScaling(BaseModel):
+    """Mean and standard deviation of features; it exists only fitted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[Feature, ...]
+    columns: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "FeatureScaling":
+        if not len(self.features) == len(self.mean) == len(self.std):
+            raise ValueError("features, mean and std differ in number")
+        if not np.isfinite([*self.mean, *self.std]).all() or min(self.std, default=1.0) <= 0:
+            raise ValueError("mean and std must be finite, std positive")
+        return self
+
+    @classmethod
+    def fit(
+        cls,
+        detector: Detector,
+        conditions: NDArray[np.float64],
+        kind: FeatureKind = "features",
+    ) -> "FeatureScaling":
+        """Fit to the conditions of training particles only, in physical units (N, C).
+
+        A feature that does not vary gets a standard deviation of 1: it is shifted to 0.
+        """
+        if not len(conditions):
+            raise DataError("a scaling cannot be fitted to no rows")
+        chosen = features(detector, kind)
+        values = evaluate_features(chosen, detector.columns, conditions)
+        mean, std = values.mean(axis=0), values.std(axis=0)
+        # Rounding in the mean leaves a constant column with a tiny spread instead of none.
+        constant = np.ptp(values, axis=0) == 0
+        return cls(
+            features=chosen,
+            columns=detector.columns,
+            mean=tuple(mean.tolist()),
+            std=tuple(np.where(constant, 1.0, std).tolist()),
+        )
+
+    def encode(self, conditions: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Standardised features of conditions in physical units.  (N, C) -> (N, F)"""
+        if conditions.shape[1] != len(self.columns):
+            raise DataError(f"{conditions.shape[1]} conditions, expected {len(self.columns)}")
+        values = evaluate_features(self.features, self.columns, conditions)
+        return ((values - np.array(self.mean)) / np.array(self.std)).astype(np.float32)

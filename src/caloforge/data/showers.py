@@ -1,0 +1,18 @@
+"""Showers and their files: the names that the rest of the program uses."""
+
+from caloforge.data.particles import Groups, groups_of
+from caloforge.data.reading import ShowerFile, read
+from caloforge.data.record import Showers, cell_type
+from caloforge.data.writing import Compression, ShowerWriter, write
+
+__all__ = [
+    "Compression",
+    "Groups",
+    "ShowerFile",
+    "ShowerWriter",
+    "Showers",
+    "cell_type",
+    "groups_of",
+    "read",
+    "write",
+]
