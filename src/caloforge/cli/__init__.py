@@ -1,0 +1,170 @@
+"""The command line: a table of verbs, each loaded when it is called, and errors in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+
+from caloforge.errors import CaloforgeError
+
+
+class Verb(NamedTuple):
+    """Where a verb lives (a function or a Typer, called ``command``) and what it does."""
+
+    target: str
+    purpose: str
+
+
+VERBS = {
+    "data": Verb("caloforge.cli.data:command", "Look into shower files, convert foreign ones."),
+    "transport": Verb("caloforge.cli.transport:command", "Make showers with a transport engine."),
+    "train": Verb("caloforge.cli.train:command", "Train a recipe on a file of showers."),
+    "evaluate": Verb("caloforge.cli.evaluate:command", "Judge generated showers by real ones."),
+    "compare": Verb("caloforge.cli.compare:command", "Train and judge recipes over seeds."),
+    "search": Verb("caloforge.cli.search:command", "Search the settings of a recipe."),
+    "validate": Verb("caloforge.cli.validate:command", "Repeat what the papers claim."),
+    "export": Verb("caloforge.cli.export:command", "Write a simulator for another program."),
+    "check": Verb("caloforge.cli.check:command", "Check a file, a run or a simulator."),
+    "generate": Verb("caloforge.cli.generate:command", "Generate showers with a simulator."),
+    "bench": Verb("caloforge.cli.bench:command", "Measure speed and memory on this machine."),
+    "demo": Verb("caloforge.cli.demo:command", "Train, judge and generate in six minutes."),
+    "doctor": Verb("caloforge.cli.doctor:command", "Tell what this installation can do."),
+}
+
+EXTRAS = {
+    "torch": "train",
+    "onnx": "train",
+    "onnxscript": "train",
+    "uproot": "root",
+    "awkward": "root",
+    "pandas": "authors",
+    "hist": "plots",
+    "mplhep": "plots",
+    "openvino": "openvino",
+    "hdf5plugin": "fast",
+    "dask": "cluster",
+    "distributed": "cluster",
+    "dask_jobqueue": "cluster",
+    "geant4_pybind": "geant4",
+    "sklearn": "metrics",
+}
+
+
+class LazyVerb(TyperCommand):
+    """A line of ``--help`` that becomes the verb itself when it is called."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: Any | None = None,
+        **extra: Any,
+    ) -> Any:
+        """Context of the loaded verb."""
+        loaded = load(self.name or "")
+        return loaded.make_context(info_name, args, parent, **extra)
+
+
+class Verbs(TyperGroup):
+    """The verbs in the order of the table."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the verbs."""
+        return [name for name, verb in VERBS.items() if find_spec(verb.target.split(":")[0])]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        """A verb that is not loaded yet, so that ``--help`` stays fast."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return LazyVerb(cmd_name, help=VERBS[cmd_name].purpose)
+
+
+def load(name: str) -> Any:
+    """Import a verb and make a command of its function (or of its Typer)."""
+    module, attribute = VERBS[name].target.split(":")
+    command = getattr(import_module(module), attribute)
+    if isinstance(command, typer.Typer):
+        return typer.main.get_command(command)
+    single = typer.Typer(add_completion=False, context_settings=CONTEXT)
+    single.command(name)(command)
+    return typer.main.get_command(single)
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    cls=Verbs,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings=CONTEXT,
+    help="Fast calorimeter showers with conditional GANs: train, judge, ship, generate.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from caloforge import __version__
+
+        typer.echo(f"caloforge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Options that belong to no verb."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code; bad input costs one line on stderr."""
+    try:
+        outcome = app(args=arguments, prog_name="caloforge", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except Exception as error:
+        code, message = explain(error)
+        if message:
+            sys.stderr.write(f"caloforge: {message}\n")
+        return code
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """Exit code and the one line of an error; raises it again if it is a bug of ours."""
+    from pydantic import ValidationError
+
+    if isinstance(error, CaloforgeError):
+        return error.exit_code, " ".join(str(error).split())
+    if isinstance(error, TyperException):
+        return error.exit_code, usage_line(error)
+    if isinstance(error, ValidationError):
+        return 2, validation_line(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        return 1, f"this needs {error.name}: pip install 'caloforge[{EXTRAS[error.name]}]'"
+    if isinstance(error, OSError) and error.strerror:
+        return 1, f"{error.filename or 'input or output'}: {error.strerror}"
+    raise error
+
+
+def usage_line(error: TyperException) -> str:
+    """What is wrong with a command line, and where its help is; empty once help was shown."""
+    if not error.format_message():
+        return ""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "caloforge"
+    return f"{' '.join(error.format_message().split())} (see {path} --help)"
+
+
+def validation_line(error: Any) -> str:
+    """The first of pydantic's complaints, by the path of its field."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or error.title
+    return f"{where}: {first['msg']}"

@@ -1,0 +1,20 @@
+"""Options that mean the same in every verb."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from caloforge.reporter import Reporter
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No log and no progress.")]
+Json = Annotated[bool, typer.Option("--json", help="Results on stdout as one JSON document.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace output that exists.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes to use.")]
+
+
+def reporter_of(quiet: bool, json: bool) -> Reporter:
+    """The reporter that these options ask for."""
+    return Reporter(quiet=quiet, json=json)

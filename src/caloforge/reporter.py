@@ -1,0 +1,173 @@
+"""What a person or a program is told: results on stdout, log and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FIRST_LINE_SECONDS = 2.0
+LINE_SECONDS = 10.0
+
+
+class Advance(Protocol):
+    """Tells that ``n`` more were done, and what is worth knowing now."""
+
+    def __call__(self, n: int = 1, note: str = "") -> None: ...
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Passed down to whatever may take long; it holds no state of its own."""
+
+    quiet: bool = False
+    json: bool = False
+
+    def say(self, text: str) -> None:
+        """One line of log on stderr, nothing when quiet."""
+        if not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    def warn(self, text: str) -> None:
+        """One line on stderr that even a quiet run shows."""
+        sys.stderr.write(f"warning: {text}\n")
+
+    def result(self, text: str | RenderableType, record: Mapping[str, Any]) -> None:
+        """What the command was asked for, on stdout: text, or one JSON document if asked."""
+        if self.json:
+            sys.stdout.write(f"{to_json(record)}\n")
+        elif isinstance(text, str):
+            sys.stdout.write(f"{text.rstrip()}\n")
+        else:
+            _render(text)
+        sys.stdout.flush()
+
+    @contextmanager
+    def progress(self, what: str, total: int, unit: str = "rows") -> Iterator[Advance]:
+        """Yield ``advance(n, note)``: a bar on a terminal, a line each ten seconds elsewhere."""
+        if self.quiet:
+            yield _ignore
+        elif sys.stderr.isatty():
+            with _bar(what, total, unit) as advance:
+                yield advance
+        else:
+            lines = Lines(what, total, unit, self.say)
+            yield lines.advance
+            lines.close()
+
+
+SILENT = Reporter(quiet=True)
+
+
+@dataclass
+class Lines:
+    """Progress for batch logs, which must not fill with bars."""
+
+    what: str
+    total: int
+    unit: str
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    done: int = 0
+    note: str = ""
+    started: float = field(init=False)
+    due: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+        self.due = self.started + FIRST_LINE_SECONDS
+
+    def advance(self, n: int = 1, note: str = "") -> None:
+        """Count, and write a line when one is due."""
+        self.done += n
+        self.note = note or self.note
+        now = self.clock()
+        if now >= self.due and self.done < self.total:
+            self.due = now + LINE_SECONDS
+            self.say(self._line(now))
+
+    def close(self) -> None:
+        """A last line, if the work was long enough to have deserved one."""
+        now = self.clock()
+        if now - self.started >= FIRST_LINE_SECONDS:
+            self.say(self._line(now))
+
+    def _line(self, now: float) -> str:
+        elapsed = max(now - self.started, 1e-9)
+        rate = self.done / elapsed
+        left = (self.total - self.done) / rate if rate else math.inf
+        ending = f"{clock_time(left)} left" if self.done < self.total else clock_time(elapsed)
+        parts = [f"{self.done}/{self.total} {self.unit}", f"{rate:.4g} {self.unit}/s", ending]
+        return f"{self.what}: {', '.join([*parts, *filter(None, [self.note])])}"
+
+
+def clock_time(seconds: float) -> str:
+    """Hours, minutes and seconds, such as 1:05 or 2:00:07; ``?`` where it is unknown."""
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def to_json(record: Any, indent: int | None = 2) -> str:
+    """Strict JSON of nested records; numbers that JSON lacks (NaN, infinity) become null."""
+    return json.dumps(_plain(record), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if hasattr(value, "tolist"):  # numpy scalars and arrays, without importing numpy
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _render(text: RenderableType) -> None:
+    from rich.console import Console
+
+    Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty()).print(text)
+
+
+def _ignore(n: int = 1, note: str = "") -> None:
+    """Quiet progress."""
+
+
+@contextmanager
+def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=24),
+        progress.TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(compact=True),
+        progress.TextColumn("{task.fields[note]}"),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total, unit=unit, rate="", note="")
+
+        def advance(n: int = 1, note: str = "") -> None:
+            speed = bar.tasks[task].speed
+            rate = f"{speed:.4g} {unit}/s" if speed else ""
+            shown = note or bar.tasks[task].fields["note"]
+            bar.update(task, advance=n, rate=rate, note=shown)
+
+        yield advance
