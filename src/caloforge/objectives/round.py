@@ -1,0 +1,193 @@
+"""One play of the game for one player.
+
+Shapes: N rows = P particles x R rows of each (rows of one particle adjacent), C conditions,
+K cells, Z latents, F critic features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from caloforge.errors import UsageError
+from caloforge.networks.critics import Verdict
+from caloforge.networks.views import Views
+from caloforge.objectives.drawing import drawn
+from caloforge.objectives.rules import (
+    NonFinite,
+    Player,
+    belongs_to,
+    running_statistics,
+    same_dropout,
+)
+from caloforge.sampling import Sampling
+
+if TYPE_CHECKING:
+    from caloforge.objectives.core import Term
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The tensors of one batch, row for row.  N = particles x repeats"""
+
+    conditions: Tensor
+    real: Tensor
+    particles: int
+    repeats: int
+    twin: Tensor | None = None
+    spread: Tensor | None = None
+    peak: Tensor | None = None
+
+
+class Round:
+    """One play of the game for one player: the rows, the networks, and lazy cached passes.
+
+    A term touches what it needs; the first touch pays, nothing else is computed. The rules that
+    every term relies on stand here and nowhere else: fakes use the conditions of their own row;
+    opponents are frozen; the critic's round sends no gradient into the generator; all passes of
+    a network in a round see one dropout state; running statistics are updated once.
+    """
+
+    def __init__(
+        self,
+        player: Player,
+        rows: Rows,
+        networks: Mapping[str, nn.Module],
+        *,
+        views: Views,
+        latent_size: int,
+        random: torch.Generator,
+        sampling: Sampling = "continuous",
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.player = player
+        self.rows = rows
+        self.networks = networks
+        self.views = views
+        self.latent_size = latent_size
+        self.sampling: Sampling = sampling
+        self._precision = precision
+        self._random = random
+        self._dropout_seed = int(torch.randint(2**31, (), generator=random, device=random.device))
+        self._updated: set[str] = set()
+
+    @property
+    def spread(self) -> Tensor:
+        """Spread of the real showers of each row's particle, in [0, 1].  (N,)"""
+        return _present("spread", self.rows.spread)
+
+    @property
+    def twin(self) -> Tensor:
+        """Another real shower of each row's particle, in the detector's unit.  (N, K)"""
+        return _present("twin", self.rows.twin)
+
+    @property
+    def peak(self) -> Tensor:
+        """Position of the hottest cell of each real row.  (N, 2)"""
+        return _present("peak", self.rows.peak)
+
+    @cached_property
+    def z1(self) -> Tensor:
+        """Latents of the fakes.  (N, Z)"""
+        return self._latents()
+
+    @cached_property
+    def z2(self) -> Tensor:
+        """A second, independent draw of latents.  (N, Z)"""
+        return self._latents()
+
+    @cached_property
+    def fake(self) -> Tensor:
+        """Generated showers for the conditions of the rows, in the detector's unit.  (N, K)
+
+        Where the recipe draws counts these are drawn ones, as ``generate`` writes them; the
+        gradient is that of the expected counts.
+        """
+        return self._generate(self.z1)
+
+    @cached_property
+    def fake2(self) -> Tensor:
+        """Generated showers of the same rows from the other latents.  (N, K)"""
+        return self._generate(self.z2)
+
+    @cached_property
+    def on_real(self) -> Verdict:
+        """The critic on the real rows.  (N,)"""
+        return self.judge(self.rows.real)
+
+    @cached_property
+    def on_twin(self) -> Verdict:
+        """The critic on the twins.  (N,)"""
+        return self.judge(self.twin)
+
+    @cached_property
+    def on_fake(self) -> Verdict:
+        """The critic on the fakes.  (N,)"""
+        return self.judge(self.fake)
+
+    @cached_property
+    def on_fake2(self) -> Verdict:
+        """The critic on the second fakes.  (N,)"""
+        return self.judge(self.fake2)
+
+    def judge(self, showers: Tensor) -> Verdict:
+        """The critic on showers of the rows' particles.  (N, K) -> (N,)"""
+        logit, features = self._pass("critic", showers, self.rows.conditions)
+        return Verdict(logit.float(), features.float())
+
+    def ask(self, term: Term, *inputs: Tensor) -> Tensor:
+        """Answer of the helper network that the term owns."""
+        answer: Tensor = self._pass(type(term).__name__, *inputs)
+        return answer.float()
+
+    def encode(self, showers: Tensor) -> Tensor:
+        """Showers as the networks see them (log scale for counts).  (N, K)"""
+        return self.views.scale.encode(showers)
+
+    def by_particle(self, values: Tensor) -> Tensor:
+        """Rows grouped by particle.  (N, ...) -> (P, R, ...)"""
+        return values.reshape(self.rows.particles, self.rows.repeats, *values.shape[1:])
+
+    def condition_mean(self, values: Tensor) -> Tensor:
+        """Each value replaced by the mean over its particle's rows.  (N,) -> (N,)"""
+        mean = self.by_particle(values).mean(dim=1, keepdim=True)
+        return mean.expand(-1, self.rows.repeats).reshape(-1)
+
+    def _latents(self) -> Tensor:
+        size = (len(self.rows.real), self.latent_size)
+        return torch.randn(size, generator=self._random, device=self.rows.real.device)
+
+    def _generate(self, latent: Tensor) -> Tensor:
+        trains = self.player == "generator"
+        with nullcontext() if trains else torch.no_grad():
+            rates: Tensor = self._pass("generator", latent, self.rows.conditions)
+            if not torch.isfinite(rates).all():
+                raise NonFinite("the generator's showers are NaN or infinite: training stopped")
+            return drawn(rates.float(), self.sampling, self._random)
+
+    def _pass(self, name: str, *inputs: Tensor) -> Any:
+        """One forward pass under the rules of the round."""
+        if name not in self.networks:
+            raise UsageError(f"a term asks the {name}, but no term of the objective trains one")
+        updates = belongs_to(name, self.player) and name not in self._updated
+        self._updated.add(name)
+        network = self.networks[name]
+        device = inputs[0].device
+        with (
+            same_dropout(self._dropout_seed, device),
+            running_statistics(network, update=updates),
+            torch.autocast(device.type, self._precision, enabled=self._precision != torch.float32),
+        ):
+            return network(*inputs)
+
+
+def _present(name: str, column: Tensor | None) -> Tensor:
+    if column is None:
+        raise UsageError(f"the batch has no {name}: declare it in the term's `needs`")
+    return column
