@@ -95,7 +95,7 @@ def peak(showers: Showers) -> NDArray[np.float64]:
 def peak_of_cells(detector: Detector, cells: NDArray[Any]) -> NDArray[np.float64]:
     """``peak`` of bare cells.  (N, K) -> (N, 2)"""
     places = [np.indices(layer.shape).reshape(2, -1).T for layer in detector.layers]
-    found = np.concatenate(places)[cells.argmax(axis=1)].astype(np.float64)
+    found = np.asarray(np.concatenate(places)[cells.argmax(axis=1)], dtype=np.float64)
     found[~cells.any(axis=1)] = np.nan
     return found
 

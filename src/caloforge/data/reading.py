@@ -80,7 +80,7 @@ class ShowerFile:
             raise DataError(
                 f"/conditions has {found.shape[1]} columns, {self.detector.name} has {len(columns)}"
             )
-        conditions = found[:].astype(np.float64)
+        conditions: NDArray[np.float64] = found[:].astype(np.float64)
         check_conditions(self.detector, conditions)
         return conditions
 
@@ -126,7 +126,9 @@ class ShowerFile:
             for images in self._layers:
                 values = images[start:stop]
                 check_cells(self.detector, values)
-                parts.append(values.reshape(len(values), -1).astype(cell_type(self.detector)))
+                parts.append(
+                    values.reshape(len(values), -1).astype(cell_type(self.detector), copy=False)
+                )
             return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def chunks(self, rows: int = 4096) -> Iterator[Showers]:

@@ -74,7 +74,7 @@ class Showers:
 
     def total(self) -> NDArray[np.float64]:
         """Sum over all cells, in the detector's unit.  (N,)"""
-        return self.cells.sum(axis=1, dtype=np.float64)
+        return np.asarray(self.cells.sum(axis=1, dtype=np.float64))
 
     def groups(self) -> Groups:
         """Where the rows of each particle stand; DataError when they are not adjacent."""

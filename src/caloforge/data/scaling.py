@@ -3,6 +3,7 @@
 Shapes: N rows, C conditions, F features.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -42,7 +43,7 @@ def evaluate_features(
     return values
 
 
-FORMULAS = {
+FORMULAS: dict[str, Callable[..., NDArray[np.float64]]] = {
     "value": lambda c: c,
     "log": np.log,
     "slope": lambda c_1, c_2: c_1 / np.abs(c_2),
@@ -97,4 +98,5 @@ class FeatureScaling(BaseModel):
         if conditions.shape[1] != len(self.columns):
             raise DataError(f"{conditions.shape[1]} conditions, expected {len(self.columns)}")
         values = evaluate_features(self.features, self.columns, conditions)
-        return ((values - np.array(self.mean)) / np.array(self.std)).astype(np.float32)
+        standardised = (values - np.array(self.mean)) / np.array(self.std)
+        return np.asarray(standardised, dtype=np.float32)

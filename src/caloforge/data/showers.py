@@ -3,9 +3,10 @@
 from caloforge.data.particles import Groups, groups_of
 from caloforge.data.reading import ShowerFile, read
 from caloforge.data.record import Showers, cell_type
-from caloforge.data.writing import Compression, ShowerWriter, write
+from caloforge.data.writing import Column, Compression, ShowerWriter, write
 
 __all__ = [
+    "Column",
     "Compression",
     "Groups",
     "ShowerFile",

@@ -40,7 +40,8 @@ def split_by_particle(
 
 def split_by_row(rows: int, fractions: Fractions = DEFAULT_FRACTIONS, *, seed: int) -> RowSplit:
     """Split rows as the public codes do (zdc.md a6), which lets particles leak."""
-    return RowSplit(*_parts(np.arange(rows, dtype=np.int64), fractions, seed, "rows"))
+    train, validation, test = _parts(np.arange(rows, dtype=np.int64), fractions, seed, "rows")
+    return RowSplit(train, validation, test)
 
 
 def _parts(

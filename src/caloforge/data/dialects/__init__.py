@@ -1,0 +1,66 @@
+"""Foreign files of showers, converted into ours; a new dialect is one file and one line here."""
+
+from pathlib import Path
+
+from caloforge.data import layout
+from caloforge.data.dialects.authors_npz import AUTHORS_NPZ
+from caloforge.data.dialects.dialect import Dialect, Foreign, Request, Values
+from caloforge.data.dialects.transport_zdc import TRANSPORT_ZDC
+from caloforge.data.showers import Compression, ShowerWriter
+from caloforge.errors import DataError
+
+DIALECTS = (AUTHORS_NPZ, TRANSPORT_ZDC)
+"""Asked in this order."""
+
+
+def dialect_of(sources: tuple[Path, ...]) -> Dialect:
+    """The dialect of these files; DataError listing what is known when there is none."""
+    for source in sources:
+        if not source.is_file():
+            raise DataError(f"{source}: no such file")
+    for dialect in DIALECTS:
+        if dialect.accepts(sources):
+            return dialect
+    names = " ".join(map(str, sources))
+    known = "; ".join(dialect.reads for dialect in DIALECTS)
+    raise DataError(f"{names}: {_already_ours(sources)}not a known kind of showers: {known}")
+
+
+def _already_ours(sources: tuple[Path, ...]) -> str:
+    try:
+        with layout.open_hdf5(sources[0]) as file:
+            layout.check_format(file)
+    except DataError:
+        return ""
+    return "already a caloforge showers file, "
+
+
+def convert(
+    request: Request,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    compression: Compression = "portable",
+) -> int:
+    """Write foreign showers as one of our files; the number of rows.
+
+    Raises DataError on anything odd in the sources, UsageError when ``out`` exists.
+    """
+    dialect = dialect_of(request.sources)
+    with dialect.open(request) as foreign:
+        writer = ShowerWriter(
+            out,
+            foreign.detector,
+            foreign.provenance,
+            columns=foreign.columns,
+            overwrite=overwrite,
+            compression=compression,
+        )
+        with writer, request.reporter.progress("convert", foreign.rows) as advance:
+            for chunk in foreign.chunks:
+                writer.extend(chunk)
+                advance(len(chunk))
+        return foreign.rows
+
+
+__all__ = ["DIALECTS", "Dialect", "Foreign", "Request", "Values", "convert", "dialect_of"]

@@ -1,0 +1,72 @@
+"""What a dialect is: a foreign way to keep showers, and how to walk through it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.showers import Column, Showers
+from caloforge.detector import Detector
+from caloforge.errors import DataError
+from caloforge.reporter import SILENT, Reporter
+
+Values = Literal["raw", "log1p"]
+CHUNK_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody wants converted."""
+
+    sources: tuple[Path, ...]
+    detector: Detector | None = None
+    """Inferred from the files when None."""
+    values: Values | None = None
+    """How cells are written; detected when None."""
+    reporter: Reporter = SILENT
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Showers of a foreign file, opened: rows of one particle come one after another."""
+
+    detector: Detector
+    provenance: Mapping[str, str]
+    columns: tuple[Column, ...]
+    rows: int
+    chunks: Iterator[Showers]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A foreign way to keep showers."""
+
+    name: str
+    reads: str
+    """What it reads, in a few words for the message that lists all dialects."""
+    accepts: Callable[[tuple[Path, ...]], bool]
+    """Whether these files look like it; it opens them but reads no showers."""
+    open: Callable[[Request], AbstractContextManager[Foreign]]
+
+
+def starts_with(path: Path, magic: bytes) -> bool:
+    """Whether a file begins with these bytes."""
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def together(particle: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order of rows that brings each particle together, particles as they first appear.  (N,)"""
+    _, first, inverse = np.unique(particle, return_index=True, return_inverse=True)
+    return np.argsort(first[inverse], kind="stable")
+
+
+def check_detector(found: Detector, wanted: Detector | None) -> Detector:
+    """The detector found; DataError naming both when another one is wanted."""
+    if wanted is not None and wanted.name != found.name:
+        raise DataError(f"holds showers of {found.name}, but {wanted.name} is asked for")
+    return found
