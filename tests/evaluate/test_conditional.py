@@ -46,7 +46,7 @@ def test_halves_are_disjoint_equal_and_of_the_same_particle():
         halves = halve(slot, numbers, np.random.default_rng(seed))
         assert not set(halves.first) & set(halves.second)
         for rows in (halves.first, halves.second):
-            assert (slot[rows] == halves.slot).all()
+            assert (slot[rows] == halves.first_slot).all()
         seen.update(halves.first.tolist())
     assert seen == set(range(11)) - {7}
 
@@ -75,13 +75,13 @@ def test_numbers_follow_the_smaller_side_and_strangers_are_left_out():
     ("numbers", "words"),
     [
         ([4, 4], "4 v 4"),
-        ([0, 0], "no repeats"),
-        ([], "no repeats"),
+        ([0, 0], "no repeats, 3 v 3 particles"),
+        ([], "no repeats, 3 v 3 particles"),
         ([1, 4, 4], "1-4 v as many (median 4)"),
     ],
 )
 def test_numbers_in_words(numbers, words):
-    assert describe(np.array(numbers, dtype=int)) == words
+    assert describe(np.array(numbers, dtype=int), 7) == words
 
 
 def test_a_generator_that_ignores_its_conditions_is_seen_only_per_particle():

@@ -65,8 +65,8 @@ def conditional_w1(
         halves = repeats.halve(slot_real, numbers, rng)
         chosen = repeats.draw(slot_other, numbers, rng)
         half = real_channels[halves.first]
-        values += particle_w1(half, generated_channels[chosen], halves.slot, len(names))
-        floor += particle_w1(half, real_channels[halves.second], halves.slot, len(names))
+        values += particle_w1(half, generated_channels[chosen], halves.first_slot, len(names))
+        floor += particle_w1(half, real_channels[halves.second], halves.first_slot, len(names))
     used = numbers > 0
     return ConditionalW1(
         names[used], values[used] / halvings, floor[used] / halvings, numbers[used]

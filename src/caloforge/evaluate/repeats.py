@@ -22,12 +22,15 @@ FLOAT32_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Rows of two samples, equally many of each particle and grouped by it; each (L,)."""
+class Halves:
+    """Two disjoint sets of real rows, equally many; rows and slots (L,), grouped by particle."""
 
     first: Rows
+    first_slot: Rows
     second: Rows
-    slot: Rows
+    second_slot: Rows
+    numbers: Rows
+    """Rows of each particle in the first half, and so in a candidate that meets it.  (P,)"""
 
 
 def slots(particle: Rows) -> tuple[Rows, Rows]:
@@ -54,12 +57,23 @@ def equal_numbers(real: Rows, other: Rows, particles: int) -> Rows:
     return np.minimum(_counts(real, particles) // 2, _counts(other, particles))
 
 
-def halve(slot: Rows, numbers: Rows, rng: np.random.Generator) -> Drawn:
+def halve(slot: Rows, numbers: Rows, rng: np.random.Generator) -> Halves:
     """Two disjoint random draws of n(p) rows of each particle."""
     order, rank, rank_limit = _shuffled(slot, numbers, rng)
     first = order[rank < rank_limit]
     second = order[(rank >= rank_limit) & (rank < 2 * rank_limit)]
-    return Drawn(first, second, np.repeat(np.arange(len(numbers)), numbers))
+    grouped = np.repeat(np.arange(len(numbers)), numbers)
+    return Halves(first, grouped, second, grouped, numbers)
+
+
+def halve_particles(slot: Rows, particles: int, rng: np.random.Generator) -> Halves:
+    """One row each of two random halves of the particles, for showers without repeats."""
+    half = particles // 2
+    order = rng.permutation(particles)
+    rows = draw(slot, np.ones(particles, dtype=np.int64), rng)
+    first, second = np.sort(order[:half]), np.sort(order[half : 2 * half])
+    numbers = np.bincount(first, minlength=particles)
+    return Halves(rows[first], first, rows[second], second, numbers)
 
 
 def draw(slot: Rows, numbers: Rows, rng: np.random.Generator) -> Rows:
@@ -68,11 +82,11 @@ def draw(slot: Rows, numbers: Rows, rng: np.random.Generator) -> Rows:
     return order[rank < rank_limit]
 
 
-def describe(numbers: Rows) -> str:
-    """Numbers a side in words, such as ``4 v 4``; ``no repeats`` where there are none."""
+def describe(numbers: Rows, particles: int = 0) -> str:
+    """Numbers a side in words, such as ``4 v 4``; without repeats, halves of the particles."""
     used: Sequence[int] = np.unique(numbers[numbers > 0]).tolist()
     if not used:
-        return "no repeats"
+        return f"no repeats, {particles // 2} v {particles // 2} particles"
     if len(used) == 1:
         return f"{used[0]} v {used[0]}"
     return f"{used[0]}-{used[-1]} v as many (median {int(np.median(numbers[numbers > 0]))})"

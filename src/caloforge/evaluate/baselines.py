@@ -1,0 +1,148 @@
+"""What anyone can do without a network: the rows of the table that a simulator has to beat.
+
+Shapes: N judged rows, M training rows, K cells, P judged particles. A baseline gives one shower
+for each judged row; a new one is one function and one row of ``BASELINES``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.evaluate import repeats
+from caloforge.evaluate.repeats import Rows
+from caloforge.sampling import Sampling, draw_counts
+
+if TYPE_CHECKING:
+    from caloforge.data.showers import Showers
+
+ROWS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A way to produce showers without a simulator."""
+
+    name: str
+    title: str
+    needs_training: bool
+    of: Callable[[Showers, Showers, np.random.Generator], NDArray[Any]]
+    """(real, train, rng) -> cells (N, K), one shower for each row of ``real``."""
+
+
+def nearest(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray[Any]:
+    """Random training showers of the nearest training particle, each once if enough.  (N, K)"""
+    _, train_slot = repeats.slots(train.particle)
+    _, real_slot = repeats.slots(real.particle)
+    return train.cells[_rows_of(nearest_particle(real, train), real_slot, train_slot, rng)]
+
+
+def mean_image(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray[Any]:
+    """Mean image of the nearest training particle, rounded without bias.  (N, K)"""
+    particles, train_slot = repeats.slots(train.particle)
+    _, real_slot = repeats.slots(real.particle)
+    means = _mean_images(train.cells, train_slot, len(particles))
+    chosen = nearest_particle(real, train)[real_slot]
+    sampling: Sampling = "rounding" if real.detector.counts else "continuous"
+    blocks = [
+        draw_counts(means[chosen[start : start + ROWS_AT_ONCE]], sampling, rng)
+        for start in range(0, len(chosen), ROWS_AT_ONCE)
+    ]
+    return np.concatenate(blocks)
+
+
+def replayed(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray[Any]:
+    """Training showers at random, whatever the conditions.  (N, K)"""
+    return train.cells[rng.integers(0, len(train.cells), len(real.cells))]
+
+
+def shuffled(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray[Any]:
+    """Real showers whose particles are permuted, none staying in place.  (N, K)"""
+    del train
+    particles, slot = repeats.slots(real.particle)
+    order = rng.permutation(len(particles))
+    taken = np.empty_like(order)
+    taken[order] = np.roll(order, 1)
+    return real.cells[_rows_of(taken, slot, slot, rng)]
+
+
+BASELINES: tuple[Baseline, ...] = (
+    Baseline("nearest", "shower of nearest particle", True, nearest),
+    Baseline("mean_image", "mean image of nearest", True, mean_image),
+    Baseline("replayed", "training replayed", True, replayed),
+    Baseline("shuffled", "real, shuffled conditions", False, shuffled),
+)
+
+
+def as_showers(real: Showers, cells: NDArray[Any]) -> Showers:
+    """The cells with the conditions and particles of the judged rows."""
+    return dataclasses.replace(real, cells=cells, cpu_seconds=None)
+
+
+def nearest_particle(real: Showers, train: Showers) -> Rows:
+    """Slot of the nearest training particle of each judged particle.  (P,)
+
+    Euclidean distance of the standardised features, among particles of the same kind (pdg, or
+    mass and charge); among all where training has none of that kind.
+    """
+    from scipy.spatial import cKDTree
+
+    scaling = FeatureScaling.fit(train.detector, train.conditions)
+    (real_points, real_kind), (points, kind) = (
+        _particles(showers, scaling, _shares_pdg(real, train)) for showers in (real, train)
+    )
+    found = np.empty(len(real_points), dtype=np.int64)
+    for this in np.unique(real_kind, axis=0):
+        wanted = (real_kind == this).all(axis=1)
+        same = np.flatnonzero((kind == this).all(axis=1))
+        among = same if len(same) else np.arange(len(points))
+        found[wanted] = among[cKDTree(points[among]).query(real_points[wanted])[1]]
+    return found
+
+
+def _particles(
+    showers: Showers, scaling: FeatureScaling, by_pdg: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Encoded features and kind of each particle, in the order of slots.  (P, F), (P, kinds)"""
+    _, slot = repeats.slots(showers.particle)
+    first = np.unique(slot, return_index=True)[1]
+    conditions = showers.conditions[first]
+    columns = [n for n, name in enumerate(showers.detector.columns) if name in ("mass", "charge")]
+    kind = np.round(conditions[:, columns], 3)
+    if by_pdg and showers.pdg is not None:
+        kind = np.asarray(showers.pdg, dtype=np.float64)[first, None]
+    return scaling.encode(conditions), kind
+
+
+def _shares_pdg(real: Showers, train: Showers) -> bool:
+    return real.pdg is not None and train.pdg is not None
+
+
+def _rows_of(source: Rows, slot: Rows, source_slot: Rows, rng: np.random.Generator) -> Rows:
+    """Rows of the source particle of each row, in random order, again when they run out.  (N,)
+
+    ``source`` (P,) names the source slot of each slot.
+    """
+    order = np.lexsort((rng.random(len(source_slot)), source_slot))
+    counts = np.bincount(source_slot)
+    starts = np.cumsum(counts) - counts
+    grouped = np.argsort(slot, kind="stable")
+    numbers = np.bincount(slot)
+    rank = np.empty(len(slot), dtype=np.int64)
+    rank[grouped] = np.arange(len(slot)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
+    wanted = source[slot]
+    return order[starts[wanted] + rank % counts[wanted]]
+
+
+def _mean_images(cells: NDArray[Any], slot: Rows, particles: int) -> NDArray[np.float32]:
+    """Mean over the rows of each particle.  (M, K) -> (P, K)"""
+    order = np.argsort(slot, kind="stable")
+    counts = np.bincount(slot, minlength=particles)
+    sums = np.add.reduceat(cells[order].astype(np.float32), np.cumsum(counts) - counts, axis=0)
+    return (sums / counts[:, None]).astype(np.float32)

@@ -1,0 +1,243 @@
+"""Judge generated showers against real ones, next to a floor and to what needs no network.
+
+Shapes: N real rows, M generated rows, P particles on both sides, B resamplings.
+
+Every candidate meets the same random halves of the real showers and the same resamplings of the
+particles, hence differences between candidates have paired errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.errors import DataError
+from caloforge.evaluate import repeats
+from caloforge.evaluate.baselines import BASELINES, as_showers
+from caloforge.evaluate.judgement import (
+    CANDIDATE_TITLES,
+    MODEL,
+    REAL,
+    Candidate,
+    Difference,
+    Judgement,
+)
+from caloforge.evaluate.measured import Measured, measured, resamplings
+from caloforge.evaluate.measures import Measure, Pair, Row, Side, measures
+from caloforge.evaluate.observables import Observed, observe
+from caloforge.evaluate.repeats import Halves, Rows
+
+if TYPE_CHECKING:
+    from caloforge.data.showers import Showers
+
+Values = NDArray[np.float64]
+Replicates = dict[str, Values]
+RESAMPLINGS = 300
+FEW_PARTICLES = 20
+
+
+@dataclass(frozen=True)
+class Court:
+    """What all candidates have in common: the real showers, their halves, the resamplings."""
+
+    real: Observed
+    slot: Rows
+    particles: int
+    halves: tuple[Halves, ...]
+    repeated: bool
+    """Whether halves are halves of each particle; else they are halves of the particles."""
+    weights: Values
+    measures: tuple[Measure, ...]
+
+    def hear(self, other: Observed, slot: Rows, rng: np.random.Generator) -> Replicates:
+        """All measures of a candidate under all resamplings.  (1 + B,) each"""
+        pairs = [
+            self._pair(half, Side(other, repeats.draw(slot, half.numbers, rng), half.first_slot))
+            for half in self.halves
+        ]
+        everything = Pair(
+            Side(self.real, np.arange(len(self.slot)), self.slot),
+            Side(other, np.arange(len(slot)), slot),
+            self.particles,
+        )
+        return self._replicates(pairs, everything)
+
+    def hear_real(self) -> Replicates:
+        """The floor: the other half of the real showers as the candidate.  (1 + B,) each"""
+        return self._replicates(
+            [
+                self._pair(half, Side(self.real, half.second, half.second_slot))
+                for half in self.halves
+            ],
+            None,
+        )
+
+    def _pair(self, half: Halves, other: Side) -> Pair:
+        return Pair(Side(self.real, half.first, half.first_slot), other, self.particles)
+
+    def _replicates(self, pairs: list[Pair], everything: Pair | None) -> Replicates:
+        found: Replicates = {}
+        for measure in self.measures:
+            table = self._table(measure, pairs, everything)
+            found |= {row.name: table[:, n] for n, row in enumerate(measure.rows)}
+        return found
+
+    def _table(self, measure: Measure, pairs: list[Pair], everything: Pair | None) -> Values:
+        """One measure under all resamplings, NaN where it cannot be had.  (1 + B, rows)"""
+        if measure.halvings and (self.repeated or not measure.per_particle):
+            tables = [measure.of(pair, self.weights) for pair in pairs[: measure.halvings]]
+            mean: Values = np.mean(tables, axis=0)
+            return mean
+        if not measure.halvings and everything is not None:
+            return measure.of(everything, self.weights)
+        return np.full((len(self.weights), len(measure.rows)), np.nan)
+
+
+def judge(
+    real: Showers,
+    generated: Showers,
+    train: Showers | None = None,
+    *,
+    scheme: str | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLINGS,
+) -> Judgement:
+    """All measures of generated showers, with floors, errors, baselines and differences.
+
+    ``generated`` holds showers of the particles of ``real`` (same numbers, same conditions);
+    ``train`` is what the baselines draw from. Raises DataError for showers of different detectors
+    or without common particles.
+    """
+    real, generated, warnings = _comparable(real, generated, train)
+    channels = real.detector.scheme(scheme)
+    names, slot, generated_slot = repeats.shared_slots(real.particle, generated.particle)
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
+    numbers = repeats.equal_numbers(slot, generated_slot, len(names))
+    table = measures(real.detector, channels)
+    court = Court(
+        real=observe(real, scheme),
+        slot=slot,
+        particles=len(names),
+        halves=_halves(slot, numbers, max(measure.halvings for measure in table), streams[0]),
+        repeated=bool(numbers.any()),
+        weights=resamplings(len(names), resamples, streams[1]),
+        measures=table,
+    )
+    heard = {MODEL: court.hear(observe(generated, scheme), generated_slot, streams[2])}
+    heard[REAL] = court.hear_real()
+    heard |= dict(_baselines(court, real, train, scheme, seed))
+    rows = tuple(row for measure in table for row in measure.rows)
+    return Judgement(
+        detector=real.detector.name,
+        unit=real.detector.unit,
+        scheme=channels.scheme,
+        particles=len(names),
+        rows=len(real.cells),
+        generated_rows=len(generated.cells),
+        numbers=repeats.describe(numbers, len(names)),
+        seed=seed,
+        resamplings=resamples,
+        rows_of_table=rows,
+        candidates=tuple(_candidate(name, found, court) for name, found in heard.items()),
+        differences=tuple(_differences(heard, rows)),
+        warnings=(*warnings, *_remarks(court, numbers)),
+        provenance={key: str(value) for key, value in real.provenance.items()},
+    )
+
+
+def _comparable(
+    real: Showers, generated: Showers, train: Showers | None
+) -> tuple[Showers, Showers, list[str]]:
+    """Both samples cut to the particles that they share, and what was left out."""
+    for showers in (generated, *([train] if train is not None else [])):
+        if showers.detector.fingerprint != real.detector.fingerprint:
+            raise DataError(f"{showers.detector.name} showers against {real.detector.name} showers")
+    names, slot, generated_slot = repeats.shared_slots(real.particle, generated.particle)
+    if not len(names):
+        raise DataError("real and generated showers share no particle; generate with --like")
+    repeats.require_same_conditions(real.conditions, generated.conditions, slot, generated_slot)
+    warnings = [
+        f"{(part < 0).sum()} {word} rows are left out: their particles are not on the other side"
+        for part, word in ((slot, "real"), (generated_slot, "generated"))
+        if (part < 0).any()
+    ]
+    if train is not None and _overlap(real, train):
+        warnings.append("training showers include judged particles: the baselines see the test")
+    real, generated = (
+        _rows(showers, part >= 0) for showers, part in ((real, slot), (generated, generated_slot))
+    )
+    return real, generated, warnings
+
+
+def _halves(slot: Rows, numbers: Rows, count: int, rng: np.random.Generator) -> tuple[Halves, ...]:
+    """Random halves of the showers of each particle, or else of the particles."""
+    if numbers.any():
+        return tuple(repeats.halve(slot, numbers, rng) for _ in range(count))
+    return tuple(repeats.halve_particles(slot, len(numbers), rng) for _ in range(count))
+
+
+def _rows(showers: Showers, kept: NDArray[np.bool_]) -> Showers:
+    return showers if kept.all() else showers.rows(np.flatnonzero(kept))
+
+
+def _overlap(real: Showers, train: Showers) -> bool:
+    """Whether a judged particle was trained on, by its conditions."""
+    known = {row.tobytes() for row in np.unique(train.conditions, axis=0)}
+    return any(row.tobytes() in known for row in np.unique(real.conditions, axis=0))
+
+
+def _baselines(
+    court: Court, real: Showers, train: Showers | None, scheme: str | None, seed: int
+) -> Iterator[tuple[str, Replicates]]:
+    """Baselines one after the other, so that only one is in memory."""
+    for number, baseline in enumerate(BASELINES):
+        if (baseline.needs_training and train is None) or court.particles < 2:
+            continue
+        rng = np.random.default_rng([seed, number])
+        showers = as_showers(real, baseline.of(real, real if train is None else train, rng))
+        yield baseline.name, court.hear(observe(showers, scheme), court.slot, rng)
+
+
+def _candidate(name: str, found: Replicates, court: Court) -> Candidate:
+    titles = CANDIDATE_TITLES | {baseline.name: baseline.title for baseline in BASELINES}
+    results: dict[str, Measured] = {}
+    for measure in court.measures:
+        note = "undefined"
+        if measure.per_particle and not court.repeated:
+            note = "no repeats"
+        if name == REAL and not measure.halvings:
+            # There is no second set of real showers as large as the first.
+            note = "-"
+        results |= {row.name: measured(found[row.name], note) for row in measure.rows}
+    return Candidate(name, titles[name], results)
+
+
+def _differences(heard: dict[str, Replicates], rows: tuple[Row, ...]) -> Iterator[Difference]:
+    """Baselines minus the model, and the model minus the floor (its excess), of all distances."""
+    model = heard[MODEL]
+    for row in rows:
+        if not row.distance:
+            continue
+        for name, found in heard.items():
+            pair = (MODEL, name) if name == REAL else (name, MODEL)
+            sign = -1 if name == REAL else 1
+            if name != MODEL and np.isfinite(found[row.name][0] - model[row.name][0]):
+                yield Difference(
+                    row.name, *pair, measured(sign * (found[row.name] - model[row.name]))
+                )
+
+
+def _remarks(court: Court, numbers: Rows) -> Iterator[str]:
+    """What a reader should know before trusting the numbers."""
+    if not numbers.any():
+        yield "no particle has repeats: conditional figures, floors and diversity are undefined"
+    if len(numbers) < FEW_PARTICLES:
+        yield f"only {len(numbers)} particles: the errors themselves are rough"
+    if numbers.any() and not (numbers > 0).all():
+        yield f"{(numbers == 0).sum()} of {len(numbers)} particles have no repeats: left out there"
+    if court.real.values["empty"].all():
+        yield "all real showers are empty: shapes and ratios are undefined"

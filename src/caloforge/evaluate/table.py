@@ -1,0 +1,85 @@
+"""A judgement as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from caloforge.evaluate.judgement import MODEL, REAL, Judgement
+from caloforge.evaluate.measures import Row
+
+COLUMNS = (
+    ("w1_all", "W1"),
+    ("w1", "W1"),
+    ("conditional_w1", "cond. W1"),
+    ("spread_slope", "slope"),
+    ("spread_correlation", "corr."),
+    ("sigma_total", "sig(total)"),
+    ("mean_total", "mean total"),
+)
+"""Measures of the comparison of candidates, and their short titles."""
+TOLD = ("w1", "conditional_w1")
+"""Differences between candidates that are printed."""
+
+
+def table(judgement: Judgement) -> str:
+    """Candidates against measures, differences, then every number of the model with its floor."""
+    parts = [
+        "\n".join(_head(judgement)),
+        _aligned(list(_comparison(judgement))),
+        "\n".join(f"  {d}" for d in judgement.differences if d.measure in TOLD),
+        _aligned(list(_details(judgement))),
+        "\n".join(f"warning: {warning}" for warning in judgement.warnings),
+        judgement.verdict,
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _head(judgement: Judgement) -> Iterator[str]:
+    yield (
+        f"{judgement.detector}: {judgement.generated_rows} generated against {judgement.rows} real "
+        f"showers of {judgement.particles} particles, integer showers as generate writes them"
+    )
+    yield (
+        f"scheme {judgement.scheme}, W1 in {judgement.unit}; equal numbers a particle: "
+        f"{judgement.numbers}; errors: {judgement.resamplings} bootstraps over particles"
+    )
+
+
+def _comparison(judgement: Judgement) -> Iterator[Sequence[str]]:
+    yield ("", *(title for _, title in COLUMNS))
+    counted = f"({judgement.numbers.split(' (')[0]})"
+    yield ("", "(all rows)", *(counted for _ in COLUMNS[1:-1]), "(all rows)")
+    for candidate in judgement.candidates:
+        numbers = (str(candidate.measured[name]) for name, _ in COLUMNS)
+        yield (candidate.title, *numbers)
+
+
+def _details(judgement: Judgement) -> Iterator[Sequence[str]]:
+    yield ("all measures of the generated showers", "value", "floor", "excess", "ideal")
+    for row in judgement.rows_of_table:
+        excess = judgement.difference(row.name, MODEL, REAL)
+        yield (
+            _titled(row, judgement.scheme),
+            str(judgement.measured(row.name)),
+            str(judgement.measured(row.name, REAL)),
+            "-" if excess is None else str(excess),
+            f"{row.ideal:g}",
+        )
+
+
+def _titled(row: Row, scheme: str) -> str:
+    """Title with the unit, and the scheme where channels are read out."""
+    by_scheme = f" ({scheme})" if "w1" in row.name and ":" in row.title else ""
+    return row.title + by_scheme + (f" [{row.unit}]" if row.unit else "")
+
+
+def _aligned(lines: list[Sequence[str]]) -> str:
+    """Columns of one width each, the first to the left, numbers to the right."""
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if n == 0 else text.rjust(width)
+            for n, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
