@@ -92,4 +92,12 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:300]
 
 
-__all__ = ["ENGINES", "INPUTS", "OUTPUT", "Engine", "OnnxRuntime", "engine_of_name", "require_ports"]
+__all__ = [
+    "ENGINES",
+    "INPUTS",
+    "OUTPUT",
+    "Engine",
+    "OnnxRuntime",
+    "engine_of_name",
+    "require_ports",
+]

@@ -1,8 +1,8 @@
 """What an ONNX file would have a runtime do, read from its bytes; nothing is run, nothing imported.
 
-A simulator may come from anywhere. Files next to it (external data), operators of a foreign library
-and functions have no place in one, so they are refused before a runtime sees the file. The format is
-a tree of (field number, wire type, value); field numbers: onnx/onnx.proto3 of ONNX 1.16.
+A simulator may come from anywhere. Files next to it (external data), operators of a foreign
+library and functions have no place in one, so they are refused before a runtime sees the file. The
+format is a tree of (field number, wire type, value); numbers: onnx/onnx.proto3 of ONNX 1.16.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from caloforge.errors import DataError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 DEEPEST = 32
+NEWEST_OPSET, NEWEST_IR = 17, 8
+"""What every reader of our graphs understands; O2's onnxruntime is the oldest of them."""
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 ORT_FORMAT = b"ORTM"
 
@@ -53,7 +55,7 @@ def read_facts(model: bytes, where: str) -> GraphFacts:
 
 
 def refuse_foreign(facts: GraphFacts, where: str) -> None:
-    """Raise DataError for a file that needs other files, libraries or functions."""
+    """Raise DataError for a file that needs other files, libraries, functions or newer readers."""
     foreign = sorted(f"{domain}:{name}" for domain, name in facts.operators - _standard(facts))
     foreign += sorted(f"{domain}:*" for domain in facts.opsets.keys() - STANDARD_DOMAINS)
     if facts.external:
@@ -62,6 +64,12 @@ def refuse_foreign(facts: GraphFacts, where: str) -> None:
         raise DataError(f"{where} uses custom operators ({foreign[0]}); only standard ones load")
     if facts.functions or facts.training:
         raise DataError(f"{where} holds functions or a training graph; only a plain graph loads")
+    opset = max((facts.opsets[domain] for domain in facts.opsets), default=0)
+    if opset > NEWEST_OPSET or facts.ir_version > NEWEST_IR:
+        raise DataError(
+            f"{where} has ONNX opset {opset} and IR {facts.ir_version}; the newest that load are "
+            f"{NEWEST_OPSET} and {NEWEST_IR}: export it again"
+        )
 
 
 def _standard(facts: GraphFacts) -> set[tuple[str, str]]:
@@ -136,4 +144,4 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
     raise ValueError("number too long")
 
 
-__all__ = ["GraphFacts", "read_facts", "refuse_foreign"]
+__all__ = ["NEWEST_IR", "NEWEST_OPSET", "GraphFacts", "read_facts", "refuse_foreign"]

@@ -34,8 +34,8 @@ class Reference:
 
     def difference(self, response: NDArray[np.float32]) -> float:
         """Largest deviation of an answer, as a share of the largest expected cell."""
-        scale = max(float(np.abs(self.response).max()), np.finfo(np.float32).tiny)
-        return float(np.abs(response - self.response).max()) / scale
+        scale = float(np.abs(self.response).max())
+        return float(np.abs(response - self.response).max()) / (scale or 1.0)
 
 
 def read_reference(path: Path, latent: int, conditions: int, cells: int) -> Reference:

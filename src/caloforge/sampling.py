@@ -1,7 +1,7 @@
 """Random numbers of a production and the step from expected to drawn counts.
 
-Shapes: N showers, K cells, Z latents. Shower number i of a production belongs to block i // BLOCK, and
-each block has its own counter-based streams: what a shower is depends on the seed and on its
+Shapes: N showers, K cells, Z latents. Shower number i of a production belongs to block i // BLOCK,
+and each block has its own counter-based streams: what a shower is depends on the seed and on its
 number alone, neither on the batch size, the workers, nor on how many showers are asked for.
 """
 
@@ -55,15 +55,17 @@ def draw_counts(
 
 
 def _round(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Stochastic rounding floor(rate + u), u uniform: its mean is the rate.  (N, K)
+    """Stochastic rounding: up with the probability of the remainder, so its mean is the rate.
 
+    (N, K) -> (N, K). The law of floor(rate + u), but exact for large rates, where that sum rounds.
     A number is drawn for empty cells too: it is cheaper than choosing them, and a rate that is 0
     on one processor and 1e-9 on another then leaves all other cells alone.
     """
-    drawn = rng.random(rates.shape, dtype=np.float32)
-    drawn += rates
-    np.maximum(drawn, 0, out=drawn)
-    return drawn.astype(np.uint16)
+    remainder = np.maximum(rates, 0)
+    counts = remainder.astype(np.uint16)
+    np.subtract(remainder, counts, out=remainder)
+    counts += rng.random(rates.shape, dtype=np.float32) < remainder
+    return counts
 
 
 def _poisson(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint16]:

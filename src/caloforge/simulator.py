@@ -25,7 +25,8 @@ from caloforge.onnx_graph import read_facts, refuse_foreign
 from caloforge.reference import RELATIVE_TOLERANCE, Reference, read_reference
 from caloforge.sampling import BLOCK, Sampling, block_streams, draw_counts, draw_latents
 
-FORMAT, VERSION = "caloforge-simulator", 1
+FORMAT: Literal["caloforge-simulator"] = "caloforge-simulator"
+VERSION: Literal[1] = 1
 GRAPH, CARD, REFERENCE = "generator.onnx", "simulator.json", "reference.npz"
 LARGEST_CARD_BYTES = 16 * 2**20
 LARGEST_GRAPH_BYTES = 2**31 - 1
@@ -128,7 +129,12 @@ class Simulator:
         rows = len(latents)
         padding = ((0, -rows % ROWS_ALIGNED), (0, 0))
         feed = [np.pad(part, padding, mode="edge") for part in (latents, conditions)]
-        return self.engine.run(feed[0], feed[1].astype(np.float32, copy=False))[:rows]
+        showers = self.engine.run(feed[0], feed[1].astype(np.float32, copy=False))
+        if showers.shape != (len(feed[0]), self.detector.cells):
+            raise DataError(
+                f"{self.folder}: the graph answers {len(feed[0])} rows by {showers.shape}"
+            )
+        return showers[:rows]
 
     def generate(
         self, conditions: NDArray[Any], *, seed: int = 0, batch: int = 256

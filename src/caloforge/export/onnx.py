@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib.metadata
-import io
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,19 +19,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+import caloforge
 from caloforge.detector import Detector
 from caloforge.engines import INPUTS, OUTPUT
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.files import write_aside_folder
+from caloforge.onnx_graph import NEWEST_IR, NEWEST_OPSET
 from caloforge.reference import TRIPLES, Reference
 from caloforge.sampling import Sampling
 from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator, SimulatorCard
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-OPSET = 17
-IR_VERSION = 8
 TRACED_ROWS = 2
 
 
@@ -68,7 +67,7 @@ def export_simulator(
         },
         recipe=dict(recipe_record),
         generator_sha256=hashlib.sha256(model).hexdigest(),
-        caloforge_version=_version(),
+        caloforge_version=caloforge.__version__,
         provenance=dict(provenance or {}),
     )
     with write_aside_folder(folder, overwrite=overwrite) as aside:
@@ -76,14 +75,6 @@ def export_simulator(
         (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
         reference.write(aside / REFERENCE)
         Simulator.load(aside).check()
-
-
-def _version() -> str:
-    """Version of the installed package; a source tree that is not installed has none."""
-    try:
-        return importlib.metadata.version("caloforge")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def make_reference(generator: nn.Module, latent_size: int, conditions: NDArray[Any]) -> Reference:
@@ -105,52 +96,36 @@ def graph_bytes(generator: nn.Module, reference: Reference) -> bytes:
     import onnx
     import torch
 
-    rows = [torch.from_numpy(part[:TRACED_ROWS]) for part in (reference.latent, reference.conditions)]
-    stream = io.BytesIO()
-    with _exporter_of_opset_17(), torch.no_grad():
+    inputs = (reference.latent, reference.conditions)
+    with _quiet_exporter(), tempfile.TemporaryDirectory() as scratch, torch.no_grad():
+        path = Path(scratch) / GRAPH
         try:
             torch.onnx.export(
                 generator,
-                tuple(rows),
-                stream,
+                tuple(torch.from_numpy(part[:TRACED_ROWS]) for part in inputs),
+                path,
                 dynamo=False,
-                opset_version=OPSET,
+                opset_version=NEWEST_OPSET,
                 input_names=list(INPUTS),
                 output_names=[OUTPUT],
                 dynamic_axes={name: {0: "batch"} for name in (*INPUTS, OUTPUT)},
             )
         except torch.onnx.errors.OnnxExporterError as error:
             raise CaloforgeError(f"the generator has no ONNX form: {error}") from error
-    model = onnx.load_model_from_string(stream.getvalue())
-    if model.ir_version > IR_VERSION or [o.version for o in model.opset_import] != [OPSET]:
-        raise CaloforgeError(f"the exporter wrote IR {model.ir_version}, {model.opset_import}")
-    model.ir_version = IR_VERSION
+        model = onnx.load_model(path)
+    model.ir_version = min(model.ir_version, NEWEST_IR)
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 @contextmanager
-def _exporter_of_opset_17() -> Iterator[None]:
-    """The TorchScript exporter, which warns that it is old, taught the operator that ONNX lacks."""
-    import torch
-
+def _quiet_exporter() -> Iterator[None]:
+    """The TorchScript exporter warns that it is old; nothing else may warn."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx")
         warnings.filterwarnings("ignore", "You are using the legacy", DeprecationWarning)
         warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
-        torch.onnx.register_custom_op_symbolic("aten::expm1", _exponential_less_one, OPSET)
-        try:
-            yield
-        finally:
-            torch.onnx.unregister_custom_op_symbolic("aten::expm1", OPSET)
+        yield
 
 
-def _exponential_less_one(graph: Any, values: Tensor) -> Any:
-    """expm1(x) as exp(x) - 1; exact to 6e-8, and a cell below that is empty."""
-    import torch
-
-    one = graph.op("Constant", value_t=torch.tensor(1.0))
-    return graph.op("Sub", graph.op("Exp", values), one)
-
-
-__all__ = ["IR_VERSION", "OPSET", "export_simulator", "graph_bytes", "make_reference"]
+__all__ = ["export_simulator", "graph_bytes", "make_reference"]

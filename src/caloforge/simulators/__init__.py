@@ -1,0 +1,40 @@
+"""Simulators that ship, one folder each, and where a simulator named by a user lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from caloforge.errors import UsageError
+
+SHIPPED = Path(__file__).parent
+CARD = "simulator.json"
+
+
+def shipped_simulators() -> list[str]:
+    """Names of the simulators that ship."""
+    return sorted(card.parent.name for card in SHIPPED.glob(f"*/{CARD}"))
+
+
+def shipped_simulator(name: str) -> Path:
+    """Folder of a shipped simulator; UsageError with the names that exist."""
+    if name not in shipped_simulators():
+        known = ", ".join(shipped_simulators()) or "none"
+        raise UsageError(f"no simulator {name} ships; there are: {known}")
+    return SHIPPED / name
+
+
+def find_simulator(text: str) -> Path:
+    """Folder of a simulator given as that folder, as a run folder, or by the name of a shipped one.
+
+    Raises UsageError when it is none of them.
+    """
+    given = Path(text)
+    for folder in (given, given / "simulator"):
+        if (folder / CARD).is_file():
+            return folder
+    if given.exists():
+        raise UsageError(f"{text} is neither a simulator nor a run: it has no {CARD}")
+    return shipped_simulator(text)
+
+
+__all__ = ["find_simulator", "shipped_simulator", "shipped_simulators"]

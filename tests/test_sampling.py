@@ -1,0 +1,103 @@
+"""Counts are unbiased and depend on the seed and the number of a shower only."""
+
+import numpy as np
+import pytest
+
+from caloforge.errors import DataError
+from caloforge.sampling import DRAWS, block_streams, draw_counts, draw_latents
+
+RATES = np.array([[0.0, 1e-3, 0.3, 0.5, 0.9999, 1.0, 7.25, 300.6]], dtype=np.float32)
+
+
+def stream(seed: int = 0) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(seed))
+
+
+def repeated(rows: int) -> np.ndarray:
+    return np.repeat(RATES, rows, axis=0)
+
+
+@pytest.mark.parametrize("sampling", ["rounding", "poisson"])
+def test_the_mean_of_the_counts_is_the_rate(sampling):
+    counts = draw_counts(repeated(200_000), sampling, stream())
+    error = np.maximum(counts.std(axis=0) / np.sqrt(len(counts)), 1e-9)
+    assert counts.dtype == np.uint16
+    assert np.all(np.abs(counts.mean(axis=0) - RATES[0]) < 4 * error)
+
+
+def test_rounding_equals_the_loop_over_cells():
+    rng, twin = stream(5), stream(5)
+    rates = rng.exponential(2, (7, 5)).astype(np.float32)
+    twin.exponential(2, (7, 5))
+    expected = [
+        [
+            int(rate) + (float(twin.random(dtype=np.float32)) < float(rate) - int(rate))
+            for rate in row
+        ]
+        for row in rates
+    ]
+    np.testing.assert_array_equal(draw_counts(rates, "rounding", rng), expected)
+
+
+def test_rounding_moves_a_cell_by_less_than_one():
+    rates = stream().exponential(3, (500, 20)).astype(np.float32)
+    counts = draw_counts(rates, "rounding", stream(1)).astype(np.float64)
+    assert np.abs(counts - rates).max() < 1
+    assert set(draw_counts(np.zeros((9, 9), np.float32), "rounding", stream()).ravel()) == {0}
+
+
+def test_whole_rates_stay_as_they_are():
+    rates = np.arange(60_000, dtype=np.float32).reshape(60, 1000)
+    np.testing.assert_array_equal(draw_counts(rates, "rounding", stream()), rates)
+
+
+def test_poisson_has_the_variance_of_poisson():
+    counts = draw_counts(np.full((100_000, 1), 4.0, np.float32), "poisson", stream())
+    assert counts.var() == pytest.approx(4, rel=0.03)
+
+
+def test_energies_pass_through():
+    rates = np.array([[-2.5, 0.25, 1e6]], dtype=np.float32)
+    np.testing.assert_array_equal(draw_counts(rates, "continuous", stream()), rates)
+
+
+@pytest.mark.parametrize("sampling", sorted(DRAWS))
+@pytest.mark.parametrize("pieces", [[1] * 12, [5, 7], [11, 1]])
+def test_cutting_into_batches_changes_nothing(sampling, pieces):
+    rates = stream().exponential(1, (12, 7)).astype(np.float32)
+    whole, cut = draw_counts(rates, sampling, stream(2)), stream(2)
+    parts = [draw_counts(part, sampling, cut) for part in np.split(rates, np.cumsum(pieces)[:-1])]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("sampling", sorted(DRAWS))
+@pytest.mark.parametrize("rate", [np.nan, np.inf, -np.inf])
+def test_rates_that_are_no_numbers_are_refused(sampling, rate):
+    with pytest.raises(DataError, match="physical"):
+        draw_counts(np.array([[0.0, rate]], dtype=np.float32), sampling, stream())
+
+
+def test_counts_that_do_not_fit_are_refused():
+    with pytest.raises(DataError, match="65535"):
+        draw_counts(np.array([[65536.0]], dtype=np.float32), "rounding", stream())
+
+
+def test_blocks_and_uses_have_streams_of_their_own():
+    firsts = {
+        stream.integers(2**62)
+        for block in range(20)
+        for stream in block_streams(seed=3, block=block)
+    }
+    assert len(firsts) == 40
+    again = draw_latents(block_streams(3, 4)[0], 10, 2)
+    np.testing.assert_array_equal(draw_latents(block_streams(3, 4)[0], 5, 2), again[:5])
+
+
+def test_a_seed_means_the_same_showers_for_ever():
+    """Frozen: productions are repeated by seed, so these numbers must never change."""
+    latents, counts = block_streams(seed=42, block=7)
+    frozen = [0.23861949, 0.97645807]
+    np.testing.assert_allclose(draw_latents(latents, 1, 2)[0], frozen, rtol=1e-6)
+    assert draw_counts(np.full((1, 6), 0.5, np.float32), "rounding", counts).tolist() == [
+        [1, 1, 0, 0, 0, 1]
+    ]

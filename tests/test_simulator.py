@@ -1,0 +1,431 @@
+"""A simulator computes what its graph says, and nothing foreign gets as far as a runtime."""
+
+import contextlib
+import io
+import json
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from caloforge.errors import DataError, UsageError
+from caloforge.onnx_graph import read_facts, refuse_foreign
+from caloforge.sampling import BLOCK, block_streams
+from caloforge.simulator import Simulator
+from caloforge.simulators import find_simulator, shipped_simulator
+from handmade import (
+    DETECTOR,
+    C,
+    K,
+    Z,
+    answer,
+    graph,
+    some_conditions,
+    triples,
+    write_simulator,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_simulator(tmp_path_factory.mktemp("by hand") / "simulator")
+
+
+@pytest.fixture(scope="module")
+def simulator(folder):
+    return Simulator.load(folder)
+
+
+def test_expected_cells_are_those_of_the_formula(simulator):
+    rng = np.random.default_rng(1)
+    latents, conditions = rng.normal(size=(37, Z)).astype(np.float32), some_conditions(37)
+    expected = answer(latents, conditions)
+    np.testing.assert_allclose(simulator.expected(latents, conditions), expected, atol=1e-5)
+    assert simulator.check() < 1e-6
+    assert (simulator.latent_size, simulator.sampling) == (Z, "rounding")
+
+
+def test_showers_equal_a_loop_over_blocks(simulator):
+    """The naive twin: one shower at a time from the streams of its block."""
+    conditions = some_conditions(BLOCK + 3)
+    made = simulator.generate(conditions, seed=9)
+    for block in (0, 1):
+        latent_stream, count_stream = block_streams(9, block)
+        latents = latent_stream.standard_normal((BLOCK, Z), dtype=np.float32)
+        for place, row in enumerate(range(block * BLOCK, min((block + 1) * BLOCK, len(made)))):
+            (rates,) = simulator.expected(latents[place : place + 1], conditions[row : row + 1])
+            up = count_stream.random(K, dtype=np.float32) < rates - np.floor(rates)
+            np.testing.assert_array_equal(made[row], np.floor(rates) + up)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 100, BLOCK])
+def test_showers_do_not_depend_on_the_batch(simulator, batch):
+    conditions = some_conditions(BLOCK + 100)
+    whole = simulator.generate(conditions, seed=2)
+    np.testing.assert_array_equal(simulator.generate(conditions, seed=2, batch=batch), whole)
+
+
+def test_asking_for_more_keeps_the_first(simulator):
+    conditions = some_conditions(1500)
+    np.testing.assert_array_equal(
+        simulator.generate(conditions[:1100], seed=4), simulator.generate(conditions, seed=4)[:1100]
+    )
+    other = simulator.generate(conditions[:1100], seed=5)
+    assert (other != simulator.generate(conditions[:1100], seed=4)).any()
+
+
+def test_a_shard_can_be_made_alone(simulator):
+    conditions = some_conditions(10)
+    pieces = {
+        row: cells
+        for rows, drawn in simulator.batches(conditions, range(BLOCK, BLOCK + 50), seed=1)
+        for row, cells in zip(rows, drawn, strict=True)
+    }
+    cycled = conditions[np.arange(BLOCK + 50) % 10]
+    whole = simulator.generate(cycled, seed=1)
+    np.testing.assert_array_equal([pieces[row] for row in sorted(pieces)], whole[BLOCK:])
+    with pytest.raises(UsageError):
+        list(simulator.batches(conditions, range(1, 5), seed=1))
+
+
+def test_integer_showers_keep_the_expected_mean(simulator):
+    conditions = np.repeat(some_conditions(1), 4 * BLOCK, axis=0)
+    counts = simulator.generate(conditions, seed=3).astype(np.float64)
+    rates = np.concatenate(
+        [
+            simulator.expected(block_streams(3, b)[0].standard_normal((BLOCK, Z), np.float32), part)
+            for b, part in enumerate(np.split(conditions, 4))
+        ]
+    )
+    error = (counts - rates).std(axis=0) / np.sqrt(len(counts))
+    assert np.all(np.abs((counts - rates).mean(axis=0)) < 4 * error + 1e-6)
+
+
+def test_rows_outside_the_training_range_are_counted(simulator):
+    conditions = some_conditions(20)
+    assert simulator.outside(conditions) == {}
+    conditions[:3, 0], conditions[5, 1] = 11, -1
+    assert simulator.outside(conditions) == {"Energy": 3, "Px": 1}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "says"),
+    [
+        (np.full((3, C), np.nan), "first Energy of row 0"),
+        (np.ones((3, C + 1)), "not \\(N, 2\\)"),
+        (np.ones(3), "not \\(N, 2\\)"),
+        (np.full((3, C), 1e30), "physical"),
+    ],
+)
+def test_impossible_conditions_are_refused(simulator, conditions, says):
+    with pytest.raises(DataError, match=says):
+        simulator.generate(conditions)
+
+
+@pytest.mark.parametrize("batch", [0, -1, BLOCK + 1])
+def test_impossible_batches_are_refused(simulator, batch):
+    with pytest.raises(UsageError, match="batch"):
+        simulator.generate(some_conditions(3), batch=batch)
+
+
+# ---- cards ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"version": 2}, "version 2.*reads 1.*update"),
+        ({"version": None}, "version None"),
+        ({"format": "caloforge-showers"}, "describes no simulator"),
+        ({"latent_size": Z + 1}, "latent is .* not float \\[any batch, 4\\]"),
+        ({"latent_size": 0}, "latent_size"),
+        ({"latent_law": "uniform"}, "latent_law"),
+        ({"sampling": "continuous"}, "does not fit"),
+        ({"sampling": "exec"}, "sampling"),
+        ({"training_ranges": {"Energy": [0, 1]}}, "training_ranges must name"),
+        ({"training_ranges": None}, "training_ranges"),
+        ({"generator_sha256": "0" * 64}, "checksum"),
+        ({"detector": {"name": "toy"}}, "detector"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_odd_cards_are_refused_in_one_line(tmp_path, changes, says):
+    folder = write_simulator(tmp_path / "simulator", **changes)
+    with pytest.raises(DataError, match=says) as refused:
+        Simulator.load(folder)
+    assert "\n" not in str(refused.value)
+    assert str(folder) in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '"x"', "[" * 100_000, "\udcff"])
+def test_cards_that_are_no_json_objects_are_refused(tmp_path, text):
+    folder = write_simulator(tmp_path / "simulator")
+    (folder / "simulator.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError, match=r"simulator\.json"):
+        Simulator.load(folder)
+
+
+@pytest.mark.parametrize("name", ["generator.onnx", "simulator.json"])
+def test_missing_files_are_named(tmp_path, name):
+    folder = write_simulator(tmp_path / "simulator")
+    (folder / name).unlink()
+    with pytest.raises(DataError, match=f"{name} cannot be read"):
+        Simulator.load(folder)
+
+
+# ---- graphs --------------------------------------------------------------------------------
+
+
+def with_external_data():
+    model = graph()
+    weight = model.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="/etc/passwd")
+    return model
+
+
+def with_nested_external_data():
+    model = graph()
+    hidden = with_external_data().graph.initializer[0]
+    model.graph.node.append(helper.make_node("Constant", [], ["unused"], value=hidden))
+    return model
+
+
+def with_custom_operator():
+    model = graph()
+    model.graph.node[-1].domain = "com.example"
+    model.opset_import.append(helper.make_opsetid("com.example", 1))
+    return model
+
+
+def with_microsoft_operator():
+    model = graph()
+    model.graph.node.append(helper.make_node("Gelu", ["sum"], ["g"], domain="com.microsoft"))
+    return model
+
+
+def with_function():
+    model = graph()
+    node, opset = helper.make_node("Relu", ["x"], ["y"]), helper.make_opsetid("", 17)
+    model.functions.append(helper.make_function("", "Own", ["x"], ["y"], [node], [opset]))
+    return model
+
+
+def with_hidden_branch():
+    """A custom operator inside the branch of an If."""
+    model = graph()
+    bad = helper.make_node("Evil", [], ["out"], domain="org.evil")
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1])
+    branch = helper.make_graph([bad], "branch", [], [out])
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    model.graph.node.append(
+        helper.make_node("If", ["yes"], ["z"], then_branch=branch, else_branch=branch)
+    )
+    return model
+
+
+def with_newer_opset():
+    model = graph()
+    model.opset_import[0].version = 999
+    return model
+
+
+def with_double_ports():
+    model = graph()
+    for port in (*model.graph.input, *model.graph.output):
+        port.type.tensor_type.elem_type = TensorProto.DOUBLE
+    for number in (0, 1):
+        weight = numpy_helper.to_array(model.graph.initializer[number]).astype(np.float64)
+        named = numpy_helper.from_array(weight, model.graph.initializer[number].name)
+        model.graph.initializer[number].CopyFrom(named)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (with_external_data(), "other files"),
+        (with_nested_external_data(), "other files"),
+        (with_custom_operator(), "com.example"),
+        (with_microsoft_operator(), "com.microsoft:Gelu"),
+        (with_hidden_branch(), "org.evil:Evil"),
+        (with_function(), "functions"),
+        (with_newer_opset(), "opset 999.*newest.*17"),
+        (with_double_ports(), "tensor\\(double\\)"),
+        (graph(showers=[4, K]), "any batch"),
+        (graph(conditions=["batch", C, 1]), "generator.onnx"),
+        (b"", "generator.onnx"),
+        (b"not protobuf at all", "ONNX"),
+        (graph().SerializeToString()[:-40], "ONNX"),
+        (b"\x18\x00\x00\x00ORTM" + bytes(64), "onnxruntime's own format"),
+    ],
+)
+def test_foreign_graphs_are_refused_in_one_line(tmp_path, model, says):
+    folder = write_simulator(tmp_path / "simulator", model)
+    with pytest.raises(DataError, match=says) as refused:
+        Simulator.load(folder)
+    assert "\n" not in str(refused.value)
+
+
+def test_ports_of_other_names_are_refused(tmp_path):
+    model = graph()
+    model.graph.input[0].name = "noise"
+    model.graph.node[0].input[0] = "noise"
+    folder = write_simulator(tmp_path / "simulator", model)
+    with pytest.raises(DataError, match=r"\['conditions', 'noise', 'showers'\]"):
+        Simulator.load(folder)
+
+
+def test_a_graph_that_answers_other_rows_is_refused(tmp_path):
+    model = graph()
+    model.graph.node[-1].output[0] = "once"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 1]), "twice"))
+    model.graph.node.append(helper.make_node("Tile", ["once", "twice"], ["showers"]))
+    simulator = Simulator.load(write_simulator(tmp_path / "simulator", model))
+    with pytest.raises(DataError, match="answers 16 rows by"):
+        simulator.check()
+
+
+def test_facts_equal_those_that_onnx_reads():
+    model = with_hidden_branch()
+    facts = read_facts(model.SerializeToString(), "here")
+    assert facts.ir_version == model.ir_version == 8
+    assert facts.opsets == {"": 17}
+    named = {(node.domain, node.op_type) for node in model.graph.node}
+    assert facts.operators == named | {("org.evil", "Evil")}
+
+
+def test_endless_nesting_is_refused():
+    message = b""
+    for field in [*20 * [6, 5, 1], 7]:  # a graph in an attribute in a node in a graph ...
+        size = bytes([len(message) & 0x7F | 0x80, len(message) >> 7])
+        message = bytes([field << 3 | 2]) + size + message
+    with pytest.raises(DataError, match="too deep"):
+        read_facts(message, "here")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(max_size=80), st.integers(0, 600), st.integers(0, 255))
+def test_any_bytes_are_read_or_refused(noise, place, byte):
+    good = bytearray(graph().SerializeToString())
+    good[place % len(good)] = byte
+    for model in (noise, bytes(good), bytes(good[: place % len(good)])):
+        with contextlib.suppress(DataError):
+            refuse_foreign(read_facts(model, "here"), "here")
+
+
+# ---- stored answers ------------------------------------------------------------------------
+
+
+def test_another_answer_is_noticed(tmp_path):
+    folder = write_simulator(tmp_path / "simulator")
+    wrong = triples()
+    wrong["response"][3, 2] += 0.01
+    np.savez(folder / "reference.npz", **wrong)
+    with pytest.raises(DataError, match="deviates"):
+        Simulator.load(folder).check()
+
+
+def bomb():
+    """An npy head that promises 8 TB."""
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "<f4", "fortran_order": False, "shape": (2**20, 2**21)}
+    )
+    return head.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "says"),
+    [
+        ("latent", pickle.dumps([1]), "no file of reference triples"),
+        ("latent", bomb(), "not float32"),
+        ("response", bytes(10**6), "larger than"),
+        ("response", b"", "no file of reference triples"),
+        ("other", b"", "holds"),
+    ],
+)
+def test_hostile_answers_are_refused(tmp_path, name, member, says):
+    folder = write_simulator(tmp_path / "simulator")
+    simulator = Simulator.load(folder)
+    members = {f"{key}.npy": io.BytesIO() for key in triples()}
+    for key, array in triples().items():
+        np.save(members[f"{key}.npy"], array)
+    stored = {key: stream.getvalue() for key, stream in members.items()} | {f"{name}.npy": member}
+    with zipfile.ZipFile(folder / "reference.npz", "w") as archive:
+        for key, content in stored.items():
+            archive.writestr(key, content)
+    with pytest.raises(DataError, match=says):
+        simulator.check()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t | {"latent": np.array([[object()]] * 16)},
+        lambda t: t | {"latent": t["latent"].astype(np.float64)},
+        lambda t: t | {"latent": np.asfortranarray(t["latent"])},
+        lambda t: t | {"response": t["response"][:8]},
+        lambda t: t | {"response": np.full_like(t["response"], np.nan)},
+    ],
+)
+def test_answers_of_another_kind_are_refused(tmp_path, change):
+    folder = write_simulator(tmp_path / "simulator")
+    np.savez(folder / "reference.npz", **change(triples()))
+    with pytest.raises(DataError, match="no file of reference triples"):
+        Simulator.load(folder).check()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04", b"no zip"])
+def test_damaged_answers_are_refused(tmp_path, content):
+    folder = write_simulator(tmp_path / "simulator")
+    path = folder / "reference.npz"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(DataError, match=r"reference\.npz"):
+        Simulator.load(folder).check()
+
+
+# ---- where a simulator lies, and what loading one imports -----------------------------------
+
+
+def test_simulators_are_found_in_runs_too(folder, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "simulator").symlink_to(folder)
+    assert find_simulator(str(folder)) == folder
+    assert find_simulator(str(run)) == run / "simulator"
+    with pytest.raises(UsageError, match=r"has no simulator\.json"):
+        find_simulator(str(tmp_path))
+    with pytest.raises(UsageError, match="no simulator nowhere ships"):
+        find_simulator("nowhere")
+    with pytest.raises(UsageError, match="ships"):
+        shipped_simulator("../simulators")
+
+
+def test_loading_and_generating_need_no_torch(folder):
+    program = f"""
+import sys, pathlib, numpy
+for name in ("torch", "scipy", "matplotlib", "onnx", "pandas"):
+    sys.modules[name] = None
+from caloforge.simulator import Simulator
+simulator = Simulator.load(pathlib.Path({str(folder)!r}))
+simulator.check()
+print(simulator.generate(numpy.ones((5, {C}))).sum())
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
+
+
+def test_the_card_names_the_detector(simulator, folder):
+    assert simulator.detector == DETECTOR
+    assert json.loads((folder / "simulator.json").read_text())["recipe"] == {"name": "by hand"}
