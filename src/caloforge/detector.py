@@ -14,18 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from caloforge.errors import DataError, UsageError
+from caloforge.features import Description, Feature
 
 Axis = Literal["x", "y"]
 UNREAD = -1
-
-
-class Description(BaseModel):
-    """A frozen, validated record; equal records have equal JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
 
 class Condition(Description):
@@ -40,24 +35,6 @@ class Condition(Description):
     """The axis along which it points; a flip of that axis mirrors it."""
     mirror_at: float = 0.0
     """Where it is mirrored: 0 for a signed component, pi / 2 for an angle to the y axis."""
-
-
-class Feature(Description):
-    """One input of the networks, computed from conditions inside them.
-
-    ``value`` c, ``log`` ln c, ``slope`` c_1 / |c_2|.
-    """
-
-    name: str
-    kind: Literal["value", "log", "slope"]
-    of: tuple[str, ...]
-
-    @model_validator(mode="after")
-    def _takes_its_arguments(self) -> Feature:
-        expected = 2 if self.kind == "slope" else 1
-        if len(self.of) != expected:
-            raise ValueError(f"feature {self.name}: {self.kind} takes {expected} condition(s)")
-        return self
 
 
 class Layer(Description):

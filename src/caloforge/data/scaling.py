@@ -3,15 +3,15 @@
 Shapes: N rows, C conditions, F features.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from caloforge.detector import Detector, Feature
+from caloforge.detector import Detector
 from caloforge.errors import DataError
+from caloforge.features import Feature
 
 FeatureKind = Literal["features", "plain"]
 
@@ -27,27 +27,20 @@ def evaluate_features(
 ) -> NDArray[np.float64]:
     """Features of conditions in physical units.  (N, C) -> (N, F)
 
-    ``value`` c, ``log`` ln c, ``slope`` c_1 / |c_2|. Raises DataError naming the row where one is
+    Raises DataError naming the row where one is
     not finite (a logarithm of a number that is not positive, a slope to zero).
     """
     values = np.empty((len(conditions), len(wanted)))
     for number, feature in enumerate(wanted):
         arguments = [conditions[:, columns.index(name)] for name in feature.of]
         with np.errstate(all="ignore"):
-            values[:, number] = FORMULAS[feature.kind](*arguments)
+            values[:, number] = feature.value(np, *arguments)
         if len(bad := np.flatnonzero(~np.isfinite(values[:, number]))):
             given = ", ".join(
                 f"{name} = {conditions[bad[0], columns.index(name)]:g}" for name in feature.of
             )
             raise DataError(f"row {bad[0]}: {feature.name} is undefined for {given}")
     return values
-
-
-FORMULAS: dict[str, Callable[..., NDArray[np.float64]]] = {
-    "value": lambda c: c,
-    "log": np.log,
-    "slope": lambda c_1, c_2: c_1 / np.abs(c_2),
-}
 
 
 class FeatureScaling(BaseModel):

@@ -8,12 +8,12 @@ nphe ("photons" in the papers).
 from caloforge.detector import (
     Condition,
     Detector,
-    Feature,
     Layer,
     Symmetry,
     checkerboard,
     quadrants,
 )
+from caloforge.features import Feature, impact_features
 
 SHAPE = (44, 44)
 TOWERS = ("tower1", "tower2", "tower3", "tower4", "common")
@@ -31,17 +31,26 @@ ZDC_CONDITIONS = (
 )
 """Order and units of the nine conditions, on which all public codes agree."""
 
-ZDC_FEATURES = (
-    Feature(name="log_energy", kind="log", of=("Energy",)),
-    Feature(name="slope_x", kind="slope", of=("Px", "Pz")),
-    Feature(name="slope_y", kind="slope", of=("Py", "Pz")),
-    Feature(name="Vx", kind="value", of=("Vx",)),
-    Feature(name="Vy", kind="value", of=("Vy",)),
-    Feature(name="Vz", kind="value", of=("Vz",)),
-    Feature(name="mass", kind="value", of=("mass",)),
-    Feature(name="charge", kind="value", of=("charge",)),
-)
-"""The impact point is 112.6 m x slope; standardised momenta hide it at low energy."""
+DISTANCE_CM = 11260.0
+
+
+def zdc_features(half_width_cm: float, distance_cm: float) -> tuple[Feature, ...]:
+    """Features of a particle that flies straight to a ZDC of that half width.
+
+    The impact point is 112.6 m x slope, which standardised momenta hide at low energy.
+    """
+    wavelengths_cm = tuple(half_width_cm * times for times in (8, 4, 2, 1))
+    return (
+        Feature(name="log_energy", kind="log", of=("Energy",)),
+        Feature(name="slope_x", kind="slope", of=("Px", "Pz")),
+        Feature(name="slope_y", kind="slope", of=("Py", "Pz")),
+        *impact_features(("Vx", "Px", "Pz"), distance_cm, wavelengths_cm),
+        *impact_features(("Vy", "Py", "Pz"), distance_cm, wavelengths_cm),
+        Feature(name="Vz", kind="value", of=("Vz",)),
+        Feature(name="mass", kind="value", of=("mass",)),
+        Feature(name="charge", kind="value", of=("charge",)),
+    )
+
 
 ALICE_ZN = Detector(
     name="alice_zn",
@@ -51,7 +60,7 @@ ALICE_ZN = Detector(
     counts=True,
     layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(1.6, 1.6), depth_mm=1000.0),),
     conditions=ZDC_CONDITIONS,
-    features=ZDC_FEATURES,
+    features=zdc_features(half_width_cm=3.52, distance_cm=DISTANCE_CM),
     channels=(
         checkerboard(
             SHAPE,
@@ -84,5 +93,5 @@ ALICE_ZN = Detector(
         for flip_y in (False, True)
         for flip_x in (False, True)
     ),
-    distance_cm=11260.0,
+    distance_cm=DISTANCE_CM,
 )

@@ -2,15 +2,17 @@
 
 Geometry: AliceO2 ``Detectors/ZDC/base/include/ZDCBase/Geometry.h`` (56 x 30 quartz fibres, pitch
 4 mm). Its real towers are four vertical strips (``o2``); the papers sum quadrants (``paper-zp``).
-The front faces are at +11251.8 and -11253.3 cm. Symmetric under y -> -y only, since the magnets disperse protons along x.
+The front faces are at +11251.8 and -11253.3 cm. Symmetric under y -> -y only, since the magnets
+disperse protons along x.
 """
 
 import numpy as np
 
 from caloforge.detector import Detector, Layer, Symmetry, checkerboard, quadrants
-from caloforge.detectors.alice_zn import TOWERS, ZDC_CONDITIONS, ZDC_FEATURES
+from caloforge.detectors.alice_zn import TOWERS, ZDC_CONDITIONS, zdc_features
 
 SHAPE = (56, 30)
+DISTANCE_CM = 11252.0
 
 ALICE_ZP = Detector(
     name="alice_zp",
@@ -20,7 +22,7 @@ ALICE_ZP = Detector(
     counts=True,
     layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(4.0, 4.0), depth_mm=1500.0),),
     conditions=ZDC_CONDITIONS,
-    features=ZDC_FEATURES,
+    features=zdc_features(half_width_cm=11.2, distance_cm=DISTANCE_CM),
     channels=(
         checkerboard(
             SHAPE,
@@ -40,5 +42,5 @@ ALICE_ZP = Detector(
         ),
     ),
     symmetries=(Symmetry(), Symmetry(flip_y=True)),
-    distance_cm=11252.0,
+    distance_cm=DISTANCE_CM,
 )

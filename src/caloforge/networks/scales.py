@@ -5,21 +5,11 @@ Shapes: N rows, C conditions, F features, K cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
-
-FEATURES: dict[str, Callable[..., Tensor]] = {
-    "value": lambda c: c,
-    "log": torch.log,
-    "slope": lambda numerator, denominator: numerator / denominator.abs(),
-}
-"""What each kind of ``caloforge.detector.Feature`` computes."""
-
 
 class ConditionScale(nn.Module):
     """Standardised features of physical conditions.  (N, C) -> (N, F)"""
@@ -27,7 +17,7 @@ class ConditionScale(nn.Module):
     def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
         super().__init__()
         self._features = [
-            (FEATURES[feature.kind], [detector.column(name) for name in feature.of])
+            (feature, [detector.column(name) for name in feature.of])
             for feature in scaling.features
         ]
         self.size = len(scaling.features)
@@ -35,7 +25,9 @@ class ConditionScale(nn.Module):
         self.register_buffer("std", torch.as_tensor(scaling.std, dtype=torch.float32))
 
     def forward(self, conditions: Tensor) -> Tensor:
-        columns = [kind(*(conditions[:, c] for c in of)) for kind, of in self._features]
+        columns = [
+            feature.value(torch, *(conditions[:, c] for c in of)) for feature, of in self._features
+        ]
         scaled: Tensor = (torch.stack(columns, dim=1) - self.mean) / self.std
         return scaled
 
