@@ -1,5 +1,58 @@
-"""Fast calorimeter showers with conditional GANs: train, judge, ship and mass-produce them."""
+"""Fast calorimeter showers with conditional GANs: train, judge, ship and mass-produce them.
+
+The names below are loaded when they are first used, so that ``import caloforge`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from caloforge.data.showers import ShowerFile, Showers, ShowerWriter, read, write
+    from caloforge.detector import Detector
+    from caloforge.detectors import detector_of_name
+    from caloforge.errors import CaloforgeError, DataError, UsageError
+    from caloforge.recipe import Recipe
+    from caloforge.simulator import Simulator
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+HOMES = {
+    "CaloforgeError": "caloforge.errors",
+    "DataError": "caloforge.errors",
+    "Detector": "caloforge.detector",
+    "Recipe": "caloforge.recipe",
+    "ShowerFile": "caloforge.data.showers",
+    "ShowerWriter": "caloforge.data.showers",
+    "Showers": "caloforge.data.showers",
+    "Simulator": "caloforge.simulator",
+    "UsageError": "caloforge.errors",
+    "detector_of_name": "caloforge.detectors",
+    "read": "caloforge.data.showers",
+    "write": "caloforge.data.showers",
+}
+
+__all__ = [
+    "CaloforgeError",
+    "DataError",
+    "Detector",
+    "Recipe",
+    "ShowerFile",
+    "ShowerWriter",
+    "Showers",
+    "Simulator",
+    "UsageError",
+    "__version__",
+    "detector_of_name",
+    "read",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module caloforge has no attribute {name}")
+    return getattr(import_module(HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FIRST_LINE_SECONDS = 2.0
 LINE_SECONDS = 10.0
+FILE_WIDTH = 120
 
 
 class Advance(Protocol):
@@ -141,7 +142,8 @@ def _plain(value: Any) -> Any:
 def _render(text: RenderableType) -> None:
     from rich.console import Console
 
-    Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty()).print(text)
+    width = None if sys.stdout.isatty() else FILE_WIDTH
+    Console(file=sys.stdout, width=width).print(text)
 
 
 def _ignore(n: int = 1, note: str = "") -> None:

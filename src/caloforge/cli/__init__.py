@@ -57,6 +57,11 @@ EXTRAS = {
 }
 
 
+def app_verbs() -> list[str]:
+    """Verbs of the table whose file is there."""
+    return [name for name, verb in VERBS.items() if find_spec(verb.target.split(":")[0])]
+
+
 class LazyVerb(TyperCommand):
     """A line of ``--help`` that becomes the verb itself when it is called."""
 
@@ -77,7 +82,7 @@ class Verbs(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names of the verbs."""
-        return [name for name, verb in VERBS.items() if find_spec(verb.target.split(":")[0])]
+        return app_verbs()
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
         """A verb that is not loaded yet, so that ``--help`` stays fast."""

@@ -1,0 +1,125 @@
+"""Results go to stdout, everything else to stderr; JSON is strict."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caloforge.reporter import SILENT, Lines, Reporter, clock_time, to_json
+
+
+def test_log_goes_to_stderr_and_results_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = Reporter()
+    reporter.say("reading")
+    reporter.warn("old format")
+    reporter.result("mean 2.1", {"mean": 2.1})
+    shown = capsys.readouterr()
+    assert shown.out == "mean 2.1\n"
+    assert shown.err == "reading\nwarning: old format\n"
+
+
+def test_quiet_keeps_warnings_and_results(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = Reporter(quiet=True)
+    reporter.say("reading")
+    with reporter.progress("train", 10) as advance:
+        advance(3, "loss 1")
+    reporter.warn("old format")
+    reporter.result("mean 2.1", {"mean": 2.1})
+    shown = capsys.readouterr()
+    assert shown.out == "mean 2.1\n"
+    assert shown.err == "warning: old format\n"
+    assert reporter == SILENT
+
+
+def test_json_is_one_strict_document(capsys: pytest.CaptureFixture[str]) -> None:
+    record = {
+        "rows": np.int64(3),
+        "mean": np.float32(0.5),
+        "none": float("nan"),
+        "sums": np.array([[1.0, np.inf]]),
+        "path": Path("a/b"),
+        "names": ("x", "y"),
+        1: None,
+    }
+    Reporter(json=True).result("not shown", record)
+    shown = capsys.readouterr().out
+    assert json.loads(shown, parse_constant=pytest.fail) == {
+        "rows": 3,
+        "mean": 0.5,
+        "none": None,
+        "sums": [[1.0, None]],
+        "path": "a/b",
+        "names": ["x", "y"],
+        "1": None,
+    }
+    assert to_json({"a": 1}, indent=None) == '{"a": 1}'
+
+
+def test_a_table_is_rendered_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.table import Table
+
+    table = Table("row", "W1")
+    table.add_row("generated", "2.10 ± 0.04")
+    Reporter().result(table, {})
+    shown = capsys.readouterr().out
+    assert "2.10 ± 0.04" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_batch_log_gets_few_lines_with_rate_and_time_left() -> None:
+    now = 0.0
+    said: list[str] = []
+    lines = Lines("train", 1000, "steps", said.append, clock=lambda: now)
+    for step in range(1000):
+        now = (step + 1) * 0.05
+        lines.advance(1, f"loss {step}" if step % 2 else "")
+    lines.close()
+    assert len(said) == 1 + 4 + 1  # at 2 s, then each 10 s of 50 s, and the end
+    assert said[0] == "train: 40/1000 steps, 20 steps/s, 0:48 left, loss 39"
+    assert said[-1] == "train: 1000/1000 steps, 20 steps/s, 0:50, loss 999"
+
+
+def test_short_work_says_nothing() -> None:
+    said: list[str] = []
+    lines = Lines("read", 2, "rows", said.append, clock=lambda: 1.0)
+    lines.advance(2)
+    lines.close()
+    assert said == []
+
+
+def test_a_log_without_progress_does_not_guess_the_time_left() -> None:
+    ticks = iter([0.0, 3.0])
+    said: list[str] = []
+    Lines("read", 2, "rows", said.append, clock=lambda: next(ticks)).advance(0)
+    assert said == ["read: 0/2 rows, 0 rows/s, ? left"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (65.4, "1:05"), (7207, "2:00:07"), (float("nan"), "?")]
+)
+def test_clock_time(seconds: float, text: str) -> None:
+    assert clock_time(seconds) == text
+
+
+TERMINAL = """
+from caloforge.reporter import Reporter
+with Reporter().progress("train", 4, "steps") as advance:
+    for step in range(4):
+        advance(1, f"loss {step}")
+"""
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    subprocess.run([sys.executable, "-c", TERMINAL], stderr=theirs, env=environment, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "4/4 steps" in shown
+    assert "loss 3" in shown
