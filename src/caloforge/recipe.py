@@ -129,6 +129,7 @@ class Recipe(Part):
             raise UsageError(f"recipe: not a {RECIPE_FORMAT} document")
         if record.pop("version", None) != RECIPE_VERSION:
             raise UsageError(f"recipe: this caloforge reads version {RECIPE_VERSION}; upgrade it")
+        record.pop("run", None)  # what a run folder adds: program, data, machine
         return recipe_from_record(record)
 
 

@@ -16,7 +16,7 @@ PLAYERS: tuple[Player, ...] = ("critic", "helper", "generator")
 """In the order in which they play a step."""
 
 
-class NonFinite(CaloforgeError):
+class NonFinite(CaloforgeError):  # noqa: N818 - reads as what happened
     """A term, a shower or a gradient became NaN or infinite; training stops, nothing is hidden."""
 
 

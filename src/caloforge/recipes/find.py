@@ -1,0 +1,38 @@
+"""A recipe by its name or from a file, with the changes that a command line asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from caloforge.errors import UsageError
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import RECIPES, recipe_of_name
+
+DEFAULT_DETECTOR = "alice_zn"
+
+
+def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: int | None) -> Recipe:
+    """The recipe of that name, or of that ``recipe.json`` (a run folder has one), with changes.
+
+    Raises UsageError for an unknown recipe, detector or setting, with the names that exist.
+    """
+    changes = [] if seed is None else [f"seed={seed}"]
+    path = Path(recipe) / "recipe.json" if Path(recipe).is_dir() else Path(recipe)
+    if recipe in RECIPES or not path.is_file():
+        if path.suffix == ".json" and recipe not in RECIPES:
+            raise UsageError(f"{path}: there is no such recipe file")
+        found = recipe_of_name(recipe, detector or DEFAULT_DETECTOR)
+    else:
+        found = read_recipe(path)
+        changes += [f"detector={detector}"] if detector else []
+    chosen = override(found, [*settings, *changes])
+    chosen.resolve()
+    return chosen
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe file; UsageError, starting with the path, when it is none."""
+    try:
+        return Recipe.from_json(path.read_text(encoding="utf-8"))
+    except (UsageError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error

@@ -1,0 +1,105 @@
+"""Train a recipe: a plain loop over steps, with scores, checkpoints and a way to leave.
+
+A run is a pure function of recipe, data and seed (on a processor, bit for bit): batches follow
+from the step, everything else that matters is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from caloforge import checkpoint
+from caloforge.data.showers import ShowerFile
+from caloforge.errors import Terminated
+from caloforge.files import sha256_of
+from caloforge.recipe import Recipe
+from caloforge.reporter import SILENT, Reporter
+from caloforge.training.averaging import Average
+from caloforge.training.folder import RunFolder, circumstances
+from caloforge.training.game import batches_of_step, build_game
+from caloforge.training.hardware import device_of_name
+from caloforge.training.material import Material, divide, size_line
+from caloforge.training.run import Run
+from caloforge.training.selection import Validation
+from caloforge.training.team import Team, assembled
+from caloforge.training.termination import asked_to_leave
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter = SILENT,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> RunFolder:
+    """Train into a run folder, or go on with one, and leave the best generator in simulator/.
+
+    Raises UsageError when ``out`` exists or cannot be resumed, DataError when the data do not fit,
+    NonFinite when a term or gradient does, Terminated after SIGTERM.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with ShowerFile(data, recipe.resolve()) as file, assembled(device_of_name(device)) as team:
+        facts = circumstances(
+            data,
+            sha256_of(data),
+            threads=torch.get_num_threads(),
+            processes=team.world,
+            device=team.device.type,
+        )
+        material = divide(file, recipe.data)
+        run = prepare(recipe, material, RunFolder(out), team, reporter)
+        if resume:
+            RunFolder.reopen(out, recipe, facts)
+            run.restore(checkpoint.load(run.folder.checkpoint))
+        elif team.leads:
+            RunFolder.create(out, recipe, facts, overwrite=overwrite)
+        team.wait()
+        play_out(run)
+        return run.folder
+
+
+def prepare(
+    recipe: Recipe, material: Material, folder: RunFolder, team: Team, reporter: Reporter
+) -> Run:
+    """A run at step 0; nothing is written yet."""
+    game = build_game(recipe, material.scaling(recipe), team)
+    batches = material.batches(recipe, team)
+    if team.leads:
+        reporter.say(size_line(batches, material))
+    return Run(
+        recipe=recipe,
+        material=material,
+        folder=folder,
+        team=team,
+        reporter=reporter if team.leads else SILENT,
+        game=game,
+        batches=batches,
+        average=Average(game.networks["generator"], recipe.training.average),
+        validation=Validation.of(material.validation, game.latent_size, game.sampling, recipe.seed),
+    )
+
+
+def play_out(run: Run) -> None:
+    """All steps that are left, then the simulator; raises NonFinite or Terminated."""
+    steps = run.recipe.training.steps
+    stream = run.batches.iterate(run.step * batches_of_step(run.recipe))
+    with (
+        asked_to_leave() as leaving,
+        run.reporter.progress("training", steps - run.step, "steps") as advance,
+    ):
+        while run.step < steps:
+            parts = run.play(stream)
+            leave = run.team.any(leaving())
+            run.keep_books(leave)
+            advance(1, run.note(parts))
+            if leave:
+                run.write_simulator()
+                raise Terminated(f"stopped by SIGTERM; {run.folder.path} can be resumed")
+    run.write_simulator()

@@ -1,0 +1,169 @@
+"""The players and how they play one step: a round each, an Adam each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from caloforge.data.batches import Batch
+from caloforge.data.scaling import FeatureScaling
+from caloforge.networks.views import Views
+from caloforge.objectives import NonFinite, Objective, Round, Rows
+from caloforge.objectives.rules import PLAYERS, Player, belongs_to, training_only
+from caloforge.recipe import Adam, Optimisers, Recipe, Training
+from caloforge.sampling import Sampling
+from caloforge.training.hardware import precision_of
+from caloforge.training.team import Team
+
+
+@dataclass(frozen=True)
+class Game:
+    """Networks with their optimisers, and what a round needs beside rows."""
+
+    networks: dict[str, nn.Module]
+    """``generator``, ``critic`` if a term trains one, helper networks by the name of their term."""
+    optimisers: dict[str, torch.optim.Adam]
+    objective: Objective
+    settings: Optimisers
+    training: Training
+    views: Views
+    latent_size: int
+    sampling: Sampling
+    precision: torch.dtype
+    random: torch.Generator
+    team: Team
+
+    def step(self, batches: Iterator[Batch], number: int) -> dict[str, dict[str, float]]:
+        """One round of each player (several of the critic), and the value of each term."""
+        parts: dict[str, dict[str, float]] = {}
+        rows = None
+        for player in PLAYERS:
+            for _ in range(rounds(player, self.objective, self.training)):
+                if player == "critic" or rows is None:
+                    rows = rows_of_batch(next(batches), self.team.device)
+                parts[player] = self.play(player, rows, number)
+        return parts
+
+    def play(self, player: Player, rows: Rows, number: int) -> dict[str, float]:
+        """One update of one player.
+
+        Raises NonFinite when a term or the gradient is; then no weight of the player has changed.
+        """
+        names = [name for name in self.networks if belongs_to(name, player)]
+        for name in names:
+            self.optimisers[name].zero_grad()
+        with training_only(self.networks, player):
+            loss, parts = self.objective(self.round(player, rows))
+            loss.backward()  # type: ignore[no-untyped-call]
+        for name in names:
+            self.team.average(self.networks[name])
+            require_finite(self.networks[name], name)
+            self._update(name, getattr(self.settings, player), number)
+        return parts
+
+    def round(self, player: Player, rows: Rows) -> Round:
+        """A round with fresh latents."""
+        return Round(
+            player,
+            rows,
+            self.networks,
+            views=self.views,
+            latent_size=self.latent_size,
+            random=self.random,
+            sampling=self.sampling,
+            precision=self.precision,
+        )
+
+    def _update(self, name: str, settings: Adam, number: int) -> None:
+        optimiser = self.optimisers[name]
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * decay(number, self.training)
+        optimiser.step()
+
+
+def build_game(recipe: Recipe, scaling: FeatureScaling, team: Team) -> Game:
+    """Fresh networks, equal in all processes of the team, and optimisers for them."""
+    detector = recipe.resolve()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        networks = {"generator": recipe.generator.build(detector, scaling)}
+        if recipe.objective.plays("critic"):
+            networks["critic"] = recipe.critic.build(detector, scaling)
+        networks |= recipe.objective.helpers(len(detector.columns))
+    for network in networks.values():
+        network.to(team.device).train()
+    return Game(
+        networks=networks,
+        optimisers={name: adam(name, net, recipe.optimisers) for name, net in networks.items()},
+        objective=recipe.objective,
+        settings=recipe.optimisers,
+        training=recipe.training,
+        views=Views(detector).to(team.device),
+        latent_size=recipe.generator.latent,
+        sampling=recipe.sampling if detector.counts else "continuous",
+        precision=precision_of(recipe.training.precision, team.device),
+        random=stream(recipe.seed, team),
+        team=team,
+    )
+
+
+def stream(seed: int, team: Team) -> torch.Generator:
+    """Random numbers of this process on its device: latents, drawn counts, dropout."""
+    state = np.random.SeedSequence(seed, spawn_key=(team.rank,)).generate_state(1, np.uint64)
+    return torch.Generator(team.device).manual_seed(int(state[0] >> 1))
+
+
+def adam(name: str, network: nn.Module, settings: Optimisers) -> torch.optim.Adam:
+    """The optimiser of a network, with the settings of the player that trains it."""
+    player = name if name in ("generator", "critic") else "helper"
+    chosen: Adam = getattr(settings, player)
+    return torch.optim.Adam(
+        network.parameters(), lr=chosen.learning_rate, betas=(chosen.beta1, chosen.beta2)
+    )
+
+
+def rounds(player: Player, objective: Objective, training: Training) -> int:
+    """Rounds of a player in one step: none where no term has a share for it."""
+    if not objective.plays(player):
+        return 0
+    return training.critic_steps if player == "critic" else 1
+
+
+def batches_of_step(recipe: Recipe) -> int:
+    """Batches that one step consumes: a fresh one for each round of the critic."""
+    return max(1, rounds("critic", recipe.objective, recipe.training))
+
+
+def decay(step: int, training: Training) -> float:
+    """Learning rate over its start: 1, then linearly to 0 from ``decay_from`` on."""
+    start = training.decay_from * training.steps
+    return min(1.0, (training.steps - step) / max(training.steps - start, 1.0))
+
+
+def require_finite(network: nn.Module, name: str) -> None:
+    """Raise NonFinite when a gradient of the network is NaN or infinite."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if not torch.isfinite(nn.utils.get_total_norm(gradients)):
+        raise NonFinite(f"the gradient of the {name} is NaN or infinite: training stopped")
+
+
+def rows_of_batch(batch: Batch, device: torch.device) -> Rows:
+    """A batch as tensors on a device, row for row."""
+    derived = {name: getattr(batch, name) for name in ("twin", "spread", "peak")}
+    return Rows(
+        conditions=_tensor(batch.conditions, device),
+        real=_tensor(batch.real, device),
+        particles=batch.particles,
+        repeats=batch.repeats,
+        **{name: None if x is None else _tensor(x, device) for name, x in derived.items()},
+    )
+
+
+def _tensor(values: NDArray[Any], device: torch.device) -> Tensor:
+    return torch.from_numpy(values).to(device)

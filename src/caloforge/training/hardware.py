@@ -1,0 +1,35 @@
+"""Which device trains, and in which precision it gains."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from caloforge.errors import UsageError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def device_of_name(name: str) -> torch.device:
+    """``cpu``, ``cuda`` or, for ``auto``, the best there is; UsageError when it is not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"no device {name}; there are auto, cpu, cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is visible; --device cpu trains without")
+    return torch.device(name)
+
+
+def precision_of(wanted: Precision, device: torch.device) -> torch.dtype:
+    """Type of the networks' products: bfloat16 if asked for, or if ``auto`` gains by it."""
+    chosen = gains_by_bfloat16(device) if wanted == "auto" else wanted == "bfloat16"
+    return torch.bfloat16 if chosen else torch.float32
+
+
+def gains_by_bfloat16(device: torch.device) -> bool:
+    """True on CUDA devices that have it and on processors with AMX; elsewhere it only costs."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))

@@ -1,0 +1,123 @@
+"""The showers of a run: split, scaled by the training part alone, served in batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.batches import Batch, Batches
+from caloforge.data.scaling import FeatureScaling
+from caloforge.data.showers import ShowerFile, Showers
+from caloforge.data.split import split_by_particle, split_by_row
+from caloforge.errors import UsageError
+from caloforge.recipe import Data, Recipe
+from caloforge.training.team import Team
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learned from and what chooses the best generator; the test part is not here."""
+
+    source: Showers | ShowerFile
+    train: NDArray[np.int64]
+    """Numbers of the training particles."""
+    conditions: NDArray[np.float64]
+    """Conditions of the training rows, in physical units.  (N, C)"""
+    validation: Showers
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What the showers file says of itself."""
+        return {key: str(value) for key, value in self.source.provenance.items()}
+
+    def batches(self, recipe: Recipe, team: Team) -> Batches:
+        """The batches of this process."""
+        data = recipe.data
+        return Batches(
+            self.source,
+            self.train,
+            seed=recipe.seed,
+            particles=data.particles,
+            repeats=data.repeats,
+            needs=recipe.objective.needs,
+            symmetries=data.symmetries,
+            spread_scale=data.spread_scale,
+            spread_relative=data.spread_relative,
+            showers_per_particle=data.showers_per_particle,
+            buffer_rows=data.buffer_rows,
+            rank=team.rank,
+            world=team.world,
+        )
+
+    def scaling(self, recipe: Recipe) -> FeatureScaling:
+        """Scaling of the features that the generator asks for."""
+        return FeatureScaling.fit(recipe.resolve(), self.conditions, recipe.generator.features)
+
+
+def divide(file: ShowerFile, data: Data) -> Material:
+    """Split an open file as the recipe says; it is held in memory if it fits the buffer."""
+    if data.split == "row":
+        return _by_row(file, data)
+    split = split_by_particle(file.groups().ids, _fractions(data), seed=data.split_seed)
+    training = file.groups().select(split.train).at_most(data.showers_per_particle)
+    held = file.rows(0, len(file)) if len(file) <= data.buffer_rows else file
+    return Material(
+        held,
+        split.train,
+        file.conditions[training.row_index()],
+        rows_of(held, file.groups().select(split.validation).row_index()),
+    )
+
+
+def _by_row(file: ShowerFile, data: Data) -> Material:
+    if len(file) > data.buffer_rows:
+        raise UsageError(f"a split by row needs data.buffer_rows >= {len(file)}")
+    held = file.rows(0, len(file))
+    split = split_by_row(len(held), _fractions(data), seed=data.split_seed)
+    train = held.rows(split.train)
+    return Material(train, train.groups().ids, train.conditions, held.rows(split.validation))
+
+
+def _fractions(data: Data) -> tuple[float, float, float]:
+    train = 1 - data.validation - data.test
+    if train <= 0:
+        raise UsageError(f"data.validation + data.test is {1 - train:g}: nothing is left to train")
+    return (train, data.validation, data.test)
+
+
+def rows_of(source: Showers | ShowerFile, index: NDArray[Any]) -> Showers:
+    """Some rows, in rising order, of showers in memory or in a file, which is read in ranges."""
+    if isinstance(source, Showers):
+        return source.rows(index)
+    parts = [source.rows(start, stop) for start, stop in _runs(index)]
+    return Showers(
+        source.detector,
+        np.concatenate([part.cells for part in parts]),
+        source.conditions[index],
+        source.particle[index],
+    )
+
+
+def _runs(index: NDArray[Any]) -> list[tuple[int, int]]:
+    """Ranges of neighbouring numbers."""
+    starts = np.flatnonzero(np.diff(index, prepend=-2) != 1)
+    stops = np.append(starts[1:], len(index)) - 1
+    return [(int(a), int(b) + 1) for a, b in zip(index[starts], index[stops], strict=True)]
+
+
+def size_line(batches: Batches, material: Material) -> str:
+    """What is trained on, for the log."""
+    left = f", {batches.left_out} particles left out (single showers)" if batches.left_out else ""
+    pairs = batches.generated_pairs_per_particle
+    return (
+        f"training on {len(material.train) - batches.left_out} particles{left}, "
+        f"{len(material.conditions)} showers; batches of {batches.particles} x {batches.repeats}: "
+        f"{pairs} generated pairs per particle; "
+        f"{len(material.validation)} showers choose the best generator"
+    )
+
+
+__all__ = ["Batch", "Material", "divide", "size_line"]

@@ -1,0 +1,147 @@
+"""A run under way: what one step does, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from caloforge import checkpoint
+from caloforge.data.batches import Batch, Batches
+from caloforge.errors import DataError, UsageError
+from caloforge.export.onnx import export_simulator
+from caloforge.objectives import NonFinite
+from caloforge.recipe import Recipe
+from caloforge.reporter import Reporter
+from caloforge.training import metrics
+from caloforge.training.averaging import Average
+from caloforge.training.clock import Clock
+from caloforge.training.folder import RunFolder
+from caloforge.training.game import Game
+from caloforge.training.material import Material
+from caloforge.training.selection import Best, Validation
+from caloforge.training.team import Team
+
+
+@dataclass
+class Run:
+    """A run under way, at ``step`` of its recipe's steps."""
+
+    recipe: Recipe
+    material: Material
+    folder: RunFolder
+    team: Team
+    reporter: Reporter
+    game: Game
+    batches: Batches
+    average: Average
+    validation: Validation
+    best: Best = field(default_factory=Best)
+    means: metrics.Means = field(default_factory=metrics.Means)
+    clock: Clock = field(default_factory=Clock)
+    step: int = 0
+    saved: int = -1
+    """Step of the last checkpoint."""
+
+    def play(self, stream: Iterator[Batch]) -> metrics.Parts:
+        """One step."""
+        try:
+            parts = self.game.step(stream, self.step)
+        except NonFinite as error:
+            kept = f"{self.folder.checkpoint} holds step {self.saved}" if self.saved >= 0 else ""
+            raise NonFinite(f"{error} in step {self.step + 1}; {kept}".rstrip("; ")) from error
+        self.average.update(self.game.networks["generator"], self.step)
+        self.means.add(parts)
+        self.step += 1
+        return parts
+
+    def keep_books(self, leave: bool) -> None:
+        """Score and checkpoint when they are due; the line of a step precedes its checkpoint."""
+        training, last = self.recipe.training, self.step == self.recipe.training.steps
+        if last or self.step % training.validation_interval == 0:
+            self.judge()
+        if last or leave or self.step % training.checkpoint_interval == 0:
+            self.save()
+
+    def judge(self) -> None:
+        """Score the averaged generator, keep it if it is the best, write a line of metrics."""
+        losses = self.means.take()
+        if not self.team.leads:
+            return
+        score = self.validation.score(self.average.network, self.team.device)
+        self.best.offer(score, self.step, self.average.network)
+        rates = {name: o.param_groups[0]["lr"] for name, o in self.game.optimisers.items()}
+        record = {
+            "step": self.step,
+            "losses": losses,
+            "score": score,
+            "best_score": self.best.score,
+            "best_step": self.best.step,
+            "learning_rate": rates,
+        }
+        metrics.append(self.folder.metrics, record | self.clock.read())
+
+    def note(self, parts: metrics.Parts) -> str:
+        """Losses and scores for the progress line."""
+        losses = [
+            f"{player} " + " ".join(f"{value:.3g}" for value in terms.values())
+            for player, terms in parts.items()
+        ]
+        best = [f"best score {self.best.score:.4g}"] if self.best.weights else []
+        return ", ".join(losses + best)
+
+    def save(self) -> None:
+        """Write a checkpoint; every process of the team takes part."""
+        random = self.team.gather(self.game.random.get_state())
+        self.saved = self.step
+        if self.team.leads:
+            checkpoint.save(self.folder.checkpoint, self.state() | {"random": random})
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes during a run but the random numbers of the processes."""
+        return {
+            "step": self.step,
+            "networks": {name: net.state_dict() for name, net in self.game.networks.items()},
+            "optimisers": {name: o.state_dict() for name, o in self.game.optimisers.items()},
+            "average": self.average.network.state_dict(),
+            "best": vars(self.best),
+            "means": vars(self.means),
+            "clock": self.clock.read(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where a checkpoint was written, the lines of metrics included."""
+        if len(state["random"]) != self.team.world:
+            raise UsageError(f"{self.folder.path} was trained by {len(state['random'])} processes")
+        try:
+            for name, network in self.game.networks.items():
+                network.load_state_dict(state["networks"][name])
+                self.game.optimisers[name].load_state_dict(state["optimisers"][name])
+            self.average.network.load_state_dict(state["average"])
+            self.best = Best(**state["best"])
+            self.means = metrics.Means(**state["means"])
+            self.clock = Clock(**state["clock"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            flaw = " ".join(str(error).split())[:200]
+            raise DataError(f"{self.folder.checkpoint}: does not fit the recipe: {flaw}") from error
+        self.game.random.set_state(state["random"][self.team.rank])
+        self.step = self.saved = int(state["step"])
+        if self.team.leads:
+            metrics.truncate(self.folder.metrics, self.step)
+
+    def write_simulator(self) -> None:
+        """The best generator as simulator/, if any was scored."""
+        if not self.team.leads or self.best.weights is None:
+            return
+        self.average.network.load_state_dict(self.best.weights)
+        export_simulator(
+            self.average.network,
+            self.recipe.resolve(),
+            self.folder.record(),
+            self.material.conditions,
+            self.folder.simulator,
+            latent_size=self.game.latent_size,
+            sampling=self.game.sampling,
+            provenance=self.material.provenance,
+            overwrite=True,
+        )
