@@ -61,7 +61,7 @@ class LightCritic(nn.Module):
 
 
 def strided_eye() -> nn.Sequential:
-    """Reads one layer's image at a quarter, then an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
+    """Reads one layer's image down to an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
     return nn.Sequential(
         nn.Conv2d(1, 32, 4, stride=2, padding=1),
         nn.LeakyReLU(0.2),

@@ -1,11 +1,13 @@
 """Generators: latents and physical conditions in, expected showers in physical units out.
 
-Shapes: N rows, Z latents, C conditions, F features, K cells.
+Shapes: N rows, Z latents, C conditions, F features, T numbers of the trunk, K cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Literal
 
@@ -19,7 +21,7 @@ from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector, Layer
 from caloforge.errors import UsageError
 from caloforge.networks.critics import authors_block
-from caloforge.networks.scales import ConditionScale, ResponseScale
+from caloforge.networks.scales import ConditionScale
 
 
 class GeneratorConfig(BaseModel):
@@ -39,51 +41,74 @@ class GeneratorConfig(BaseModel):
 
 
 class Generator(nn.Module):
-    """A body between two scales, so that only physical units are seen outside.
+    """Physical conditions in, physical showers out; scaling is inside and nowhere else.
 
-    ``body`` maps (N, Z + F) to one encoded image per layer, flat: (N, K).
+    ``body`` maps (N, Z + F) to cells in units of the detector's quantum, flat: (N, K).
     """
 
     def __init__(self, detector: Detector, scaling: FeatureScaling, body: nn.Module) -> None:
         super().__init__()
         self.conditions = ConditionScale(detector, scaling)
-        self.scale = ResponseScale(detector)
+        self.quantum = detector.quantum
         self.body = body
 
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Expected showers.  (N, Z), (N, C) -> (N, K)"""
         inputs = torch.cat([latent, self.conditions(conditions)], dim=1)
-        return self.scale.decode(self.body(inputs))
+        cells: Tensor = self.body(inputs) * self.quantum
+        return cells
 
 
-class LightBody(nn.Module):
-    """Dense trunk, two 3x3 convolutions at a quarter of the resolution, sub-pixel output.
+def deal(root: Tensor, logits: Tensor) -> Tensor:
+    """A total of its own, dealt to the cells by their logits.  (N, 1), (N, K) -> (N, K)
+
+    A common factor of all cells is what a network learns worst from cells and physics fixes
+    best; ``root`` is linear in the square root of the total, where Poisson noise is even.
+    """
+    return softplus(10 * root + 10).square() * torch.softmax(logits, dim=1)
+
+
+class TrunkBody(nn.Module):
+    """A dense trunk, then one stream and one total per layer.  (N, Z + F) -> (N, K)"""
+
+    def __init__(
+        self, detector: Detector, inputs: int, stream: Callable[[Layer, int], nn.Module]
+    ) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            nn.Linear(inputs, TRUNK), nn.LeakyReLU(0.2), nn.Linear(TRUNK, TRUNK), nn.LeakyReLU(0.2)
+        )
+        self.streams = nn.ModuleList(stream(layer, TRUNK) for layer in detector.layers)
+        self.roots = None if detector.signed else root_heads(len(detector.layers))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        trunk = self.trunk(inputs)
+        images = [stream(trunk) for stream in self.streams]
+        if self.roots is None:
+            return torch.cat(images, dim=1)
+        roots = self.roots(trunk).split(1, dim=1)
+        return torch.cat([deal(r, image) for r, image in zip(roots, images, strict=True)], dim=1)
+
+
+TRUNK = 256
+
+
+def root_heads(layers: int) -> nn.Sequential:
+    """From the trunk to one number per layer, for ``deal``.  (N, T) -> (N, layers)"""
+    return nn.Sequential(nn.Linear(TRUNK, 64), nn.LeakyReLU(0.2), nn.Linear(64, layers))
+
+
+class PatchStream(nn.Module):
+    """Two convolutions at a quarter of the resolution, sub-pixel output.  (N, T) -> (N, cells)
 
     Few dense convolutions on small maps: what a CPU core runs near its peak.
     """
 
-    def __init__(self, detector: Detector, inputs: int) -> None:
-        super().__init__()
-        self.streams = nn.ModuleList(LightStream(layer) for layer in detector.layers)
-        self.trunk = nn.Sequential(
-            nn.Linear(inputs, 256), nn.LeakyReLU(0.2), nn.Linear(256, 256), nn.LeakyReLU(0.2)
-        )
-        self.signed = detector.signed
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        trunk = self.trunk(inputs)
-        encoded = torch.cat([stream(trunk) for stream in self.streams], dim=1)
-        return encoded if self.signed else softplus(encoded)
-
-
-class LightStream(nn.Module):
-    """One layer's image from the shared trunk.  (N, 256) -> (N, cells)"""
-
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, trunk: int) -> None:
         super().__init__()
         self.shape = layer.shape
         self.small = (ceil(layer.shape[0] / 4), ceil(layer.shape[1] / 4))
-        self.spread_out = nn.Linear(256, 32 * self.small[0] * self.small[1])
+        self.spread_out = nn.Linear(trunk, 32 * self.small[0] * self.small[1])
         self.convolutions = nn.Sequential(
             nn.LeakyReLU(0.2),
             nn.Conv2d(32, 64, 3, padding=1),
@@ -94,47 +119,30 @@ class LightStream(nn.Module):
 
     def forward(self, trunk: Tensor) -> Tensor:
         image = self.convolutions(self.spread_out(trunk).reshape(-1, 32, *self.small))
-        return image[:, 0, : self.shape[0], : self.shape[1]].flatten(1)
+        cells: Tensor = image[:, 0, : self.shape[0], : self.shape[1]].flatten(1)
+        return cells
 
 
-class BasisBody(nn.Module):
-    """Dense trunk and a fixed cosine basis: at most 0.3 M weights, for one shower at a time.
+class CosineStream(nn.Module):
+    """A fixed cosine basis: at most 0.3 M weights in all.  (N, T) -> (N, cells)
 
-    A fixed basis costs no weights to stream from memory, which is what bounds batch 1.
+    For one shower at a time: a fixed basis costs no weights to stream from memory, which is
+    what bounds batch 1.
     """
 
     WAVES = 16
 
-    def __init__(self, detector: Detector, inputs: int) -> None:
+    def __init__(self, layer: Layer, trunk: int) -> None:
         super().__init__()
-        self.layers = detector.layers
-        sizes = [self._waves(layer) for layer in self.layers]
-        self.sizes = [nx * ny for nx, ny in sizes]
-        self.trunk = nn.Sequential(
-            nn.Linear(inputs, 256),
-            nn.LeakyReLU(0.2),
-            nn.Linear(256, 256),
-            nn.LeakyReLU(0.2),
-            nn.Linear(256, sum(self.sizes)),
-        )
-        for layer, (nx, ny) in zip(self.layers, sizes, strict=True):
-            self.register_buffer(f"{layer.name}_x", cosines(layer.shape[0], nx))
-            self.register_buffer(f"{layer.name}_y", cosines(layer.shape[1], ny))
-        self.signed = detector.signed
+        self.waves = tuple(min(self.WAVES, cells) for cells in layer.shape)
+        self.amplitudes = nn.Linear(trunk, self.waves[0] * self.waves[1])
+        self.register_buffer("basis_x", cosines(layer.shape[0], self.waves[0]))
+        self.register_buffer("basis_y", cosines(layer.shape[1], self.waves[1]))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        waves = torch.split(self.trunk(inputs), self.sizes, dim=1)
-        images = [self._image(layer, wave) for layer, wave in zip(self.layers, waves, strict=True)]
-        encoded = torch.cat(images, dim=1)
-        return encoded if self.signed else softplus(encoded)
-
-    def _waves(self, layer: Layer) -> tuple[int, int]:
-        return min(self.WAVES, layer.shape[0]), min(self.WAVES, layer.shape[1])
-
-    def _image(self, layer: Layer, wave: Tensor) -> Tensor:
-        nx, ny = self._waves(layer)
-        basis_x, basis_y = self.get_buffer(f"{layer.name}_x"), self.get_buffer(f"{layer.name}_y")
-        return (basis_x @ wave.reshape(-1, nx, ny) @ basis_y.T).flatten(1)
+    def forward(self, trunk: Tensor) -> Tensor:
+        amplitudes = self.amplitudes(trunk).reshape(-1, *self.waves)
+        basis_x, basis_y = self.get_buffer("basis_x"), self.get_buffer("basis_y")
+        return (basis_x @ amplitudes @ basis_y.T).flatten(1)
 
 
 def cosines(cells: int, waves: int) -> Tensor:
@@ -176,7 +184,9 @@ class ReferenceBody(nn.Sequential):
 
     def __init__(self, detector: Detector, inputs: int) -> None:
         if detector.name not in DCGAN_TABLES:
-            raise UsageError(f"no published generator for {detector.name}: use generator.kind=light")
+            raise UsageError(
+                f"{detector.name} has no published generator: set generator.kind=light"
+            )
         table = DCGAN_TABLES[detector.name]
         size = 128 * table.seed[0] * table.seed[1]
         super().__init__(
@@ -188,7 +198,15 @@ class ReferenceBody(nn.Sequential):
             *authors_stages(table.stages),
             nn.ReLU(),
             nn.Flatten(),
+            ExpMinusOne(),
         )
+
+
+class ExpMinusOne(nn.Module):
+    """From ln(1 + x) to x.  (N, K) -> (N, K)"""
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        return torch.exp(encoded) - 1
 
 
 def authors_stages(stages: tuple[Stage, ...]) -> list[nn.Module]:
@@ -203,8 +221,8 @@ def authors_stages(stages: tuple[Stage, ...]) -> list[nn.Module]:
     return layers
 
 
-GENERATORS: dict[str, type[nn.Module]] = {
-    "light": LightBody,
-    "o2": BasisBody,
+GENERATORS: dict[str, Callable[[Detector, int], nn.Module]] = {
+    "light": partial(TrunkBody, stream=PatchStream),
+    "o2": partial(TrunkBody, stream=CosineStream),
     "reference": ReferenceBody,
 }

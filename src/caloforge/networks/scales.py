@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
 
+
 class ConditionScale(nn.Module):
     """Standardised features of physical conditions.  (N, C) -> (N, F)"""
 

@@ -34,7 +34,8 @@ class Views(nn.Module):
         seen["channels"] = self._steady(showers @ self.channels)
         for layer in self.detector.layers:
             image = self.detector.split(showers)[layer.name]
-            seen |= {f"{layer.name}/{name}": self._steady(sums) for name, sums in blocks(image, layer)}
+            for name, sums in blocks(image, layer):
+                seen[f"{layer.name}/{name}"] = self._steady(sums)
         return seen
 
     def _steady(self, sums: Tensor) -> Tensor:
