@@ -44,9 +44,9 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
 def test_existing_output_is_refused_before_any_work_unless_forced(tmp_path: Path) -> None:
     target = tmp_path / "showers.h5"
     target.write_bytes(b"old")
-    with pytest.raises(UsageError, match=r"showers\.h5 exists already; --force"):
-        with write_aside(target):
-            pytest.fail("the work has begun")
+    refusal = pytest.raises(UsageError, match=r"showers\.h5 exists already; --force")
+    with refusal, write_aside(target):
+        pytest.fail("the work has begun")
     with write_aside(target, overwrite=True) as part:
         part.write_bytes(b"new")
     assert target.read_bytes() == b"new"
@@ -71,10 +71,10 @@ def test_a_file_that_somebody_else_wrote_meanwhile_is_kept(tmp_path: Path) -> No
 )
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, error: Exception) -> None:
     target = tmp_path / "showers.h5"
-    with pytest.raises(CaloforgeError, match="no space left") as caught:
-        with write_aside(target) as part:
-            part.write_bytes(b"half")
-            raise error
+    refusal = pytest.raises(CaloforgeError, match="no space left")
+    with refusal as caught, write_aside(target) as part:
+        part.write_bytes(b"half")
+        raise error
     assert str(target) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == []
@@ -90,12 +90,12 @@ def test_other_failures_of_the_system_keep_their_own_error(tmp_path: Path) -> No
 def test_a_folder_where_a_file_is_meant_and_the_reverse(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UsageError, match="is a folder"):
-        with write_aside(tmp_path / "folder", overwrite=True):
-            pass
-    with pytest.raises(UsageError, match="is a file"):
-        with write_aside_folder(tmp_path / "file", overwrite=True):
-            pass
+    refusal = pytest.raises(UsageError, match="is a folder")
+    with refusal, write_aside(tmp_path / "folder", overwrite=True):
+        pass
+    refusal = pytest.raises(UsageError, match="is a file")
+    with refusal, write_aside_folder(tmp_path / "file", overwrite=True):
+        pass
     with pytest.raises(UsageError, match="is a file"):
         new_folder(tmp_path / "file", overwrite=True)
 
@@ -116,9 +116,9 @@ def test_force_never_loses_files_that_we_did_not_write(tmp_path: Path) -> None:
     thesis = tmp_path / "home" / "thesis.tex"
     thesis.parent.mkdir()
     thesis.touch()
-    with pytest.raises(UsageError, match=r"thesis\.tex, which would be lost"):
-        with write_aside_folder(thesis.parent, overwrite=True) as part:
-            (part / "generator.onnx").touch()
+    refusal = pytest.raises(UsageError, match=r"thesis\.tex, which would be lost")
+    with refusal, write_aside_folder(thesis.parent, overwrite=True) as part:
+        (part / "generator.onnx").touch()
     assert names(tmp_path / "home") == ["thesis.tex"]
     assert names(tmp_path) == ["home"]
 

@@ -24,9 +24,8 @@ PACKAGE = ROOT / "src" / "caloforge"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("files", "machine", "reporter", "sampling"),
-    ("detector",),
+    ("detector", "features"),
     ("detectors",),
-    ("features",),
     ("data",),
     ("evaluate", "plots", "engines", "onnx_graph", "reference", "simulator", "simulators"),
     ("channel_file", "generate", "transport"),
@@ -237,3 +236,11 @@ def test_ci_runs_the_readme_word_by_word() -> None:
 def test_contributing_is_short() -> None:
     lines = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 60
+
+
+def test_every_term_and_recipe_has_its_row_in_the_table_of_methods() -> None:
+    from caloforge import objectives, recipes
+
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE))
+    assert {*objectives.TERMS, *recipes.RECIPES} - rows == set()
