@@ -18,7 +18,7 @@ from caloforge.evaluate.repeats import (
     shared_slots,
     slots,
 )
-from tests.evaluate.stand_in import SMALL, energies, showers
+from evaluate.stand_in import SMALL, energies, showers
 
 
 def test_particle_w1_is_w1_of_each_particle_and_channel():

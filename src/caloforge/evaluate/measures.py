@@ -262,8 +262,8 @@ def _mean(side: Side, weights: Values, observable: str) -> Values:
 def _particle_mean(side: Side, particles: int, observable: str) -> Values:
     """Mean over the rows of each particle, NaN without rows.  (P,)"""
     numbers = np.bincount(side.slot, minlength=particles)
-    sums = np.bincount(side.slot, weights=side.value(observable), minlength=particles)
-    sums = sums.astype(np.float64)
+    sums = np.zeros(particles)
+    np.add.at(sums, side.slot, side.value(observable))
     return _quotient(sums, numbers.astype(np.float64))
 
 

@@ -1,0 +1,132 @@
+"""Pictures of showers: log colours, dark cells masked, origin lower, axes in mm.
+
+Shapes: n showers of one layer, images (n, nx, ny) with axis 0 along x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.detector import Layer
+from caloforge.plots.canvas import COLOUR_MAP, INK, TEXT_POINTS, figure, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+Values = NDArray[np.float64]
+DECADES = 4
+"""Log colours span at most so many decades below the brightest cell."""
+
+
+def shower_rows(
+    rows: Mapping[str, tuple[NDArray[Any], Sequence[str]]],
+    layer: Layer,
+    *,
+    label: str,
+) -> Figure:
+    """One row of images for each sample, one colour scale for all, a text under each image.
+
+    ``rows`` maps the name of a sample to its images (n, nx, ny) and as many texts.
+    """
+    columns = max(len(images) for images, _ in rows.values())
+    drawn = figure(1.3 * columns + 0.95, 1.68 * len(rows) + 0.35)
+    grid = drawn.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
+    scale = log_scale(np.concatenate([images.ravel() for images, _ in rows.values()]))
+    for line, (name, (images, texts)) in zip(grid, rows.items(), strict=True):
+        for axes in line[len(images) :]:
+            axes.set_axis_off()
+        for axes, image, text in zip(line, images, texts, strict=False):
+            shown = _show(axes, image, layer, scale)
+            axes.set_xlabel(text, fontsize=TEXT_POINTS - 1, color=INK)
+        line[0].set_ylabel(f"{name}\ny [mm]", fontsize=TEXT_POINTS, color=INK)
+    drawn.supxlabel("x [mm]", fontsize=TEXT_POINTS, color=INK)
+    _colour_bar(drawn, shown, list(grid.ravel()), label)
+    return drawn
+
+
+def mean_image(image: Values, layer: Layer, *, title: str, label: str, brightest: float) -> Figure:
+    """A mean image in log colours, up to a brightness that pictures beside it share.  (nx, ny)"""
+    return _single(image, layer, log_scale(np.array([brightest])), title, label)
+
+
+def difference_image(image: Values, layer: Layer, *, title: str, label: str) -> Figure:
+    """A difference of mean images, white where they agree.  (nx, ny)"""
+    from matplotlib.colors import TwoSlopeNorm
+
+    largest = float(np.abs(image).max()) or 1.0
+    scale = TwoSlopeNorm(0, -largest, largest)
+    return _single(image, layer, scale, title, label, colours="RdBu_r", masked=False)
+
+
+def log_scale(values: NDArray[Any]) -> Normalize:
+    """Log colours for the lit cells; a defined scale where nothing is lit."""
+    from matplotlib.colors import LogNorm
+
+    lit = values[values > 0]
+    if not len(lit):
+        return LogNorm(1, 10)
+    brightest = float(lit.max())
+    faintest = max(float(lit.min()), brightest / 10**DECADES)
+    if len(lit) == 1:
+        faintest = brightest / 10**DECADES
+    return LogNorm(faintest, brightest if brightest > faintest else 10 * faintest)
+
+
+def _single(
+    image: Values,
+    layer: Layer,
+    scale: Normalize,
+    title: str,
+    label: str,
+    *,
+    colours: str = COLOUR_MAP,
+    masked: bool = True,
+) -> Figure:
+    drawn = figure(4.4, 3.6)
+    axes = drawn.subplots()
+    shown = _show(axes, image, layer, scale, colours=colours, masked=masked)
+    axes.set_title(title, fontsize=TEXT_POINTS + 0.5, color=INK)
+    axes.set_xlabel("x [mm]", fontsize=TEXT_POINTS, color=INK)
+    axes.set_ylabel("y [mm]", fontsize=TEXT_POINTS, color=INK)
+    _colour_bar(drawn, shown, [axes], label)
+    return drawn
+
+
+def _show(
+    axes: Axes,
+    image: NDArray[Any],
+    layer: Layer,
+    scale: Normalize,
+    *,
+    colours: str = COLOUR_MAP,
+    masked: bool = True,
+) -> AxesImage:
+    """Draw an image [x][y] with x to the right and y upwards."""
+    tidy(axes)
+    axes.tick_params(top=False, right=False, length=2, labelsize=TEXT_POINTS - 2)
+    axes.set_facecolor("#f3f4f6")
+    half = [n * size / 2 for n, size in zip(layer.shape, layer.cell_mm, strict=True)]
+    pixels = np.ma.masked_less_equal(image, 0) if masked else image
+    return axes.imshow(
+        pixels.T,
+        origin="lower",
+        extent=(-half[0], half[0], -half[1], half[1]),
+        norm=scale,
+        cmap=colours,
+        interpolation="nearest",
+        aspect="equal" if 0.4 < half[0] / half[1] < 2.5 else "auto",
+    )
+
+
+def _colour_bar(drawn: Figure, shown: AxesImage, axes: list[Axes], label: str) -> None:
+    bar = drawn.colorbar(shown, ax=axes, fraction=0.05, pad=0.02, aspect=30)
+    bar.set_label(label, fontsize=TEXT_POINTS, color=INK)
+    bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)
+    bar.outline.set_visible(False)
