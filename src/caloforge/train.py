@@ -19,7 +19,7 @@ from caloforge.reporter import SILENT, Reporter
 from caloforge.training.averaging import Average
 from caloforge.training.folder import RunFolder, circumstances
 from caloforge.training.game import batches_of_step, build_game
-from caloforge.training.hardware import device_of_name
+from caloforge.training.hardware import device_of_name, precision_of
 from caloforge.training.material import Material, divide, size_line
 from caloforge.training.run import Run
 from caloforge.training.selection import Validation
@@ -52,6 +52,7 @@ def train(
             threads=torch.get_num_threads(),
             processes=team.world,
             device=team.device.type,
+            precision=str(precision_of(recipe.training.precision, team.device)),
         )
         material = divide(file, recipe.data)
         run = prepare(recipe, material, RunFolder(out), team, reporter)
@@ -61,6 +62,8 @@ def train(
         elif team.leads:
             RunFolder.create(out, recipe, facts, overwrite=overwrite)
         team.wait()
+        if not resume:
+            run.save()
         play_out(run)
         return run.folder
 

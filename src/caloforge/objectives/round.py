@@ -139,12 +139,12 @@ class Round:
     def judge(self, showers: Tensor) -> Verdict:
         """The critic on showers of the rows' particles.  (N, K) -> (N,)"""
         logit, features = self._pass("critic", showers, self.rows.conditions)
-        return Verdict(logit.float(), features.float())
+        return Verdict(logit, features)
 
     def ask(self, term: Term, *inputs: Tensor) -> Tensor:
         """Answer of the helper network that the term owns."""
         answer: Tensor = self._pass(type(term).__name__, *inputs)
-        return answer.float()
+        return answer
 
     def encode(self, showers: Tensor) -> Tensor:
         """Showers as the networks see them (log scale for counts).  (N, K)"""
@@ -169,7 +169,7 @@ class Round:
             rates: Tensor = self._pass("generator", latent, self.rows.conditions)
             if not torch.isfinite(rates).all():
                 raise NonFinite("the generator's showers are NaN or infinite: training stopped")
-            return drawn(rates.float(), self.sampling, self._random)
+            return drawn(rates, self.sampling, self._random)
 
     def _pass(self, name: str, *inputs: Tensor) -> Any:
         """One forward pass under the rules of the round."""
@@ -184,7 +184,14 @@ class Round:
             running_statistics(network, update=updates),
             torch.autocast(device.type, self._precision, enabled=self._precision != torch.float32),
         ):
-            return network(*inputs)
+            return wide(network(*inputs))
+
+
+def wide(answer: Any) -> Any:
+    """What a network answers in bfloat16 (a tensor or several), in float32: terms take means."""
+    if not isinstance(answer, Tensor):
+        return tuple(wide(part) for part in answer)
+    return answer.float() if answer.dtype == torch.bfloat16 else answer
 
 
 def _present(name: str, column: Tensor | None) -> Tensor:

@@ -31,5 +31,5 @@ def precision_of(wanted: Precision, device: torch.device) -> torch.dtype:
 def gains_by_bfloat16(device: torch.device) -> bool:
     """True on CUDA devices that have it and on processors with AMX; elsewhere it only costs."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu.get_capabilities().get("amx_bf16", False))

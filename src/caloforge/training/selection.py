@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caloforge.data.showers import Showers
@@ -43,11 +44,13 @@ class Validation:
         return fast_score(self.real, replace(self.real, cells=cells), seed=self.seed)
 
     @torch.no_grad()
-    def _rates(self, generator: nn.Module, device: torch.device) -> np.ndarray:
+    def _rates(self, generator: nn.Module, device: torch.device) -> NDArray[np.float32]:
         conditions = torch.from_numpy(self.real.conditions.astype(np.float32))
         parts = [
             generator(latents.to(device), known.to(device)).float().cpu()
-            for latents, known in zip(self.latents.split(ROWS), conditions.split(ROWS), strict=True)
+            for latents, known in zip(
+                torch.split(self.latents, ROWS), torch.split(conditions, ROWS), strict=True
+            )
         ]
         return torch.cat(parts).numpy()
 

@@ -33,7 +33,7 @@ class Team:
         flat = torch.cat([value.reshape(-1) for value in shared])
         distributed.all_reduce(flat)
         flat /= self.world
-        parts = flat.split([value.numel() for value in shared])
+        parts = torch.split(flat, [value.numel() for value in shared])
         for value, part in zip(shared, parts, strict=True):
             value.copy_(part.view_as(value))
 
