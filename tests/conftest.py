@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from caloforge.cli import main
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Before numpy or torch is loaded: threads that wait for each other cost more than they give here.
+for limit in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(limit, "1")
 
 
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Random numbers that are the same in every run."""
+    import numpy as np
+
     return np.random.default_rng(20261123)
 
 
