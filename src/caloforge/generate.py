@@ -5,14 +5,10 @@ Shapes: N showers, K cells, C conditions, M known rows that are cycled over.
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -25,6 +21,7 @@ from caloforge.errors import DataError, Terminated, UsageError
 from caloforge.machine import peak_memory_mb, processor
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
+from caloforge.training.termination import asked_to_leave
 
 
 @dataclass(frozen=True)
@@ -44,24 +41,22 @@ class Particles:
         with ShowerFile(path, detector) as file:
             return cls(file.conditions, file.particle, file.pdg, source=str(path))
 
-    def numbers(self, rows: range) -> NDArray[np.int64]:
-        """Particle numbers of these showers; each cycle over the file has its own.  (N,)
+    def __len__(self) -> int:
+        return len(self.particle)
+
+    def of(self, showers: range) -> dict[str, NDArray[Any]]:
+        """Columns of these showers: the rows again and again, each cycle with its own numbers.
 
         The first cycle keeps the numbers of the file, so that evaluation can pair particles.
         """
-        row = np.arange(rows.start, rows.stop)
-        cycle, place = np.divmod(row, len(self.particle))
-        largest = int(self.particle.max())
-        stride = largest - int(self.particle.min()) + 1
+        cycle, row = np.divmod(np.arange(showers.start, showers.stop), len(self))
+        largest, smallest = int(self.particle.max()), int(self.particle.min())
+        stride = largest - smallest + 1
         if largest + stride * int(cycle[-1]) > np.iinfo(np.int64).max:
             raise DataError(f"{self.source}: particle numbers up to {largest} cannot be continued")
-        return np.asarray(self.particle[place] + stride * cycle)
-
-    def types(self, rows: range) -> NDArray[np.int32] | None:
-        """PDG numbers of these showers, if they are known.  (N,)"""
-        if self.pdg is None:
-            return None
-        return self.pdg[np.arange(rows.start, rows.stop) % len(self.pdg)]
+        numbers = self.particle[row] + cycle * (stride if cycle[-1] else 0)
+        known = {"conditions": self.conditions[row], "particle": numbers}
+        return known if self.pdg is None else known | {"pdg": self.pdg[row]}
 
 
 @dataclass(frozen=True)
@@ -118,32 +113,20 @@ def generate(
     """
     if showers < 1 or seed < 0:
         raise UsageError(f"the number of showers ({showers}) is at least 1, the seed at least 0")
-    detector = simulator.detector
-    channels = detector.scheme(scheme).scheme
+    channels = simulator.detector.scheme(scheme).scheme
     outside = _outside(simulator, particles, showers, strict, reporter)
-    writer = (ShowerWriter if images else ChannelWriter)(
+    drawn = simulator.batches(particles.conditions, range(showers), seed=seed, batch=batch)
+    started, started_cpu = time.perf_counter(), time.process_time()
+    with (ShowerWriter if images else ChannelWriter)(
         out,
-        detector,
+        simulator.detector,
         provenance(simulator, particles, seed),
         columns=() if particles.pdg is None else ("pdg",),
         channels_scheme=channels,
         overwrite=overwrite,
-    )
-    started, started_cpu = time.perf_counter(), time.process_time()
-    with (
-        _leaving_on_sigterm(),
-        writer,
-        reporter.progress("generate", showers, "showers") as advance,
-    ):
-        for rows, cells in simulator.batches(
-            particles.conditions, range(showers), seed=seed, batch=batch
-        ):
-            known = particles.conditions[
-                np.arange(rows.start, rows.stop) % len(particles.conditions)
-            ]
-            writer.append(cells, known, particles.numbers(rows), pdg=particles.types(rows))
-            advance(len(rows))
-    seconds = time.perf_counter() - started
+    ) as writer:
+        _write(writer, drawn, particles, showers, reporter)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
     return Production(
         path=str(out),
         showers=showers,
@@ -154,12 +137,30 @@ def generate(
         batch=batch,
         processor=processor(),
         seconds=seconds,
-        cpu_seconds=time.process_time() - started_cpu,
+        cpu_seconds=cpu_seconds,
         showers_per_second=showers / seconds,
         peak_memory_mb=peak_memory_mb(),
         megabytes=out.stat().st_size / 1e6,
         outside=outside,
     )
+
+
+def _write(
+    writer: ShowerWriter | ChannelWriter,
+    drawn: Iterator[tuple[range, NDArray[Any]]],
+    particles: Particles,
+    showers: int,
+    reporter: Reporter,
+) -> None:
+    """Append all batches; raises Terminated after SIGTERM, for the writer to remove its file."""
+    with asked_to_leave() as leaving, reporter.progress("generate", showers, "showers") as advance:
+        for rows, cells in drawn:
+            if leaving():
+                raise Terminated(
+                    f"terminated after {rows.start} showers; the unfinished file was removed"
+                )
+            writer.append(cells, **particles.of(rows))
+            advance(len(rows))
 
 
 def provenance(simulator: Simulator, particles: Particles, seed: int) -> dict[str, str]:
@@ -197,23 +198,6 @@ def _outside(
         raise DataError(f"{particles.source}: {text}")
     reporter.warn(text)
     return counts
-
-
-@contextmanager
-def _leaving_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that half-written files are removed on the way out."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise Terminated("terminated: the unfinished file was removed")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 __all__ = ["Particles", "Production", "generate", "provenance"]

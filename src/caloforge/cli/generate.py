@@ -65,7 +65,7 @@ def command(
         loaded,
         particles,
         out,
-        showers=showers or len(particles.particle),
+        showers=showers or len(particles),
         seed=seed,
         batch=batch,
         scheme=scheme,
