@@ -38,6 +38,7 @@ Values = NDArray[np.float64]
 Replicates = dict[str, Values]
 RESAMPLINGS = 300
 FEW_PARTICLES = 20
+SUSPICIOUS_SIGMA = 3.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def judge(
         rows_of_table=rows,
         candidates=tuple(_candidate(name, found, court) for name, found in heard.items()),
         differences=tuple(_differences(heard, rows)),
-        warnings=(*warnings, *_remarks(court, numbers)),
+        warnings=(*warnings, *_remarks(court, numbers, heard)),
         provenance={key: str(value) for key, value in real.provenance.items()},
     )
 
@@ -231,7 +232,7 @@ def _differences(heard: dict[str, Replicates], rows: tuple[Row, ...]) -> Iterato
                 )
 
 
-def _remarks(court: Court, numbers: Rows) -> Iterator[str]:
+def _remarks(court: Court, numbers: Rows, heard: dict[str, Replicates]) -> Iterator[str]:
     """What a reader should know before trusting the numbers."""
     if not numbers.any():
         yield "no particle has repeats: conditional figures, floors and diversity are undefined"
@@ -239,5 +240,8 @@ def _remarks(court: Court, numbers: Rows) -> Iterator[str]:
         yield f"only {len(numbers)} particles: the errors themselves are rough"
     if numbers.any() and not (numbers > 0).all():
         yield f"{(numbers == 0).sum()} of {len(numbers)} particles have no repeats: left out there"
+    excess = measured(heard[MODEL]["conditional_w1"] - heard[REAL]["conditional_w1"]).sigma
+    if excess is not None and excess < -SUSPICIOUS_SIGMA:
+        yield "closer to the real showers than other real ones are: are these copies of them?"
     if court.real.values["empty"].all():
         yield "all real showers are empty: shapes and ratios are undefined"

@@ -120,7 +120,7 @@ class Judgement:
 
     def to_json(self) -> str:
         """The judgement as a JSON document."""
-        return json.dumps(self.record, indent=2, allow_nan=False)
+        return json.dumps(self.record, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def _sentences(judgement: Judgement) -> Iterator[str]:

@@ -1,0 +1,62 @@
+"""``caloforge evaluate``: a simulator, a run or generated showers against real ones."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from caloforge.cli.options import Force, Json, Quiet, Seed, reporter_of
+
+Subject = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|SIMULATOR|FILE",
+        help="A run folder, a simulator (folder or shipped name) or a file of generated showers.",
+        show_default=False,
+    ),
+]
+Against = Annotated[Path, typer.Option(help="File of real showers.", show_default=False)]
+Train = Annotated[
+    Path | None,
+    typer.Option(help="Showers that baselines draw from; default: what a run trained on."),
+]
+WhichPart = Annotated[
+    Literal["test", "validation", "train", "all"] | None,
+    typer.Option(help="Particles to judge on; default: test for a run, all for a file."),
+]
+Scheme = Annotated[
+    str | None, typer.Option(help="Read-out scheme of the channel sums; default: the detector's.")
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Write the report there (html), numbers beside it (json)."),
+]
+
+
+def command(
+    subject: Subject,
+    against: Against,
+    train: Train = None,
+    part: WhichPart = None,
+    scheme: Scheme = None,
+    out: Report = None,
+    seed: Seed = 0,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Judge showers: distances with floors and errors, diversity, baselines, pictures."""
+    from caloforge.evaluate.case import assemble
+    from caloforge.evaluate.table import table
+    from caloforge.evaluate.writing import check_out, write_report
+
+    reporter = reporter_of(quiet, json)
+    check_out(out, overwrite=force)
+    case = assemble(subject, against, train=train, part=part, seed=seed, reporter=reporter)
+    case.real.detector.scheme(scheme)
+    reporter.say(f"judging {len(case.generated)} against {len(case.real)} showers")
+    judgement = case.judge(scheme=scheme, seed=seed)
+    if out is not None:
+        write_report(out, judgement, case.real, case.generated, overwrite=force)
+        reporter.say(f"report: {out}")
+    reporter.result(table(judgement), judgement.record)
