@@ -23,7 +23,7 @@ PACKAGE = ROOT / "src" / "caloforge"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("files", "machine", "reporter", "sampling"),
+    ("files", "machine", "reporter", "sampling", "termination"),
     ("detector", "features"),
     ("detectors",),
     ("data",),
