@@ -17,9 +17,7 @@ LAYERS = (
 
 CONDITIONS = (
     Condition(name="E", unit="GeV", meaning="kinetic energy"),
-    Condition(
-        name="theta", unit="rad", meaning="arccos(py / p)", axis="y", mirror_at=math.pi / 2
-    ),
+    Condition(name="theta", unit="rad", meaning="arccos(py / p)", axis="y", mirror_at=math.pi / 2),
     Condition(name="phi", unit="rad", meaning="arctan(-px / pz)", axis="x"),
     Condition(name="x0", unit="mm", meaning="impact on the front face", axis="x"),
     Condition(name="y0", unit="mm", meaning="impact on the front face", axis="y"),
@@ -48,6 +46,8 @@ ATLAS_EM = Detector(
         ),
     ),
     symmetries=tuple(
-        Symmetry(flip_x=flip_x, flip_y=flip_y) for flip_y in (False, True) for flip_x in (False, True)
+        Symmetry(flip_x=flip_x, flip_y=flip_y)
+        for flip_y in (False, True)
+        for flip_x in (False, True)
     ),
 )

@@ -1,0 +1,112 @@
+"""``caloforge transport``: make showers with Geant4, or with another engine's command."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from caloforge.cli.options import Force, Json, Out, Quiet, Seed, Workers, reporter_of
+
+DetectorName = Annotated[
+    str,
+    typer.Argument(metavar="DETECTOR", help="alice_zn, alice_zp or atlas_em.", show_default=False),
+]
+ParticlesFile = Annotated[
+    Path | None,
+    typer.Option("--particles", help="Particles: .h5 (a showers file, too), .npz or .csv."),
+]
+SpectrumName = Annotated[
+    str | None,
+    typer.Option(
+        "--spectrum",
+        help="spectator-neutrons, spectator-protons, photons, hadron-mix; eplus, gamma, piplus.",
+    ),
+]
+Number = Annotated[
+    int | None, typer.Option("-n", "--number", min=1, help="Particles; default: all of the file.")
+]
+Repeats = Annotated[int, typer.Option("--repeats", min=1, help="Showers of each particle.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+GeometryFile = Annotated[
+    Path | None, typer.Option("--geometry", help="JSON of another geometry (docs/transport.md).")
+]
+Scoring = Annotated[
+    Literal["light", "length", "deposit"] | None,
+    typer.Option(
+        "--scoring", help="Fibres: light of each step (default), or length (all C++, faster)."
+    ),
+]
+LightTable = Annotated[
+    Path | None, typer.Option("--light-table", help="npz of the light yield per mm of a fibre.")
+]
+RadiationLengths = Annotated[
+    float, typer.Option("--slab-x0", min=0, help="Material upstream in radiation lengths.")
+]
+InteractionLengths = Annotated[
+    float, typer.Option("--slab-lambda", min=0, help="Material upstream in interaction lengths.")
+]
+Aperture = Annotated[
+    float | None, typer.Option("--aperture", min=0, help="Radius in mm of an opening upstream.")
+]
+Renew = Annotated[
+    int | None, typer.Option("--renew-after", min=1, help="Start workers anew after n showers.")
+]
+EngineCommand = Annotated[
+    str | None,
+    typer.Option(
+        "--engine-command",
+        help="Another engine: a command with {particles}, {out} and perhaps {seed}.",
+    ),
+]
+
+
+def command(
+    detector: DetectorName,
+    out: Out,
+    particles: ParticlesFile = None,
+    spectrum: SpectrumName = None,
+    number: Number = None,
+    repeats: Repeats = 1,
+    seed: Seed = 0,
+    workers: Workers = 1,
+    resume: Resume = False,
+    geometry: GeometryFile = None,
+    scoring: Scoring = None,
+    light_table: LightTable = None,
+    slab_x0: RadiationLengths = 0.0,
+    slab_lambda: InteractionLengths = 0.0,
+    aperture: Aperture = None,
+    renew_after: Renew = None,
+    engine_command: EngineCommand = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Transport particles through a calorimeter with Geant4 and write the showers.
+
+    The same seed gives the same arrays whatever the number of workers.
+    """
+    from caloforge.detectors import detector_of_name
+    from caloforge.transport import Farm, Upstream, prepare, transport
+    from caloforge.transport.prepare import choose_particles, read_geometry
+
+    reporter = reporter_of(quiet, json)
+    described = detector_of_name(detector)
+    request, tables = prepare(
+        described,
+        choose_particles(described, particles, spectrum, number, seed),
+        repeats=repeats,
+        seed=seed,
+        geometry=read_geometry(geometry) if geometry else None,
+        scoring=scoring,
+        light_table=light_table,
+        upstream=Upstream(
+            radiation_lengths=slab_x0, interaction_lengths=slab_lambda, aperture_mm=aperture
+        ),
+        command=engine_command,
+    )
+    farm = Farm(workers, renew_after)
+    summary = transport(
+        request, tables, out, farm=farm, resume=resume, overwrite=force, reporter=reporter
+    )
+    reporter.result(str(summary), summary.record())

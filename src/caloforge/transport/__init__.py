@@ -1,0 +1,29 @@
+"""Showers from a real transport engine: Geant4 in worker processes, or any command.
+
+``prepare`` makes a Request of names and files, ``transport`` runs it. Geant4 itself is imported in
+the workers only.
+"""
+
+from caloforge.transport.arrival import Upstream
+from caloforge.transport.assemble import Summary
+from caloforge.transport.particles import Particles, read_particles
+from caloforge.transport.prepare import prepare
+from caloforge.transport.request import Request
+from caloforge.transport.run import Farm, transport
+from caloforge.transport.spectra import SPECTRA, draw
+from caloforge.transport.tables import doctor, find_tables
+
+__all__ = [
+    "SPECTRA",
+    "Farm",
+    "Particles",
+    "Request",
+    "Summary",
+    "Upstream",
+    "doctor",
+    "draw",
+    "find_tables",
+    "prepare",
+    "read_particles",
+    "transport",
+]

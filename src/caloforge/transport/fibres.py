@@ -1,0 +1,175 @@
+"""Quartz fibres in metal: every cell a square groove of air with one fibre, read at the back.
+
+``FibreSteps`` hands each step of a charged particle in a fibre to ``light`` (threshold, angle,
+charge). ``FibreLength`` is the fast C++ variant: track length above the Cherenkov threshold, all
+directions alike. Poisson counts are drawn once per fibre, which is the same law as once per step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.detector import Detector
+from caloforge.transport.geometry import FibreStack
+from caloforge.transport.light import Formula, LightYield, Table, mean_photons_per_mm, threshold_mev
+from caloforge.transport.readout import PROFILE_BINS, Image, SetDetector
+from caloforge.transport.shots import Setup
+from caloforge.transport.volumes import Volumes
+
+FAST_PARTICLES_MEV = {
+    "e-": 0.511, "e+": 0.511, "mu-": 105.66, "mu+": 105.66, "pi-": 139.57, "pi+": 139.57,
+    "kaon-": 493.68, "kaon+": 493.68, "proton": 938.27, "anti_proton": 938.27,
+}  # fmt: skip
+"""Particles whose light the length scoring counts, with their mass."""
+
+NO_OVERFLOW = np.zeros(0, np.float32)
+
+
+class _Fibres:
+    """World and cell numbers that both scorings share."""
+
+    def __init__(
+        self,
+        g4: Any,
+        setup: Setup,
+        detector: Detector,
+        geometry: FibreStack,
+        keep: Callable[[Any], Any],
+    ) -> None:
+        self.g4, self.setup, self.geometry, self.keep = g4, setup, geometry, keep
+        self.layer = detector.layers[0]
+        self.depth_mm = float(self.layer.depth_mm or 0.0)
+
+    def build(self) -> Any:
+        """Block, columns, cells, grooves and fibres.  (the placed world)"""
+        make, block = Volumes(self.g4, self.keep), self.geometry
+        (nx, ny), (px, py), depth = self.layer.shape, self.layer.cell_mm, self.depth_mm
+        logical, world = make.world(max(nx * px, ny * py), depth)
+        metal = make.box("block", (nx * px, ny * py, depth), block.absorber)
+        column = make.box("column", (px, ny * py, depth), block.absorber)
+        cell = make.box("cell", (px, py, depth), block.absorber)
+        groove = make.box("groove", (block.groove_mm, block.groove_mm, depth), block.groove)
+        self.fibre = make.rod("fibre", block.fibre_diameter_mm, depth, block.fibre)
+        make.place(metal, logical, (0.0, 0.0, depth / 2))
+        make.repeat(column, metal, "x", nx, px)
+        make.repeat(cell, column, "y", ny, py)
+        make.place(groove, cell)
+        make.place(self.fibre, groove)
+        return world
+
+    def counts(self, photons: NDArray[np.float64], rng: np.random.Generator) -> Image:
+        """Poisson counts of the trapped photons of each fibre.  (K,)"""
+        return rng.poisson(photons * self.setup.light_scale).astype(np.float32)
+
+
+class FibreSteps(_Fibres):
+    """Light of every step by its velocity and direction."""
+
+    def build(self) -> Any:
+        """The placed world, and the detector that records steps."""
+        self.light: LightYield = Formula()
+        if self.setup.light_table:
+            self.light = Table.read(Path(self.setup.light_table))
+        self.steps: list[tuple[float, ...]] = []
+        record = self._record_with_place if self.light.needs_impact else self._record
+        self.recorder = self.keep(
+            type("Fibres", (self.g4.G4VSensitiveDetector,), {"ProcessHits": record})("fibres")
+        )
+        return super().build()
+
+    def attach(self, set_detector: SetDetector) -> None:
+        """Watch the fibres."""
+        self.g4.G4SDManager.GetSDMpointer().AddNewDetector(self.recorder)
+        set_detector(self.fibre, self.recorder)
+
+    @property
+    def _record(self) -> Callable[[Any, Any, Any], bool]:
+        ny, steps = self.layer.shape[1], self.steps
+
+        def process(_: Any, step: Any, history: Any) -> bool:
+            before = step.GetPreStepPoint()
+            charge = before.GetCharge()
+            if charge == 0:
+                return False
+            at = before.GetTouchable()
+            cell = at.GetReplicaNumber(3) * ny + at.GetReplicaNumber(2)
+            direction = before.GetMomentumDirection()
+            length = step.GetStepLength() * charge * charge
+            steps.append((cell, before.GetBeta(), direction.z, length, before.GetPosition().z))
+            return True
+
+        return process
+
+    @property
+    def _record_with_place(self) -> Callable[[Any, Any, Any], bool]:
+        plain, steps = self._record, self.steps
+
+        def process(detector: Any, step: Any, history: Any) -> bool:
+            if not plain(detector, step, history):
+                return False
+            before = step.GetPreStepPoint()
+            place, direction = before.GetPosition(), before.GetMomentumDirection()
+            steps[-1] += (place.x, place.y, direction.x, direction.y)
+            return True
+
+        return process
+
+    def collect(self, event: Any, rng: np.random.Generator) -> tuple[Image, Image, Image]:
+        """Cells, no overflow, and trapped photons along the depth."""
+        width = 9 if self.light.needs_impact else 5
+        steps = np.array(self.steps, dtype=np.float64).reshape(-1, width)
+        self.steps.clear()
+        cell, beta, cosine, length, depth = steps.T[:5]
+        photons = length * self.light(beta, cosine, self._impact(steps))
+        cells = self.layer.cells
+        bins = np.clip(depth / self.depth_mm * PROFILE_BINS, 0, PROFILE_BINS - 1).astype(np.int64)
+        profile = np.bincount(bins, photons, PROFILE_BINS).astype(np.float32)
+        image = np.bincount(cell.astype(np.int64), photons, cells).astype(np.float64)
+        return self.counts(image, rng), NO_OVERFLOW, profile if self.setup.profile else NO_OVERFLOW
+
+    def _impact(self, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distance of the line of each step to the fibre axis over the radius.  (S,)"""
+        if not self.light.needs_impact:
+            return np.zeros(len(steps))
+        column, row = np.divmod(steps[:, 0].astype(np.int64), self.layer.shape[1])
+        x = steps[:, 5] - self.layer.centres_mm(0)[column]
+        y = steps[:, 6] - self.layer.centres_mm(1)[row]
+        across = np.maximum(np.hypot(steps[:, 7], steps[:, 8]), 1e-12)
+        distance = np.abs(x * steps[:, 8] - y * steps[:, 7]) / across
+        return distance / (self.geometry.fibre_diameter_mm / 2)
+
+
+class FibreLength(_Fibres):
+    """Track length of fast particles in C++, times one mean yield per mm."""
+
+    def attach(self, set_detector: SetDetector) -> None:
+        """One length scorer per mass, each with its threshold as a C++ filter."""
+        g4, (nx, ny) = self.g4, self.layer.shape
+        fibres = self.keep(g4.G4MultiFunctionalDetector("fibres"))
+        g4.G4SDManager.GetSDMpointer().AddNewDetector(fibres)
+        masses = sorted(set(FAST_PARTICLES_MEV.values()))
+        for number, mass in enumerate(masses):
+            scorer = self.keep(g4.G4PSTrackLength3D(f"length{number}", nx, ny, 1, 3, 2, 0))
+            above = threshold_mev(mass) * g4.MeV
+            fast = self.keep(g4.G4SDParticleWithEnergyFilter(f"fast{number}", above, 1e12))
+            for name, its_mass in FAST_PARTICLES_MEV.items():
+                if its_mass == mass:
+                    fast.add(name)
+            scorer.SetFilter(fast)
+            fibres.RegisterPrimitive(scorer)
+        self.names = [f"fibres/length{number}" for number in range(len(masses))]
+        set_detector(self.fibre, fibres)
+
+    def collect(self, event: Any, rng: np.random.Generator) -> tuple[Image, Image, Image]:
+        """Cells; there is neither overflow nor a depth profile."""
+        manager = self.g4.G4SDManager.GetSDMpointer()
+        length_mm = np.zeros(self.layer.cells)
+        for name in self.names:
+            for cell, length in event.GetHCofThisEvent().GetHC(manager.GetCollectionID(name)):
+                length_mm[cell] += length
+        return self.counts(length_mm * mean_photons_per_mm(), rng), NO_OVERFLOW, NO_OVERFLOW

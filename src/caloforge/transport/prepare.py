@@ -1,0 +1,126 @@
+"""From what a user names to a Request: geometry, physics list, tables, set-up, all checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from caloforge.detector import Detector
+from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.transport.arrival import Upstream
+from caloforge.transport.external import check_command
+from caloforge.transport.geometry import Geometry, geometry_of
+from caloforge.transport.light import LIGHT_SCALE, Table
+from caloforge.transport.particles import Particles, read_particles
+from caloforge.transport.request import Request
+from caloforge.transport.shots import Setup
+from caloforge.transport.spectra import draw
+from caloforge.transport.tables import Tables, find_tables
+from caloforge.transport.worker import GEOMETRY
+
+EM_PARTICLES = frozenset({22, 11, -11})
+
+EM_LIST = ("G4EmStandardPhysics_option1",)
+HADRONIC_LIST = (
+    *EM_LIST,
+    "G4DecayPhysics",
+    "G4HadronElasticPhysics",
+    "G4HadronPhysicsFTFP_BERT",
+    "G4StoppingPhysics",
+    "G4IonPhysics",
+    "G4NeutronTrackingCut",
+)
+
+SCORINGS = {"fibres": "light", "plates": "deposit"}
+"""The default scoring of each kind of geometry."""
+
+
+def prepare(
+    detector: Detector,
+    particles: Particles,
+    *,
+    repeats: int = 1,
+    seed: int = 0,
+    geometry: Geometry | None = None,
+    scoring: str | None = None,
+    light_table: Path | None = None,
+    light_scale: float = LIGHT_SCALE,
+    upstream: Upstream | None = None,
+    command: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Request, Tables | None]:
+    """A checked request, and the tables that Geant4 will read (None for another engine).
+
+    Raises DataError for incomplete tables, UsageError for what does not exist, CaloforgeError where
+    Geant4 is not installed.
+    """
+    geometry = geometry or geometry_of(detector)
+    hadronic = needs_hadrons(geometry, [int(pdg) for pdg in particles.pdg])
+    tables = None
+    if command is None:
+        require_engine()
+        elements = [z for material in geometry.materials for z in material.elements]
+        environ = os.environ if environ is None else environ
+        tables = find_tables(elements, hadronic=hadronic, environ=environ)
+    else:
+        check_command(command)
+    if light_table is not None:
+        Table.read(light_table)
+    setup = Setup(
+        detector=detector.name,
+        geometry=geometry.model_dump_json(),
+        physics=HADRONIC_LIST if hadronic else EM_LIST,
+        cut_mm=geometry.cut_mm,
+        scoring=scoring or SCORINGS[geometry.kind],
+        tables=str(tables.folder) if tables else "",
+        tables_kind=tables.kind if tables else "",
+        light_scale=light_scale,
+        light_table=str(light_table.resolve()) if light_table else None,
+    )
+    request = Request(
+        detector, geometry, setup, particles, repeats, seed, upstream or Upstream(), command
+    )
+    return request, tables
+
+
+def needs_hadrons(geometry: Geometry, pdgs: Sequence[int]) -> bool:
+    """Whether nuclei matter: always in fibre stacks, else unless all are electrons or photons."""
+    return geometry.physics == "hadronic" or not EM_PARTICLES.issuperset(pdgs)
+
+
+def require_engine() -> None:
+    """CaloforgeError where the wheel of Geant4 is not installed."""
+    if find_spec("geant4_pybind") is None:
+        raise CaloforgeError(
+            "Geant4 is not installed: pip install 'caloforge[geant4]' (there is no wheel for Linux "
+            "aarch64; --engine-command runs another engine)"
+        )
+
+
+def read_geometry(path: Path) -> Geometry:
+    """A geometry from JSON, as ``--show-geometry`` prints it; DataError for anything else."""
+    try:
+        return GEOMETRY.validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: not a geometry: {where}: {first['msg']}") from None
+
+
+def choose_particles(
+    detector: Detector, file: Path | None, spectrum: str | None, number: int | None, seed: int
+) -> Particles:
+    """Particles of a file or of a named spectrum; UsageError unless exactly one is named."""
+    if (file is None) == (spectrum is None):
+        raise UsageError("name the particles: either --particles FILE or --spectrum NAME")
+    if file is not None:
+        return read_particles(file, detector).first(number)
+    if number is None:
+        raise UsageError("--spectrum needs -n, the number of particles")
+    return draw(spectrum or "", detector, number, seed)

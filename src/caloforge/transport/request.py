@@ -1,0 +1,124 @@
+"""What a transport run is asked for, in full: the record that decides every shower.
+
+Shapes: P particles, N = P x repeats showers; shower n belongs to particle n // repeats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.detector import Detector
+from caloforge.errors import DataError
+from caloforge.transport.arrival import Arrivals, Upstream, arrivals, survival
+from caloforge.transport.geometry import Geometry
+from caloforge.transport.particles import Particles
+from caloforge.transport.shots import Setup, Shot, shower_seed
+
+ENERGIES_GEV = (1e-3, 1e5)
+"""Kinetic energies that the physics list covers (FTFP_BERT and EM option1, 1 MeV to 100 TeV)."""
+
+SHARD_CPU_SECONDS = 30.0
+CPU_SECONDS_PER_GEV = 0.006
+LARGEST_SHARD = 500
+
+NOTHING_UPSTREAM = Upstream()
+
+TRANSPORTED, MISSED, LOST, MISSING = range(4)
+"""What became of a shower: in the engine, beside the face, stopped upstream, not to be had."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Particles, repeats, seed, geometry and set-up of a run."""
+
+    detector: Detector
+    geometry: Geometry
+    setup: Setup
+    particles: Particles
+    repeats: int
+    seed: int
+    upstream: Upstream = NOTHING_UPSTREAM
+    command: str | None = None
+    """Another engine: the command that it is called by."""
+
+    def __len__(self) -> int:
+        return len(self.particles) * self.repeats
+
+    @property
+    def overflow_layers(self) -> int:
+        """Layers whose deposits beside the cells are kept."""
+        return len(self.detector.layers) if self.geometry.kind == "plates" else 0
+
+    @cached_property
+    def arrivals(self) -> Arrivals:
+        """Where the particles meet the face; DataError for energies outside the engine's range."""
+        found = arrivals(self.detector, self.geometry, self.particles.conditions)
+        low, high = ENERGIES_GEV
+        outside = (found.kinetic_gev < low) | (found.kinetic_gev > high)
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise DataError(
+                f"{self.particles.source}: row {row}: kinetic energy {found.kinetic_gev[row]:.4g} "
+                f"GeV is outside the engine's range of {low:g} to {high:g} GeV"
+            )
+        return found
+
+    @cached_property
+    def fates(self) -> NDArray[np.int8]:
+        """Whether each shower is transported, misses or is lost upstream.  (N,)"""
+        through = survival(self.upstream, self.particles.pdg, self.arrivals)
+        fates = np.full(len(self), TRANSPORTED, np.int8)
+        if (through < 1).any():
+            fates[self._chances() >= np.repeat(through, self.repeats)] = LOST
+        fates[~np.repeat(self.arrivals.hits, self.repeats)] = MISSED
+        return fates
+
+    def _chances(self) -> NDArray[np.float64]:
+        """One number in [0, 1) of each shower, from its own seed.  (N,)"""
+        seeds = (self.shot(row).seed for row in range(len(self)))
+        return np.array([np.random.default_rng([seed, 1]).random() for seed in seeds])
+
+    def shot(self, row: int) -> Shot:
+        """What the engine is asked for shower ``row``."""
+        place, repeat = divmod(row, self.repeats)
+        at, number = self.arrivals, int(self.particles.number[place])
+        ux, uy, uz = at.direction[place].tolist()
+        return Shot(
+            index=row,
+            pdg=int(self.particles.pdg[place]),
+            kinetic_gev=float(at.kinetic_gev[place]),
+            position_mm=(float(at.x_mm[place]), float(at.y_mm[place])),
+            direction=(ux, uy, uz),
+            seed=shower_seed(self.seed, number, repeat),
+        )
+
+    def conditions(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Conditions of showers.  (rows, C)"""
+        return self.particles.conditions[rows // self.repeats]
+
+    def shard_rows(self) -> int:
+        """Showers per shard: about half a minute of one core, so that little is lost on a kill."""
+        mean = max(float(self.arrivals.kinetic_gev.mean()) * CPU_SECONDS_PER_GEV, 1e-3)
+        return int(np.clip(SHARD_CPU_SECONDS / mean, 1, LARGEST_SHARD))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides the arrays."""
+        digest = hashlib.sha256()
+        for part in (
+            self.detector.fingerprint,
+            self.setup.model_dump_json(exclude={"tables"}),
+            self.particles.fingerprint,
+            self.upstream.model_dump_json(),
+            f"{self.repeats} {self.seed} {self.command}",
+        ):
+            digest.update(part.encode())
+        if self.setup.light_table:
+            digest.update(Path(self.setup.light_table).read_bytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,148 @@
+"""Finished parts of a run on disk, so that a kill costs little and a run can go on.
+
+``OUT.parts/`` holds ``plan.json`` and one npz for each shard, each written aside and renamed. The
+parts are joined in order into OUT and then removed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.errors import DataError, UsageError
+from caloforge.files import remove_unfinished, write_aside
+
+FORMAT = "caloforge-transport-parts"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A range of showers and what became of them.  (n rows)"""
+
+    cells: NDArray[np.float32]
+    overflow: NDArray[np.float32]
+    cpu_seconds: NDArray[np.float32]
+    fate: NDArray[np.int8]
+
+    @classmethod
+    def empty(cls, rows: int, cells: int, overflow: int) -> Shard:
+        """A shard of empty showers, to be filled."""
+        return cls(
+            np.zeros((rows, cells), np.float32),
+            np.zeros((rows, overflow), np.float32),
+            np.zeros(rows, np.float32),
+            np.zeros(rows, np.int8),
+        )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The folder of parts of one run."""
+
+    folder: Path
+    rows: int
+    shard_rows: int
+
+    @property
+    def ranges(self) -> list[range]:
+        """The showers of each shard."""
+        return [
+            range(start, min(start + self.shard_rows, self.rows))
+            for start in range(0, self.rows, self.shard_rows)
+        ]
+
+    def path(self, number: int) -> Path:
+        """File of a shard."""
+        return self.folder / f"shard-{number:06d}.npz"
+
+    def todo(self) -> list[int]:
+        """Shards that are not on disk."""
+        return [number for number in range(len(self.ranges)) if not self.path(number).exists()]
+
+    def done_rows(self) -> int:
+        """Showers on disk."""
+        left = set(self.todo())
+        return sum(len(rows) for number, rows in enumerate(self.ranges) if number not in left)
+
+    def save(self, number: int, shard: Shard) -> None:
+        """Put a finished shard on disk."""
+        with write_aside(self.path(number)) as aside:
+            np.savez_compressed(aside, **vars(shard))
+
+    def load(self, number: int) -> Shard:
+        """A shard from disk; DataError when it is damaged."""
+        try:
+            with np.load(self.path(number), allow_pickle=False) as file:
+                return Shard(**{name: file[name] for name in Shard.__dataclass_fields__})
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise DataError(
+                f"{self.path(number)} is damaged ({error}); delete it and --resume"
+            ) from None
+
+    def note(self, record: dict[str, Any]) -> None:
+        """Add to the plan what only the engine could tell."""
+        path = self.folder / "plan.json"
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        with write_aside(path, overwrite=True) as aside:
+            aside.write_text(json.dumps({**plan, **record}), encoding="utf-8")
+
+    def noted(self, name: str) -> str:
+        """What ``note`` kept, or an empty text."""
+        plan = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
+        return str(plan.get(name, ""))
+
+    def remove(self) -> None:
+        """Remove all parts."""
+        shutil.rmtree(self.folder)
+
+
+def open_parts(
+    out: Path, fingerprint: str, rows: int, shard_rows: int, *, resume: bool, force: bool
+) -> Parts:
+    """The parts folder of an output, new or, to resume, the one that is there.
+
+    Raises UsageError when there is an unfinished run and neither is asked for, when there is none
+    to resume, or when it was asked for other showers; DataError when its plan is damaged.
+    """
+    folder = out.with_name(f"{out.name}.parts")
+    plan = folder / "plan.json"
+    if plan.exists() and resume:
+        remove_unfinished(folder)
+        return _resumed(folder, fingerprint, rows)
+    if plan.exists() and not force:
+        raise UsageError(f"{folder} holds an unfinished run; --resume goes on, --force starts anew")
+    if resume and not folder.exists():
+        raise UsageError(f"there is nothing to resume: {folder} does not exist")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    record = {
+        "format": FORMAT, "version": VERSION, "request": fingerprint, "rows": rows,
+        "shard_rows": shard_rows,
+    }  # fmt: skip
+    with write_aside(plan) as aside:
+        aside.write_text(json.dumps(record), encoding="utf-8")
+    return Parts(folder, rows, shard_rows)
+
+
+def _resumed(folder: Path, fingerprint: str, rows: int) -> Parts:
+    try:
+        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        known = plan["format"], plan["request"], int(plan["rows"]), int(plan["shard_rows"])
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{folder}/plan.json is damaged; --force starts anew") from None
+    if known[0] != FORMAT or plan.get("version") != VERSION:
+        raise DataError(f"{folder}/plan.json is not of {FORMAT} version {VERSION}")
+    if known[1] != fingerprint or known[2] != rows:
+        raise UsageError(
+            f"{folder} was begun for other showers; same options, or --force, or another --out"
+        )
+    return Parts(folder, rows, known[3])
