@@ -107,6 +107,27 @@ def test_integer_showers_keep_the_expected_mean(simulator):
     assert np.all(np.abs((counts - rates).mean(axis=0)) < 4 * error + 1e-6)
 
 
+def test_energies_are_written_as_expected(tmp_path):
+    detector = DETECTOR.model_copy(update={"counts": False})
+    described = json.loads(detector.model_dump_json())
+    changes = {"detector": described, "sampling": "continuous"}
+    simulator = Simulator.load(write_simulator(tmp_path / "simulator", **changes))
+    made = simulator.generate(some_conditions(5), seed=1)
+    latents = block_streams(1, 0)[0].standard_normal((5, Z), dtype=np.float32)
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made, answer(latents, some_conditions(5)), atol=1e-5)
+
+
+def test_poisson_simulators_draw_poisson_counts(tmp_path):
+    simulator = Simulator.load(write_simulator(tmp_path / "simulator", sampling="poisson"))
+    counts = simulator.generate(np.repeat(some_conditions(1), 500, axis=0), seed=1)
+    rounded = Simulator.load(write_simulator(tmp_path / "other")).generate(
+        np.repeat(some_conditions(1), 500, axis=0), seed=1
+    )
+    assert counts.dtype == np.uint16
+    assert counts.var(axis=0).sum() > 1.5 * rounded.var(axis=0).sum()
+
+
 def test_rows_outside_the_training_range_are_counted(simulator):
     conditions = some_conditions(20)
     assert simulator.outside(conditions) == {}
@@ -118,6 +139,7 @@ def test_rows_outside_the_training_range_are_counted(simulator):
     ("conditions", "says"),
     [
         (np.full((3, C), np.nan), "first Energy of row 0"),
+        (np.array([[1, 1], [1, -1e300]]), "1 conditions are not finite, first Px of row 1"),
         (np.ones((3, C + 1)), "not \\(N, 2\\)"),
         (np.ones(3), "not \\(N, 2\\)"),
         (np.full((3, C), 1e30), "physical"),

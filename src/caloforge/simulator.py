@@ -174,7 +174,7 @@ class Simulator:
         columns = self.detector.columns
         if conditions.ndim != 2 or conditions.shape[1] != len(columns):
             raise DataError(f"conditions are {conditions.shape}, not (N, {len(columns)})")
-        bad = np.argwhere(~np.isfinite(conditions))
+        bad = np.argwhere(~(np.abs(conditions) <= np.finfo(np.float32).max))
         if len(bad):
             row, column = bad[0]
             raise DataError(
