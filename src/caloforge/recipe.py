@@ -28,7 +28,7 @@ RECIPE_VERSION = 1
 class Part(BaseModel):
     """A frozen, validated part of a recipe."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Adam(Part):

@@ -1,6 +1,7 @@
 """Terms by the name they carry in recipes, logs and on the command line."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,18 +31,26 @@ def objective_from_record(record: Objective | Mapping[str, Mapping[str, Any]]) -
     """The inverse of ``objective_record``; raises UsageError with the names that exist."""
     if isinstance(record, Objective):
         return record
-    terms = []
-    for name, fields in record.items():
-        if name not in TERMS:
-            raise UsageError(f"objective: no term {name}; there are {', '.join(sorted(TERMS))}")
-        numbers = dict(fields)
-        weight = float(numbers.pop("weight", 1.0))
-        try:
-            terms.append((weight, TERMS[name](**numbers)))
-        except ValidationError as error:
-            flaw = error.errors()[0]
-            raise UsageError(f"objective.{name}.{flaw['loc'][0]}: {flaw['msg']}") from error
-    return Objective(terms=tuple(terms))
+    if not isinstance(record, Mapping):
+        raise UsageError(f"objective: name terms and their weights, not {record!r}")
+    return Objective(terms=tuple(_weighed(name, fields) for name, fields in record.items()))
+
+
+def _weighed(name: str, fields: Mapping[str, Any]) -> tuple[float, Term]:
+    """A term and its weight, 1 by default."""
+    if name not in TERMS:
+        raise UsageError(f"objective: no term {name}; there are {', '.join(sorted(TERMS))}")
+    if not isinstance(fields, Mapping):
+        raise UsageError(f"objective.{name}: set objective.{name}.weight, not {fields!r}")
+    weight = fields.get("weight", 1.0)
+    if not isinstance(weight, int | float) or not isfinite(weight):
+        raise UsageError(f"objective.{name}.weight: a finite number, not {weight!r}")
+    try:
+        numbers = {field: value for field, value in fields.items() if field != "weight"}
+        return float(weight), TERMS[name](**numbers)
+    except ValidationError as error:
+        flaw = error.errors()[0]
+        raise UsageError(f"objective.{name}.{flaw['loc'][0]}: {flaw['msg']}") from error
 
 
 __all__ = [

@@ -23,7 +23,7 @@ from caloforge.objectives.rules import PLAYERS, NonFinite, Player
 class Term(BaseModel):
     """A frozen record of numbers with at most one method per player; None: no share in its game."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     needs: ClassVar[frozenset[str]] = frozenset()
     """Derived columns (spread, twin, peak) that the data layer must add to each row."""
 

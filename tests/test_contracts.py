@@ -1,0 +1,311 @@
+"""What every term, recipe, detector and network must keep, whoever adds one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from caloforge.detector import Detector
+from caloforge.detectors import DETECTORS, detector_of_name
+from caloforge.errors import UsageError
+from caloforge.objectives import (
+    TERMS,
+    EnergyScore,
+    ModeSeeking,
+    Objective,
+    SelectiveDiversity,
+    Term,
+    objective_from_record,
+    objective_record,
+)
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import RECIPES, recipe_of_name
+from caloforge.recipes.find import find_recipe
+from small_game import latents_of, networks, round_of, rows, take
+
+VARIANTS: list[Term] = [
+    *(term() for term in TERMS.values()),
+    ModeSeeking(average="pair"),
+    ModeSeeking(space="features"),
+    SelectiveDiversity(average="pair"),
+    SelectiveDiversity(space="pixels"),
+    EnergyScore(normalise="batch"),
+]
+SCALED_BY_BATCH = {"EnergyScore(normalise='batch')"}
+"""Shares that are, by definition, in units of a mean over the batch."""
+
+
+def shares(term: Term, **changes: Any) -> dict[str, Tensor]:
+    """Share of each player that has one.  {player: (N,)}"""
+    found = {}
+    for player in ("generator", "critic"):
+        play = round_of(player, **{"batch": rows(), "nets": networks()} | changes)
+        share = getattr(term, player)(play)
+        if share is not None:
+            found[player] = share
+    return found
+
+
+@pytest.fixture(params=VARIANTS, ids=repr)
+def term(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def rowwise(term: Term) -> Term:
+    if repr(term) in SCALED_BY_BATCH:
+        pytest.skip("in units of the batch by definition")
+    return term
+
+
+def test_one_finite_value_per_row(term: Term) -> None:
+    found = shares(term)
+    assert found
+    for share in found.values():
+        assert share.shape == (12,)
+        assert torch.isfinite(share).all()
+
+
+def test_batch_size_does_not_matter(rowwise: Term) -> None:
+    """A particle's share is what it would be alone in the batch."""
+    batch, (z1, z2) = rows(), latents_of(12)
+    together = shares(rowwise)
+    for particle in range(batch.particles):
+        own = slice(particle * batch.repeats, (particle + 1) * batch.repeats)
+        alone = shares(rowwise, batch=take(batch, own, 1), latents=(z1[own], z2[own]))
+        for player, share in alone.items():
+            torch.testing.assert_close(share, together[player][own])
+
+
+def test_particles_may_be_permuted(term: Term) -> None:
+    batch, (z1, z2) = rows(), latents_of(12)
+    order = torch.arange(12).reshape(3, 4)[torch.tensor([2, 0, 1])].reshape(-1)
+    moved = shares(term, batch=take(batch, order, 3), latents=(z1[order], z2[order]))
+    for player, share in shares(term).items():
+        torch.testing.assert_close(moved[player], share[order])
+
+
+def mixes_rows(term: Term) -> bool:
+    """True if the share of the first particle changes with columns of the others."""
+    batch, latents = rows(), latents_of(12)
+    first = slice(0, batch.repeats)
+    before = shares(term)
+    changed = take(batch, torch.arange(12), 3)
+    others = rows(seed=7)
+    for name in ("conditions", "real", "twin", "spread", "peak"):
+        getattr(changed, name)[batch.repeats :] = getattr(others, name)[batch.repeats :]
+    after = shares(term, batch=changed, latents=latents)
+    return any(not torch.allclose(after[p][first], before[p][first]) for p in before)
+
+
+def test_no_term_mixes_rows(rowwise: Term) -> None:
+    assert not mixes_rows(rowwise)
+
+
+class SpreadOfAnother(SelectiveDiversity):
+    """The mistake of a public code: spread and fakes of different rows."""
+
+    def generator(self, play: Any) -> Tensor:
+        return play.spread.flip(0) * ModeSeeking.generator(self, play)
+
+
+class RealOfAnother(ModeSeeking):
+    """The other one: the real showers were shuffled, the conditions were not."""
+
+    def generator(self, play: Any) -> Tensor:
+        return (play.fake - play.rows.real.roll(1, dims=0)).abs().mean(dim=1)
+
+
+@pytest.mark.parametrize("term", [SpreadOfAnother(), RealOfAnother()], ids=repr)
+def test_the_guard_catches_a_term_that_mixes_rows(term: Term) -> None:
+    assert mixes_rows(term)
+
+
+def test_linear_in_its_weight(term: Term) -> None:
+    for player in shares(term):
+        losses = [
+            (weight * term)(round_of(player, rows(), networks()))[0].item() for weight in (1, 3)
+        ]
+        assert losses[1] == pytest.approx(3 * losses[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("repeats", [4, 32])
+def test_finite_where_all_distances_are_zero(term: Term, repeats: int, dtype: Any) -> None:
+    """Fakes equal to each other and to the real showers: value and gradient stay finite."""
+    nets = networks(dtype=dtype)
+    batch = rows(particles=2, repeats=repeats, dtype=dtype)
+    for column in (batch.conditions, batch.spread):
+        column[:] = column[:1]
+    z1 = latents_of(1, dtype)[0].expand(2 * repeats, -1)
+    batch.real[:] = nets["generator"](z1, batch.conditions).detach()
+    for player in ("generator", "critic"):
+        play = round_of(player, batch, nets, latents=(z1, z1))
+        share = getattr(term, player)(play)
+        if share is None:
+            continue
+        assert torch.isfinite(share).all()
+        share.mean().backward()
+        for name, network in nets.items():
+            assert all(
+                torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None
+            ), name
+
+
+def test_finite_for_empty_showers(term: Term) -> None:
+    batch = rows()
+    batch.real[:] = 0
+    assert all(torch.isfinite(share).all() for share in shares(term, batch=batch).values())
+
+
+def test_a_single_shower_per_particle_is_finite(term: Term) -> None:
+    batch = rows(particles=4, repeats=1)
+    found = shares(term, batch=batch, latents=latents_of(4))
+    assert all(torch.isfinite(share).all() for share in found.values())
+
+
+def test_term_survives_json(term: Term) -> None:
+    objective = 0.3 * term
+    assert objective_from_record(objective_record(objective)) == objective
+
+
+def test_needs_are_columns_of_a_batch(term: Term) -> None:
+    from caloforge.data.batches import NEEDS
+
+    assert term.needs <= set(NEEDS)
+
+
+@pytest.mark.parametrize("detector", sorted(DETECTORS))
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_recipe_survives_json(name: str, detector: str) -> None:
+    recipe = recipe_of_name(name, detector)
+    assert recipe.name == name
+    assert recipe.citation
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert isinstance(recipe.objective, Objective)
+
+
+@pytest.mark.parametrize(
+    ("setting", "wanted"),
+    [
+        ("training.steps=17", 17),
+        ("training.average=null", None),
+        ("objective.SelectiveDiversity.weight=0.25", 0.25),
+        ("data.spread_scale=counts", "counts"),
+        ("optimisers.critic.beta1=0", 0.0),
+        ("generator.kind=o2", "o2"),
+    ],
+)
+def test_setting_changes_one_value(setting: str, wanted: Any) -> None:
+    before = recipe_of_name("sdi-gan", "alice_zn").model_dump(mode="json")
+    after = override(recipe_of_name("sdi-gan", "alice_zn"), [setting]).model_dump(mode="json")
+    *parents, last = setting.partition("=")[0].split(".")
+    places = [before, after]
+    for parent in parents:
+        places = [place[parent] for place in places]
+    assert places[1][last] == wanted
+    places[0][last] = wanted
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("training.step=5", "training has no step; valid: average, checkpoint_interval"),
+        ("training.steps=many", "training.steps: Input should be a valid integer"),
+        ("training.steps=0", "training.steps: Input should be greater than or equal to 1"),
+        ("training.steps", "write path=value"),
+        ("critics.kind=light", "the recipe has no critics; valid: citation, critic"),
+        ("objective.Hinge.weight=1", "objective has no Hinge"),
+        ("objective.NonSaturating.gamma=1", "objective.NonSaturating has no gamma; valid: weight"),
+        ("objective.SelectiveDiversity.space=volts", "objective.SelectiveDiversity.space"),
+        ("objective.SelectiveDiversity.weight=much", "objective.SelectiveDiversity.weight"),
+        ("objective.SelectiveDiversity=3", "objective.SelectiveDiversity"),
+        ("objective.NonSaturating.weight=NaN", "objective.NonSaturating.weight: a finite number"),
+        ("objective=3", "objective: name terms"),
+        ("optimisers.critic.learning_rate=Infinity", "learning_rate: Input should be a finite"),
+        ("detector=alice_zq", "alice_zq"),
+        ("seed.low=1", "seed has no low; valid: nothing below it"),
+        ("generator.kind=big", "generator.kind: Input should be 'light'"),
+    ],
+)
+def test_bad_setting_is_told_with_what_is_valid(setting: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_recipe("sdi-gan", "alice_zn", [setting], None)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a caloforge-recipe"),
+        ('{"format": "caloforge-recipe", "version": 99}', "reads version 1"),
+        ('{"format": "caloforge-recipe", "version": 1}', "recipe: name: Field required"),
+    ],
+)
+def test_bad_recipe_file_is_told(text: str, told: str, tmp_path: Any) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=told) as caught:
+        find_recipe(str(path), None, [], None)
+    assert str(path) in str(caught.value)
+
+
+def test_unknown_recipe_is_told_with_those_that_exist() -> None:
+    with pytest.raises(UsageError, match=r"no recipe sdi_gan; there are .*sdi-gan"):
+        find_recipe("sdi_gan", None, [], None)
+
+
+def test_detectors_carry_their_names() -> None:
+    for name in DETECTORS:
+        assert detector_of_name(name).name == name
+
+
+@pytest.fixture(params=sorted(DETECTORS))
+def detector(request: pytest.FixtureRequest) -> Detector:
+    return detector_of_name(request.param)
+
+
+def test_detector_survives_json(detector: Detector) -> None:
+    again = Detector.model_validate_json(detector.model_dump_json())
+    assert again == detector
+    assert again.fingerprint == detector.fingerprint
+
+
+def test_split_and_join_are_inverse(detector: Detector, rng: np.random.Generator) -> None:
+    cells = rng.random((3, detector.cells))
+    assert np.array_equal(detector.join(detector.split(cells)), cells)
+
+
+def test_each_scheme_reads_what_it_names(detector: Detector, rng: np.random.Generator) -> None:
+    cells = rng.integers(0, 9, (3, detector.cells)).astype(np.uint16)
+    for name in detector.schemes:
+        scheme = detector.scheme(name)
+        wanted = np.zeros((3, len(scheme.labels)))
+        for cell, channel in enumerate(scheme.of_cell):
+            if channel >= 0:
+                wanted[:, channel] += cells[:, cell]
+        assert np.array_equal(detector.read_out(cells, name), wanted)
+        assert (scheme.matrix.sum(axis=0) > 0).all()
+
+
+def test_symmetries_are_one_to_one(detector: Detector, rng: np.random.Generator) -> None:
+    conditions = rng.normal(size=(4, len(detector.columns)))
+    seen = set()
+    for symmetry in detector.symmetries:
+        order = detector.cell_order(symmetry)
+        assert np.array_equal(np.sort(order), np.arange(detector.cells))
+        moved = detector.transform_conditions(conditions, symmetry)
+        assert moved.shape == conditions.shape
+        seen.add(order.tobytes())
+        if not symmetry.transpose:
+            twice = detector.transform_conditions(moved, symmetry)
+            np.testing.assert_allclose(twice, conditions, atol=1e-12)
+            assert np.array_equal(order[order], np.arange(detector.cells))
+    assert len(seen) == len(detector.symmetries)

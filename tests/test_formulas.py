@@ -1,0 +1,181 @@
+"""Every term against a naive twin: loops over rows in numpy, float64, as the papers write it."""
+
+from __future__ import annotations
+
+from math import exp, log, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from caloforge.objectives import (
+    R1,
+    TERMS,
+    EnergyScore,
+    Minimax,
+    ModeSeeking,
+    NonSaturating,
+    SelectiveDiversity,
+)
+from small_game import TINY, latents_of, networks, round_of, rows
+
+CHECKED = {"EnergyScore", "Minimax", "ModeSeeking", "NonSaturating", "R1", "SelectiveDiversity"}
+
+
+def test_every_term_has_a_twin() -> None:
+    assert set(TERMS) == CHECKED
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, Any]:
+    """What the networks say of a batch, by plain calls, as numpy arrays."""
+    nets, batch = networks(), rows()
+    z1, z2 = latents_of(len(batch.real))
+    with torch.no_grad():
+        fakes = [nets["generator"](z, batch.conditions) for z in (z1, z2)]
+        showers = {"fake": fakes[0], "fake2": fakes[1], "real": batch.real}
+        verdicts = {name: nets["critic"](x, batch.conditions) for name, x in showers.items()}
+    arrays = {name: x.numpy() for name, x in showers.items()}
+    logits = {name: verdict.logit.numpy() for name, verdict in verdicts.items()}
+    features = {name: verdict.features.numpy() for name, verdict in verdicts.items()}
+    return {
+        "nets": nets,
+        "batch": batch,
+        "z": (z1.numpy(), z2.numpy()),
+        "showers": arrays,
+        "logits": logits,
+        "features": features,
+    }
+
+
+def share(term: Any, player: str, seen: dict[str, Any]) -> np.ndarray:
+    play = round_of(player, seen["batch"], seen["nets"])
+    return getattr(term, player)(play).detach().numpy()
+
+
+def sigmoid(logit: float) -> float:
+    return 1 / (1 + exp(-logit))
+
+
+def mean_gap(a: np.ndarray, b: np.ndarray) -> float:
+    total = 0.0
+    for x, y in zip(a, b, strict=True):
+        total += abs(x - y)
+    return total / len(a)
+
+
+@pytest.mark.parametrize("term", [Minimax(), NonSaturating()])
+def test_critic_is_cross_entropy(term: Any, seen: dict[str, Any]) -> None:
+    wanted = [
+        -log(sigmoid(real)) - log(1 - sigmoid(fake))
+        for real, fake in zip(seen["logits"]["real"], seen["logits"]["fake"], strict=True)
+    ]
+    np.testing.assert_allclose(share(term, "critic", seen), wanted, rtol=1e-10)
+
+
+def test_minimax_generator(seen: dict[str, Any]) -> None:
+    wanted = [log(1 - sigmoid(fake)) for fake in seen["logits"]["fake"]]
+    np.testing.assert_allclose(share(Minimax(), "generator", seen), wanted, rtol=1e-10)
+
+
+def test_non_saturating_generator(seen: dict[str, Any]) -> None:
+    wanted = [-log(sigmoid(fake)) for fake in seen["logits"]["fake"]]
+    np.testing.assert_allclose(share(NonSaturating(), "generator", seen), wanted, rtol=1e-10)
+
+
+@pytest.mark.parametrize("space", ["pixels", "features"])
+@pytest.mark.parametrize("average", ["condition", "pair"])
+@pytest.mark.parametrize("kind", [ModeSeeking, SelectiveDiversity])
+def test_diversity(kind: Any, average: str, space: str, seen: dict[str, Any]) -> None:
+    term = kind(space=space, average=average, epsilon=1e-3)
+    batch, (z1, z2) = seen["batch"], seen["z"]
+    if space == "features":
+        first, second = seen["features"]["fake"], seen["features"]["fake2"]
+    else:
+        first, second = np.log1p(seen["showers"]["fake"]), np.log1p(seen["showers"]["fake2"])
+    latents = [mean_gap(a, b) for a, b in zip(z1, z2, strict=True)]
+    showers = [mean_gap(a, b) for a, b in zip(first, second, strict=True)]
+    wanted = []
+    for row in range(len(latents)):
+        start = row - row % batch.repeats
+        members = range(start, start + batch.repeats) if average == "condition" else [row]
+        latent = sum(latents[i] for i in members) / len(members)
+        shower = sum(showers[i] for i in members) / len(members)
+        weight = float(batch.spread[row]) if kind is SelectiveDiversity else 1.0
+        wanted.append(weight * latent / (shower + 1e-3))
+    np.testing.assert_allclose(share(term, "generator", seen), wanted, rtol=1e-9)
+
+
+def test_r1_by_finite_differences(seen: dict[str, Any]) -> None:
+    nets, batch, step = seen["nets"], seen["batch"], 1e-6
+    critic = nets["critic"]
+    wanted = []
+    for row in range(len(batch.real)):
+        encoded = np.log1p(batch.real[row].numpy())
+        total = 0.0
+        for cell in range(TINY.cells):
+            logits = []
+            for sign in (1, -1):
+                moved = encoded.copy()
+                moved[cell] += sign * step
+                shower = torch.from_numpy(np.expm1(moved))[None]
+                with torch.no_grad():
+                    logits.append(float(critic(shower, batch.conditions[row : row + 1]).logit))
+            total += ((logits[0] - logits[1]) / (2 * step)) ** 2
+        wanted.append(total)
+    np.testing.assert_allclose(share(R1(), "critic", seen), wanted, rtol=1e-4)
+
+
+def test_energy_score(seen: dict[str, Any]) -> None:
+    batch = seen["batch"]
+    for normalise in ("particle", "batch"):
+        shares = share(EnergyScore(normalise=normalise), "generator", seen)
+        wanted = naive_score(seen["showers"]["fake"], batch.real.numpy(), batch, normalise)
+        np.testing.assert_allclose(shares, np.repeat(wanted, batch.repeats), rtol=1e-4)
+
+
+def naive_score(fake: np.ndarray, real: np.ndarray, batch: Any, normalise: str) -> list[float]:
+    """Score of each particle: mean over the views, each in units of its real-to-fake distance."""
+    fakes, reals = [naive_views(x) for x in fake], [naive_views(y) for y in real]
+    repeats = batch.repeats
+    scores = np.zeros(batch.particles)
+    for view in fakes[0]:
+        across, within = np.zeros(batch.particles), np.zeros(batch.particles)
+        for particle in range(batch.particles):
+            members = range(particle * repeats, (particle + 1) * repeats)
+            across[particle] = (
+                sum(length(fakes[i][view], reals[j][view]) for i in members for j in members)
+                / repeats**2
+            )
+            within[particle] = sum(
+                length(fakes[i][view], fakes[j][view]) for i in members for j in members if i != j
+            ) / (repeats * (repeats - 1))
+        scale = across if normalise == "particle" else across.mean()
+        scores += (across - within / 2) / (scale + 1e-6)
+    return list(scores / len(fakes[0]))
+
+
+def length(a: list[float], b: list[float]) -> float:
+    return sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
+
+
+def naive_views(shower: np.ndarray) -> dict[str, list[float]]:
+    """Cells, channels, projections and block sums of one shower of 4 x 4 cells."""
+    image = shower.reshape(4, 4)
+
+    def root(total: float) -> float:
+        return sqrt(total + 3 / 8)
+
+    return {
+        "cells": [log(1 + x) for x in shower],
+        "channels": [root(sum(shower[:8])), root(sum(shower[8:]))],
+        "along_x": [root(sum(image[i, j] for j in range(4))) for i in range(4)],
+        "along_y": [root(sum(image[i, j] for i in range(4))) for j in range(4)],
+        "blocks_2": [
+            root(sum(image[2 * i + a, 2 * j + b] for a in (0, 1) for b in (0, 1)))
+            for i in (0, 1)
+            for j in (0, 1)
+        ],
+        "blocks_4": [root(sum(shower))],
+    }
