@@ -18,9 +18,9 @@ from pydantic import model_validator
 
 from caloforge.errors import DataError, UsageError
 from caloforge.features import Description, Feature
+from caloforge.readout import Channels
 
 Axis = Literal["x", "y"]
-UNREAD = -1
 
 
 class Condition(Description):
@@ -53,23 +53,8 @@ class Layer(Description):
     def centres_mm(self, axis: int) -> NDArray[np.float64]:
         """Cell centres along an axis, in mm from the middle of the layer.  (n,)"""
         n = self.shape[axis]
-        return (np.arange(n) - (n - 1) / 2) * self.cell_mm[axis]
-
-
-class Channels(Description):
-    """A named read-out scheme: which channel each cell is summed into."""
-
-    scheme: str
-    labels: tuple[str, ...]
-    of_cell: tuple[int, ...]
-    """Channel number of each flat cell; -1 where the cell is not read out."""
-    source: str
-
-    @cached_property
-    def matrix(self) -> NDArray[np.float32]:
-        """Membership of cells in channels, so that sums are one product.  (K, channels)"""
-        members = np.asarray(self.of_cell)[:, None] == np.arange(len(self.labels))
-        return members.astype(np.float32)
+        steps = np.arange(n, dtype=np.float64) - (n - 1) / 2
+        return steps * self.cell_mm[axis]
 
 
 class Symmetry(Description):
@@ -229,30 +214,3 @@ class Detector(Description):
             if axis is not None:
                 order[number] = place[(vector, "y" if axis == "x" else "x")]
         return order
-
-
-def checkerboard(
-    shape: tuple[int, int],
-    *,
-    scheme: str,
-    common_parity: int,
-    towers: NDArray[np.int64],
-    labels: tuple[str, ...],
-    source: str,
-) -> Channels:
-    """A scheme in which every other cell feeds the common channel (the last one), others a tower.
-
-    A cell [x][y] is common when ``(x + y) % 2 == common_parity``; else it feeds ``towers[x][y]``.
-    """
-    x, y = np.indices(shape)
-    channel = np.where((x + y) % 2 == common_parity, len(labels) - 1, towers)
-    return Channels(
-        scheme=scheme, labels=labels, of_cell=tuple(channel.ravel().tolist()), source=source
-    )
-
-
-def quadrants(shape: tuple[int, int], order: tuple[int, int, int, int]) -> NDArray[np.int64]:
-    """Tower number of each cell, ``order`` naming (low x, low y), (low, high), (high, low), (high, high).  (nx, ny)"""
-    x, y = np.indices(shape)
-    corner = 2 * (x >= shape[0] // 2) + (y >= shape[1] // 2)
-    return np.asarray(order)[corner]

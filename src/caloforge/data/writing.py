@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from caloforge.data import layout
 from caloforge.data.particles import check_once, groups_of
 from caloforge.data.record import Showers, cell_type, check_values
-from caloforge.detector import Channels, Detector
-from caloforge.errors import CaloforgeError, DataError
+from caloforge.data.sink import Sink
+from caloforge.detector import Detector
+from caloforge.readout import Channels
+from caloforge.errors import DataError
 from caloforge.files import write_aside
 
 Column = Literal["pdg", "cpu_seconds"]
@@ -62,7 +64,10 @@ class ShowerWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             aside = stack.enter_context(write_aside(self.path, overwrite=self._overwrite))
-            self._file = stack.enter_context(h5py.File(aside, "w", libver=OLDEST_AND_NEWEST))
+            self._sink = stack.enter_context(Sink(aside, "w+"))
+            stack.callback(self._sink.check)
+            file = h5py.File(self._sink, "w", libver=OLDEST_AND_NEWEST)
+            self._file = stack.enter_context(file)
             layout.describe(self._file, self.detector, self._provenance)
             self._create()
             self._stack = stack.pop_all()
@@ -124,6 +129,7 @@ class ShowerWriter:
             _fill(self._file[column], start, values)
         if self._scheme:
             _fill(self._file["channels"], start, _sums(showers, self._scheme))
+        self._sink.check()
 
     def _check_goes_on(self, showers: Showers) -> None:
         ids = groups_of(showers.particle).ids
@@ -151,12 +157,8 @@ class ShowerWriter:
 
 
 def _fill(dataset: h5py.Dataset, start: int, values: NDArray[Any]) -> None:
-    try:
-        dataset.resize(start + len(values), axis=0)
-        dataset[start:] = values
-    except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise CaloforgeError(f"cannot write {dataset.file.filename}: {reason}") from error
+    dataset.resize(start + len(values), axis=0)
+    dataset[start:] = values
 
 
 def _sums(showers: Showers, scheme: Channels) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The detectors that ship, one constant a file; the table is what names on the command line mean."""
+"""The detectors that ship, one constant a file, and the table of their names."""
 
 from caloforge.detector import Detector
 from caloforge.detectors.alice_zn import ALICE_ZN

@@ -8,8 +8,9 @@ disperse protons along x.
 
 import numpy as np
 
-from caloforge.detector import Detector, Layer, Symmetry, checkerboard, quadrants
+from caloforge.detector import Detector, Layer, Symmetry
 from caloforge.detectors.alice_zn import TOWERS, ZDC_CONDITIONS, zdc_features
+from caloforge.readout import checkerboard, quadrants
 
 SHAPE = (56, 30)
 DISTANCE_CM = 11252.0

@@ -7,7 +7,9 @@ pictures), axis 1 is y ("eta"). A cell holds the deposits in lead and argon, in 
 
 import math
 
-from caloforge.detector import Channels, Condition, Detector, Feature, Layer, Symmetry
+from caloforge.detector import Condition, Detector, Layer, Symmetry
+from caloforge.features import Feature
+from caloforge.readout import Channels
 
 LAYERS = (
     Layer(name="layer_0", shape=(3, 96), cell_mm=(160.0, 5.0), depth_mm=90.0),

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.detector import Channels, Detector
+from caloforge.detector import Detector
+from caloforge.readout import Channels
 from caloforge.evaluate import diversity
 from caloforge.evaluate.conditional import particle_w1
 from caloforge.evaluate.distances import weighted_w1

@@ -142,7 +142,8 @@ class CosineStream(nn.Module):
     def forward(self, trunk: Tensor) -> Tensor:
         amplitudes = self.amplitudes(trunk).reshape(-1, *self.waves)
         basis_x, basis_y = self.get_buffer("basis_x"), self.get_buffer("basis_y")
-        return (basis_x @ amplitudes @ basis_y.T).flatten(1)
+        cells: Tensor = (basis_x @ amplitudes @ basis_y.T).flatten(1)
+        return cells
 
 
 def cosines(cells: int, waves: int) -> Tensor:

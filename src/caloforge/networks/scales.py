@@ -15,6 +15,9 @@ from caloforge.detector import Detector
 class ConditionScale(nn.Module):
     """Standardised features of physical conditions.  (N, C) -> (N, F)"""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
         super().__init__()
         self._features = [

@@ -25,7 +25,7 @@ class EnergyScore(Term):
     (Gneiting and Raftery 2007, Eq. 22). One real shower per particle suffices.
     """
 
-    normalise: Literal["batch", "particle"] = "batch"
+    normalise: Literal["batch", "particle"] = "particle"
     """Distances in units of the batch's, or of each particle's own, real-to-fake distance."""
 
     def generator(self, play: Round) -> Tensor:

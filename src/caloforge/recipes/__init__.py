@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 from caloforge.errors import UsageError
 from caloforge.recipe import Recipe
+from caloforge.recipes.calibrated import calibrated
 from caloforge.recipes.dcgan import dcgan
 from caloforge.recipes.sdi_gan import sdi_gan
 
-RECIPES: dict[str, Callable[[str], Recipe]] = {"dcgan": dcgan, "sdi-gan": sdi_gan}
+RECIPES: dict[str, Callable[[str], Recipe]] = {
+    "calibrated": calibrated,
+    "dcgan": dcgan,
+    "sdi-gan": sdi_gan,
+}
 
 
 def recipe_of_name(name: str, detector: str) -> Recipe:
