@@ -14,7 +14,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from caloforge.detector import Channels, Condition, Detector, Feature, Layer
+from caloforge.detector import Condition, Detector, Layer
+from caloforge.features import Feature
+from caloforge.readout import Channels
 
 Z, C, K = 3, 2, 16
 DETECTOR = Detector(

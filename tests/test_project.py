@@ -24,7 +24,7 @@ PACKAGE = ROOT / "src" / "caloforge"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("files", "machine", "reporter", "sampling", "termination"),
-    ("detector", "features"),
+    ("detector", "features", "readout"),
     ("detectors",),
     ("data",),
     ("evaluate", "plots", "engines", "onnx_graph", "reference", "simulator", "simulators"),

@@ -1,20 +1,32 @@
 """Showers of a small detector with a condition that decides everything, made by plain numpy."""
 
-from dataclasses import dataclass, field
-from typing import Any
+import json
 
+import h5py
 import numpy as np
 
-from caloforge.detector import Condition, Detector, Feature, Layer, checkerboard, quadrants
+from caloforge.data.showers import Showers
+from caloforge.detector import Channels, Condition, Detector, Feature, Layer
 
 SHAPE = (6, 6)
+LABELS = ("a", "b", "c", "d", "common")
+
+
+def scheme(name, parity, corners):
+    """Every other cell is common, the others feed the tower of their quadrant."""
+    x, y = np.indices(SHAPE)
+    tower = np.asarray(corners)[2 * (x >= 3) + (y >= 3)]
+    channel = np.where((x + y) % 2 == parity, 4, tower)
+    return Channels(scheme=name, labels=LABELS, of_cell=tuple(channel.ravel().tolist()), source="")
+
+
 SMALL = Detector(
     name="small",
     title="Small",
     quantity="photons",
     unit="counts",
     counts=True,
-    layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(2.0, 2.0)),),
+    layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(2.0, 3.0)),),
     conditions=(
         Condition(name="Energy", unit="GeV"),
         Condition(name="mass", unit="MeV"),
@@ -25,54 +37,48 @@ SMALL = Detector(
         Feature(name="mass", kind="value", of=("mass",)),
         Feature(name="charge", kind="value", of=("charge",)),
     ),
-    channels=(
-        checkerboard(
-            SHAPE,
-            scheme="first",
-            common_parity=1,
-            towers=quadrants(SHAPE, (0, 1, 2, 3)),
-            labels=("a", "b", "c", "d", "common"),
-            source="test",
-        ),
-        checkerboard(
-            SHAPE,
-            scheme="second",
-            common_parity=0,
-            towers=quadrants(SHAPE, (3, 2, 1, 0)),
-            labels=("a", "b", "c", "d", "common"),
-            source="test",
-        ),
-    ),
+    channels=(scheme("first", 1, (0, 1, 2, 3)), scheme("second", 0, (3, 2, 1, 0))),
 )
-
-
-@dataclass(frozen=True)
-class StandIn:
-    """What evaluation asks of showers."""
-
-    detector: Detector
-    cells: Any
-    conditions: Any
-    particle: Any
-    pdg: Any = None
-    cpu_seconds: Any = None
-    provenance: Any = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.cells)
+NEUTRON, PROTON = (939.6, 0.0), (938.3, 1.0)
 
 
 def energies(particles, seed):
+    """Energies of particles, from which everything else follows."""
     return np.random.default_rng(seed).uniform(20, 400, particles)
 
 
-def showers(energy, repeats, seed, *, first_particle=0, brightness=1.0):
-    """Gamma-Poisson showers whose mean is the energy of their particle."""
-    rng = np.random.default_rng(seed)
+def particles_of(energy, repeats, kind=NEUTRON):
+    """Conditions and particle numbers of the rows."""
     rows = np.repeat(np.arange(len(energy)), repeats)
+    conditions = np.column_stack([energy[rows], np.tile(kind, (len(rows), 1))])
+    return conditions, rows
+
+
+def showers(energy, repeats, seed, *, first_particle=0, brightness=1.0, kind=NEUTRON):
+    """Gamma-Poisson showers whose mean total is the energy of their particle."""
+    rng = np.random.default_rng(seed)
+    conditions, rows = particles_of(energy, repeats, kind)
     x, y = np.indices(SHAPE)
     shape = np.exp(-((x - 2.2) ** 2 + (y - 2.7) ** 2) / 4).ravel()
     total = brightness * energy[rows] * rng.gamma(80, 1 / 80, len(rows))
     cells = rng.poisson(total[:, None] * shape / shape.sum()).astype(np.uint16)
-    conditions = np.stack([energy[rows], np.full(len(rows), 939.6), np.zeros(len(rows))], axis=1)
-    return StandIn(SMALL, cells, conditions, rows + first_particle)
+    return Showers(SMALL, cells, conditions, rows + first_particle)
+
+
+def write_raw(path, sample):
+    """A showers file by plain h5py, never by our writer."""
+    detector = sample.detector
+    with h5py.File(path, "w") as file:
+        file.attrs["format"], file.attrs["version"] = "caloforge-showers", 1
+        file.attrs["detector"] = json.dumps(detector.model_dump(mode="json"))
+        file.attrs["detector_hash"] = detector.fingerprint
+        file.attrs["columns"] = list(detector.columns)
+        file.attrs["units"] = [condition.unit for condition in detector.conditions]
+        file.attrs["engine"] = "<b>numpy</b>"
+        start = 0
+        for layer in detector.layers:
+            part = sample.cells[:, start : start + layer.cells]
+            file[f"showers/{layer.name}"] = part.reshape(-1, *layer.shape)
+            start += layer.cells
+        file["conditions"], file["particle"] = sample.conditions, sample.particle
+    return path
