@@ -14,6 +14,7 @@ from torch.nn.functional import leaky_relu
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
+from caloforge.errors import UsageError
 from caloforge.networks.scales import ConditionScale, ResponseScale
 
 
@@ -43,7 +44,9 @@ class LightCritic(nn.Module):
         self.detector = detector
         self.scale = ResponseScale(detector)
         self.conditions = ConditionScale(detector, scaling)
-        self.eyes = nn.ModuleDict({layer.name: strided_eye() for layer in detector.layers})
+        self.eyes = nn.ModuleDict(
+            {layer.name: strided_eye(layer.shape) for layer in detector.layers}
+        )
         seen = sum(self._see(torch.zeros(1, detector.cells)).shape[1:])
         self.join = nn.Linear(seen + self.conditions.size, 128)
         self.features = nn.Linear(128 + self.conditions.size, 64)
@@ -60,17 +63,17 @@ class LightCritic(nn.Module):
         return torch.cat([self.eyes[name](image[:, None]) for name, image in images.items()], dim=1)
 
 
-def strided_eye() -> nn.Sequential:
+def strided_eye(shape: tuple[int, int]) -> nn.Sequential:
     """Reads one layer's image down to an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 4, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(32, 64, 4, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(64, 64, 3, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Flatten(),
-    )
+    layers: list[nn.Module] = []
+    channels = 1
+    for wider, size in ((32, 4), (64, 4), (64, 3)):
+        # A layer may be a few cells wide only: the kernel is never wider than what it reads.
+        kernel = (min(size, shape[0] + 2), min(size, shape[1] + 2))
+        layers += [nn.Conv2d(channels, wider, kernel, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        shape = ((shape[0] + 2 - kernel[0]) // 2 + 1, (shape[1] + 2 - kernel[1]) // 2 + 1)
+        channels = wider
+    return nn.Sequential(*layers, nn.Flatten())
 
 
 class ReferenceCritic(nn.Module):
@@ -84,6 +87,8 @@ class ReferenceCritic(nn.Module):
         self.detector = detector
         self.scale = ResponseScale(detector)
         self.conditions = ConditionScale(detector, scaling)
+        if len(detector.layers) != 1:
+            raise UsageError(f"{detector.name} has several layers: set critic.kind=light")
         (layer,) = detector.layers
         self.name = layer.name
         self.see = nn.Sequential(

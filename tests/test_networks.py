@@ -1,0 +1,193 @@
+"""Networks: sizes from the detector, physical units outside, published layer tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector
+from caloforge.detectors import DETECTORS, detector_of_name
+from caloforge.errors import UsageError
+from caloforge.networks.critics import CRITICS, CriticConfig
+from caloforge.networks.generators import DCGAN_TABLES, GENERATORS, GeneratorConfig, cosines
+from caloforge.networks.scales import ConditionScale, ResponseScale
+from caloforge.networks.views import Views
+from small_game import TINY
+
+KINDS = [
+    (kind, name)
+    for kind in sorted(GENERATORS)
+    for name in sorted(DETECTORS)
+    if kind != "reference" or name in DCGAN_TABLES
+]
+
+
+def conditions_of(detector: Detector, number: int = 6) -> np.ndarray:
+    """Conditions that differ between rows: near one hundred, but particles fly forward."""
+    known = np.random.default_rng(3).uniform(50, 150, (number, len(detector.columns)))
+    sideways = [c.vector is not None and c.axis is not None for c in detector.conditions]
+    return np.where(sideways, 1e-4 * known, known)
+
+
+def scaling_of(detector: Detector, kind: Any = "features") -> FeatureScaling:
+    return FeatureScaling.fit(detector, conditions_of(detector, 32), kind)
+
+
+def parameters(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def build(kind: str, detector: Detector) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return GeneratorConfig(kind=kind).build(detector, scaling_of(detector))
+
+
+@pytest.mark.parametrize(("kind", "name"), KINDS)
+def test_generator_makes_showers_of_its_detector(kind: str, name: str) -> None:
+    detector = detector_of_name(name)
+    network = build(kind, detector)
+    known = torch.tensor(conditions_of(detector), dtype=torch.float32)
+    showers = network(torch.randn(len(known), 10), known)
+    assert showers.shape == (len(known), detector.cells)
+    assert torch.isfinite(showers).all()
+    assert detector.signed or (showers >= 0).all()
+    showers.sum().backward()
+    for parameter, value in network.named_parameters():
+        assert value.grad is not None, parameter
+
+
+@pytest.mark.parametrize(("kind", "name"), KINDS)
+def test_conditions_and_latents_reach_the_showers(kind: str, name: str) -> None:
+    detector = detector_of_name(name)
+    network = build(kind, detector).eval()
+    known = torch.tensor(conditions_of(detector, 2), dtype=torch.float32)
+    z = torch.randn(2, 10)
+    with torch.no_grad():
+        first = network(z, known)
+        assert not torch.allclose(first, network(z.flip(0), known))
+        assert not torch.allclose(first, network(z, known.flip(0)))
+
+
+@pytest.mark.parametrize(("kind", "name"), KINDS)
+def test_rows_are_independent(kind: str, name: str) -> None:
+    """A shower is what it would be alone."""
+    detector = detector_of_name(name)
+    network = build(kind, detector).eval()
+    known = torch.tensor(conditions_of(detector, 3), dtype=torch.float32)
+    z = torch.randn(3, 10)
+    with torch.no_grad():
+        alone = torch.cat([network(z[i : i + 1], known[i : i + 1]) for i in range(3)])
+        torch.testing.assert_close(network(z, known), alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", sorted(CRITICS))
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_critic_gives_a_verdict_per_row(kind: str, name: str) -> None:
+    detector = detector_of_name(name)
+    if kind == "reference" and len(detector.layers) > 1:
+        pytest.skip("the published critic reads one layer")
+    critic = CriticConfig(kind=kind).build(detector, scaling_of(detector))
+    known = torch.tensor(conditions_of(detector), dtype=torch.float32)
+    showers = torch.rand(len(known), detector.cells) * 9
+    verdict = critic(showers, known)
+    assert verdict.logit.shape == (len(known),)
+    assert verdict.features.shape == (len(known), 64)
+    assert not torch.allclose(verdict.logit, critic(showers, known.flip(0)).logit)
+
+
+def test_reference_critic_of_several_layers_is_refused_in_one_line() -> None:
+    several = [d for d in map(detector_of_name, DETECTORS) if len(d.layers) > 1]
+    for detector in several:
+        with pytest.raises(UsageError, match=r"critic\.kind=light"):
+            CriticConfig(kind="reference").build(detector, scaling_of(detector))
+
+
+def test_unpublished_reference_generator_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"generator\.kind=light"):
+        GeneratorConfig(kind="reference").build(TINY, scaling_of(TINY))
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_o2_generator_is_small(name: str) -> None:
+    assert parameters(build("o2", detector_of_name(name))) <= 300_000 or name != "alice_zn"
+
+
+def test_reference_generator_is_the_published_one() -> None:
+    """19 -> 256 -> 128 x 13 x 13, up, 3x3 128, up, 3x3 64, 3x3 1: 44 x 44, 5.83 M weights."""
+    detector = detector_of_name("alice_zn")
+    network = GeneratorConfig(kind="reference", features="plain").build(
+        detector, scaling_of(detector, "plain")
+    )
+    assert parameters(network) == pytest.approx(5.83e6, rel=0.01)
+    # By hand: weights and biases, and two numbers per channel of each normalisation.
+    dense = (19 * 256 + 256 + 2 * 256) + (256 * 21632 + 21632 + 2 * 21632)
+    first = 128 * 128 * 9 + 128 + 2 * 128
+    second = 128 * 64 * 9 + 64 + 2 * 64
+    last = 64 * 9 + 1
+    assert parameters(network) == dense + first + second + last
+
+
+def test_reference_generator_goes_through_the_published_sizes() -> None:
+    network = build("reference", detector_of_name("alice_zn"))
+    sizes: list[tuple[int, ...]] = []
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda _, __, out: sizes.append(tuple(out.shape[1:])))
+    detector = detector_of_name("alice_zn")
+    known = torch.tensor(conditions_of(detector, 2), dtype=torch.float32)
+    network(torch.randn(2, 10), known)
+    assert sizes == [(128, 24, 24), (64, 46, 46), (1, 44, 44)]
+
+
+@pytest.mark.parametrize("kind", ["features", "plain"])
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_condition_scale_is_that_of_the_data_layer(name: str, kind: Any) -> None:
+    detector = detector_of_name(name)
+    scaling, known = scaling_of(detector, kind), conditions_of(detector)
+    inside = ConditionScale(detector, scaling)(torch.tensor(known, dtype=torch.float32))
+    np.testing.assert_allclose(inside.numpy(), scaling.encode(known), rtol=2e-3, atol=2e-4)
+    double = ConditionScale(detector, scaling).double()(torch.tensor(known))
+    np.testing.assert_allclose(double.numpy(), scaling.encode(known), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_response_scale_goes_there_and_back(name: str) -> None:
+    detector = detector_of_name(name)
+    scale = ResponseScale(detector)
+    cells = torch.rand(3, detector.cells, dtype=torch.float64) * 50 * detector.quantum
+    torch.testing.assert_close(scale.decode(scale.encode(cells)), cells)
+    if not detector.signed:
+        torch.testing.assert_close(scale.encode(cells), torch.log1p(cells / detector.quantum))
+
+
+@pytest.mark.parametrize(("cells", "waves"), [(44, 16), (5, 5), (56, 16)])
+def test_cosines_are_orthonormal(cells: int, waves: int) -> None:
+    basis = cosines(cells, waves).double()
+    torch.testing.assert_close(basis.T @ basis, torch.eye(waves).double(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_views_sum_what_they_say(name: str) -> None:
+    detector = detector_of_name(name)
+    if detector.signed:
+        pytest.skip("coordinates are seen as they are")
+    cells = torch.rand(2, detector.cells) * 9 * detector.quantum
+    seen = Views(detector)(cells)
+    for layer in detector.layers:
+        image = detector.split(cells)[layer.name] / detector.quantum
+        # The largest blocks hold the whole layer, the projections its rows and columns.
+        size = 2
+        while size < max(layer.shape):
+            size *= 2
+        whole = seen[f"{layer.name}/blocks_{size}"].square() - 3 / 8
+        torch.testing.assert_close(whole.sum(1), image.sum((1, 2)), rtol=1e-4, atol=1e-3)
+        along = seen[f"{layer.name}/along_x"].square() - 3 / 8
+        torch.testing.assert_close(along, image.sum(2), rtol=1e-3, atol=1e-3)
+        for key, view in seen.items():
+            if key.startswith(f"{layer.name}/"):
+                total = (view.square() - 3 / 8).sum(1)
+                torch.testing.assert_close(total, image.sum((1, 2)), rtol=1e-3, atol=1e-2)
