@@ -97,28 +97,37 @@ def check_size(found: h5py.Dataset) -> None:
 
 def text(group: h5py.HLObject, name: str) -> str:
     """A string attribute; DataError when missing or of another type."""
-    if name not in group.attrs:
-        raise DataError(f"attribute {name} is missing")
-    value = group.attrs[name]
-    if isinstance(value, bytes):
-        return value.decode()
-    if not isinstance(value, str):
-        raise DataError(f"attribute {name} is not text")
-    return value
+    values = _strings(group, name)
+    if isinstance(values, list):
+        raise DataError(f"attribute {name} is a list, not one text")
+    return values
 
 
 def texts(group: h5py.HLObject, name: str) -> tuple[str, ...]:
     """A list-of-strings attribute; DataError when missing or of another type."""
+    values = _strings(group, name)
+    return tuple(values) if isinstance(values, list) else (values,)
+
+
+def _strings(group: h5py.HLObject, name: str) -> str | list[str]:
     if name not in group.attrs:
         raise DataError(f"attribute {name} is missing")
-    values = np.atleast_1d(group.attrs[name]).tolist()
-    if not all(isinstance(value, bytes | str) for value in values):
-        raise DataError(f"attribute {name} is not a list of names")
-    return tuple(value.decode() if isinstance(value, bytes) else value for value in values)
+    stored = group.attrs.get_id(name)
+    if not isinstance(stored.get_type(), h5py.h5t.TypeStringID) or len(stored.shape) > 1:
+        raise DataError(f"attribute {name} is not text")
+    values = np.asarray(group.attrs[name]).tolist()
+    return [_decode(value) for value in values] if isinstance(values, list) else _decode(values)
+
+
+def _decode(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def put_text(group: h5py.HLObject, name: str, value: str) -> None:
-    """Write a string of fixed length: it lies in the checksummed header, not in a loose heap."""
+    """Write a string of fixed length: it lies in the checksummed header.
+
+    Strings of variable length lie in a heap without checksum, and HDF5 crashes on a damaged one.
+    """
     encoded = value.encode()
     dtype = h5py.string_dtype("utf-8", max(len(encoded), 1))
     group.attrs.create(name, np.array(encoded, dtype=dtype))
@@ -149,7 +158,7 @@ def check_format(file: h5py.File) -> int:
     """The format version; DataError when foreign or newer than this program."""
     if "format" not in file.attrs or text(file, "format") != FORMAT:
         raise DataError("not a caloforge showers file; `caloforge data convert` reads foreign ones")
-    version = int(file.attrs.get("version", 0))
+    version = _whole_number(file, "version")
     if version > VERSION:
         raise DataError(
             f"{FORMAT} version {version} is newer than version {VERSION}, the last that this "
@@ -160,6 +169,13 @@ def check_format(file: h5py.File) -> int:
     return version
 
 
+def _whole_number(group: h5py.HLObject, name: str) -> int:
+    stored = group.attrs.get_id(name) if name in group.attrs else None
+    if stored is None or stored.shape != () or stored.dtype.kind not in "iu":
+        raise DataError(f"attribute {name} is not a whole number")
+    return int(group.attrs[name])
+
+
 def described_detector(file: h5py.File) -> Detector:
     """The detector that the file describes: the built-in one where they agree.
 
@@ -167,19 +183,23 @@ def described_detector(file: h5py.File) -> Detector:
     """
     record = text(file, "detector")
     fingerprint = text(file, "detector_hash")
-    name = str(json.loads(record).get("name"))
+    fields = json.loads(record)
+    if not isinstance(fields, dict):
+        raise DataError("attribute detector describes no detector")
+    name = str(fields.get("name"))
+    # A built-in detector is not parsed: a later version may know more of it, with the same hash.
     known = DETECTORS.get(name)
     if known is None:
         known = Detector.model_validate_json(record)
     if known.fingerprint != fingerprint:
         raise DataError(
-            f"describes a {name} with other cells, columns or units (hash {fingerprint}) "
-            f"than the {name} of this caloforge (hash {known.fingerprint})"
+            f"holds showers of a {name} with other cells, columns or units (hash {fingerprint}) "
+            f"than the {name} known here (hash {known.fingerprint})"
         )
     return known
 
 
-def check_columns(file: h5py.File, detector: Detector) -> None:
+def check_columns(file: h5py.HLObject, detector: Detector) -> None:
     """Raise DataError unless columns and units are the detector's, in its order."""
     units = tuple(condition.unit for condition in detector.conditions)
     for name, expected in (("columns", detector.columns), ("units", units)):

@@ -15,9 +15,9 @@ from caloforge.data.particles import check_once, groups_of
 from caloforge.data.record import Showers, cell_type, check_values
 from caloforge.data.sink import Sink
 from caloforge.detector import Detector
-from caloforge.readout import Channels
 from caloforge.errors import DataError
 from caloforge.files import write_aside
+from caloforge.readout import Channels
 
 Column = Literal["pdg", "cpu_seconds"]
 Compression = Literal["portable", "smallest", "none"]
