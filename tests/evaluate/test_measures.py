@@ -1,0 +1,113 @@
+"""Every measure: weights act like drawing particles again; known answers; what is undefined."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from caloforge.evaluate import repeats, w1
+from caloforge.evaluate.measured import resamplings
+from caloforge.evaluate.measures import Pair, Side, conditional, measures
+from caloforge.evaluate.observables import observe
+from evaluate.stand_in import SMALL, energies, showers
+
+TABLE = measures(SMALL, SMALL.scheme())
+ROWS = [row for measure in TABLE for row in measure.rows]
+
+
+def pair_of(real, other):
+    particles, slot = repeats.slots(real.particle)
+    sides = (Side(observe(s), np.arange(len(s)), slot) for s in (real, other))
+    return Pair(*sides, len(particles))
+
+
+def drawn_again(sample, weights, repeats_each):
+    """The sample with each particle as often as its weight says, under new numbers."""
+    places = np.repeat(np.arange(len(weights)), weights.astype(int))
+    rows = (places[:, None] * repeats_each + np.arange(repeats_each)).ravel()
+    numbers = np.repeat(np.arange(len(places)), repeats_each)
+    return dataclasses.replace(sample.rows(rows), particle=numbers)
+
+
+def test_weights_act_like_particles_drawn_again():
+    energy = energies(10, 0)
+    real, other = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.2)
+    real.cells[8:12] = 0
+    other.cells[10] = 0
+    pair = pair_of(real, other)
+    weights = resamplings(10, 3, np.random.default_rng(0))
+    for measure in TABLE:
+        together = measure.of(pair, weights)
+        assert together.shape == (4, len(measure.rows))
+        for number, weight in enumerate(weights):
+            again = pair_of(drawn_again(real, weight, 4), drawn_again(other, weight, 4))
+            expected = measure.of(again, np.ones((1, again.particles)))[0]
+            names = [row.name for row in measure.rows]
+            if "spread_correlation" in names:
+                # Ten particles are too few for bands; test_diversity has its twin.
+                expected, together = expected[:1], together[:, :1]
+            np.testing.assert_allclose(together[number], expected, rtol=1e-6, err_msg=names[0])
+
+
+def test_equal_samples_get_what_is_ideal():
+    real = showers(energies(40, 0), 4, 1)
+    pair = pair_of(real, real)
+    for measure in TABLE:
+        for row, value in zip(measure.rows, measure.of(pair, np.ones((1, 40)))[0], strict=True):
+            assert value == pytest.approx(row.ideal, abs=1e-6), row.name
+
+
+def test_conditional_w1_is_the_mean_over_particles_of_w1():
+    energy = energies(8, 0)
+    real, other = showers(energy, 5, 1), showers(energy, 5, 2, brightness=1.5)
+    pair = pair_of(real, other)
+    result = conditional(pair, np.ones((1, 8)))[0]
+    a, b = SMALL.read_out(real.cells), SMALL.read_out(other.cells)
+    for channel in range(5):
+        each = [w1(a[5 * p : 5 * p + 5, channel], b[5 * p : 5 * p + 5, channel]) for p in range(8)]
+        assert result[1 + channel] == pytest.approx(sum(each) / 8)
+    assert result[0] == pytest.approx(result[1:].mean())
+
+
+def test_brighter_showers_are_brighter_by_the_known_factor():
+    energy = energies(200, 0)
+    real, other = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.25)
+    found = dict(
+        zip(
+            [row.name for row in ROWS],
+            np.concatenate([m.of(pair_of(real, other), np.ones((1, 200)))[0] for m in TABLE]),
+            strict=True,
+        )
+    )
+    assert found["mean_total"] == pytest.approx(1.25, rel=0.02)
+    assert found["w1_total"] == pytest.approx(0.25 * energy.mean(), rel=0.05)
+    assert found["mean_width"] == pytest.approx(1, rel=0.01)
+    assert found["empty"] == 0
+
+
+def test_empty_showers_leave_shapes_undefined_and_the_rest_defined():
+    dark = showers(energies(20, 0), 4, 1)
+    dark.cells[:] = 0
+    found = {
+        row.name: value
+        for measure in TABLE
+        for row, value in zip(
+            measure.rows, measure.of(pair_of(dark, dark), np.ones((1, 20)))[0], strict=True
+        )
+    }
+    assert found["w1"] == found["conditional_w1"] == found["w1_total"] == found["empty"] == 0
+    for name in (
+        "w1_width",
+        "w1_centre_x",
+        "mean_total",
+        "mean_width",
+        "sigma_total",
+        "sigma_centre",
+    ):
+        assert np.isnan(found[name]), name
+
+
+def test_names_are_unique_and_distances_are_ideal_at_zero():
+    names = [row.name for row in ROWS]
+    assert len(set(names)) == len(names)
+    assert all(row.ideal == 0 for row in ROWS if row.distance)

@@ -1,0 +1,79 @@
+"""Observables against loops over cells."""
+
+import math
+
+import numpy as np
+import pytest
+
+from caloforge.data.showers import Showers
+from caloforge.detector import Condition, Detector, Layer
+from caloforge.evaluate.observables import OBSERVABLES, observe, places_of
+from evaluate.stand_in import SMALL, energies, showers
+
+
+def by_loops(image):
+    """Total, centre x, centre y, width of one image of 2 x 3 mm cells, [x][y]."""
+    total = sum_x = sum_y = 0.0
+    for i, column in enumerate(image):
+        for j, count in enumerate(column):
+            total += count
+            sum_x += count * (i - 2.5) * 2.0
+            sum_y += count * (j - 2.5) * 3.0
+    if total == 0:
+        return 0.0, math.nan, math.nan, math.nan
+    x, y = sum_x / total, sum_y / total
+    squares = sum(
+        count * (((i - 2.5) * 2 - x) ** 2 + ((j - 2.5) * 3 - y) ** 2)
+        for i, column in enumerate(image)
+        for j, count in enumerate(column)
+    )
+    return total, x, y, math.sqrt(squares / total)
+
+
+def test_observables_are_what_loops_over_cells_give():
+    sample = showers(energies(12, 0), 2, 1)
+    sample.cells[5] = 0
+    seen = observe(sample)
+    for row, image in enumerate(sample.cells.reshape(-1, 6, 6).astype(float)):
+        expected = by_loops(image.tolist())
+        for name, value in zip(("total", "centre_x", "centre_y", "width"), expected, strict=True):
+            assert seen.values[name][row] == pytest.approx(value, abs=1e-9, nan_ok=True)
+        assert seen.values["empty"][row] == (row == 5)
+        sums = [0.0] * 5
+        for cell, channel in enumerate(SMALL.scheme().of_cell):
+            sums[channel] += image.ravel()[cell]
+        assert seen.channels[row].tolist() == sums
+
+
+def test_one_lit_cell_has_a_place_and_no_width():
+    sample = showers(energies(1, 0), 1, 1)
+    sample.cells[:] = 0
+    sample.cells[0, 6 * 5 + 1] = 9
+    seen = observe(sample)
+    assert seen.values["centre_x"][0] == pytest.approx(5.0)
+    assert seen.values["centre_y"][0] == pytest.approx(-4.5)
+    assert seen.values["width"][0] == 0
+
+
+def test_blocks_do_not_change_anything(monkeypatch):
+    sample = showers(energies(9, 0), 3, 1)
+    whole = observe(sample)
+    monkeypatch.setattr("caloforge.evaluate.observables.ROWS_AT_ONCE", 4)
+    for observable in OBSERVABLES:
+        parts = observe(sample).values[observable.name]
+        np.testing.assert_allclose(parts, whole.values[observable.name], rtol=1e-12)
+
+
+def test_cells_of_all_layers_have_their_own_place():
+    layers = (
+        Layer(name="one", shape=(2, 1), cell_mm=(10.0, 1.0)),
+        Layer(name="two", shape=(1, 3), cell_mm=(1.0, 4.0)),
+    )
+    changes = {"layers": layers, "channels": (), "counts": False, "features": ()}
+    conditions = (Condition(name="E", unit="GeV"),)
+    layered = Detector.model_validate(SMALL.model_dump() | changes | {"conditions": conditions})
+    places = places_of(layered)
+    assert places.x_mm.tolist() == [-5, 5, 0, 0, 0]
+    assert places.y_mm.tolist() == [0, 0, -4, 0, 4]
+    cells = np.array([[0, 0, 0, 0, 2.5]], dtype=np.float32)
+    assert Showers(layered, cells, np.ones((1, 1)), np.zeros(1, dtype=np.int64)).total()[0] == 2.5
