@@ -23,7 +23,7 @@ ALICE_ZP = Detector(
     counts=True,
     layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(4.0, 4.0), depth_mm=1500.0),),
     conditions=ZDC_CONDITIONS,
-    features=zdc_features(half_width_cm=11.2, distance_cm=DISTANCE_CM),
+    features=zdc_features(half_width_cm=11.2, pitch_cm=0.4, distance_cm=DISTANCE_CM),
     channels=(
         checkerboard(
             SHAPE,
