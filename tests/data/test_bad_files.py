@@ -243,11 +243,14 @@ def test_truncation_is_noticed(good, kept):
 def survive(good, content):
     path = good.with_name("spoilt.h5")
     path.write_bytes(content)
+    message = ""
     try:
         showers = read(path)
     except DataError as error:
-        assert "\n" not in str(error)
-        assert str(path) in str(error)
+        message = str(error)
+    if message:
+        assert message.startswith(str(path))
+        assert "\n" not in message
     else:
         assert same(showers, in_memory())
         assert showers.provenance == {"engine": "us"}

@@ -97,8 +97,8 @@ class Batches:
         if "spread" in needs:
             self.spread_bounds = spread_bounds or SpreadBounds.fit(spreads)
             self._spreads = self.spread_bounds.normalise(spreads[usable])
-        self._blocks = blocks_of_rank(self._groups, rank, world)
         self._rows, self._buffer_rows = rows_of(source, self._groups, buffer_rows)
+        self._blocks = blocks_of_rank(self._groups, self._buffer_rows, rank, world)
         chosen = self.detector.symmetries if symmetries else (Symmetry(),)
         self._symmetries = [(symmetry, self.detector.cell_order(symmetry)) for symmetry in chosen]
         self._epoch: tuple[int, Epoch] | None = None

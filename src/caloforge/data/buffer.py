@@ -73,5 +73,5 @@ class FileRows:
 def rows_of(source: Showers | ShowerFile, groups: Groups, buffer_rows: int) -> tuple[Rows, int]:
     """Access to the rows of these particles, and how many may be at hand at once."""
     if isinstance(source, Showers):
-        return MemoryRows(source, groups), int(groups.counts.sum())
+        return MemoryRows(source, groups), max(buffer_rows, int(groups.counts.sum()))
     return FileRows(source, groups), buffer_rows

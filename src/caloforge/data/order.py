@@ -14,8 +14,8 @@ from caloforge.errors import DataError
 
 BLOCK_ROWS = 512
 """Rows that are read together from a large file."""
-BLOCKS_PER_RANK = 16
-"""At least so many blocks for each process, so that their shares differ little."""
+BLOCKS_AT_LEAST = 16
+"""For each process, so that their shares differ little, and in each filling of the buffer."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,17 @@ class Epoch:
         return np.sort(self.order[self.segment == segment])
 
 
-def blocks_of_rank(groups: Groups, rank: int, world: int) -> list[NDArray[np.int64]]:
-    """Neighbouring particles of about BLOCK_ROWS rows, dealt to ranks in turn.
+def blocks_of_rank(
+    groups: Groups, buffer_rows: int, rank: int, world: int
+) -> list[NDArray[np.int64]]:
+    """Neighbouring particles of at most about BLOCK_ROWS rows, dealt to ranks in turn.
 
     Raises DataError when there are fewer particles than ranks.
     """
     if len(groups) < world:
         raise DataError(f"{len(groups)} particles cannot be shared by {world} processes")
-    wanted = max(-(-int(groups.counts.sum()) // BLOCK_ROWS), BLOCKS_PER_RANK * world)
+    block_rows = max(1, min(BLOCK_ROWS, buffer_rows // BLOCKS_AT_LEAST))
+    wanted = max(-(-int(groups.counts.sum()) // block_rows), BLOCKS_AT_LEAST * world)
     blocks = np.array_split(np.arange(len(groups)), min(wanted, len(groups)))
     return blocks[rank::world]
 

@@ -1,0 +1,101 @@
+"""Feature scaling: against loops, fitted or not there at all."""
+
+import math
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from caloforge.data.samples import sample_path
+from caloforge.data.scaling import FeatureScaling, evaluate_features, features
+from caloforge.data.showers import ShowerFile
+from caloforge.detectors import ALICE_ZN
+from caloforge.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def conditions():
+    with ShowerFile(sample_path("alice_zn"), ALICE_ZN) as file:
+        return file.conditions[::97]
+
+
+def naive(feature, row):
+    values = [row[ALICE_ZN.columns.index(name)] for name in feature.of]
+    if feature.kind == "log":
+        return math.log(values[0])
+    if feature.kind == "value":
+        return values[0]
+    vertex_cm, momentum, momentum_z = values
+    impact_cm = vertex_cm + 11260 * momentum / abs(momentum_z)
+    if feature.kind == "impact":
+        return impact_cm
+    wave = {"sine": math.sin, "cosine": math.cos}[feature.kind]
+    return wave(2 * math.pi * impact_cm / feature.wavelength_cm)
+
+
+@pytest.mark.parametrize("kind", ["features", "plain"])
+def test_encode_is_its_loop(conditions, kind):
+    scaling = FeatureScaling.fit(ALICE_ZN, conditions, kind)
+    chosen = features(ALICE_ZN, kind)
+    assert scaling.features == chosen
+    table = [[naive(feature, row) for feature in chosen] for row in conditions]
+    np.testing.assert_allclose(
+        evaluate_features(chosen, ALICE_ZN.columns, conditions), table, rtol=1e-9, atol=1e-12
+    )
+    for number in range(len(chosen)):
+        column = [row[number] for row in table]
+        mean = sum(column) / len(column)
+        std = math.sqrt(sum((value - mean) ** 2 for value in column) / len(column))
+        expected = [(value - mean) / std for value in column]
+        np.testing.assert_allclose(scaling.encode(conditions)[:, number], expected, atol=2e-5)
+    assert scaling.encode(conditions).dtype == np.float32
+
+
+def test_plain_are_the_nine_conditions():
+    assert [feature.name for feature in features(ALICE_ZN, "plain")] == list(ALICE_ZN.columns)
+    assert {feature.kind for feature in features(ALICE_ZN, "plain")} == {"value"}
+
+
+def test_constant_features_are_shifted_to_zero(conditions):
+    constant = conditions.copy()
+    constant[:, ALICE_ZN.column("mass")] = 939.565413
+    scaling = FeatureScaling.fit(ALICE_ZN, constant, "plain")
+    assert scaling.std[7] == 1.0
+    np.testing.assert_allclose(scaling.encode(constant)[:, 7], 0, atol=1e-6)
+
+
+def test_json_round_trip(conditions):
+    scaling = FeatureScaling.fit(ALICE_ZN, conditions)
+    assert FeatureScaling.model_validate_json(scaling.model_dump_json()) == scaling
+
+
+def test_an_unfitted_scaling_cannot_exist(conditions):
+    with pytest.raises(ValidationError):
+        FeatureScaling()
+    with pytest.raises(DataError, match="no rows"):
+        FeatureScaling.fit(ALICE_ZN, conditions[:0])
+    fitted = FeatureScaling.fit(ALICE_ZN, conditions).model_dump()
+    count = len(ALICE_ZN.features)
+    for broken in ({"std": (0.0,) * count}, {"mean": (math.nan,) * count}, {"mean": (0.0,)}):
+        with pytest.raises(ValidationError):
+            FeatureScaling.model_validate(fitted | broken)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("Energy", 0.0, "log_energy is undefined for Energy = 0"),
+        ("Energy", -3.0, "log_energy is undefined for Energy = -3"),
+        ("Pz", 0.0, "impact_x is undefined for Vx = .*, Px = .*, Pz = 0"),
+    ],
+)
+def test_undefined_features_name_the_row(conditions, column, value, words):
+    broken = conditions.copy()
+    broken[4, ALICE_ZN.column(column)] = value
+    with pytest.raises(DataError, match=f"row 4: {words}"):
+        FeatureScaling.fit(ALICE_ZN, conditions).encode(broken)
+
+
+def test_wrong_number_of_conditions(conditions):
+    with pytest.raises(DataError, match="8 conditions, expected 9"):
+        FeatureScaling.fit(ALICE_ZN, conditions).encode(conditions[:, :8])
