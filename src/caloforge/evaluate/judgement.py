@@ -140,6 +140,7 @@ def _sentences(judgement: Judgement) -> Iterator[str]:
             yield f"{_comparison(difference)} {BEATEN[candidate.name]}."
 
 
+DISTINGUISHED_SIGMA = 2.0
 BEATEN = {
     "nearest": "a random shower of the nearest training particle",
     "shuffled": "real showers with shuffled conditions",
@@ -153,6 +154,7 @@ def _comparison(difference: Measured) -> str:
     word = "Better" if value > 0 else "Worse"
     if sigma is None:
         return f"{word} than"
-    if abs(sigma) < 1:
+    if abs(sigma) < DISTINGUISHED_SIGMA:
         return f"Not distinguishable ({abs(sigma):.1f} sigma) from"
-    return f"{word} (by {difference}, {abs(sigma):.1f} sigma) than"
+    size = Measured(abs(value), difference.error)
+    return f"{word} (by {size}, {abs(sigma):.1f} sigma) than"

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
-from caloforge.readout import Channels
 from caloforge.evaluate import diversity
 from caloforge.evaluate.conditional import particle_w1
 from caloforge.evaluate.distances import weighted_w1
 from caloforge.evaluate.observables import OBSERVABLES, Observed
 from caloforge.evaluate.repeats import Rows
+from caloforge.readout import Channels
 
 Values = NDArray[np.float64]
 HALVINGS = 20

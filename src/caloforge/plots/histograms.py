@@ -111,6 +111,8 @@ def ratio_histogram(
         _draw_other(upper, made, edges, colour, name)
         _draw_ratio(lower, truth, made, edges, colour)
     _finish(upper, lower, label)
+    if truth.fraction.any():
+        upper.set_yscale("log")
     return drawn
 
 
@@ -163,7 +165,6 @@ def _draw_ratio(axes: Axes, truth: Binned, made: Binned, edges: Values, colour: 
 def _finish(upper: Axes, lower: Axes, label: str) -> None:
     for axes in (upper, lower):
         tidy(axes)
-    upper.set_yscale("log")
     upper.set_ylabel("fraction of showers", fontsize=TEXT_POINTS, color=INK)
     upper.legend(
         frameon=False,

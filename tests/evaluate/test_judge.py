@@ -1,0 +1,194 @@
+"""The judgement as a whole: it sees what is wrong, and says what it cannot know."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from caloforge.detector import Detector
+from caloforge.errors import DataError, UsageError
+from caloforge.evaluate import judge, table
+from caloforge.evaluate.baselines import as_showers, shuffled
+from evaluate.stand_in import SMALL, energies, showers
+
+ENERGY = energies(60, 0)
+REAL = showers(ENERGY, 8, 1)
+GOOD = showers(ENERGY, 8, 2)
+TRAIN = showers(energies(5, 5), 8, 6, first_particle=1000)
+
+
+def verdict(generated, real=REAL, train=TRAIN, **how):
+    return judge(real, generated, train, resamples=100, **how)
+
+
+@pytest.fixture(scope="module")
+def good():
+    return verdict(GOOD)
+
+
+def test_a_perfect_generator_is_at_the_floor(good):
+    for name in ("w1", "conditional_w1"):
+        excess = good.difference(name, "model", "real")
+        assert abs(excess.sigma) < 3, name
+    for name in ("spread_slope", "sigma_total", "sigma_centre", "mean_total"):
+        number = good.measured(name)
+        assert number.value == pytest.approx(1, abs=max(0.1, 3 * number.error)), name
+    assert good.numbers == "4 v 4"
+    assert not good.warnings
+
+
+def test_a_perfect_generator_beats_every_baseline(good):
+    for name in ("nearest", "replayed", "shuffled"):
+        difference = good.difference("conditional_w1", name)
+        assert difference.value > 0
+        assert difference.sigma > 3, name
+
+
+def test_a_generator_that_ignores_its_conditions_is_marginally_perfect_and_conditionally_wrong():
+    ignoring = as_showers(REAL, shuffled(REAL, REAL, np.random.default_rng(3)))
+    found = verdict(ignoring)
+    assert found.measured("w1_all").value == pytest.approx(0, abs=1e-9)
+    assert abs(found.difference("w1", "model", "real").sigma) < 3
+    assert found.difference("conditional_w1", "model", "real").sigma > 5
+    assert abs(found.difference("conditional_w1", "shuffled").sigma) < 3
+    assert "Not distinguishable" in found.verdict
+
+
+def test_a_generator_without_diversity_is_seen(good):
+    means = np.repeat(REAL.cells.reshape(60, 8, 36).mean(axis=1), 8, axis=0)
+    lazy = as_showers(REAL, np.round(means).astype(np.uint16))
+    found = verdict(lazy)
+    assert found.measured("spread_slope").value == 0
+    assert found.measured("sigma_total").value == 0
+    assert found.measured("spread_correlation").value is None
+    assert good.measured("sigma_total").value > 0.8
+
+
+def test_a_dead_channel_is_seen_in_that_channel_alone():
+    cells = GOOD.cells.copy()
+    cells[:, np.array(SMALL.scheme().of_cell) == 2] = 0
+    found = verdict(as_showers(REAL, cells))
+    excess = {c: found.difference(f"w1_{c}", "model", "real").sigma for c in ("a", "b", "c", "d")}
+    assert excess["c"] > 5
+    assert max(abs(excess[c]) for c in "abd") < 3
+
+
+def test_the_scheme_is_a_choice_that_is_named_with_the_numbers(good):
+    second = verdict(GOOD, scheme="second")
+    assert second.scheme == "second"
+    assert "scheme second" in second.verdict
+    assert "scheme second" in table(second)
+    assert second.measured("w1_all_a") != good.measured("w1_all_a")
+    assert second.measured("mean_total") == good.measured("mean_total")
+    with pytest.raises(UsageError, match="no scheme third"):
+        verdict(GOOD, scheme="third")
+
+
+def test_equal_seeds_give_equal_judgements_and_json_says_it_all(good):
+    assert verdict(GOOD).to_json() == good.to_json() != verdict(GOOD, seed=1).to_json()
+    record = json.loads(good.to_json())
+    assert record["format"] == "caloforge-judgement"
+    assert record["version"] == 1
+    assert record["scheme"] == "first"
+    assert record["numbers"] == "4 v 4"
+    assert set(record["candidates"]) == {
+        "model",
+        "real",
+        "nearest",
+        "mean_image",
+        "replayed",
+        "shuffled",
+    }
+    assert record["candidates"]["model"]["conditional_w1"]["error"] > 0
+    difference = next(
+        d
+        for d in record["differences"]
+        if (d["measure"], d["first"]) == ("conditional_w1", "shuffled")
+    )
+    assert difference["sigma"] == pytest.approx(difference["value"] / difference["error"])
+
+
+def test_the_table_names_every_candidate_and_measure(good):
+    text = table(good)
+    for candidate in good.candidates:
+        assert candidate.title in text
+    for row in good.rows_of_table:
+        assert row.title in text
+    assert "conditional_w1: shuffled - model" in text
+    assert max(len(line) for line in text.splitlines()[:-1]) < 160
+
+
+def test_without_repeats_marginals_have_a_floor_and_the_rest_says_no_repeats():
+    energy = energies(200, 0)
+    real, made = showers(energy, 1, 1), showers(energy, 1, 2)
+    found = verdict(made, real=real)
+    assert found.numbers == "no repeats, 100 v 100 particles"
+    for name in ("conditional_w1", "spread_slope", "spread_correlation", "sigma_total"):
+        assert found.measured(name).value is None
+        assert found.measured(name).note == "no repeats"
+    assert found.measured("w1", "real").value > 0
+    assert found.measured("w1").value > 0
+    assert found.measured("mean_total").value == pytest.approx(1, abs=0.1)
+    assert any("no particle has repeats" in warning for warning in found.warnings)
+    assert found.verdict.startswith("No repeats; marginal W1")
+    json.loads(found.to_json())
+    table(found)
+
+
+def test_one_shower_is_judged_without_a_crash():
+    energy = energies(1, 0)
+    found = verdict(showers(energy, 1, 2), real=showers(energy, 1, 1))
+    assert found.measured("w1_all").value > 0
+    assert found.measured("w1").value is None
+    json.loads(found.to_json())
+    table(found)
+
+
+def test_one_particle_with_repeats():
+    energy = energies(1, 0)
+    found = verdict(showers(energy, 8, 2), real=showers(energy, 8, 1))
+    assert found.measured("conditional_w1").value > 0
+    assert found.candidate("shuffled") is None
+    assert any("only 1 particles" in warning for warning in found.warnings)
+
+
+def test_empty_showers_are_defined_where_they_can_be():
+    dark = as_showers(REAL, np.zeros_like(REAL.cells))
+    found = verdict(dark)
+    assert found.measured("empty").value == 1
+    assert found.measured("mean_total").value == 0
+    assert found.measured("w1_width").value is None
+    assert found.difference("conditional_w1", "model", "real").sigma > 5
+    both = verdict(dark, real=dark)
+    assert both.measured("mean_total").value is None
+    assert any("all real showers are empty" in warning for warning in both.warnings)
+    json.loads(both.to_json())
+
+
+def test_particles_of_one_side_only_are_left_out_and_counted():
+    made = GOOD.of_particles(np.arange(40))
+    found = verdict(made)
+    assert found.particles == 40
+    assert found.warnings[0].startswith("160 real rows are left out")
+    half = verdict(GOOD.rows(np.arange(len(GOOD)) % 8 < 2))
+    assert half.numbers == "2 v 2"
+    assert half.generated_rows == 120
+
+
+def test_a_file_judged_against_itself_is_suspicious():
+    assert any("copies" in warning for warning in verdict(REAL).warnings)
+
+
+def test_training_on_the_judged_particles_is_told():
+    assert any("baselines see the test" in w for w in verdict(GOOD, train=REAL).warnings)
+
+
+def test_foreign_showers_are_refused():
+    other = Detector.model_validate(SMALL.model_dump() | {"name": "other"})
+    with pytest.raises(DataError, match="other showers against small"):
+        verdict(dataclasses.replace(GOOD, detector=other))
+    with pytest.raises(DataError, match="share no particle"):
+        verdict(dataclasses.replace(GOOD, particle=GOOD.particle + 500))
+    with pytest.raises(DataError, match="other conditions"):
+        verdict(dataclasses.replace(GOOD, conditions=GOOD.conditions[::-1].copy()))

@@ -1,0 +1,136 @@
+"""The page: whole, self-contained, harmless."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from caloforge import plots
+from caloforge.data.showers import Showers
+from caloforge.detector import Channels, Detector, Layer
+from caloforge.evaluate import gallery, judge
+from caloforge.evaluate.report import report, sections
+from evaluate.stand_in import SMALL, energies, showers
+
+ENERGY = energies(24, 0)
+REAL, MADE = showers(ENERGY, 4, 1), showers(ENERGY, 4, 2)
+
+
+def page_of(real=REAL, made=MADE, **how):
+    return report(judge(real, made, resamples=50, **how), real, made)
+
+
+class Parts(HTMLParser):
+    """Tags of a page, and whatever it would load."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.loaded, self.open = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loaded += [value for name, value in attrs if name in ("src", "href", "srcset")]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are made but not drawn: test_plots draws the odd ones."""
+    monkeypatch.setattr(plots, "data_uri", lambda figure: "data:image/png;base64,")
+
+
+@pytest.fixture(scope="module")
+def page():
+    real = dataclasses.replace(REAL, provenance={"engine": "<script>alert(1)</script>"})
+    return page_of(real)
+
+
+def test_the_page_needs_nothing_else(page):
+    parts = Parts()
+    parts.feed(page)
+    assert not parts.open
+    assert "script" not in parts.tags
+    assert "link" not in parts.tags
+    assert parts.loaded
+    assert all(value.startswith("data:image/png;base64,") for value in parts.loaded)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_what_files_say_is_escaped(page):
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_the_page_has_verdict_tables_and_pictures(page):
+    assert page.index('class="verdict"') < page.index("<table") < page.index("<figure")
+    assert "2 v 2" in page
+    assert "4 v 4" not in page
+    for title in ("consistent", "diverse", "Diversity", "Distributions", "Mean images"):
+        assert f"{title}</h2>" in page
+    assert "<b>first</b>" in page
+    assert page.count("<img") == len(re.findall(r'alt="[^"]+"', page))
+    for row in ("conditional W1", "sigma(total)", "W1 of width"):
+        assert row in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_no_repeats_still_make_a_page():
+    real, made = showers(ENERGY, 1, 1), showers(ENERGY, 1, 2)
+    page = page_of(real, made)
+    assert "single showers</h2>" in page
+    assert "nothing can be said" in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_empty_showers_still_make_a_page():
+    dark = dataclasses.replace(REAL, cells=np.zeros_like(REAL.cells))
+    assert "all real showers are empty" in page_of(dark, dark)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_layers_have_pictures_of_their_own():
+    layers = (
+        Layer(name="one", shape=(4, 6), cell_mm=(1.0, 1.0)),
+        Layer(name="two", shape=(4, 3), cell_mm=(1.0, 2.0)),
+    )
+    halves = Channels(
+        scheme="layers", labels=("one", "two"), of_cell=(0,) * 24 + (1,) * 12, source=""
+    )
+    layered = Detector.model_validate(
+        SMALL.model_dump()
+        | {"layers": layers, "channels": (halves,), "counts": False, "unit": "GeV"}
+    )
+    real, made = (
+        Showers(layered, s.cells.astype(np.float32) / 7, s.conditions, s.particle)
+        for s in (REAL, MADE)
+    )
+    judgement = judge(real, made, resamples=50)
+    captions = [p.caption for s in sections(judgement, real, made) for p in s.pictures]
+    assert sum("one" in caption for caption in captions) >= 4
+    assert any("two: W1" in caption or caption.startswith("two (layers)") for caption in captions)
+
+
+def test_the_gallery_orders_particles_by_their_relative_spread():
+    narrow, wide = showers(ENERGY, 4, 1), showers(ENERGY, 4, 2)
+    cells = np.repeat(narrow.cells[::4], 4, axis=0)
+    alike = np.arange(24) % 2 == 0
+    cells = np.where(np.repeat(alike, 4)[:, None], cells, wide.cells)
+    real = dataclasses.replace(narrow, cells=cells)
+    spreads = gallery.spreads_of(real, MADE)
+    assert (spreads.real[alike] == 0).all()
+    assert (spreads.numbers == 4).all()
+    picked = gallery.pick(real, MADE, spreads)
+    kinds = {p.particle: p.kind for p in picked}
+    assert alike[next(p for p, kind in kinds.items() if kind == "consistent")]
+    assert not alike[next(p for p, kind in kinds.items() if kind == "diverse")]
+    for p in picked:
+        assert (real.particle[p.real] == p.particle).all()
+        assert (MADE.particle[p.generated] == p.particle).all()
+        assert len(p.real) == len(p.generated) == 3
