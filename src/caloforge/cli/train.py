@@ -68,6 +68,7 @@ def command(
     """Train a recipe; the run folder gets the recipe, metrics, checkpoint and simulator."""
     from caloforge.recipes.find import find_recipe
     from caloforge.train import train
+    from caloforge.training.team import first_of_team
 
     chosen = find_recipe(recipe, detector, settings or [], seed)
     reporter = reporter_of(quiet, json)
@@ -85,6 +86,8 @@ def command(
         device=device,
         threads=threads,
     )
+    if not first_of_team():
+        return
     record = run.summary()
     best = f"{record['best_score']:.4g} at step {record['best_step']}"
     reporter.result(f"{run.path}: best validation score {best}", record)

@@ -66,6 +66,11 @@ def _statistics(layer: nn.Module) -> list[Tensor]:
     return [value for value in (layer.running_mean, layer.running_var) if value is not None]
 
 
+def first_of_team() -> bool:
+    """True in the one process that talks, torchrun or not."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @contextmanager
 def assembled(device: torch.device) -> Iterator[Team]:
     """The team of this process: that of torchrun, which sets WORLD_SIZE, or itself alone."""

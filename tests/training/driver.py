@@ -1,0 +1,178 @@
+"""Processes that die, or that train together: forked, so that torch is imported once.
+
+``python driver.py kill OUT DATA`` and ``python driver.py team OUT DATA PORT``; the exit codes
+are the last line of stdout, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+
+from caloforge.cli import main
+from caloforge.training import metrics
+from caloforge.training.game import Game
+from caloforge.training.run import Run
+from small_run import set_options
+
+Action = Callable[[], Any]
+
+
+def die() -> None:
+    """What the kernel does to a job that took too much: nothing can be tidied up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def at_call(owner: Any, name: str, number: int, act: Action, *, after: bool = False) -> None:
+    """Act before (or after) the call of that number, counted from 1."""
+    real, calls = getattr(owner, name), []
+
+    def patched(*args: Any, **kwargs: Any) -> Any:
+        calls.append(name)
+        if len(calls) == number and not after:
+            act()
+        result = real(*args, **kwargs)
+        if len(calls) == number and after:
+            act()
+        return result
+
+    setattr(owner, name, patched)
+
+
+def at_rename(target: str, number: int, act: Action, *, after: bool = False) -> None:
+    """Act before (or after) a file is renamed to that name for the n-th time."""
+    real, calls = os.replace, []
+
+    def patched(source: Any, destination: Any) -> None:
+        hit = Path(destination).name == target
+        calls.extend([target] * hit)
+        if hit and len(calls) == number and not after:
+            act()
+        real(source, destination)
+        if hit and len(calls) == number and after:
+            act()
+
+    os.replace = patched
+
+
+def half_a_checkpoint() -> None:
+    def torn(state: Any, path: Path) -> None:
+        path.write_bytes(b"PK\x03\x04 and no more")
+        die()
+
+    real, calls = torch.save, []
+
+    def patched(state: Any, path: Path) -> None:
+        calls.append(path)
+        (torn if len(calls) == 3 else real)(state, path)
+
+    torch.save = patched
+
+
+def half_a_line() -> None:
+    def torn(path: Path, record: Any) -> None:
+        with path.open("a") as stream:
+            stream.write('{"step": 8, "los')
+        die()
+
+    real, calls = metrics.append, []
+
+    def patched(path: Path, record: Any) -> None:
+        calls.append(path)
+        (torn if len(calls) == 2 else real)(path, record)
+
+    metrics.append = patched
+
+
+POINTS: dict[str, Action] = {
+    # Checkpoints are written at steps 0, 5, 10 and 12, lines at 4, 8 and 12.
+    "within_a_step": lambda: at_call(Game, "play", 2 * 7 + 2, die),
+    "half_a_checkpoint": half_a_checkpoint,
+    "between_write_and_rename": lambda: at_rename("checkpoint.pt", 3, die),
+    "just_renamed": lambda: at_rename("checkpoint.pt", 3, die, after=True),
+    "half_a_line": half_a_line,
+    "between_line_and_checkpoint": lambda: at_call(metrics, "append", 3, die, after=True),
+    "before_the_simulator": lambda: at_rename("simulator", 1, die),
+    "sigterm": lambda: at_call(Game, "step", 7, lambda: os.kill(os.getpid(), signal.SIGTERM)),
+}
+
+
+def start(action: Action) -> int:
+    """Run in a forked process; its number."""
+    number = os.fork()
+    if number == 0:
+        code = 1
+        try:
+            code = action()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    return number
+
+
+def finish(number: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+
+
+def arguments(out: Path, data: Path, *more: str) -> list[str]:
+    fixed = ["--data", str(data), "--out", str(out), "--threads", "1", "--device", "cpu", "-q"]
+    return ["train", "sdi-gan", *fixed, *set_options(*more[:1]), *more[1:]]
+
+
+def kill(out: Path, data: Path) -> dict[str, int]:
+    """A run for each point, killed there."""
+
+    def run(point: str) -> int:
+        POINTS[point]()
+        return main(arguments(out / point, data))
+
+    return {point: finish(start(lambda point=point: run(point))) for point in POINTS}
+
+
+def team(out: Path, data: Path, port: str) -> dict[str, list[int]]:
+    """Two processes: straight through; stopped by a SIGTERM to one of them; then resumed."""
+
+    def run(name: str, rank: int, term: bool, *more: str) -> int:
+        os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        if term and rank == 1:
+            at_call(Game, "step", 6, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        seen: list[Any] = []
+        real = Run.play
+
+        def play(self: Run, stream: Any) -> Any:
+            seen[:] = [self]
+            return real(self, stream)
+
+        Run.play = play
+        code = main(arguments(out / name, data, "critic.kind=reference", *more))
+        nets = {key: net.state_dict() for key, net in seen[0].game.networks.items()}
+        particles = torch.from_numpy(seen[0].batches.particle_ids)
+        torch.save({"networks": nets, "particles": particles}, out / f"{name}-{rank}.pt")
+        return code
+
+    def both(name: str, term: bool, *more: str) -> list[int]:
+        numbers = [start(lambda rank=rank: run(name, rank, term, *more)) for rank in (0, 1)]
+        return [finish(number) for number in numbers]
+
+    return {
+        "straight": both("straight", term=False),
+        "stopped": both("resumed", term=True),
+        "resumed": both("resumed", False, "--resume"),
+    }
+
+
+if __name__ == "__main__":
+    torch.optim.Adam([torch.zeros(1)])  # loads the compiler, which takes longer than a run
+    out, data = Path(sys.argv[2]), Path(sys.argv[3])
+    done = {"kill": kill, "team": team}[sys.argv[1]](out, data, *sys.argv[4:])
+    sys.stdout.write(json.dumps(done))

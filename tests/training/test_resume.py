@@ -1,0 +1,79 @@
+"""A killed run loses at most one checkpoint interval, and goes on bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caloforge.errors import DataError, UsageError
+from caloforge.train import train
+from small_run import metrics_of, same, small_recipe, state_of
+
+KEPT = {
+    "within_a_step": 5,
+    "half_a_checkpoint": 5,
+    "between_write_and_rename": 5,
+    "just_renamed": 10,
+    "half_a_line": 5,
+    "between_line_and_checkpoint": 10,
+    "before_the_simulator": 12,
+    "sigterm": 7,
+}
+"""The step of the checkpoint that each of them finds."""
+
+
+@pytest.fixture(scope="module")
+def dead(drive: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Runs that were killed, by where, with their exit codes."""
+    out = tmp_path_factory.mktemp("dead")
+    return out, drive("kill", out)
+
+
+@pytest.mark.parametrize("point", KEPT)
+def test_killed_run_goes_on_bit_for_bit(
+    point: str, dead: Any, straight: Path, showers: Path
+) -> None:
+    out, codes = dead[0] / point, dead[1]
+    assert codes[point] == (143 if point == "sigterm" else -9)
+    assert state_of(out)["step"] == KEPT[point]
+    train(small_recipe(), showers, out, resume=True, threads=1)
+    assert same(state_of(out), state_of(straight))
+    assert metrics_of(out) == metrics_of(straight)
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        path.name for path in straight.iterdir()
+    )
+    model = "simulator/generator.onnx"
+    assert (out / model).read_bytes() == (straight / model).read_bytes()
+
+
+def test_sigterm_leaves_a_simulator(dead: Any) -> None:
+    assert (dead[0] / "sigterm" / "recipe.json").is_file()
+
+
+def test_finished_run_may_be_resumed(straight: Path, showers: Path) -> None:
+    before = state_of(straight), metrics_of(straight)
+    train(small_recipe(), showers, straight, resume=True, threads=1)
+    assert same(before[0], state_of(straight))
+    assert before[1] == metrics_of(straight)
+
+
+def test_resuming_another_recipe_is_refused(straight: Path, showers: Path) -> None:
+    with pytest.raises(UsageError, match=r"another recipe, training\.steps was 12, not 13"):
+        train(small_recipe("training.steps=13"), showers, straight, resume=True)
+
+
+def test_resuming_with_other_data_is_refused(straight: Path, tmp_path: Path) -> None:
+    from small_run import write_part_of_sample
+
+    other = write_part_of_sample(tmp_path / "other.h5", particles=41)
+    with pytest.raises(DataError, match=r"other\.h5 is not what .* was trained on"):
+        train(small_recipe(), other, straight, resume=True)
+
+
+def test_resuming_nothing_is_refused(showers: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no checkpoint\.pt to resume"):
+        train(small_recipe(), showers, tmp_path / "nowhere", resume=True)
+    assert not (tmp_path / "nowhere").exists()

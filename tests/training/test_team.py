@@ -1,0 +1,85 @@
+"""Two processes train one model: equal parameters, other particles, and they leave together."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from caloforge.training.team import Team
+from small_run import metrics_of, same, set_options, state_of
+
+
+def free_port() -> str:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def done(drive: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    out = tmp_path_factory.mktemp("team")
+    return out, drive("team", out, free_port())
+
+
+def of_ranks(done: Any, name: str) -> list[Any]:
+    return [torch.load(done[0] / f"{name}-{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+
+def test_both_processes_finish(done: Any) -> None:
+    assert done[1] == {"straight": [0, 0], "stopped": [143, 143], "resumed": [0, 0]}
+
+
+def test_both_have_the_same_parameters(done: Any) -> None:
+    first, second = of_ranks(done, "straight")
+    for name, weights in first["networks"].items():
+        for key, value in weights.items():
+            assert torch.equal(value, second["networks"][name][key]), f"{name}.{key}"
+
+
+def test_a_particle_stays_on_one_process(done: Any) -> None:
+    first, second = (set(one["particles"].tolist()) for one in of_ranks(done, "straight"))
+    assert first
+    assert second
+    assert not first & second
+    assert len(first | second) == 32
+
+
+def test_stopped_pair_goes_on_bit_for_bit(done: Any) -> None:
+    straight, resumed = done[0] / "straight", done[0] / "resumed"
+    assert len(state_of(straight)["random"]) == 2
+    assert same(state_of(resumed), state_of(straight))
+    assert metrics_of(resumed) == metrics_of(straight)
+    assert all(map(same, of_ranks(done, "straight"), of_ranks(done, "resumed")))
+
+
+def test_one_process_alone_changes_nothing() -> None:
+    team = Team(torch.device("cpu"))
+    network = torch.nn.Linear(2, 1)
+    network(torch.ones(1, 2)).sum().backward()
+    assert network.weight.grad is not None
+    before = network.weight.grad.clone()
+    team.average(network)
+    team.wait()
+    assert torch.equal(before, network.weight.grad)
+    assert team.any(True)
+    assert not team.any(False)
+    assert team.leads
+
+
+@pytest.mark.slow
+def test_torchrun_starts_a_team(showers: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    launch += ["--master-port", free_port(), "-m", "caloforge", "train", "sdi-gan"]
+    launch += ["--data", str(showers), "--out", str(out), "--device", "cpu", "-q", *set_options()]
+    done = subprocess.run(launch, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("best validation score") == 1
+    assert state_of(out)["step"] == 12
