@@ -7,8 +7,9 @@ import pytest
 
 from caloforge.evaluate import repeats, w1
 from caloforge.evaluate.measured import resamplings
-from caloforge.evaluate.measures import Pair, Side, conditional, measures
+from caloforge.evaluate.measures import conditional, measures
 from caloforge.evaluate.observables import observe
+from caloforge.evaluate.pair import Pair, Side
 from evaluate.stand_in import SMALL, energies, showers
 
 TABLE = measures(SMALL, SMALL.scheme())

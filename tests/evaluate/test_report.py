@@ -11,7 +11,8 @@ from caloforge import plots
 from caloforge.data.showers import Showers
 from caloforge.detector import Channels, Detector, Layer
 from caloforge.evaluate import gallery, judge
-from caloforge.evaluate.report import report, sections
+from caloforge.evaluate.pictures import sections
+from caloforge.evaluate.report import report
 from evaluate.stand_in import SMALL, energies, showers
 
 ENERGY = energies(24, 0)

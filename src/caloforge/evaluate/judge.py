@@ -9,7 +9,6 @@ particles, hence differences between candidates have paired errors.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from caloforge.errors import DataError
 from caloforge.evaluate import repeats
 from caloforge.evaluate.baselines import BASELINES, as_showers
+from caloforge.evaluate.court import Court, Replicates, convene
 from caloforge.evaluate.judgement import (
     CANDIDATE_TITLES,
     MODEL,
@@ -26,76 +26,17 @@ from caloforge.evaluate.judgement import (
     Difference,
     Judgement,
 )
-from caloforge.evaluate.measured import Measured, measured, resamplings
-from caloforge.evaluate.measures import Measure, Pair, Row, Side, measures
-from caloforge.evaluate.observables import Observed, observe
-from caloforge.evaluate.repeats import Halves, Rows
+from caloforge.evaluate.measured import Measured, measured
+from caloforge.evaluate.measures import Row, measures
+from caloforge.evaluate.observables import observe
+from caloforge.evaluate.repeats import Rows
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
 
-Values = NDArray[np.float64]
-Replicates = dict[str, Values]
 RESAMPLINGS = 300
 FEW_PARTICLES = 20
 SUSPICIOUS_SIGMA = 3.0
-
-
-@dataclass(frozen=True)
-class Court:
-    """What all candidates have in common: the real showers, their halves, the resamplings."""
-
-    real: Observed
-    slot: Rows
-    particles: int
-    halves: tuple[Halves, ...]
-    repeated: bool
-    """Whether halves are halves of each particle; else they are halves of the particles."""
-    weights: Values
-    measures: tuple[Measure, ...]
-
-    def hear(self, other: Observed, slot: Rows, rng: np.random.Generator) -> Replicates:
-        """All measures of a candidate under all resamplings.  (1 + B,) each"""
-        pairs = [
-            self._pair(half, Side(other, repeats.draw(slot, half.numbers, rng), half.first_slot))
-            for half in self.halves
-        ]
-        everything = Pair(
-            Side(self.real, np.arange(len(self.slot)), self.slot),
-            Side(other, np.arange(len(slot)), slot),
-            self.particles,
-        )
-        return self._replicates(pairs, everything)
-
-    def hear_real(self) -> Replicates:
-        """The floor: the other half of the real showers as the candidate.  (1 + B,) each"""
-        return self._replicates(
-            [
-                self._pair(half, Side(self.real, half.second, half.second_slot))
-                for half in self.halves
-            ],
-            None,
-        )
-
-    def _pair(self, half: Halves, other: Side) -> Pair:
-        return Pair(Side(self.real, half.first, half.first_slot), other, self.particles)
-
-    def _replicates(self, pairs: list[Pair], everything: Pair | None) -> Replicates:
-        found: Replicates = {}
-        for measure in self.measures:
-            table = self._table(measure, pairs, everything)
-            found |= {row.name: table[:, n] for n, row in enumerate(measure.rows)}
-        return found
-
-    def _table(self, measure: Measure, pairs: list[Pair], everything: Pair | None) -> Values:
-        """One measure under all resamplings, NaN where it cannot be had.  (1 + B, rows)"""
-        if measure.halvings and (self.repeated or not measure.per_particle):
-            tables = [measure.of(pair, self.weights) for pair in pairs[: measure.halvings]]
-            mean: Values = np.mean(tables, axis=0)
-            return mean
-        if not measure.halvings and everything is not None:
-            return measure.of(everything, self.weights)
-        return np.full((len(self.weights), len(measure.rows)), np.nan)
 
 
 def judge(
@@ -116,19 +57,11 @@ def judge(
     real, generated, warnings = _comparable(real, generated, train)
     channels = real.detector.scheme(scheme)
     names, slot, generated_slot = repeats.shared_slots(real.particle, generated.particle)
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
     numbers = repeats.equal_numbers(slot, generated_slot, len(names))
     table = measures(real.detector, channels)
-    court = Court(
-        real=observe(real, scheme),
-        slot=slot,
-        particles=len(names),
-        halves=_halves(slot, numbers, max(measure.halvings for measure in table), streams[0]),
-        repeated=bool(numbers.any()),
-        weights=resamplings(len(names), resamples, streams[1]),
-        measures=table,
-    )
-    heard = {MODEL: court.hear(observe(generated, scheme), generated_slot, streams[2])}
+    chance, random = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    court = convene(observe(real, scheme), slot, numbers, table, resamples, chance)
+    heard = {MODEL: court.hear(observe(generated, scheme), generated_slot, random)}
     heard[REAL] = court.hear_real()
     heard |= dict(_baselines(court, real, train, scheme, seed))
     rows = tuple(row for measure in table for row in measure.rows)
@@ -172,13 +105,6 @@ def _comparable(
         _rows(showers, part >= 0) for showers, part in ((real, slot), (generated, generated_slot))
     )
     return real, generated, warnings
-
-
-def _halves(slot: Rows, numbers: Rows, count: int, rng: np.random.Generator) -> tuple[Halves, ...]:
-    """Random halves of the showers of each particle, or else of the particles."""
-    if numbers.any():
-        return tuple(repeats.halve(slot, numbers, rng) for _ in range(count))
-    return tuple(repeats.halve_particles(slot, len(numbers), rng) for _ in range(count))
 
 
 def _rows(showers: Showers, kept: NDArray[np.bool_]) -> Showers:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,45 +17,17 @@ from caloforge.detector import Detector
 from caloforge.evaluate import diversity
 from caloforge.evaluate.conditional import particle_w1
 from caloforge.evaluate.distances import weighted_w1
-from caloforge.evaluate.observables import OBSERVABLES, Observed
-from caloforge.evaluate.repeats import Rows
+from caloforge.evaluate.observables import OBSERVABLES
+from caloforge.evaluate.pair import Pair, Side
 from caloforge.readout import Channels
 
 Values = NDArray[np.float64]
 HALVINGS = 20
 """Random halvings that a cheap measure is averaged over; others say how many they take."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """Rows of observed showers and the slot of the particle of each; rows and slot (L,)."""
-
-    seen: Observed
-    rows: Rows
-    slot: Rows
-
-    @property
-    def channels(self) -> Values:
-        """Channel sums.  (L, c)"""
-        return self.seen.channels[self.rows]
-
-    @property
-    def cells(self) -> NDArray[Any]:
-        """Cells.  (L, K)"""
-        return self.seen.cells[self.rows]
-
-    def value(self, observable: str) -> Values:
-        """An observable, NaN where a shower does not have it.  (L,)"""
-        return self.seen.values[observable][self.rows]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two samples of showers of the same P particles, the real one first."""
-
-    real: Side
-    other: Side
-    particles: int
+MARGINAL_HALVINGS = 8
+"""A marginal distance sorts all rows for every resampling; halvings change it little."""
+SPREAD_HALVINGS = 4
+"""A spread touches every cell of every row."""
 
 
 @dataclass(frozen=True)
@@ -172,65 +143,56 @@ def centre_sigma(pair: Pair, weights: Values) -> Values:
 
 def measures(detector: Detector, channels: Channels) -> tuple[Measure, ...]:
     """Everything that is measured of showers of a detector, read out by a scheme."""
-    unit, labels = detector.unit, channels.labels
-    shapes = [
-        Measure(
-            (Row(f"w1_{o.name}", f"W1 of {o.title}", o.unit or unit, distance=True, detail=True),),
-            partial(observable_w1, observable=o.name),
-            halvings=MARGINAL_HALVINGS,
-        )
-        for o in OBSERVABLES
-        if o.name != "empty"
-    ]
     return (
-        Measure(_per_channel("w1_all", "W1, all rows", unit, labels), channel_w1, halvings=0),
-        Measure(_per_channel("w1", "W1", unit, labels), channel_w1, halvings=MARGINAL_HALVINGS),
-        Measure(
-            _per_channel("conditional_w1", "conditional W1", unit, labels),
-            conditional,
-            per_particle=True,
-        ),
-        Measure(
-            (
-                Row("spread_slope", "spread slope", ideal=1),
-                Row("spread_correlation", "spread corr. at fixed total", ideal=1),
-            ),
-            spread,
-            halvings=SPREAD_HALVINGS,
-            per_particle=True,
-        ),
-        Measure((Row("sigma_total", "sigma(total)", ideal=1),), total_sigma, per_particle=True),
-        Measure(
-            tuple(
-                Row(f"sigma_{label}", f"sigma({label})", ideal=1, detail=True) for label in labels
-            ),
-            channel_sigma,
-            per_particle=True,
-        ),
-        Measure((Row("sigma_centre", "sigma(centre)", ideal=1),), centre_sigma, per_particle=True),
-        Measure(
-            (Row("mean_total", "mean total", ideal=1),),
-            partial(mean_ratio, observable="total"),
-            halvings=0,
-        ),
-        Measure(
-            (Row("mean_width", "mean width", ideal=1, detail=True),),
-            partial(mean_ratio, observable="width"),
-            halvings=0,
-        ),
-        Measure(
-            (Row("empty", "empty, excess over real", "fraction"),),
-            partial(mean_difference, observable="empty"),
-            halvings=0,
-        ),
-        *shapes,
+        *distances(detector.unit, channels.labels),
+        *diversities(channels.labels),
+        *shapes(detector.unit),
     )
 
 
-MARGINAL_HALVINGS = 8
-"""A marginal distance sorts all rows for every resampling; halvings change it little."""
-SPREAD_HALVINGS = 4
-"""A spread touches every cell of every row."""
+def distances(unit: str, labels: tuple[str, ...]) -> tuple[Measure, ...]:
+    """Distances of the channel sums: as papers print them, at equal numbers, per particle."""
+    named = partial(_per_channel, unit=unit, labels=labels)
+    return (
+        Measure(named("w1_all", "W1, all rows"), channel_w1, halvings=0),
+        Measure(named("w1", "W1"), channel_w1, halvings=MARGINAL_HALVINGS),
+        Measure(named("conditional_w1", "conditional W1"), conditional, per_particle=True),
+    )
+
+
+def diversities(labels: tuple[str, ...]) -> tuple[Measure, ...]:
+    """How much the showers of one particle differ, generated against real."""
+    slope = Row("spread_slope", "spread slope", ideal=1)
+    same = Row("spread_correlation", "spread corr. at fixed total", ideal=1)
+    total, centre = (Row(f"sigma_{n}", f"sigma({n})", ideal=1) for n in ("total", "centre"))
+    channels = [Row(f"sigma_{n}", f"sigma({n})", ideal=1, detail=True) for n in labels]
+    return (
+        Measure((slope, same), spread, halvings=SPREAD_HALVINGS, per_particle=True),
+        Measure((total,), total_sigma, per_particle=True),
+        Measure(tuple(channels), channel_sigma, per_particle=True),
+        Measure((centre,), centre_sigma, per_particle=True),
+    )
+
+
+def shapes(unit: str) -> tuple[Measure, ...]:
+    """Means of observables, and their distances."""
+    total = Row("mean_total", "mean total", ideal=1)
+    width = Row("mean_width", "mean width", ideal=1, detail=True)
+    empty = Row("empty", "empty, excess over real", "fraction")
+    return (
+        Measure((total,), partial(mean_ratio, observable="total"), halvings=0),
+        Measure((width,), partial(mean_ratio, observable="width"), halvings=0),
+        Measure((empty,), partial(mean_difference, observable="empty"), halvings=0),
+        *(
+            Measure(
+                (Row(f"w1_{o.name}", f"W1 of {o.title}", o.unit or unit, 0, True, True),),
+                partial(observable_w1, observable=o.name),
+                halvings=MARGINAL_HALVINGS,
+            )
+            for o in OBSERVABLES
+            if o.name != "empty"
+        ),
+    )
 
 
 def _per_channel(name: str, title: str, unit: str, labels: tuple[str, ...]) -> tuple[Row, ...]:

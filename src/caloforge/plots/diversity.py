@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from caloforge.plots.canvas import COLOUR_MAP, INK, REAL_EDGE, TEXT_POINTS, figure, tidy
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
@@ -25,8 +27,6 @@ def diversity_plot(
 
     Logarithmic, particles with no spread at all on one side at the edge; a slope draws its line.
     """
-    from matplotlib.colors import LogNorm
-
     known = np.isfinite(real) & np.isfinite(other)
     real, other, total = real[known], other[known], total[known]
     low, high = _limits(np.concatenate([real, other]))
@@ -42,19 +42,7 @@ def diversity_plot(
             linewidth=0.9,
             label=f"slope {slope:.2f}",
         )
-    lit = total[total > 0]
-    bounds = (lit.min(), max(lit.max(), 1.01 * lit.min())) if len(lit) else (1, 10)
-    points = axes.scatter(
-        np.clip(real, low, high),
-        np.clip(other, low, high),
-        c=np.clip(total, *bounds),
-        s=14,
-        norm=LogNorm(*bounds),
-        cmap=COLOUR_MAP,
-        edgecolors="white",
-        linewidths=0.3,
-        zorder=3,
-    )
+    points = _points(axes, np.clip(real, low, high), np.clip(other, low, high), total)
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
     axes.set_xlabel(f"real spread [{unit}]", fontsize=TEXT_POINTS, color=INK)
     axes.set_ylabel(f"generated spread [{unit}]", fontsize=TEXT_POINTS, color=INK)
@@ -63,6 +51,25 @@ def diversity_plot(
     bar.set_label(f"mean total, real [{unit}]", fontsize=TEXT_POINTS, color=INK)
     bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)
     return drawn
+
+
+def _points(axes: Axes, real: Values, other: Values, total: Values) -> PathCollection:
+    """A dot a particle, coloured by its total."""
+    from matplotlib.colors import LogNorm
+
+    lit = total[total > 0]
+    bounds = (lit.min(), max(lit.max(), 1.01 * lit.min())) if len(lit) else (1, 10)
+    return axes.scatter(
+        real,
+        other,
+        c=np.clip(total, *bounds),
+        s=14,
+        norm=LogNorm(*bounds),
+        cmap=COLOUR_MAP,
+        edgecolors="white",
+        linewidths=0.3,
+        zorder=3,
+    )
 
 
 def _limits(spreads: Values) -> tuple[float, float]:
