@@ -14,7 +14,7 @@ command = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-File = Annotated[Path, typer.Argument(help="A showers file.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A showers file.", show_default=False)]
 Sources = Annotated[
     list[Path],
     typer.Argument(

@@ -146,7 +146,8 @@ def _detect_values(responses: StoredArray) -> Values:
     """Logarithms are all small and not whole; counts are whole or, somewhere, large."""
     fractions = False
     for chunk in responses.chunks(CHUNK_ROWS):
-        if chunk.max(initial=0) >= LOGARITHMS_BELOW:
+        # Not "chunk.max() >=": what is NaN must not pass for a small number.
+        if not (chunk < LOGARITHMS_BELOW).all():
             return "raw"
         fractions = fractions or bool((chunk != np.rint(chunk)).any())
     return "log1p" if fractions else "raw"

@@ -1,0 +1,122 @@
+"""Resident memory while batches are drawn from a ZN file that is larger than the buffer.
+
+    python benchmarks/data_memory.py [--rows 295867] [--steps 400] [--torch]
+
+Makes a file of the papers' size (repeats of the shipped sample under new particle numbers) in a
+temporary folder, draws batches with every derived column, and prints VmHWM and the time a batch.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from caloforge.data.batches import Batches
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import ShowerFile, Showers, ShowerWriter, read
+from caloforge.data.split import split_by_particle
+
+NEEDS = frozenset({"spread", "twin", "peak"})
+MEGABYTE = 2**20
+
+
+def make_file(path: Path, rows: int) -> None:
+    """Copies of the sample, particle numbers counting on, until there are so many rows."""
+    sample = read(sample_path("alice_zn"))
+    step = int(sample.particle.max()) + 1
+    with ShowerWriter(path, sample.detector, {"engine": "repeats of the sample"}) as writer:
+        for copy, start in enumerate(range(0, rows, len(sample))):
+            part = sample.rows(slice(0, min(len(sample), rows - start)))
+            numbers = part.particle + copy * step
+            writer.extend(
+                Showers(
+                    part.detector,
+                    part.cells,
+                    part.conditions,
+                    numbers,
+                    part.pdg,
+                    part.cpu_seconds,
+                )
+            )
+
+
+def draw(path: Path, steps: int, with_torch: bool) -> None:
+    """Draw batches in this process and print what it cost."""
+    if with_torch:
+        import torch
+
+        torch.zeros(1)
+    before = peak_bytes()
+    started = time.perf_counter()
+    with ShowerFile(path) as file:
+        train = split_by_particle(file.particle, seed=0).train
+        batches = Batches(file, train, seed=0, needs=NEEDS)
+        ready = time.perf_counter()
+        print(
+            f"file: {len(file)} rows, {path.stat().st_size / MEGABYTE:.0f} MB on disk, "
+            f"{len(file) * 1936 * 2 / MEGABYTE:.0f} MB of cells"
+        )
+        for step in range(steps):
+            batches.at(step)
+        # Each pass of a large file fills the buffer several times: start the next one too.
+        batches.at(len(batches) + 1)
+    done = time.perf_counter()
+    print(f"opening and spreads: {ready - started:.1f} s")
+    print(
+        f"{steps} batches of 16 x 8: {1000 * (done - ready) / steps:.2f} ms each, buffers included"
+    )
+    print(
+        f"VmHWM: {before / MEGABYTE:.0f} MB after imports"
+        f"{' (with torch)' if with_torch else ''}, {peak_bytes() / MEGABYTE:.0f} MB at the end"
+    )
+
+
+def peak_bytes() -> int:
+    """Greatest resident memory of this process so far."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def processor() -> str:
+    """Name of the CPU."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor()
+
+
+def main() -> None:
+    """Make the file in one process, draw in a fresh one: only its memory counts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=295_867)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--torch", action="store_true", help="import torch first")
+    parser.add_argument("--file", type=Path, help="draw from this file (used by the script itself)")
+    options = parser.parse_args()
+    if options.file:
+        draw(options.file, options.steps, options.torch)
+        return
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, numpy {np.__version__}",
+        flush=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.h5"
+        make_file(path, options.rows)
+        flags = ["--torch"] if options.torch else []
+        arguments = ["--file", str(path), "--steps", str(options.steps), *flags]
+        subprocess.run([sys.executable, __file__, *arguments], check=True)
+
+
+if __name__ == "__main__":
+    main()
