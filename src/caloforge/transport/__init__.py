@@ -7,7 +7,7 @@ the workers only.
 from caloforge.transport.arrival import Upstream
 from caloforge.transport.assemble import Summary
 from caloforge.transport.particles import Particles, read_particles
-from caloforge.transport.prepare import prepare
+from caloforge.transport.preparation import prepare
 from caloforge.transport.request import Request
 from caloforge.transport.run import Farm, transport
 from caloforge.transport.spectra import SPECTRA, draw

@@ -136,6 +136,8 @@ class Station:
     worker: Worker | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     starts: int = 0
+    engine: str = ""
+    """Version that the last worker reported."""
     deaths: dict[int, int] = field(default_factory=dict)
 
     def ready(self) -> Worker:
@@ -160,18 +162,13 @@ class Station:
         worker = Worker(self.how, self.number)
         self.starts += 1
         if worker.greeting is not None:
+            self.engine = str(worker.greeting["engine"])
             return worker
         words = worker.last_words()
         worker.stop()
         if last:
             raise CaloforgeError(f"the transport engine does not start: {words}")
         return None
-
-    @property
-    def engine(self) -> str:
-        """Version that the worker reported."""
-        greeting = self.ready().greeting
-        return str(greeting["engine"]) if greeting else ""
 
     def serve(self, shots: Sequence[Shot], answer: Callable[[Shower], None]) -> list[Shot]:
         """Answer all shots; returns those at which two workers died."""

@@ -30,7 +30,7 @@ FAST_PARTICLES_MEV = {
 NO_OVERFLOW = np.zeros(0, np.float32)
 
 
-class _Fibres:
+class Fibres:
     """World and cell numbers that both scorings share."""
 
     def __init__(
@@ -62,12 +62,16 @@ class _Fibres:
         make.place(self.fibre, groove)
         return world
 
+    def actions(self) -> dict[str, Any]:
+        """No user actions besides the engine's own."""
+        return {}
+
     def counts(self, photons: NDArray[np.float64], rng: np.random.Generator) -> Image:
         """Poisson counts of the trapped photons of each fibre.  (K,)"""
         return rng.poisson(photons * self.setup.light_scale).astype(np.float32)
 
 
-class FibreSteps(_Fibres):
+class FibreSteps(Fibres):
     """Light of every step by its velocity and direction."""
 
     def build(self) -> Any:
@@ -144,7 +148,7 @@ class FibreSteps(_Fibres):
         return distance / (self.geometry.fibre_diameter_mm / 2)
 
 
-class FibreLength(_Fibres):
+class FibreLength(Fibres):
     """Track length of fast particles in C++, times one mean yield per mm."""
 
     def attach(self, set_detector: SetDetector) -> None:

@@ -117,7 +117,9 @@ class Engine:
         self.gun = self.keep(g4.G4ParticleGun(1))
         primaries = _adapter(g4.G4VUserPrimaryGeneratorAction, GeneratePrimaries=self._shoot)
         events = _adapter(g4.G4UserEventAction, EndOfEventAction=self._collect)
-        for action in (primaries, events):
+        own = self.readout.actions().items()
+        extra = [_adapter(getattr(g4, name), **methods) for name, methods in own]
+        for action in (primaries, events, *extra):
             initialization.SetUserAction(self.keep(action))
 
     def _shoot(self, _: Any, event: Any) -> None:

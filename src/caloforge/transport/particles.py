@@ -73,10 +73,9 @@ def read_particles(path: Path, detector: Detector) -> Particles:
     if reader is None:
         raise DataError(f"{path}: particles come as {', '.join(READERS)}")
     try:
-        arrays = reader(path, detector)
+        return _checked(path, detector, reader(path, detector))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as particles: {error}") from None
-    return _checked(path, detector, arrays)
 
 
 Arrays = dict[str, NDArray[np.float64]]

@@ -106,6 +106,10 @@ class Plates:
                 self.scored.append(Scored(plate, section, plate.GetName(), inside, active))
                 start += thick
 
+    def actions(self) -> dict[str, Any]:
+        """No user actions besides the engine's own."""
+        return {}
+
     def attach(self, set_detector: SetDetector) -> None:
         """A deposit scorer on every plate, numbered by cell and unit."""
         manager = self.g4.G4SDManager.GetSDMpointer()

@@ -30,6 +30,10 @@ class Readout(Protocol):
         """Make volumes sensitive."""
         ...
 
+    def actions(self) -> dict[str, Any]:
+        """User action classes of Geant4 and their methods, besides the engine's own."""
+        ...
+
     def collect(self, event: Any, rng: np.random.Generator) -> tuple[Image, Image, Image]:
         """Cells (K,), overflow (L,) and depth profile of a finished event."""
         ...
@@ -40,11 +44,13 @@ def readout_of(
 ) -> Readout:
     """The read-out that ``setup.scoring`` names; raises UsageError where there is none."""
     from caloforge.transport.fibres import FibreLength, FibreSteps
+    from caloforge.transport.interaction import FirstInteraction
     from caloforge.transport.plates import Plates
 
     readouts: dict[tuple[str, str], Any] = {
         ("fibres", "light"): FibreSteps,
         ("fibres", "length"): FibreLength,
+        ("fibres", "interaction"): FirstInteraction,
         ("plates", "deposit"): Plates,
     }
     key = (geometry.kind, setup.scoring)

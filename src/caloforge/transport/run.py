@@ -57,7 +57,7 @@ class _Work:
     def note_engine(self, station: Station) -> None:
         """Keep the engine's version for the output."""
         with self.lock:
-            if station.worker and not self.parts.noted("engine"):
+            if station.engine and not self.parts.noted("engine"):
                 self.parts.note({"engine": station.engine})
 
     def lead(self, do: Callable[[int], Shard], close: Callable[[], None]) -> None:

@@ -53,13 +53,21 @@ EM_CONE = np.radians(5.0)
 
 def draw(name: str, detector: Detector, count: int, seed: int) -> Particles:
     """Particles of a named spectrum; UsageError with the names that the detector has."""
+    law = law_of_name(name, detector)
+    rng = np.random.default_rng([seed, *name.encode()])
+    pdg, conditions = law(rng, detector, count)
+    return Particles(pdg, conditions, np.arange(count), f"spectrum {name}, seed {seed}")
+
+
+def law_of_name(name: str, detector: Detector) -> Callable[[Rng, Detector, int], Drawn]:
+    """How a named spectrum is drawn; UsageError with the names that the detector has."""
     key = (detector.name, name)
     if key not in SPECTRA:
         names = sorted(spectrum for owner, spectrum in SPECTRA if owner == detector.name)
-        raise UsageError(f"{detector.name} has no spectrum {name}; it has {', '.join(names)}")
-    rng = np.random.default_rng([seed, *name.encode()])
-    pdg, conditions = SPECTRA[key](rng, detector, count)
-    return Particles(pdg, conditions, np.arange(count), f"spectrum {name}, seed {seed}")
+        raise UsageError(
+            f"{detector.name} has no spectrum {name}; it has {', '.join(names) or 'none'}"
+        )
+    return SPECTRA[key]
 
 
 Drawn = tuple[NDArray[np.int32], Array]

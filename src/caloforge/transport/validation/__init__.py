@@ -1,0 +1,1 @@
+"""``caloforge validate transport``: the engine against PDG and against another engine."""

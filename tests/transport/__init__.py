@@ -1,0 +1,1 @@
+"""Tests of the transport engine, its workers and its particles."""

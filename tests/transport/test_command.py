@@ -1,0 +1,54 @@
+"""Bad command lines cost one line; nothing is written, nothing hangs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (("alice_zx", "--spectrum", "photons", "-n", 1), 2, "no detector alice_zx"),
+        (("alice_zn", "--spectrum", "eplus", "-n", 1), 2, "photons, spectator-neutrons"),
+        (("alice_zn", "--spectrum", "photons"), 2, "needs -n"),
+        (("alice_zn", "-n", 1), 2, "either --particles FILE or --spectrum"),
+        (("alice_zn", "--particles", "/no/such.h5"), 3, "no such file"),
+        (("alice_zn", "--spectrum", "photons", "-n", 1, "--geometry", "/no.json"), 3, "/no.json"),
+        (("alice_zn", "--spectrum", "photons", "-n", 0), 2, "-n"),
+    ],
+)
+def test_bad_input(
+    tmp_path: Path, caloforge: Run, arguments: tuple[object, ...], code: int, complaint: str
+) -> None:
+    found = caloforge("transport", *arguments, "--out", tmp_path / "out.h5")
+    assert found[0] == code
+    assert complaint in found[2]
+    assert found[2].startswith("caloforge: ")
+    assert found[2].count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_wheel_is_explained(
+    tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("caloforge.transport.preparation.find_spec", lambda name: None)
+    code, _, err = caloforge(
+        "transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "--out", tmp_path / "out.h5"
+    )
+    assert code == 1
+    assert "pip install 'caloforge[geant4]'" in err
+    assert "aarch64" in err
+
+
+def test_a_bad_geometry_names_its_field(tmp_path: Path, caloforge: Run) -> None:
+    path = tmp_path / "geometry.json"
+    path.write_text('{"kind": "plates", "units": "many"}')
+    code, _, err = caloforge(
+        "transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "--geometry", path,
+        "--out", tmp_path / "out.h5",
+    )  # fmt: skip
+    assert code == 3
+    assert "not a geometry" in err

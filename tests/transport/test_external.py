@@ -1,0 +1,79 @@
+"""Another engine behind the same command; the example of the docs is run as it stands."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caloforge.data.showers import read
+
+Run = Callable[..., tuple[int, str, str]]
+EXAMPLE = Path(__file__).parents[2] / "examples" / "external_engine.py"
+ARGUMENTS = ("transport", "alice_zn", "--spectrum", "photons", "-n", 5, "--repeats", 3, "-q")
+
+
+def command(script: Path) -> str:
+    return f"{sys.executable} {script} {{particles}} {{out}} {{seed}}"
+
+
+@pytest.fixture(autouse=True)
+def python_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", ":".join(sys.path))
+
+
+def test_the_example_makes_a_showers_file(tmp_path: Path, caloforge: Run) -> None:
+    out = tmp_path / "toy.h5"
+    code, text, err = caloforge(*ARGUMENTS, "--engine-command", command(EXAMPLE), "--out", out)
+    assert (code, err) == (0, "")
+    assert "15 showers transported" in text
+    found = read(out)
+    assert np.array_equal(found.particle, np.repeat(np.arange(5), 3))
+    assert found.cpu_seconds is None
+    assert found.provenance["engine"] == command(EXAMPLE)
+    assert found.total().mean() > 0
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "complaint"),
+    [
+        ("raise SystemExit('out of beam')", 1, "out of beam"),
+        ("pass", 3, "showers.h5"),
+        ("open(__import__('sys').argv[2], 'w').write('x')", 3, "not an HDF5 file"),
+    ],
+)
+def test_engines_that_fail_are_explained(
+    tmp_path: Path, caloforge: Run, script: str, code: int, complaint: str
+) -> None:
+    path = tmp_path / "engine.py"
+    path.write_text(script)
+    out = tmp_path / "toy.h5"
+    found = caloforge(*ARGUMENTS, "--engine-command", command(path), "--out", out)
+    assert found[0] == code
+    assert complaint in found[2]
+    assert found[2].count("\n") == 1
+    assert not out.exists()
+
+
+def test_other_particles_than_asked_for_are_refused(tmp_path: Path, caloforge: Run) -> None:
+    path = tmp_path / "engine.py"
+    text = EXAMPLE.read_text().replace('int(row["particle"])', '1 + int(row["particle"])')
+    path.write_text(text)
+    out = tmp_path / "toy.h5"
+    code, _, err = caloforge(*ARGUMENTS, "--engine-command", command(path), "--out", out)
+    assert code == 3
+    assert "other particles" in err
+
+
+@pytest.mark.parametrize(
+    ("command_line", "complaint"),
+    [("true", "must contain {particles}"), ("/no/such {particles} {out}", "cannot start /no/such")],
+)
+def test_bad_commands_are_refused(
+    tmp_path: Path, caloforge: Run, command_line: str, complaint: str
+) -> None:
+    out = tmp_path / "toy.h5"
+    code, _, err = caloforge(*ARGUMENTS, "--engine-command", command_line, "--out", out)
+    assert code == 2
+    assert complaint in err

@@ -1,0 +1,283 @@
+"""Workers die, runs are killed, and the arrays stay the same; the engine here is a fake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from caloforge.data.showers import read
+from caloforge.detectors import ALICE_ZN, ATLAS_EM
+from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.transport import Farm, Particles, Summary, Upstream, draw, prepare, transport
+from caloforge.transport.assemble import assemble
+from caloforge.transport.request import Request
+from caloforge.transport.shards import Shard, open_parts
+from caloforge.transport.tables import Tables, formula_tables
+
+FAKE = Path(__file__).with_name("fake_worker.py")
+Prepared = tuple[Request, Tables | None]
+
+
+@pytest.fixture(autouse=True)
+def with_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel is not needed where the worker is a fake."""
+    monkeypatch.setattr("caloforge.transport.preparation.require_engine", lambda: None)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Path:
+    """A folder in which a test tells the fake worker to die."""
+    folder = tmp_path / "engine"
+    folder.mkdir()
+    return folder
+
+
+def farm(engine: Path, workers: int = 1, renew_after: int | None = None, sleep: float = 0) -> Farm:
+    return Farm(workers, renew_after, (sys.executable, str(FAKE), str(engine), str(sleep)))
+
+
+def prepared(count: int = 6, repeats: int = 2, seed: int = 5) -> Prepared:
+    particles = draw("eplus", ATLAS_EM, count, seed)
+    return prepare(ATLAS_EM, particles, repeats=repeats, seed=seed, environ={"HOME": "/nowhere"})
+
+
+def go(out: Path, farm: Farm, prepared: Prepared, **options: bool) -> Summary:
+    request, tables = prepared
+    return transport(request, tables or formula_tables(out.parent), out, farm=farm, **options)
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caloforge.transport.request.LARGEST_SHARD", 3)
+
+
+def starts(engine: Path) -> int:
+    return len(list(engine.glob("start-*")))
+
+
+def test_the_file_holds_what_was_asked_for(tmp_path: Path, engine: Path) -> None:
+    request, _ = prepared()
+    summary = go(tmp_path / "s.h5", farm(engine), prepared())
+    found = read(tmp_path / "s.h5", ATLAS_EM)
+    assert found.particle.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert found.conditions[::2] == pytest.approx(request.particles.conditions)
+    assert set(found.pdg.tolist()) == {-11}  # type: ignore[union-attr]
+    assert summary.transported == 12
+    assert summary.cpu_seconds == pytest.approx(6.0)
+    assert found.provenance["engine"] == "Geant4 fake 1 (geant4-pybind)"
+    assert found.provenance["tables"] == "formula"
+    assert json.loads(found.provenance["geometry"])["units"] == 80
+    with h5py.File(tmp_path / "s.h5") as file:
+        energies = np.repeat(found.conditions[::2, 0], 2)
+        assert file["overflow"][:] == pytest.approx(np.repeat(energies[:, None], 3, axis=1))
+    assert not (tmp_path / "s.h5.parts").exists()
+
+
+def test_each_shower_has_its_own_seed(engine: Path, tmp_path: Path) -> None:
+    request, _ = prepared(count=50, repeats=4)
+    seeds = [request.shot(row).seed for row in range(len(request))]
+    assert len(set(seeds)) == 200
+    other, _ = prepared(count=50, repeats=4, seed=6)
+    assert not set(seeds) & {other.shot(row).seed for row in range(len(other))}
+    longer, _ = prepared(count=50, repeats=9)
+    assert longer.shot(9).seed == request.shot(4).seed, "more repeats keep the first ones"
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize(("workers", "renew_after"), [(2, None), (3, 2), (1, 1)])
+def test_workers_change_nothing(
+    tmp_path: Path, engine: Path, workers: int, renew_after: int | None
+) -> None:
+    go(tmp_path / "one.h5", farm(engine), prepared())
+    go(tmp_path / "many.h5", farm(engine, workers, renew_after), prepared())
+    one, many = read(tmp_path / "one.h5"), read(tmp_path / "many.h5")
+    assert np.array_equal(one.cells, many.cells)
+    assert np.array_equal(one.particle, many.particle)
+
+
+def test_workers_are_renewed(tmp_path: Path, engine: Path) -> None:
+    go(tmp_path / "s.h5", farm(engine, renew_after=4), prepared())
+    assert starts(engine) == 3
+
+
+def test_a_dead_worker_is_replaced_and_its_shower_redone(tmp_path: Path, engine: Path) -> None:
+    go(tmp_path / "whole.h5", farm(engine), prepared())
+    for index in (0, 5, 11):
+        (engine / f"die-{index}").write_text("once")
+    summary = go(tmp_path / "died.h5", farm(engine), prepared())
+    assert summary.missing == ()
+    assert np.array_equal(read(tmp_path / "whole.h5").cells, read(tmp_path / "died.h5").cells)
+
+
+def test_two_deaths_at_one_seed_are_a_missing_shower(tmp_path: Path, engine: Path) -> None:
+    go(tmp_path / "whole.h5", farm(engine), prepared())
+    (engine / "die-4").write_text("always")
+    with pytest.raises(CaloforgeError, match="1 showers are missing") as raised:
+        go(tmp_path / "died.h5", farm(engine), prepared())
+    assert raised.value.exit_code == 1
+    listed = json.loads((tmp_path / "died.h5.missing.json").read_text())
+    request, _ = prepared()
+    assert [(entry["particle"], entry["repeat"]) for entry in listed] == [(2, 0)]
+    assert listed[0]["engine_seed"] == request.shot(4).seed
+    whole, died = read(tmp_path / "whole.h5"), read(tmp_path / "died.h5")
+    assert np.array_equal(np.delete(whole.cells, 4, axis=0), died.cells)
+    assert died.provenance["missing_showers"] == "1"
+
+
+def test_an_engine_that_does_not_start_says_why(tmp_path: Path, engine: Path) -> None:
+    (engine / "refuse").touch()
+    with pytest.raises(CaloforgeError, match="no engine today"):
+        go(tmp_path / "s.h5", farm(engine, workers=2), prepared())
+
+
+def test_unknown_particle_types_are_named(tmp_path: Path, engine: Path) -> None:
+    request, tables = prepared()
+    request.particles.pdg[:] = 14
+    with pytest.raises(DataError, match="particle type 14"):
+        go(tmp_path / "s.h5", farm(engine), (request, tables))
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from caloforge.detectors import ATLAS_EM
+from caloforge.transport import Farm, draw, prepare, request, transport
+import caloforge.transport.preparation as preparing
+preparing.require_engine = lambda: None
+request.LARGEST_SHARD = 3
+out, *worker = sys.argv[1:]
+particles = draw("eplus", ATLAS_EM, 6, 5)
+asked, tables = prepare(ATLAS_EM, particles, repeats=2, seed=5, environ={"HOME": "/nowhere"})
+transport(asked, tables, Path(out), farm=Farm(2, None, tuple(worker)))
+"""
+
+
+def killed(out: Path, engine: Path, shards: int) -> None:
+    """Run in another process with slow workers and kill it once so many shards are on disk."""
+    command = [
+        sys.executable,
+        "-c",
+        DRIVER,
+        str(out),
+        sys.executable,
+        str(FAKE),
+        str(engine),
+        "0.1",
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+    parts = out.with_name(f"{out.name}.parts")
+    deadline = time.monotonic() + 60
+    while len(list(parts.glob("shard-*.npz"))) < shards and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_killed_run_goes_on(tmp_path: Path, engine: Path, shards: int) -> None:
+    out = tmp_path / "s.h5"
+    go(tmp_path / "whole.h5", farm(engine), prepared())
+    killed(out, engine, shards)
+    assert not out.exists()
+    with pytest.raises(UsageError, match="--resume"):
+        go(out, farm(engine), prepared())
+    with pytest.raises(UsageError, match="other showers"):
+        go(out, farm(engine), prepared(seed=6), resume=True)
+    before = starts(engine)
+    go(out, farm(engine), prepared(), resume=True)
+    assert starts(engine) == before + 1
+    assert np.array_equal(read(tmp_path / "whole.h5").cells, read(out).cells)
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_nothing_to_resume_and_existing_output_are_refused(tmp_path: Path, engine: Path) -> None:
+    out = tmp_path / "s.h5"
+    with pytest.raises(UsageError, match="nothing to resume"):
+        go(out, farm(engine), prepared(), resume=True)
+    go(out, farm(engine), prepared())
+    with pytest.raises(UsageError, match="--force"):
+        go(out, farm(engine), prepared())
+    go(out, farm(engine), prepared(seed=6), overwrite=True)
+    assert read(out).provenance["seed"] == "6"
+
+
+def zn(energies: list[float], slopes: list[float], **options: object) -> Prepared:
+    rows = [[e, 0, 0, 0, s * e, 0, e, 0, 0] for e, s in zip(energies, slopes, strict=True)]
+    particles = Particles(
+        np.full(len(rows), 22, np.int32), np.array(rows, dtype=float), np.arange(len(rows)), "test"
+    )
+    return prepare(ALICE_ZN, particles, environ={"HOME": "/nowhere"}, **options)  # type: ignore[arg-type]
+
+
+def test_particles_that_miss_are_empty_showers(tmp_path: Path, engine: Path) -> None:
+    summary = go(tmp_path / "s.h5", farm(engine), zn([10.0, 20.0, 30.0], [0.0, 1e-3, 0.0]))
+    found = read(tmp_path / "s.h5", ALICE_ZN)
+    assert (found.total() > 0).tolist() == [True, False, True]
+    assert (summary.transported, summary.missed) == (2, 1)
+    assert found.provenance["missed_showers"] == "1"
+    assert found.cpu_seconds.tolist() == [0.5, 0.0, 0.5]  # type: ignore[union-attr]
+
+
+def test_material_upstream_empties_some_repeats(tmp_path: Path, engine: Path) -> None:
+    slab = Upstream(radiation_lengths=0.9)
+    prepared = zn([10.0], [0.0], repeats=400, upstream=slab)
+    summary = go(tmp_path / "s.h5", farm(engine), prepared)
+    assert summary.lost == pytest.approx(400 * (1 - np.exp(-0.7)), abs=40)
+    assert (read(tmp_path / "s.h5").total() == 0).sum() == summary.lost
+
+
+@pytest.mark.parametrize("energy", [1e-4, 2e5])
+def test_energies_outside_the_engine_are_refused(
+    tmp_path: Path, engine: Path, energy: float
+) -> None:
+    with pytest.raises(DataError, match=r"row 1.*outside the engine's range"):
+        go(tmp_path / "s.h5", farm(engine), zn([10.0, energy], [0.0, 0.0]))
+    assert not list(tmp_path.glob("*.h5*"))
+
+
+def test_more_photons_than_a_file_can_count_are_refused(tmp_path: Path) -> None:
+    request, _ = zn([10.0], [0.0])
+    shard = Shard.empty(1, ALICE_ZN.cells, 0)
+    shard.cells[0, 3] = 70_000
+    with pytest.raises(DataError, match="65535"):
+        assemble_one(request, shard, tmp_path / "s.h5")
+
+
+def assemble_one(request: Request, shard: Shard, out: Path) -> None:
+    parts = open_parts(out, request.fingerprint, 1, 1, resume=False, force=False)
+    parts.save(0, shard)
+    assemble(request, parts, out, overwrite=False)
+
+
+def test_damaged_parts_are_named(tmp_path: Path) -> None:
+    out = tmp_path / "s.h5"
+    parts = open_parts(out, "a", 4, 2, resume=False, force=False)
+    parts.path(0).write_bytes(b"no")
+    with pytest.raises(DataError, match="shard-000000"):
+        parts.load(0)
+    (parts.folder / "plan.json").write_text('{"format": "other"')
+    with pytest.raises(DataError, match="damaged"):
+        open_parts(out, "a", 4, 2, resume=True, force=False)
+
+
+def test_the_request_hash_sees_every_choice() -> None:
+    base = zn([10.0], [0.0])[0].fingerprint
+    others = [
+        zn([11.0], [0.0])[0],
+        zn([10.0], [0.0], repeats=2)[0],
+        zn([10.0], [0.0], seed=1)[0],
+        zn([10.0], [0.0], scoring="length")[0],
+        zn([10.0], [0.0], light_scale=0.2)[0],
+        zn([10.0], [0.0], upstream=Upstream(aperture_mm=3))[0],
+    ]
+    assert len({base, *(request.fingerprint for request in others)}) == 7
