@@ -15,6 +15,7 @@ from torch.nn.functional import leaky_relu
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
+from caloforge.networks.mlp import WIDTH, hidden_layers
 from caloforge.networks.scales import ConditionScale, ResponseScale
 
 
@@ -29,7 +30,7 @@ class CriticConfig(BaseModel):
     """Which critic is built; its sizes come from the detector."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["light", "reference"] = "light"
+    kind: Literal["light", "reference", "mlp"] = "light"
 
     def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
         """The critic for a detector, with its scaling inside."""
@@ -122,4 +123,24 @@ def authors_block(normalisation: nn.Module) -> tuple[nn.Module, ...]:
     return normalisation, nn.Dropout(0.2), nn.LeakyReLU(0.1)
 
 
-CRITICS: dict[str, type[nn.Module]] = {"light": LightCritic, "reference": ReferenceCritic}
+class MlpCritic(nn.Module):
+    """Cells and conditions through two dense layers of 64; the second one is the features."""
+
+    def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
+        super().__init__()
+        self.scale = ResponseScale(detector)
+        self.conditions = ConditionScale(detector, scaling)
+        self.features = hidden_layers(detector.cells + self.conditions.size)
+        self.logit = nn.Linear(WIDTH, 1)
+
+    def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
+        seen = torch.cat([self.scale.encode(showers), self.conditions(conditions)], dim=1)
+        features = self.features(seen)
+        return Verdict(self.logit(features)[:, 0], features)
+
+
+CRITICS: dict[str, type[nn.Module]] = {
+    "light": LightCritic,
+    "reference": ReferenceCritic,
+    "mlp": MlpCritic,
+}

@@ -21,6 +21,7 @@ from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector, Layer
 from caloforge.errors import UsageError
 from caloforge.networks.critics import authors_block
+from caloforge.networks.mlp import MlpBody
 from caloforge.networks.scales import ConditionScale
 
 
@@ -28,7 +29,7 @@ class GeneratorConfig(BaseModel):
     """Which generator is built; its sizes come from the detector."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["light", "reference", "o2"] = "light"
+    kind: Literal["light", "reference", "o2", "mlp"] = "light"
     latent: int = Field(default=10, ge=1)
     """Length of the latent vector; O2 draws 10."""
     features: Literal["features", "plain"] = "features"
@@ -226,4 +227,5 @@ GENERATORS: dict[str, Callable[[Detector, int], nn.Module]] = {
     "light": partial(TrunkBody, stream=PatchStream),
     "o2": partial(TrunkBody, stream=CosineStream),
     "reference": ReferenceBody,
+    "mlp": MlpBody,
 }

@@ -7,15 +7,36 @@ from typing import Any
 from pydantic import ValidationError
 
 from caloforge.errors import UsageError
-from caloforge.objectives.adversarial import Minimax, NonSaturating
+from caloforge.objectives.adversarial import Hinge, Minimax, NonSaturating, Wasserstein
+from caloforge.objectives.contrast import LatentContrast
 from caloforge.objectives.core import NonFinite, Objective, Round, Rows, Term
-from caloforge.objectives.diversity import ModeSeeking, SelectiveDiversity
-from caloforge.objectives.penalties import R1
+from caloforge.objectives.diversity import (
+    BalancedDiversity,
+    DiversitySensitive,
+    LogRatio,
+    ModeSeeking,
+    SelectiveDiversity,
+)
+from caloforge.objectives.penalties import R1, GradientPenalty
 from caloforge.objectives.score import EnergyScore
 
 TERMS: dict[str, type[Term]] = {
     term.__name__: term
-    for term in (EnergyScore, Minimax, ModeSeeking, NonSaturating, R1, SelectiveDiversity)
+    for term in (
+        BalancedDiversity,
+        DiversitySensitive,
+        EnergyScore,
+        GradientPenalty,
+        Hinge,
+        LatentContrast,
+        LogRatio,
+        Minimax,
+        ModeSeeking,
+        NonSaturating,
+        R1,
+        SelectiveDiversity,
+        Wasserstein,
+    )
 }
 
 
@@ -56,7 +77,13 @@ def _weighed(name: str, fields: Mapping[str, Any]) -> tuple[float, Term]:
 __all__ = [
     "R1",
     "TERMS",
+    "BalancedDiversity",
+    "DiversitySensitive",
     "EnergyScore",
+    "GradientPenalty",
+    "Hinge",
+    "LatentContrast",
+    "LogRatio",
     "Minimax",
     "ModeSeeking",
     "NonFinite",
@@ -66,4 +93,5 @@ __all__ = [
     "Rows",
     "SelectiveDiversity",
     "Term",
+    "Wasserstein",
 ]

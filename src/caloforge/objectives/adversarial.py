@@ -4,7 +4,7 @@ Shapes: N rows.
 """
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 from caloforge.objectives.core import Round, Term
 
@@ -35,3 +35,34 @@ class NonSaturating(Minimax):
     def generator(self, play: Round) -> Tensor:
         """-log D(G).  (N,)"""
         return softplus(-play.on_fake.logit)
+
+
+class Wasserstein(Term):
+    r"""The critic estimates a Wasserstein-1 distance, the generator shortens it.  (N,)
+
+    .. math:: \min_G \max_{f \in \mathrm{Lip}_1} f(x, c) - f(G(z, c), c)
+
+    Reference: Arjovsky et al., arXiv:1701.07875, Eq. (2). The critic must be kept near
+    Lipschitz 1 by another term (``GradientPenalty``), else its logits run away.
+    """
+
+    def generator(self, play: Round) -> Tensor:
+        """-f(G).  (N,)"""
+        return -play.on_fake.logit
+
+    def critic(self, play: Round) -> Tensor:
+        """f(G) - f(x).  (N,)"""
+        return play.on_fake.logit - play.on_real.logit
+
+
+class Hinge(Wasserstein):
+    r"""The same generator; the critic stops where a row is right by a margin of 1.  (N,)
+
+    .. math:: \max(0, 1 - f(x, c)) + \max(0, 1 + f(G(z, c), c))
+
+    Reference: Lim and Ye, arXiv:1705.02894, section 3; Miyato et al., arXiv:1802.05957, Eq. (16).
+    """
+
+    def critic(self, play: Round) -> Tensor:
+        """Missing margin of real and fake.  (N,)"""
+        return relu(1 - play.on_real.logit) + relu(1 + play.on_fake.logit)

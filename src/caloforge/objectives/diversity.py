@@ -1,10 +1,11 @@
 """Terms that keep the generator from giving one shower per condition.
 
-Shapes: N rows, K cells, Z latents, F critic features.
+Shapes: N rows, K cells, M numbers of a row, Z latents, F critic features.
 """
 
 from typing import ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -16,7 +17,28 @@ def l1(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).abs().flatten(1).mean(dim=1)
 
 
-class ModeSeeking(Term):
+class Distance(Term):
+    """What these terms share: how far two showers of one condition are apart."""
+
+    space: Literal["pixels", "features"] = "features"
+    """Cells on the network scale, or the critic's penultimate layer."""
+    epsilon: float = Field(default=1e-5, gt=0)
+    """Added to a distance that is divided by, or whose logarithm is taken."""
+
+    def between_fakes(self, play: Round) -> Tensor:
+        """Distance of the two fakes of a row.  (N,)"""
+        if self.space == "features":
+            return l1(play.on_fake.features, play.on_fake2.features)
+        return l1(play.encode(play.fake), play.encode(play.fake2))
+
+    def between_reals(self, play: Round) -> Tensor:
+        """Distance of the real shower of a row and its twin.  (N,)"""
+        if self.space == "features":
+            return l1(play.on_real.features, play.on_twin.features).detach()
+        return l1(play.encode(play.rows.real), play.encode(play.twin))
+
+
+class ModeSeeking(Distance):
     r"""Inverse of how far showers move when the latent moves.  (N,)
 
     .. math:: d_z(z_1, z_2) / (d_I(G(c, z_1), G(c, z_2)) + \epsilon)
@@ -28,20 +50,15 @@ class ModeSeeking(Term):
 
     space: Literal["pixels", "features"] = "pixels"
     average: Literal["condition", "pair"] = "condition"
-    epsilon: float = Field(default=1e-5, gt=0)
 
     def generator(self, play: Round) -> Tensor:
         """Distance of latents over distance of showers.  (N,)"""
-        latents, showers = l1(play.z1, play.z2), self.distance(play)
-        if self.average == "condition":
-            latents, showers = play.condition_mean(latents), play.condition_mean(showers)
-        return latents / (showers + self.epsilon)
+        latents = self.averaged(play, l1(play.z1, play.z2))
+        return latents / (self.averaged(play, self.between_fakes(play)) + self.epsilon)
 
-    def distance(self, play: Round) -> Tensor:
-        """Distance of the two fakes of a row, in pixels or critic features.  (N,)"""
-        if self.space == "features":
-            return l1(play.on_fake.features, play.on_fake2.features)
-        return l1(play.encode(play.fake), play.encode(play.fake2))
+    def averaged(self, play: Round, distances: Tensor) -> Tensor:
+        """Distances as they are, or their means over the rows of a particle.  (N,) -> (N,)"""
+        return play.condition_mean(distances) if self.average == "condition" else distances
 
 
 class SelectiveDiversity(ModeSeeking):
@@ -58,3 +75,65 @@ class SelectiveDiversity(ModeSeeking):
     def generator(self, play: Round) -> Tensor:
         """The weighted ratio; exactly 0 for a particle of the lowest spread.  (N,)"""
         return play.spread * super().generator(play)
+
+
+class BalancedDiversity(ModeSeeking):
+    r"""Mode seeking where fakes differ less than real showers do, the opposite where more.  (N,)
+
+    .. math:: \tanh(d_I(x, x') - d_I(G(c, z_1), G(c, z_2))) \,
+        d_z(z_1, z_2) / (d_I(G(c, z_1), G(c, z_2)) + \epsilon)
+
+    Reference: DivBal-GAN (diversity balance on the ALICE ZDC); x, x' two real showers of c,
+    distances in the critic's penultimate layer. With the gradient through tanh the term falls
+    without end as fakes spread, wherever distances are small (docs/choices.md, "no gradient
+    through tanh"): the sign is taken as a constant, ``balance="literal"`` is the other reading.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"twin"})
+    space: Literal["pixels", "features"] = "features"
+    balance: Literal["detached", "literal"] = "detached"
+
+    def generator(self, play: Round) -> Tensor:
+        """The balanced ratio.  (N,)"""
+        missing = self.averaged(play, self.between_reals(play) - self.between_fakes(play))
+        sign = torch.tanh(missing)
+        sign = sign.detach() if self.balance == "detached" else sign
+        return sign * super().generator(play)
+
+
+class DiversitySensitive(Distance):
+    r"""How far showers move per distance of latents, up to a bound.  (N,)
+
+    .. math:: -\min(d_I(G(c, z_1), G(c, z_2)) / d_z(z_1, z_2), \tau)
+
+    Reference: DS-GAN, arXiv:1901.09024, Eq. (2). Nothing is inverted, so pairs are taken as they
+    come; ``bound`` (the paper's tau) must be near the answer for the term to stop there.
+    """
+
+    space: Literal["pixels", "features"] = "pixels"
+    bound: float = Field(default=0.1, gt=0)
+
+    def generator(self, play: Round) -> Tensor:
+        """Minus the bounded ratio.  (N,)"""
+        ratio = self.between_fakes(play) / (l1(play.z1, play.z2) + self.epsilon)
+        return -ratio.clamp(max=self.bound)
+
+
+class LogRatio(Distance):
+    r"""Squared logarithm of how many times wider fakes spread than real showers do.  (N,)
+
+    .. math:: \left( \log \frac{\overline{d_I}(G(c, z_1), G(c, z_2)) + \epsilon}
+        {\overline{d_I}(x, x') + \epsilon} \right)^2
+
+    Ours (docs/methods.md). Means over the rows of a particle come first and in equal numbers on
+    both sides, so that the bias of a logarithm of a mean cancels. No scale: twice too wide costs
+    what twice too narrow does, for any unit and any spread; 0 only where both agree.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"twin"})
+
+    def generator(self, play: Round) -> Tensor:
+        """The same for all rows of a particle.  (N,)"""
+        fakes = play.condition_mean(self.between_fakes(play)) + self.epsilon
+        reals = play.condition_mean(self.between_reals(play)) + self.epsilon
+        return (fakes / reals).log().square()

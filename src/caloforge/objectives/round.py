@@ -109,12 +109,12 @@ class Round:
         Where the recipe draws counts these are drawn ones, as ``generate`` writes them; the
         gradient is that of the expected counts.
         """
-        return self._generate(self.z1)
+        return self.generate(self.z1)
 
     @cached_property
     def fake2(self) -> Tensor:
         """Generated showers of the same rows from the other latents.  (N, K)"""
-        return self._generate(self.z2)
+        return self.generate(self.z2)
 
     @cached_property
     def on_real(self) -> Verdict:
@@ -163,7 +163,8 @@ class Round:
         size = (len(self.rows.real), self.latent_size)
         return torch.randn(size, generator=self._random, device=self.rows.real.device)
 
-    def _generate(self, latent: Tensor) -> Tensor:
+    def generate(self, latent: Tensor) -> Tensor:
+        """Showers of these latents for the conditions of the rows, drawn.  (N, Z) -> (N, K)"""
         trains = self.player == "generator"
         with nullcontext() if trains else torch.no_grad():
             rates: Tensor = self._pass("generator", latent, self.rows.conditions)
@@ -180,7 +181,7 @@ class Round:
         network = self.networks[name]
         device = inputs[0].device
         with (
-            same_dropout(self._dropout_seed, device),
+            same_dropout(network, self._dropout_seed, device),
             running_statistics(network, update=updates),
             torch.autocast(device.type, self._precision, enabled=self._precision != torch.float32),
         ):

@@ -26,8 +26,11 @@ def belongs_to(network: str, player: Player) -> bool:
 
 
 @contextmanager
-def same_dropout(seed: int, device: torch.device) -> Iterator[None]:
-    """Random state of dropout fixed inside, untouched outside."""
+def same_dropout(network: nn.Module, seed: int, device: torch.device) -> Iterator[None]:
+    """Random state of dropout fixed inside, untouched outside; free for a network without it."""
+    if not any(isinstance(m, nn.modules.dropout._DropoutNd) for m in network.modules()):
+        yield
+        return
     others = [device] if device.type != "cpu" else []
     with torch.random.fork_rng(devices=others, device_type=device.type):
         torch.manual_seed(seed)

@@ -1,0 +1,1 @@
+"""What the papers claim, repeated: one file or folder a claim."""
