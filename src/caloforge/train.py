@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from caloforge import checkpoint
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated
 from caloforge.files import sha256_of
@@ -54,18 +53,15 @@ def train(
             device=team.device.type,
             precision=str(precision_of(recipe.training.precision, team.device)),
         )
-        material = divide(file, recipe.data)
-        run = prepare(recipe, material, RunFolder(out), team, reporter)
-        if resume:
-            RunFolder.reopen(out, recipe, facts)
-            run.restore(checkpoint.load(run.folder.checkpoint))
-        elif team.leads:
-            RunFolder.create(out, recipe, facts, overwrite=overwrite)
-        team.wait()
-        if not resume:
-            run.save()
+        folder = RunFolder(out)
+        changed = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
+        run = prepare(recipe, divide(file, recipe.data), folder, team, reporter)
+        run.reporter.say(size_line(run.batches, run.material))
+        if changed:
+            run.reporter.warn(f"resuming with {changed}: not bit for bit the same run")
+        run.resume() if resume else run.begin(facts)
         play_out(run)
-        return run.folder
+        return folder
 
 
 def prepare(
@@ -73,9 +69,6 @@ def prepare(
 ) -> Run:
     """A run at step 0; nothing is written yet."""
     game = build_game(recipe, material.scaling(recipe), team)
-    batches = material.batches(recipe, team)
-    if team.leads:
-        reporter.say(size_line(batches, material))
     return Run(
         recipe=recipe,
         material=material,
@@ -83,7 +76,7 @@ def prepare(
         team=team,
         reporter=reporter if team.leads else SILENT,
         game=game,
-        batches=batches,
+        batches=material.batches(recipe, team),
         average=Average(game.networks["generator"], recipe.training.average),
         validation=Validation.of(material.validation, game.latent_size, game.sampling, recipe.seed),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import DataError, UsageError
-from caloforge.files import new_folder, remove_unfinished, write_aside
+from caloforge.files import new_folder, write_aside
 from caloforge.recipe import Recipe
 from caloforge.simulator import CARD
 from caloforge.training import metrics
@@ -59,40 +59,46 @@ class RunFolder:
         kept = {key: last.get(key) for key in ("step", "best_score", "best_step", "cpu_seconds")}
         return {"run": str(self.path)} | kept
 
-    @classmethod
-    def create(
-        cls, path: Path, recipe: Recipe, circumstances: Mapping[str, Any], *, overwrite: bool
-    ) -> RunFolder:
-        """A folder with a recipe and nothing else of ours; UsageError if there is something."""
-        folder = cls(new_folder(path, overwrite=overwrite))
-        # An old checkpoint under a new recipe could be resumed: it goes first.
-        folder.checkpoint.unlink(missing_ok=True)
-        folder.metrics.unlink(missing_ok=True)
-        if (folder.simulator / CARD).is_file():
-            shutil.rmtree(folder.simulator)
-        record = json.loads(recipe.to_json()) | {"run": dict(circumstances)}
-        with write_aside(folder.recipe, overwrite=True) as part:
-            part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        return folder
+    def check_free(self, overwrite: bool) -> str:
+        """Raise UsageError when the folder holds something that may not be replaced."""
+        if self.path.exists() and not (self.path.is_dir() and overwrite):
+            new_folder(self.path, overwrite=overwrite)
+        return ""
 
-    @classmethod
-    def reopen(cls, path: Path, recipe: Recipe, circumstances: Mapping[str, Any]) -> RunFolder:
-        """The folder of a run that goes on, with the same recipe and the same data.
+    def check_same(self, recipe: Recipe, facts: Mapping[str, Any]) -> str:
+        """What differs from the run that is to go on, in words, where it may differ.
 
         Raises UsageError when there is nothing to resume or the recipe is another one, DataError
         when the data are.
         """
-        folder = cls(path)
-        if not folder.checkpoint.is_file():
-            raise UsageError(f"{path} has no checkpoint.pt to resume; train without --resume")
-        record = folder.record()
+        if not self.checkpoint.is_file():
+            raise UsageError(f"{self.path} has no checkpoint.pt to resume; train without --resume")
+        record = self.record()
         if different := _difference(json.loads(recipe.to_json()), record):
-            raise UsageError(f"{folder.recipe}: another recipe, {different}; resume it as it was")
-        then, now = record.get("run", {}).get("data", {}), circumstances["data"]
-        if then.get("sha256") != now["sha256"]:
-            raise DataError(f"{now['path']} is not what {path} was trained on ({then.get('path')})")
-        remove_unfinished(path)
-        return folder
+            raise UsageError(f"{self.recipe}: another recipe, {different}; resume it as it was")
+        then = record.get("run", {})
+        data, before = facts["data"], then.get("data", {})
+        if before.get("sha256") != data["sha256"]:
+            raise DataError(
+                f"{data['path']} is not what {self.path} was trained on ({before.get('path')})"
+            )
+        return ", ".join(
+            f"{name} {facts[name]} (was {then.get(name)})"
+            for name in ("torch", "threads", "device", "precision")
+            if facts[name] != then.get(name)
+        )
+
+    def create(self, recipe: Recipe, facts: Mapping[str, Any], *, overwrite: bool) -> None:
+        """Leave a recipe here, and nothing else of an older run."""
+        new_folder(self.path, overwrite=overwrite)
+        # An old checkpoint under a new recipe could be resumed: it goes first.
+        self.checkpoint.unlink(missing_ok=True)
+        self.metrics.unlink(missing_ok=True)
+        if (self.simulator / CARD).is_file():
+            shutil.rmtree(self.simulator)
+        record = json.loads(recipe.to_json()) | {"run": dict(facts)}
+        with write_aside(self.recipe, overwrite=True) as part:
+            part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     def record(self) -> dict[str, Any]:
         """What ``recipe.json`` holds; DataError when it is no JSON document."""

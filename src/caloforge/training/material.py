@@ -110,7 +110,7 @@ def _runs(index: NDArray[Any]) -> list[tuple[int, int]]:
 
 def size_line(batches: Batches, material: Material) -> str:
     """What is trained on, for the log."""
-    left = f", {batches.left_out} particles left out (single showers)" if batches.left_out else ""
+    left = f" ({batches.left_out} left out: single showers)" if batches.left_out else ""
     pairs = batches.generated_pairs_per_particle
     return (
         f"training on {len(material.train) - batches.left_out} particles{left}, "

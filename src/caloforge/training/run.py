@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from caloforge import checkpoint
 from caloforge.data.batches import Batch, Batches
 from caloforge.errors import DataError, UsageError
 from caloforge.export.onnx import export_simulator
+from caloforge.files import remove_unfinished
 from caloforge.objectives import NonFinite
 from caloforge.recipe import Recipe
 from caloforge.reporter import Reporter
@@ -42,6 +43,22 @@ class Run:
     step: int = 0
     saved: int = -1
     """Step of the last checkpoint."""
+
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """A fresh folder, with a checkpoint of step 0."""
+        if self.team.leads:
+            # Whether it may be replaced was checked before the showers were read.
+            self.folder.create(self.recipe, facts, overwrite=True)
+        self.team.wait()
+        self.save()
+
+    def resume(self) -> None:
+        """Go back to where the last checkpoint was written, the lines of metrics included."""
+        self.restore(checkpoint.load(self.folder.checkpoint))
+        self.team.wait()
+        if self.team.leads:
+            remove_unfinished(self.folder.path)
+            metrics.truncate(self.folder.metrics, self.step)
 
     def play(self, stream: Iterator[Batch]) -> metrics.Parts:
         """One step."""
@@ -110,7 +127,7 @@ class Run:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to where a checkpoint was written, the lines of metrics included."""
+        """Take all that ``state`` and ``save`` put into a checkpoint."""
         if len(state["random"]) != self.team.world:
             raise UsageError(f"{self.folder.path} was trained by {len(state['random'])} processes")
         try:
@@ -126,8 +143,6 @@ class Run:
             raise DataError(f"{self.folder.checkpoint}: does not fit the recipe: {flaw}") from error
         self.game.random.set_state(state["random"][self.team.rank])
         self.step = self.saved = int(state["step"])
-        if self.team.leads:
-            metrics.truncate(self.folder.metrics, self.step)
 
     def write_simulator(self) -> None:
         """The best generator as simulator/, if any was scored."""

@@ -1,0 +1,362 @@
+"""What a run leaves, what decides it, and what stops it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from caloforge.data.showers import ShowerFile
+from caloforge.errors import DataError, UsageError
+from caloforge.objectives import NonFinite
+from caloforge.recipe import Recipe
+from caloforge.recipes import RECIPES
+from caloforge.simulator import Simulator
+from caloforge.train import train
+from caloforge.training.game import Game, batches_of_step, build_game
+from caloforge.training.material import divide, size_line
+from caloforge.training.team import Team
+from small_run import metrics_of, same, set_options, small_recipe, state_of
+
+Cli = Callable[..., tuple[int, str, str]]
+ALONE = Team(torch.device("cpu"))
+
+
+def test_run_folder_holds_what_it_should(straight: Path, showers: Path) -> None:
+    names = sorted(path.name for path in straight.iterdir())
+    assert names == ["checkpoint.pt", "metrics.jsonl", "recipe.json", "simulator"]
+    record = json.loads((straight / "recipe.json").read_text())
+    assert Recipe.from_json((straight / "recipe.json").read_text()) == small_recipe()
+    run = record["run"]
+    assert run["data"]["path"] == str(showers)
+    assert len(run["data"]["sha256"]) == 64
+    assert run["torch"].startswith("2.")
+    assert (run["threads"], run["processes"], run["device"]) == (1, 1, "cpu")
+
+
+def test_metrics_tell_losses_score_rate_and_time(straight: Path) -> None:
+    lines = [json.loads(line) for line in (straight / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [4, 8, 12]
+    for line in lines:
+        assert set(line["losses"]) == {"critic", "generator"}
+        assert set(line["losses"]["generator"]) == {"NonSaturating", "SelectiveDiversity"}
+        assert line["cpu_seconds"] > 0
+        assert line["seconds"] > 0
+        assert line["best_score"] == min(one["score"] for one in lines[: lines.index(line) + 1])
+    # Two thousandths, from the middle of the run on linearly to nothing: step 12 is 1 / 6 of it.
+    rates = [line["learning_rate"]["generator"] for line in lines]
+    assert rates == pytest.approx([2e-3, 2e-3 * 5 / 6, 2e-3 / 6])
+
+
+def test_same_seed_same_run(straight: Path, showers: Path, tmp_path: Path) -> None:
+    again = train(small_recipe(), showers, tmp_path / "again", threads=1).path
+    assert same(state_of(again), state_of(straight))
+    assert metrics_of(again) == metrics_of(straight)
+
+
+def test_the_simulator_is_the_best_generator(straight: Path) -> None:
+    state = state_of(straight)
+    assert state["best"]["step"] == min(metrics_of(straight), key=lambda one: one["score"])["step"]
+    with ShowerFile(
+        Path(json.loads((straight / "recipe.json").read_text())["run"]["data"]["path"])
+    ) as file:
+        material = divide(file, small_recipe().data)
+    game = build_game(small_recipe(), material.scaling(small_recipe()), ALONE)
+    generator = game.networks["generator"].eval()
+    generator.load_state_dict(state["best"]["weights"])
+    simulator = Simulator.load(straight / "simulator")
+    latents = np.random.default_rng(0).standard_normal((5, 10), dtype=np.float32)
+    known = material.conditions[:5].astype(np.float32)
+    with torch.no_grad():
+        wanted = generator(torch.from_numpy(latents), torch.from_numpy(known)).numpy()
+    np.testing.assert_allclose(simulator.expected(latents, known), wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_checkpoint_holds_tensors_and_plain_data(straight: Path) -> None:
+    allowed = (torch.Tensor, dict, list, tuple, str, int, float, bool, type(None))
+
+    def check(value: Any) -> None:
+        assert type(value) in allowed
+        children = value.values() if isinstance(value, dict) else value
+        for child in children if isinstance(value, dict | list | tuple) else ():
+            check(child)
+
+    state = state_of(straight)
+    assert (state["format"], state["version"]) == ("caloforge-checkpoint", 1)
+    check(state)
+
+
+def test_score_alone_trains_no_critic(showers: Path) -> None:
+    recipe = small_recipe(name="calibrated")
+    with ShowerFile(showers) as file:
+        material = divide(file, recipe.data)
+        game = build_game(recipe, material.scaling(recipe), ALONE)
+        parts = game.step(material.batches(recipe, ALONE).iterate(), 0)
+    assert set(game.networks) == set(game.optimisers) == {"generator"}
+    assert set(parts) == {"generator"}
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_plays_three_steps(name: str, showers: Path) -> None:
+    recipe = small_recipe(name=name)
+    with ShowerFile(showers) as file:
+        material = divide(file, recipe.data)
+        game = build_game(recipe, material.scaling(recipe), ALONE)
+        stream = material.batches(recipe, ALONE).iterate()
+        before = [p.detach().clone() for p in game.networks["generator"].parameters()]
+        for step in range(3):
+            parts = game.step(stream, step)
+    assert all(np.isfinite(v) for terms in parts.values() for v in terms.values())
+    after = game.networks["generator"].parameters()
+    assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_each_round_of_the_critic_has_a_batch_of_its_own(showers: Path) -> None:
+    recipe = small_recipe("training.critic_steps=3")
+    assert batches_of_step(recipe) == 3
+    assert batches_of_step(small_recipe(name="calibrated")) == 1
+    with ShowerFile(showers) as file:
+        material = divide(file, recipe.data)
+        game = build_game(recipe, material.scaling(recipe), ALONE)
+        stream = material.batches(recipe, ALONE).iterate()
+        game.step(stream, 0)
+        wanted = material.batches(recipe, ALONE).at(3)
+        assert np.array_equal(next(stream).real, wanted.real)
+
+
+def test_learning_uses_training_particles_only(showers: Path) -> None:
+    recipe = small_recipe()
+    with ShowerFile(showers) as file:
+        material = divide(file, recipe.data)
+        batches = material.batches(recipe, ALONE)
+        served = {int(p) for step in range(30) for p in np.unique(batches.at(step).particle)}
+        chosen = set(material.validation.particle.tolist())
+        assert served <= set(material.train.tolist())
+        assert not served & chosen
+        # Of forty particles four choose the best, four are for the test and appear nowhere.
+        assert (len(material.train), len(chosen)) == (32, 4)
+        train_rows = np.isin(file.particle, material.train)
+        assert np.array_equal(material.conditions, file.conditions[train_rows])
+
+
+def test_file_larger_than_the_buffer_is_streamed(showers: Path) -> None:
+    small, large = small_recipe("data.buffer_rows=64"), small_recipe()
+    with ShowerFile(showers) as file:
+        streamed, held = divide(file, small.data), divide(file, large.data)
+        assert streamed.source is file
+        assert np.array_equal(streamed.validation.cells, held.validation.cells)
+        assert np.array_equal(streamed.conditions, held.conditions)
+        assert streamed.batches(small, ALONE).at(0).real.shape == (12, 1936)
+
+
+def test_split_by_row_leaks_and_must_fit_memory(showers: Path) -> None:
+    with ShowerFile(showers) as file:
+        material = divide(file, small_recipe("data.split=row").data)
+        assert set(material.validation.particle.tolist()) & set(material.train.tolist())
+        with pytest.raises(UsageError, match=r"data\.buffer_rows"):
+            divide(file, small_recipe("data.split=row", "data.buffer_rows=64").data)
+
+
+def test_log_tells_pairs_particles_and_rows(showers: Path) -> None:
+    recipe = small_recipe("data.particles=16", "data.repeats=8")
+    with ShowerFile(showers) as file:
+        material = divide(file, recipe.data)
+        batches = material.batches(recipe, ALONE)
+        line = size_line(batches, material)
+    assert batches.generated_pairs_per_particle >= 4
+    assert "28 generated pairs per particle" in line
+    assert "32 particles" in line
+    assert f"{len(material.conditions)} showers" in line
+
+
+def test_single_showers_are_left_out_and_counted(showers: Path) -> None:
+    recipe = small_recipe()
+    with ShowerFile(showers) as file:
+        whole = file.rows(0, len(file))
+        keep = np.ones(len(file), dtype=bool)
+        first = divide(file, recipe.data).train[0]
+        keep[np.flatnonzero(file.particle == first)[1:]] = False
+        material = replace(divide(file, recipe.data), source=whole.rows(keep))
+        batches = material.batches(recipe, ALONE)
+    assert "31 particles (1 left out: single showers)" in size_line(batches, material)
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("term", "term NonSaturating is nan: training stopped in step 7"),
+        (
+            "gradient",
+            "the gradient of the generator is NaN or infinite: training stopped in step 7",
+        ),
+    ],
+)
+def test_infinity_stops_the_run_and_keeps_the_checkpoint(
+    where: str, told: str, showers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, play = Game.step, Game.play
+
+    def poisoned(self: Game, batches: Any, number: int) -> Any:
+        if number == 6:
+            monkeypatch.setattr(Game, "play", bad_term if where == "term" else bad_gradient)
+        return step(self, batches, number)
+
+    def bad_term(self: Game, player: Any, rows: Any, number: int) -> Any:
+        with torch.no_grad():
+            self.networks["critic"].logit.bias.fill_(float("nan"))
+        return play(self, player, rows, number)
+
+    def bad_gradient(self: Game, player: Any, rows: Any, number: int) -> Any:
+        parameter = next(self.networks["generator"].parameters())
+        parameter.register_hook(lambda gradient: gradient * float("inf"))
+        return play(self, player, rows, number)
+
+    monkeypatch.setattr(Game, "step", poisoned)
+    with pytest.raises(NonFinite) as caught:
+        train(small_recipe(), showers, tmp_path / "run", threads=1)
+    assert str(caught.value) == f"{told}; {tmp_path / 'run' / 'checkpoint.pt'} holds step 5"
+    state = state_of(tmp_path / "run")
+    assert state["step"] == 5
+    assert all(torch.isfinite(v).all() for v in state["networks"]["generator"].values())
+
+
+def test_existing_output_is_refused_or_replaced(
+    straight: Path, showers: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    (out / "checkpoint.pt").write_bytes(b"old")
+    with pytest.raises(UsageError, match="exists already"):
+        train(small_recipe(), showers, out)
+    assert (out / "checkpoint.pt").read_bytes() == b"old"
+    train(small_recipe("training.steps=1"), showers, out, overwrite=True, threads=1)
+    assert state_of(out)["step"] == 1
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_resuming_with_other_threads_is_warned(
+    showers: Path, tmp_path: Path, caloforge: Cli
+) -> None:
+    out = tmp_path / "run"
+    train(small_recipe("training.steps=1"), showers, out, threads=1)
+    path = out / "recipe.json"
+    path.write_text(path.read_text().replace('"threads": 1', '"threads": 8'))
+    options = ["--resume", "--out", out, "--threads", 1, "--device", "cpu", "-q"]
+    code, _, log = caloforge("train", path, *options)
+    assert code == 0
+    assert log == "warning: resuming with threads 1 (was 8): not bit for bit the same run\n"
+
+
+def test_showers_of_another_detector_are_refused(showers: Path, tmp_path: Path) -> None:
+    recipe = small_recipe("detector=alice_zp")
+    with pytest.raises(DataError, match="holds showers of alice_zn, but alice_zp"):
+        train(recipe, showers, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_command_trains(showers: Path, tmp_path: Path, caloforge: Cli) -> None:
+    out = tmp_path / "run"
+    options = ["--data", showers, "--out", out, "--threads", 1, "--json", *set_options()]
+    code, shown, log = caloforge("train", "sdi-gan", "--device", "cpu", *options)
+    assert code == 0
+    result = json.loads(shown)
+    assert result["run"] == str(out)
+    assert result["best_score"] == metrics_of(out)[-1]["best_score"]
+    assert "28 generated" not in log
+    assert "6 generated pairs per particle" in log
+    code, shown, _ = caloforge("train", str(out), "--resume", "--out", out, "--device", "cpu", "-q")
+    assert code == 0
+    assert f"{out}: best validation score" in shown
+
+
+def test_dry_run_prints_the_recipe_and_writes_nothing(tmp_path: Path, caloforge: Cli) -> None:
+    out = tmp_path / "run"
+    options = ["--dry-run", "--out", out, "--seed", 5, "--set", "training.steps=7"]
+    code, shown, _ = caloforge("train", "dcgan", *options)
+    assert code == 0
+    recipe = Recipe.from_json(shown)
+    assert (recipe.name, recipe.seed, recipe.training.steps) == ("dcgan", 5, 7)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["no-gan"], 2, "no recipe no-gan; there are"),
+        (["none.json"], 2, "none.json: there is no such recipe file"),
+        (["dcgan", "--set", "training.step=3"], 2, "training has no step; valid: average"),
+        (["dcgan", "--detector", "alice_zq"], 2, "alice_zq"),
+        (["dcgan", "--data", "none.h5", "--out", "x"], 3, "none.h5"),
+        (["dcgan", "--resume", "--out", "none"], 2, "no checkpoint.pt to resume"),
+        (["dcgan", "--device", "tpu", "--out", "x"], 2, "no device tpu"),
+        (["dcgan", "--out", "x", "--set", "data.test=0.95"], 2, "nothing is left to train"),
+    ],
+)
+def test_bad_command_is_one_line(
+    arguments: list[str],
+    code: int,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caloforge: Cli,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found, shown, log = caloforge("train", *arguments)
+    assert found == code
+    assert shown == ""
+    assert told in log
+    assert log.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_checkpoint_is_one_line(showers: Path, straight: Path, tmp_path: Path) -> None:
+    import shutil
+
+    out = tmp_path / "run"
+    shutil.copytree(straight, out)
+    for state, told in [
+        ({"format": "caloforge-checkpoint", "version": 2}, "version 2, this caloforge reads 1"),
+        ({"format": "other"}, "not a caloforge-checkpoint file"),
+        ({"step": torch.zeros(1)}, "not a caloforge-checkpoint file"),
+    ]:
+        torch.save(state, out / "checkpoint.pt")
+        with pytest.raises(DataError, match=told):
+            train(small_recipe(), showers, out, resume=True)
+    whole = state_of(straight) | {"clock": {"seconds": 0.0, "cpu_seconds": 0.0}}
+    torch.save(whole | {"networks": {}}, out / "checkpoint.pt")
+    with pytest.raises(DataError, match="does not fit the recipe"):
+        train(small_recipe(), showers, out, resume=True)
+    (out / "checkpoint.pt").write_bytes(b"no archive at all")
+    with pytest.raises(DataError, match="not a caloforge-checkpoint file") as caught:
+        train(small_recipe(), showers, out, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+class Touch:
+    """What a pickle would run when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_loading_executes_nothing(showers: Path, straight: Path, tmp_path: Path) -> None:
+    import shutil
+
+    out = tmp_path / "run"
+    shutil.copytree(straight, out)
+    torch.save(
+        {"format": "caloforge-checkpoint", "evil": Touch(tmp_path / "owned")}, out / "checkpoint.pt"
+    )
+    with pytest.raises(DataError, match="not a caloforge-checkpoint file"):
+        train(small_recipe(), showers, out, resume=True)
+    assert not (tmp_path / "owned").exists()
