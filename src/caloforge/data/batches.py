@@ -59,6 +59,7 @@ class Batches:
 
     Raises DataError when no particle has what is needed, UsageError for an unknown need. A
     particle with fewer rows than ``repeats`` is cycled; one with more gives a random choice.
+    ``left_out`` counts the particles without what is needed, which are never served.
     """
 
     def __init__(
@@ -79,8 +80,7 @@ class Batches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        if unknown := needs - set(NEEDS):
-            raise UsageError(f"no derived column {sorted(unknown)[0]}; there are {list(NEEDS)}")
+        _check_known(needs)
         self.detector = source.detector
         self.particles, self.repeats, self.needs = particles, repeats, needs
         self._seed, self._rank = seed, rank
@@ -91,7 +91,6 @@ class Batches:
             spreads = spread(source, scale=spread_scale, relative=spread_relative, groups=groups)
         usable = _usable(groups, spreads, needs)
         self.left_out = len(groups) - len(usable)
-        """Particles without what is needed; they are never served."""
         self._groups = groups.take(usable)
         self.spread_bounds = spread_bounds
         if "spread" in needs:
@@ -198,6 +197,11 @@ class Batches:
         found = peak_of_cells(self.detector, real)
         middle = (np.array(self.detector.layers[0].shape) - 1) / 2
         return np.where(np.isnan(found), middle, found).astype(np.float32)
+
+
+def _check_known(needs: frozenset[str]) -> None:
+    if unknown := needs - set(NEEDS):
+        raise UsageError(f"no derived column {sorted(unknown)[0]}; there are {list(NEEDS)}")
 
 
 def _usable(
