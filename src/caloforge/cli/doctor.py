@@ -66,6 +66,7 @@ def examination() -> dict[str, Any]:
         **hardware(),
         "packages": packages,
         "engines": {name: packages[name] for name in USES},
+        "transport": transport_tables(),
         "gpus": gpus(),
         "samples": samples(),
         "simulators": simulators(),
@@ -91,6 +92,13 @@ def hardware() -> dict[str, Any]:
         "usable_cores": len(affinity(0)) if affinity else os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
+
+
+def transport_tables() -> str:
+    """Which data tables Geant4 would read here: official ones or formula stand-ins."""
+    from caloforge.transport.tables import doctor
+
+    return doctor()["tables"]
 
 
 def gpus() -> list[str]:
@@ -134,6 +142,7 @@ def as_table(record: dict[str, Any]) -> Table:
     table.add_row("cores", f"{record['usable_cores']} of {record['cores']} usable")
     table.add_row("threads", f"OMP_NUM_THREADS={record['threads'] or 'not set'}")
     table.add_row("GPUs", ", ".join(record["gpus"]) or "none that torch can use")
+    table.add_row("transport", record["transport"])
     for name, found in record["packages"].items():
         purpose = f"  for {USES[name]}" if name in USES else ""
         table.add_row(name, f"{found or advice(name)}{purpose}")

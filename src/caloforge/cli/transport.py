@@ -88,7 +88,7 @@ def command(
     """
     from caloforge.detectors import detector_of_name
     from caloforge.transport import Farm, Upstream, prepare, transport
-    from caloforge.transport.prepare import choose_particles, read_geometry
+    from caloforge.transport.preparation import choose_particles, read_geometry
 
     reporter = reporter_of(quiet, json)
     described = detector_of_name(detector)

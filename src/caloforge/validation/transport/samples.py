@@ -16,8 +16,8 @@ from caloforge.data.showers import ShowerFile, read
 from caloforge.detector import Detector
 from caloforge.transport.particles import Particles
 from caloforge.transport.preparation import prepare
-from caloforge.transport.validation.figures import Value, mean
-from caloforge.transport.validation.points import Measured, Series
+from caloforge.validation.transport.figures import Value, mean
+from caloforge.validation.transport.points import Measured, Series
 
 Array = NDArray[np.float64]
 

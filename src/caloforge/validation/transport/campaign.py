@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.reporter import SILENT, Reporter
-from caloforge.transport.validation.points import (
+from caloforge.validation.transport.points import (
     Measured,
     Point,
     Series,
@@ -16,7 +16,7 @@ from caloforge.transport.validation.points import (
     quick_points,
     series_of,
 )
-from caloforge.transport.validation.samples import series_of_sample
+from caloforge.validation.transport.samples import series_of_sample
 
 
 def run_campaign(
