@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from caloforge.data.record import Showers
+from caloforge.files import write_aside
 from caloforge.recipe import Recipe
-from caloforge.training.folder import commit
-from caloforge.training.game import build_game
-from caloforge.training.material import Material
-from caloforge.training.team import Team
-from caloforge.validation.points.measure import Figures, figures
-from caloforge.validation.points.sample import checksum, draw
+from caloforge.validation.points.measure import figures
+from caloforge.validation.points.plan import Task
+from caloforge.validation.points.sample import CLUSTERS, checksum, draw
 
-TRAINING_POINTS = 1000
 DRAWS = {"train": (1000, 1), "validation": (1000, 2), "test": (1000, 3), "large": (5000, 4)}
 """Points per cluster and seed of each draw. Only ``validation`` chooses anything."""
+JUDGES = {"trial": ("validation",), "final": ("test", "large"), "reading": ("test", "large")}
+SHOWN = 100
+"""Generated points of each cluster that a record keeps for the pictures."""
 
 
 @lru_cache(maxsize=len(DRAWS))
@@ -33,8 +32,62 @@ def drawn(name: str) -> Showers:
     return draw(number, np.random.default_rng(seed))
 
 
-def train(recipe: Recipe) -> torch.nn.Module:
+def execute(task: Task, folder: Path) -> dict[str, Any]:
+    """Train, judge, write the record; a record that is there already is read."""
+    path = folder / f"{task.name}.json"
+    recipe = task.recipe()
+    if path.is_file():
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record["recipe"] == json.loads(recipe.to_json()):
+            return record
+    record = perform(task, recipe)
+    with write_aside(path, overwrite=True) as part:
+        part.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    return record
+
+
+def perform(task: Task, recipe: Recipe) -> dict[str, Any]:
+    """Train and judge."""
+    from caloforge.training.folder import commit
+
+    started = time.process_time()
+    generator = train(recipe)
+    seconds = time.process_time() - started
+    samples = {name: generate(generator, drawn(name), recipe) for name in JUDGES[task.part]}
+    found = {name: figures(drawn(name).cells, cells) for name, cells in samples.items()}
+    record: dict[str, Any] = {
+        "format": "caloforge-validation-run",
+        "version": 1,
+        "claim": "points",
+        "part": task.part,
+        "regime": task.regime,
+        "label": task.label,
+        "method": task.method,
+        "weight": task.weight,
+        "seed": task.seed,
+        "figures": {
+            name: {figure: round(value, 4) for figure, value in one.items()}
+            for name, one in found.items()
+        },
+        "cpu_seconds": round(seconds, 2),
+        "commit": commit(),
+        "data": {name: checksum(drawn(name)) for name in ("train", *JUDGES[task.part])},
+        "recipe": json.loads(recipe.to_json()),
+    }
+    if task.pictured:
+        cells = samples["test"].reshape(CLUSTERS, -1, 2)[:, :SHOWN]
+        record["points"] = cells.astype(np.float64).round(1).tolist()
+    return record
+
+
+def train(recipe: Recipe) -> Any:
     """The generator after the last step."""
+    import torch
+
+    from caloforge.training.game import build_game
+    from caloforge.training.material import Material
+    from caloforge.training.team import Team
+
     known = drawn("train")
     material = Material(known, known.groups().ids, known.conditions, drawn("validation"))
     team = Team(torch.device("cpu"))
@@ -45,11 +98,13 @@ def train(recipe: Recipe) -> torch.nn.Module:
     return game.networks["generator"].eval()
 
 
-@torch.no_grad()
-def generate(generator: torch.nn.Module, like: Showers, recipe: Recipe) -> NDArray[np.float32]:
+def generate(generator: Any, like: Showers, recipe: Recipe) -> NDArray[np.float32]:
     """One generated point for each real one.  (N, 2)"""
+    import torch
+
     random = torch.Generator().manual_seed(recipe.seed)
     latent = torch.randn((len(like), recipe.generator.latent), generator=random)
     known = torch.from_numpy(like.conditions.astype(np.float32))
-    cells: NDArray[np.float32] = generator(latent, known).numpy()
+    with torch.no_grad():
+        cells: NDArray[np.float32] = generator(latent, known).numpy()
     return cells

@@ -1,0 +1,120 @@
+"""All runs of the benchmark: in processes, resumable, a record each; then tables and pictures."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from caloforge.files import write_aside
+from caloforge.recipes import recipe_of_name
+from caloforge.recipes.points import REGIMES
+from caloforge.reporter import Reporter
+from caloforge.validation.points.measure import floor, score
+from caloforge.validation.points.plan import (
+    FULL,
+    METHODS,
+    QUICK,
+    Budget,
+    Task,
+    Weights,
+    finals,
+    trials,
+)
+from caloforge.validation.points.run import DRAWS, execute
+
+Record = dict[str, Any]
+FLOOR_SEED = 5
+
+
+def validate(out: Path, *, quick: bool, seed: int, workers: int, reporter: Reporter) -> Record:
+    """Train what is not there yet, write records, README.md and pictures into a folder."""
+    from caloforge.validation.points.report import table, write_report
+
+    budget = QUICK if quick else FULL
+    (out / "runs").mkdir(parents=True, exist_ok=True)
+    floors = write_floors(out)
+    tried = run_all(trials(budget, seed), out / "runs", workers, reporter, "trials")
+    weights = choose(tried, floors["validation"]) if tried else usual_weights()
+    run_all(finals(budget, seed, weights), out / "runs", workers, reporter, "final runs")
+    records = read_records(out)
+    write_report(out, records, floors)
+    reporter.result(table(records, floors), {"out": str(out), "floors": floors})
+    return floors
+
+
+def write_floors(out: Path) -> dict[str, dict[str, float]]:
+    """Floors of the figures for the sizes of the draws, also in ``floors.json``."""
+    rng = np.random.default_rng(FLOOR_SEED)
+    found = {
+        name: {figure: round(value, 4) for figure, value in floor(DRAWS[name][0], rng).items()}
+        for name in ("validation", "test", "large")
+    }
+    with write_aside(out / "floors.json", overwrite=True) as part:
+        part.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+def run_all(
+    tasks: Sequence[Task], folder: Path, workers: int, reporter: Reporter, what: str
+) -> list[Record]:
+    """Records of the tasks; those that are in the folder are not trained again."""
+    if not tasks:
+        return []
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(workers, mp_context=context, initializer=single_threaded) as pool,
+        reporter.progress(what, len(tasks), "runs") as advance,
+    ):
+        running = {pool.submit(execute, task, folder): task for task in tasks}
+        records = []
+        for done in as_completed(running):
+            records.append(done.result())
+            advance(1, running[done].name)
+    return records
+
+
+def single_threaded() -> None:
+    """Networks this small lose by threads."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def choose(tried: Sequence[Record], least: dict[str, float]) -> Weights:
+    """For each regime and method the weight of the lowest mean score on validation points."""
+    scores: dict[tuple[str, str], dict[float, list[float]]] = {}
+    for record in tried:
+        by_weight = scores.setdefault((record["regime"], record["method"]), {})
+        found = score(record["figures"]["validation"], least)
+        by_weight.setdefault(record["weight"], []).append(found)
+    best: Weights = {
+        key: min(by_weight, key=lambda weight: float(np.mean(by_weight[weight])))
+        for key, by_weight in scores.items()
+    }
+    return {(regime, "dcgan"): None for regime in REGIMES} | best
+
+
+def usual_weights() -> Weights:
+    """The weights of the recipes, for a run without trials."""
+    found: Weights = {}
+    for name, method in METHODS.items():
+        terms = recipe_of_name(name, "points").objective.terms
+        named = {type(term).__name__: weight for weight, term in terms}
+        for regime in REGIMES:
+            found[regime, name] = named.get(method.term or "")
+    return found
+
+
+def read_records(out: Path) -> list[Record]:
+    """All records of a folder, by name."""
+    paths = sorted((out / "runs").glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+__all__ = ["Budget", "choose", "read_records", "run_all", "validate"]
