@@ -16,6 +16,7 @@ from caloforge.recipes.find import find_recipe
 
 SETTINGS = (
     "generator.kind=o2",
+    "critic.kind=mlp",
     "data.particles=3",
     "data.repeats=4",
     "training.steps=12",

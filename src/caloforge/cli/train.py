@@ -86,11 +86,10 @@ def command(
         device=device,
         threads=threads,
     )
-    if not first_of_team():
-        return
-    record = run.summary()
-    best = f"{record['best_score']:.4g} at step {record['best_step']}"
-    reporter.result(f"{run.path}: best validation score {best}", record)
+    if first_of_team():
+        record = run.summary()
+        best = f"{record['best_score']:.4g} at step {record['best_step']}"
+        reporter.result(f"{run.path}: best validation score {best}", record)
 
 
 def _showers_of(folder: Path, resume: bool, detector: str) -> Path:
