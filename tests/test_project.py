@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("detectors",),
     ("data",),
     ("evaluate", "plots", "engines", "onnx_graph", "reference", "simulator", "simulators"),
-    ("channel_file", "generate", "transport"),
+    ("channel_file", "generate", "production", "root_file", "transport"),
     ("networks",),
     ("objectives",),
     ("recipe",),

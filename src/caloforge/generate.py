@@ -21,7 +21,7 @@ from caloforge.errors import DataError, Terminated, UsageError
 from caloforge.machine import peak_memory_mb, processor
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
-from caloforge.training.termination import asked_to_leave
+from caloforge.termination import asked_to_leave
 
 
 @dataclass(frozen=True)

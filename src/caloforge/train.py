@@ -15,6 +15,7 @@ from caloforge.errors import Terminated
 from caloforge.files import sha256_of
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
+from caloforge.termination import asked_to_leave
 from caloforge.training.averaging import Average
 from caloforge.training.folder import RunFolder, circumstances
 from caloforge.training.game import batches_of_step, build_game
@@ -23,7 +24,6 @@ from caloforge.training.material import Material, divide, size_line
 from caloforge.training.run import Run
 from caloforge.training.selection import Validation
 from caloforge.training.team import Team, assembled
-from caloforge.training.termination import asked_to_leave
 
 
 def train(

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from caloforge.data.showers import ShowerFile
+from caloforge.data.showers import ShowerFile, groups_of
 from caloforge.errors import UsageError
+from caloforge.termination import asked_to_leave
 from caloforge.training import hardware, metrics
 from caloforge.training.averaging import Average
 from caloforge.training.game import decay
-from caloforge.training.material import divide
+from caloforge.training.material import divide, some
 from caloforge.training.selection import Best, Validation
-from caloforge.training.termination import asked_to_leave
 from small_run import small_recipe
 
 
@@ -87,6 +87,16 @@ def test_termination_is_noticed_and_the_old_handler_returns() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         assert leaving()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_some_particles_stay_whole_and_within_bounds() -> None:
+    groups = groups_of(np.repeat(np.arange(50), 8))
+    chosen = some(groups, 100, seed=0)
+    assert len(chosen) == 12
+    assert (np.diff(chosen.starts) > 0).all()
+    assert (chosen.counts == 8).all()
+    assert np.array_equal(some(groups, 1000, seed=0).ids, groups.ids)
+    assert len(some(groups, 3, seed=0)) == 1
 
 
 class Constant(nn.Module):
