@@ -37,6 +37,8 @@ class Adam(Part):
     learning_rate: float = Field(default=2e-4, gt=0)
     beta1: float = Field(default=0.5, ge=0, lt=1)
     beta2: float = Field(default=0.99, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled from the gradient (AdamW); keeps a network from learning particles by heart."""
 
 
 class Optimisers(Part):

@@ -11,6 +11,6 @@ def calibrated(detector: str = "alice_zn") -> Recipe:
         detector=detector,
         citation="caloforge, docs/methods.md; score: Gneiting and Raftery (2007), Eq. (22)",
         objective=1.0 * EnergyScore(),
-        optimisers=Optimisers(generator=Adam(learning_rate=1e-3)),
+        optimisers=Optimisers(generator=Adam(learning_rate=1e-3, weight_decay=0.1)),
         sampling="poisson",
     )

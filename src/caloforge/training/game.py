@@ -124,8 +124,13 @@ def adam(name: str, network: nn.Module, settings: Optimisers) -> torch.optim.Ada
     """The optimiser of a network, with the settings of the player that trains it."""
     player = name if name in ("generator", "critic") else "helper"
     chosen: Adam = getattr(settings, player)
-    betas = (chosen.beta1, chosen.beta2)
-    return torch.optim.Adam(network.parameters(), lr=chosen.learning_rate, betas=betas, fused=True)
+    return torch.optim.AdamW(
+        network.parameters(),
+        lr=chosen.learning_rate,
+        betas=(chosen.beta1, chosen.beta2),
+        weight_decay=chosen.weight_decay,
+        fused=True,
+    )
 
 
 def rounds(player: Player, objective: Objective, training: Training) -> int:
