@@ -245,3 +245,8 @@ def _joined(first: Measured | None, second: Measured) -> Measured:
     return Measured(
         **{name: np.concatenate([a, vars(second)[name]]) for name, a in vars(first).items()}
     )
+
+
+def hits_of(measured: Measured) -> NDArray[np.float32]:
+    """Cells of the showers that are not empty."""
+    return measured.cells[measured.cells.sum(axis=1) > 0]
