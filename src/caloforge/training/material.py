@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from caloforge.data.batches import Batch, Batches
 from caloforge.data.scaling import FeatureScaling
-from caloforge.data.showers import ShowerFile, Showers
+from caloforge.data.showers import Groups, ShowerFile, Showers
 from caloforge.data.split import split_by_particle, split_by_row
 from caloforge.errors import UsageError
 from caloforge.recipe import Data, Recipe
 from caloforge.training.team import Team
+
+VALIDATION_ROWS = 4096
+"""Scoring more showers would take longer than the steps between two scores."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,12 @@ def divide(file: ShowerFile, data: Data) -> Material:
     split = split_by_particle(file.groups().ids, _fractions(data), seed=data.split_seed)
     training = file.groups().select(split.train).at_most(data.showers_per_particle)
     held = file.rows(0, len(file)) if len(file) <= data.buffer_rows else file
+    choosing = some(file.groups().select(split.validation), VALIDATION_ROWS, data.split_seed)
     return Material(
         held,
         split.train,
         file.conditions[training.row_index()],
-        rows_of(held, file.groups().select(split.validation).row_index()),
+        rows_of(held, choosing.row_index()),
     )
 
 
@@ -77,8 +81,17 @@ def _by_row(file: ShowerFile, data: Data) -> Material:
         raise UsageError(f"a split by row needs data.buffer_rows >= {len(file)}")
     held = file.rows(0, len(file))
     split = split_by_row(len(held), _fractions(data), seed=data.split_seed)
-    train = held.rows(split.train)
-    return Material(train, train.groups().ids, train.conditions, held.rows(split.validation))
+    train, rest = held.rows(split.train), held.rows(split.validation)
+    choosing = some(rest.groups(), VALIDATION_ROWS, data.split_seed).row_index()
+    return Material(train, train.groups().ids, train.conditions, rest.rows(choosing))
+
+
+def some(groups: Groups, rows: int, seed: int) -> Groups:
+    """Random particles that have at most so many rows together, in the order of the file."""
+    order = np.random.default_rng([seed, 0x5C0E]).permutation(len(groups))
+    fit = np.cumsum(groups.counts[order]) <= rows
+    fit[0] = True
+    return groups.take(np.sort(order[fit]))
 
 
 def _fractions(data: Data) -> tuple[float, float, float]:
