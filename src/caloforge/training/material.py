@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.batches import Batch, Batches
+from caloforge.data.batches import Batches
 from caloforge.data.scaling import FeatureScaling
 from caloforge.data.showers import Groups, ShowerFile, Showers
 from caloforge.data.split import split_by_particle, split_by_row
@@ -131,6 +131,3 @@ def size_line(batches: Batches, material: Material) -> str:
         f"{pairs} generated pairs per particle; "
         f"{len(material.validation)} showers choose the best generator"
     )
-
-
-__all__ = ["Batch", "Material", "divide", "size_line"]
