@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import test_methods
 from caloforge.objectives import (
     R1,
     TERMS,
@@ -18,7 +19,6 @@ from caloforge.objectives import (
     NonSaturating,
     SelectiveDiversity,
 )
-import test_methods
 from small_game import TINY, latents_of, networks, round_of, rows
 
 CHECKED = {"EnergyScore", "Minimax", "ModeSeeking", "NonSaturating", "R1", "SelectiveDiversity"}

@@ -14,7 +14,7 @@ WIDTH = 64
 
 
 class MlpBody(nn.Module):
-    """Dense 64 and 64, then the cells; positive ones unless they are signed.  (N, Z + F) -> (N, K)"""
+    """Dense 64 and 64, then the cells; positive unless signed.  (N, Z + F) -> (N, K)"""
 
     def __init__(self, detector: Detector, inputs: int) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ from caloforge.recipes.dcgan import dcgan
 
 
 def wgan_gp(detector: str = "alice_zn") -> Recipe:
-    """Wasserstein game with gradient penalty; five rounds of the critic for one of the generator."""
+    """Wasserstein game with gradient penalty; five critic rounds for one of the generator."""
     base = dcgan(detector)
     return base.model_copy(
         update={
