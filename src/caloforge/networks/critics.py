@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import layer_norm, leaky_relu
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
@@ -38,7 +38,11 @@ class CriticConfig(BaseModel):
 
 
 class LightCritic(nn.Module):
-    """Strided convolutions, no normalisation; conditions join after the image is read."""
+    """Strided convolutions; conditions join after the image is read.
+
+    Each row's features have unit variance. Terms measure distances between features, and a
+    critic that may scale them freely makes an inverse distance of any size.
+    """
 
     def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
         super().__init__()
@@ -57,6 +61,7 @@ class LightCritic(nn.Module):
         known = self.conditions(conditions)
         hidden = leaky_relu(self.join(torch.cat([self._see(showers), known], dim=1)), 0.2)
         features = leaky_relu(self.features(torch.cat([hidden, known], dim=1)), 0.2)
+        features = layer_norm(features, features.shape[1:])
         return Verdict(self.logit(features)[:, 0], features)
 
     def _see(self, showers: Tensor) -> Tensor:
@@ -68,7 +73,7 @@ def strided_eye(shape: tuple[int, int]) -> nn.Sequential:
     """Reads one layer's image down to an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
     layers: list[nn.Module] = []
     channels = 1
-    for wider, size in ((32, 4), (64, 4), (64, 3)):
+    for wider, size in ((16, 4), (32, 4), (64, 3)):
         # A layer may be a few cells wide only: the kernel is never wider than what it reads.
         kernel = (min(size, shape[0] + 2), min(size, shape[1] + 2))
         layers += [nn.Conv2d(channels, wider, kernel, stride=2, padding=1), nn.LeakyReLU(0.2)]
