@@ -20,6 +20,11 @@ class ConditionScale(nn.Module):
 
     def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
         super().__init__()
+        self._plain = (
+            [detector.column(name) for feature in scaling.features for name in feature.of]
+            if all(feature.kind == "value" for feature in scaling.features)
+            else None
+        )
         self._features = [
             (feature, [detector.column(name) for name in feature.of])
             for feature in scaling.features
@@ -29,11 +34,16 @@ class ConditionScale(nn.Module):
         self.register_buffer("std", torch.as_tensor(scaling.std, dtype=torch.float32))
 
     def forward(self, conditions: Tensor) -> Tensor:
-        columns = [
-            feature.value(torch, *(conditions[:, c] for c in of)) for feature, of in self._features
-        ]
-        scaled: Tensor = (torch.stack(columns, dim=1) - self.mean) / self.std
+        scaled: Tensor = (self._values(conditions) - self.mean) / self.std
         return scaled
+
+    def _values(self, conditions: Tensor) -> Tensor:
+        """Features in physical units; conditions as they are in one step.  (N, C) -> (N, F)"""
+        if self._plain is not None:
+            return conditions[:, self._plain]
+        return torch.stack(
+            [f.value(torch, *(conditions[:, c] for c in of)) for f, of in self._features], dim=1
+        )
 
 
 class ResponseScale(nn.Module):

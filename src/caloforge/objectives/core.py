@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from caloforge.errors import CaloforgeError, UsageError
@@ -55,6 +55,14 @@ class Objective(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     terms: tuple[tuple[float, Term], ...]
+
+    @model_validator(mode="after")
+    def _seeks_what_terms_seek(self) -> Objective:
+        for weight, term in self.terms:
+            if weight < 0:
+                name = type(term).__name__
+                raise UsageError(f"objective.{name}.weight is {weight:g}: 0 turns a term off")
+        return self
 
     @classmethod
     def of(cls, item: Term | Objective) -> Objective:

@@ -54,10 +54,11 @@ def running_statistics(network: nn.Module, *, update: bool) -> Iterator[None]:
 @contextmanager
 def training_only(networks: Mapping[str, nn.Module], player: Player) -> Iterator[None]:
     """Only the named player's parameters take gradients inside."""
-    for name, network in networks.items():
-        network.requires_grad_(belongs_to(name, player))
+    opponents = [network for name, network in networks.items() if not belongs_to(name, player)]
+    for network in opponents:
+        network.requires_grad_(False)
     try:
         yield
     finally:
-        for network in networks.values():
+        for network in opponents:
             network.requires_grad_(True)

@@ -14,7 +14,7 @@ import numpy as np
 from caloforge.files import write_aside
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.points import REGIMES
-from caloforge.reporter import Reporter
+from caloforge.reporter import Advance, Reporter
 from caloforge.validation.points.measure import floor, score
 from caloforge.validation.points.plan import (
     FULL,
@@ -66,6 +66,9 @@ def run_all(
     """Records of the tasks; those that are in the folder are not trained again."""
     if not tasks:
         return []
+    if workers == 1:
+        with reporter.progress(what, len(tasks), "runs") as advance:
+            return [one_by_one(task, folder, advance) for task in tasks]
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(workers, mp_context=context, initializer=single_threaded) as pool,
@@ -77,6 +80,13 @@ def run_all(
             records.append(done.result())
             advance(1, running[done].name)
     return records
+
+
+def one_by_one(task: Task, folder: Path, advance: Advance) -> Record:
+    """A run in this process."""
+    record = execute(task, folder)
+    advance(1, task.name)
+    return record
 
 
 def single_threaded() -> None:

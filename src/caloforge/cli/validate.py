@@ -1,0 +1,45 @@
+"""``caloforge validate``: what a paper claims, repeated with floors and errors."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from caloforge.cli.options import Json, Quiet, Seed, Workers, reporter_of
+from caloforge.errors import UsageError
+
+VALIDATIONS = {
+    "points": "caloforge.validation.points.campaign",
+    "transport": "caloforge.validation.transport.campaign",
+}
+"""Where the function ``validate`` of each claim lives."""
+
+Claim = Annotated[str, typer.Argument(help=f"One of: {', '.join(VALIDATIONS)}.")]
+Quick = Annotated[bool, typer.Option("--quick", help="One seed and short runs: minutes.")]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder; finished runs in it are kept. Default: validation/CLAIM[-quick].",
+        show_default=False,
+    ),
+]
+
+
+def command(
+    claim: Claim,
+    quick: Quick = False,
+    out: OutFolder = None,
+    seed: Seed = 0,
+    workers: Workers = 2,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Repeat what a paper claims; a run that was killed goes on with what is missing."""
+    if claim not in VALIDATIONS:
+        raise UsageError(f"no claim {claim}; there are {', '.join(VALIDATIONS)}")
+    folder = out or Path("validation") / (f"{claim}-quick" if quick else claim)
+    validate = import_module(VALIDATIONS[claim]).validate
+    validate(folder, quick=quick, seed=seed, workers=workers, reporter=reporter_of(quiet, json))
