@@ -1,44 +1,66 @@
-"""Runs the measurements one after the other, cheapest first, and resumes where it was stopped."""
+"""``validate transport``: measure what is not there yet, then numbers, pictures and a page."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from caloforge.reporter import SILENT, Reporter
-from caloforge.validation.transport.points import (
-    Measured,
-    Point,
-    Series,
-    all_points,
-    measure,
-    quick_points,
-    series_of,
-)
-from caloforge.validation.transport.samples import series_of_sample
+from caloforge.errors import GateFailed
+from caloforge.reporter import Reporter
+from caloforge.validation.transport.measuring import Measured, Series, measure
+from caloforge.validation.transport.page import results_of, write_page
+from caloforge.validation.transport.points import all_points, quick_points, series_of
+from caloforge.validation.transport.samples import samples_in, series_of_sample
 
 
-def run_campaign(
-    folder: Path, *, quick: bool, seed: int, samples: Sequence[Path], reporter: Reporter = SILENT
+def validate(
+    out: Path, *, quick: bool, seed: int, workers: int, reporter: Reporter
+) -> dict[str, Any]:
+    """Results of the validation, also as JSON, pictures and README.md in ``out``.
+
+    Raises GateFailed, after writing all, when a statement is not met (never when quick).
+    """
+    samples = samples_in(out)
+    series = plan(samples, quick=quick, seed=seed)
+    showers = out / f"showers-{series[0].tables.kind}"
+    found = run(series, showers, workers, reporter)
+    command = f"caloforge validate transport{' --quick' if quick else ''} --seed {seed}"
+    results = results_of(found, samples, seed=seed, command=command)
+    checks = write_page(out, results, found, seed)
+    failed = [check for check in checks if not check.met]
+    met = f"{len(checks) - len(failed)} of {len(checks)} statements are met"
+    reporter.result(f"{met}; see {out / 'README.md'}", results)
+    if failed and not quick:
+        raise GateFailed(f"{met}; first: {failed[0].statement}: {failed[0].found}")
+    return results
+
+
+def plan(samples: Sequence[Path], *, quick: bool, seed: int) -> list[Series]:
+    """All series: the points, then the particles of the samples."""
+    points = quick_points() if quick else all_points()
+    named = [series_of(point, seed) for point in points]
+    return [*named, *(series_of_sample(path, seed, quick=quick) for path in samples)]
+
+
+def run(
+    planned: Sequence[Series], folder: Path, workers: int, reporter: Reporter
 ) -> dict[str, tuple[Series, Measured]]:
-    """All series with their showers, by name; kept in ``folder`` between runs."""
+    """Showers of all series, several series at once; kept in ``folder`` between runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    planned = [series_of(point, seed) for point in points(quick=quick)]
-    planned += [series_of_sample(path, seed, quick=quick) for path in samples]
-    found: dict[str, tuple[Series, Measured]] = {}
-    for series in planned:
-        total = len(series.shots)
-        with reporter.progress(f"measure {series.name}", total, "showers") as advance:
-            found[series.name] = (series, measure(series, folder, advance))
-    return found
+    lock, total = threading.Lock(), sum(len(series.shots) for series in planned)
+    with (
+        reporter.progress("measure", total, "showers") as advance,
+        ThreadPoolExecutor(workers) as pool,
+    ):
 
+        def one(series: Series) -> tuple[Series, Measured]:
+            def count(showers: int) -> None:
+                with lock:
+                    advance(showers, series.name)
 
-def points(*, quick: bool) -> list[Point]:
-    """The points of a full or of a quick validation."""
-    return quick_points() if quick else all_points()
+            return series, measure(series, folder, count)
 
-
-def cost(found: dict[str, tuple[Series, Measured]]) -> dict[str, Any]:
-    """CPU seconds of each series."""
-    return {name: float(measured.cpu_seconds.sum()) for name, (_, measured) in found.items()}
+        return {series.name: (series, measured) for series, measured in pool.map(one, planned)}

@@ -19,13 +19,8 @@ from caloforge.validation.transport.figures import (
     interaction_length,
     slope_per_decade,
 )
-from caloforge.validation.transport.points import (
-    TILT,
-    Measured,
-    Point,
-    all_points,
-    meets_metal,
-)
+from caloforge.validation.transport.measuring import Measured
+from caloforge.validation.transport.points import TILT, Point, all_points, meets_metal
 
 ZN_DEPTH_MM = 1000.0
 PARTICLES = {-11: "e+", 22: "gamma", 2112: "n"}

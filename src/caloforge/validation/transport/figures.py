@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.transport.geometry import PlateStack
-from caloforge.validation.transport.points import Measured
+from caloforge.validation.transport.measuring import Measured
 
 Array = NDArray[np.float64]
 

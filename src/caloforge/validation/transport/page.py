@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from caloforge.errors import DataError
 from caloforge.files import write_aside
 from caloforge.machine import processor
 from caloforge.plots.canvas import save
 from caloforge.reporter import to_json
-from caloforge.validation.transport import pictures
-from caloforge.validation.transport.campaign import cost
+from caloforge.validation.transport import fibre_pictures, pictures
 from caloforge.validation.transport.checks import (
     Check,
     checks_of,
@@ -22,9 +23,14 @@ from caloforge.validation.transport.checks import (
     figures_of,
 )
 from caloforge.validation.transport.figures import Value
-from caloforge.validation.transport.points import Measured, Series
+from caloforge.validation.transport.measuring import Measured, Series
 from caloforge.validation.transport.samples import compare
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+OTHER_KIND = {"formula": "official", "official": "formula"}
+FORMAT = "caloforge-transport-validation"
 Found = Mapping[str, tuple[Series, Measured]]
 
 
@@ -34,14 +40,15 @@ def results_of(found: Found, samples: Sequence[Path], *, seed: int, command: str
     figures = figures_of(showers, seed)
     series, _ = next(iter(found.values()))
     return {
-        "format": "caloforge-transport-validation",
+        "format": FORMAT,
         "version": 1,
         "command": command,
         "seed": seed,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "hardware": f"{processor()}, {os.cpu_count()} cores",
         "tables": series.tables.describe(),
-        "cpu_seconds": cost(dict(found)),
+        "tables_kind": series.tables.kind,
+        "cpu_seconds": {n: float(m.cpu_seconds.sum()) for n, (_, m) in found.items()},
         "checks": [check.record() for check in checks_of(figures)],
         "resolution": {
             name: em_resolution(figures, name)
@@ -51,6 +58,23 @@ def results_of(found: Found, samples: Sequence[Path], *, seed: int, command: str
         "points": figures,
         "samples": comparisons(found, samples),
     }
+
+
+def results_path(folder: Path, kind: str) -> Path:
+    """Results with one kind of data tables."""
+    return folder / f"results-{kind}.json"
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """Results of an earlier validation; DataError when it is none."""
+    try:
+        results: dict[str, Any] = json.loads(path.read_bytes())
+        known = results["format"] == FORMAT and results["version"] == 1
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not the results of a transport validation: {error}") from None
+    if not known:
+        raise DataError(f"{path}: not {FORMAT} version 1")
+    return {name: results[name] for name in ("tables", "checks", "date", "hardware")}
 
 
 def comparisons(found: Found, samples: Sequence[Path]) -> dict[str, Any]:
@@ -68,13 +92,13 @@ def write_page(folder: Path, results: Mapping[str, Any], found: Found, seed: int
     folder.mkdir(parents=True, exist_ok=True)
     showers = {name: measured for name, (_, measured) in found.items()}
     figures = figures_of(showers, seed)
-    drawn = {
+    drawn: dict[str, Callable[[], Figure]] = {
         "em_response.png": lambda: pictures.em_response(figures),
         "em_depth.png": lambda: pictures.em_depth(figures, showers),
-        "zn_response.png": lambda: pictures.zn_response(figures, showers),
-        "zn_gallery.png": lambda: pictures.zn_gallery(showers),
-        "interactions.png": lambda: pictures.interactions(figures, showers),
-        "samples.png": lambda: pictures.against_samples(results["samples"]),
+        "zn_response.png": lambda: fibre_pictures.zn_response(figures, showers),
+        "zn_gallery.png": lambda: fibre_pictures.zn_gallery(showers),
+        "interactions.png": lambda: fibre_pictures.interactions(figures, showers),
+        "samples.png": lambda: fibre_pictures.against_samples(results["samples"]),
     }
     if not results["samples"]:
         del drawn["samples.png"]
@@ -82,8 +106,10 @@ def write_page(folder: Path, results: Mapping[str, Any], found: Found, seed: int
         with write_aside(folder / name, overwrite=True) as aside:
             save(draw(), aside)
     checks = checks_of(figures)
-    _write(folder / "results.json", to_json(results) + "\n")
-    _write(folder / "README.md", readme(results, checks, list(drawn)))
+    _write(results_path(folder, results["tables_kind"]), to_json(results) + "\n")
+    other = results_path(folder, OTHER_KIND[results["tables_kind"]])
+    beside = read_results(other) if other.exists() else None
+    _write(folder / "README.md", readme(results, checks, list(drawn), beside))
     return checks
 
 
@@ -92,29 +118,45 @@ def _write(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
-def readme(results: Mapping[str, Any], checks: Sequence[Check], images: Sequence[str]) -> str:
+def readme(
+    results: Mapping[str, Any],
+    checks: Sequence[Check],
+    images: Sequence[str],
+    beside: Mapping[str, Any] | None,
+) -> str:
     """The page for people."""
     total = sum(results["cpu_seconds"].values()) / 60
     lines = [
         "# Geant4 transport against PDG and against GEANT 3.21",
         "",
         f"Command: `{results['command']}`, seed {results['seed']}, {results['date']}, "
-        f"{results['hardware']}, {total:.0f} CPU minutes of transport. Tables: {results['tables']}. "
-        "All numbers with standard errors are in `results.json`. A second column with official "
-        "tables appears when `GEANT4_DATA_DIR` points to them and the command is run again.",
+        f"{results['hardware']}, {total:.0f} CPU minutes of transport. Tables: "
+        f"{results['tables']}. All numbers are in `results-{results['tables_kind']}.json`; errors "
+        "are standard errors. Run again where `GEANT4_DATA_DIR` points to official tables, they "
+        "give a second column.",
         "",
-        "| statement | measured | allowed | showers | met |",
-        "| --- | --- | --- | --- | --- |",
+        *_check_table(checks, beside),
+        "",
     ]
-    for check in checks:
-        allowed = f"{check.low:g} to {check.high:g}"
-        verdict = "yes" if check.met else "**no**"
-        lines.append(
-            f"| {check.statement} | {check.found} | {allowed} | {check.showers} | {verdict} |"
-        )
-    lines += ["", *_point_tables(results["points"]), *_sample_tables(results["samples"])]
+    lines += [*_point_tables(results["points"]), *_sample_tables(results["samples"])]
     lines += [f"![{name}]({name})\n" for name in images]
     return "\n".join(lines)
+
+
+def _check_table(checks: Sequence[Check], beside: Mapping[str, Any] | None) -> list[str]:
+    """Statements with verdicts, and what an earlier run with other tables found."""
+    head = ["statement", "measured", "allowed", "showers", "met"]
+    earlier = {}
+    if beside:
+        head.append(f"beside: {beside['tables']}")
+        earlier = {entry["statement"]: Value(**entry["found"]) for entry in beside["checks"]}
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for check in checks:
+        allowed, verdict = f"{check.low:g} to {check.high:g}", "yes" if check.met else "**no**"
+        cells = [check.statement, str(check.found), allowed, str(check.showers), verdict]
+        cells += [str(earlier.get(check.statement, ""))] if beside else []
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 EM_COLUMNS = (
@@ -145,7 +187,7 @@ def _point_tables(points: Mapping[str, dict[str, Any]]) -> list[str]:
 def _sample_tables(samples: Mapping[str, Mapping[str, dict[str, Any]]]) -> list[str]:
     lines: list[str] = []
     for name, types in samples.items():
-        heading = f"## {pictures.title(name)}: the same particles in GEANT 3.21 (`other`)"
+        heading = f"## {fibre_pictures.title(name)}: the same particles in GEANT 3.21 (`other`)"
         lines += [heading, "", *_table(types, SAMPLE_COLUMNS), ""]
     return lines
 

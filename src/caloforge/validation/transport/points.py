@@ -1,35 +1,22 @@
-"""The measurements: one particle type at one energy in one calorimeter, many times.
-
-Each point is a file that grows a chunk at a time, so that a validation can be stopped and resumed.
-Shapes: N showers of a point, K cells, bins along the depth.
-"""
+"""What is measured: one particle type at one energy in one calorimeter, many times."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detectors import detector_of_name
-from caloforge.errors import CaloforgeError
-from caloforge.files import write_aside
-from caloforge.transport.farm import Station, WorkerCommand, environment_for
 from caloforge.transport.geometry import FibreStack, Geometry, geometry_of
 from caloforge.transport.materials import TUNGSTEN
 from caloforge.transport.particles import Particles
 from caloforge.transport.preparation import prepare
 from caloforge.transport.request import Request
-from caloforge.transport.shots import Setup, Shot, Shower, shower_seed
+from caloforge.transport.shots import Shot, shower_seed
 from caloforge.transport.tables import Tables
-from caloforge.transport.worker import setup_line
-
-CHUNK_CPU_SECONDS = 20.0
-CPU_SECONDS_PER_GEV = 0.006
+from caloforge.validation.transport.measuring import Series
 
 
 @dataclass(frozen=True)
@@ -93,38 +80,7 @@ def quick_points() -> list[Point]:
     cheap = [
         point for point in all_points() if point.kinetic_gev <= 30 or point.scoring == "interaction"
     ]
-    return [Point(**{**vars(p), "showers": 200 if p.scoring else 8}) for p in cheap]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The showers of a point."""
-
-    cells: NDArray[np.float32]
-    overflow: NDArray[np.float32]
-    profile: NDArray[np.float32]
-    cpu_seconds: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.cpu_seconds)
-
-    @property
-    def total(self) -> NDArray[np.float64]:
-        """Signal of each shower, the overflow included.  (N,)"""
-        sums = self.cells.sum(axis=1, dtype=np.float64) + self.overflow.sum(
-            axis=1, dtype=np.float64
-        )
-        return np.asarray(sums)
-
-
-@dataclass(frozen=True)
-class Series:
-    """Shots to measure, in order, and what they need."""
-
-    name: str
-    request: Request
-    tables: Tables
-    shots: Sequence[Shot]
+    return [replace(p, showers=200 if p.scoring else 8) for p in cheap]
 
 
 def series_of(point: Point, seed: int) -> Series:
@@ -132,45 +88,6 @@ def series_of(point: Point, seed: int) -> Series:
     request, tables = _request(point)
     shots = [_shot(point, seed, row) for row in range(point.showers)]
     return Series(point.name, request, tables, shots)
-
-
-def measure(series: Series, folder: Path, advance: Callable[[int], None]) -> Measured:
-    """The showers of a series, those on disk and those still to make."""
-    path = folder / f"{series.name}.npz"
-    known = load(path)
-    done = 0 if known is None else len(known)
-    advance(done)
-    if known is not None and done >= len(series.shots):
-        return known
-    station = _station(series.request, series.tables, folder)
-    try:
-        for shots in _chunks(series.shots[done:]):
-            known = _joined(known, _shoot(station, shots))
-            with write_aside(path, overwrite=True) as aside:
-                np.savez_compressed(aside, **vars(known))
-            advance(len(shots))
-    finally:
-        station.close()
-    assert known is not None
-    return known
-
-
-def _chunks(shots: Sequence[Shot]) -> Iterator[Sequence[Shot]]:
-    """Parts of about ``CHUNK_CPU_SECONDS``."""
-    start, cost = 0, 0.0
-    for end, shot in enumerate(shots, 1):
-        cost += CPU_SECONDS_PER_GEV * shot.kinetic_gev + 1e-3
-        if cost > CHUNK_CPU_SECONDS or end == len(shots):
-            yield shots[start:end]
-            start, cost = end, 0.0
-
-
-def load(path: Path) -> Measured | None:
-    """A point from disk."""
-    if not path.exists():
-        return None
-    with np.load(path, allow_pickle=False) as file:
-        return Measured(**{name: file[name] for name in Measured.__dataclass_fields__})
 
 
 def _request(point: Point) -> tuple[Request, Tables]:
@@ -189,14 +106,6 @@ def _block() -> Geometry:
         absorber=TUNGSTEN, groove=TUNGSTEN, fibre=TUNGSTEN, groove_mm=0.6, fibre_diameter_mm=0.365,
         source="pure tungsten, for PDG's interaction length",
     )  # fmt: skip
-
-
-def _station(request: Request, tables: Tables, folder: Path) -> Station:
-    setup: Setup = request.setup.model_copy(update={"profile": True})
-    pdgs = sorted({int(pdg) for pdg in request.particles.pdg})
-    line = setup_line(setup, request.detector, pdgs)
-    environment = environment_for(tables.environment(dict(os.environ)))
-    return Station(WorkerCommand(line, environment, folder), 0)
 
 
 def meets_metal(point: Point, seed: int) -> NDArray[np.bool_]:
@@ -225,28 +134,3 @@ def _shot(point: Point, seed: int, row: int) -> Shot:
 def hash_of(name: str) -> int:
     """A number of a name that is the same in every process."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
-
-
-def _shoot(station: Station, shots: Sequence[Shot]) -> Measured:
-    showers: list[Shower] = []
-    if missing := station.serve(shots, showers.append):
-        raise CaloforgeError(f"two workers died at seed {missing[0].seed}")
-    return Measured(
-        np.stack([shower.cells for shower in showers]),
-        np.stack([shower.overflow for shower in showers]),
-        np.stack([shower.profile for shower in showers]),
-        np.array([shower.cpu_seconds for shower in showers]),
-    )
-
-
-def _joined(first: Measured | None, second: Measured) -> Measured:
-    if first is None:
-        return second
-    return Measured(
-        **{name: np.concatenate([a, vars(second)[name]]) for name, a in vars(first).items()}
-    )
-
-
-def hits_of(measured: Measured) -> NDArray[np.float32]:
-    """Cells of the showers that are not empty."""
-    return measured.cells[measured.cells.sum(axis=1) > 0]

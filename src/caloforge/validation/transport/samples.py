@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.record import Showers
+from caloforge.data.samples import SAMPLES, sample_path
 from caloforge.data.showers import ShowerFile, read
 from caloforge.detector import Detector
 from caloforge.transport.particles import Particles
 from caloforge.transport.preparation import prepare
 from caloforge.validation.transport.figures import Value, mean
-from caloforge.validation.transport.points import Measured, Series
+from caloforge.validation.transport.measuring import Measured, Series
 
 Array = NDArray[np.float64]
 
@@ -52,7 +53,18 @@ def series_of_sample(path: Path, seed: int, *, quick: bool) -> Series:
     assert tables is not None
     hits = np.flatnonzero(request.arrivals.hits)
     shots = [request.shot(int(row)) for row in hits]
-    return Series(f"sample-{detector.name}", request, tables, shots)
+    return Series(sample_name(detector.name), request, tables, shots)
+
+
+def sample_name(detector: str) -> str:
+    """Name of the series of a detector's sample."""
+    return f"sample-{detector}"
+
+
+def samples_in(folder: Path) -> list[Path]:
+    """Any ``samples/*.h5`` of a folder, else the shipped samples of detectors with a geometry."""
+    own = sorted((folder / "samples").glob("*.h5"))
+    return own or [sample_path(name) for name in SAMPLES if name in SHOWERS]
 
 
 def compare(series: Series, measured: Measured, path: Path) -> dict[str, Any]:
