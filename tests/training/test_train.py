@@ -193,7 +193,8 @@ def test_single_showers_are_left_out_and_counted(showers: Path) -> None:
         ("term", "term NonSaturating is nan: training stopped in step 7"),
         (
             "gradient",
-            "the gradient of the generator is NaN or infinite: training stopped in step 7",
+            "the gradient of the generator by term NonSaturating is NaN or infinite: "
+            "training stopped in step 7",
         ),
     ],
 )

@@ -63,9 +63,26 @@ class Game:
             loss.backward()  # type: ignore[no-untyped-call]
         for name in names:
             self.team.average(self.networks[name])
-            require_finite(self.networks[name], name)
+            if not has_finite_gradient(self.networks[name]):
+                whose = f"the gradient of the {name}{self.blame(player, rows, name)}"
+                raise NonFinite(f"{whose} is NaN or infinite: training stopped")
             self._update(name, getattr(self.settings, player), number)
         return parts
+
+    def blame(self, player: Player, rows: Rows, name: str) -> str:
+        """The first term that makes the gradient of a network not finite by itself, in words."""
+        for weight, term in self.objective.terms:
+            alone = weight * term
+            if not alone.plays(player):
+                continue
+            self.networks[name].zero_grad()
+            with training_only(self.networks, player):
+                loss, _ = alone(self.round(player, rows))
+                if loss.requires_grad:
+                    loss.backward()  # type: ignore[no-untyped-call]
+            if not has_finite_gradient(self.networks[name]):
+                return f" by term {type(term).__name__}"
+        return ""
 
     def round(self, player: Player, rows: Rows) -> Round:
         """A round with fresh latents."""
@@ -151,11 +168,10 @@ def decay(step: int, training: Training) -> float:
     return min(1.0, (training.steps - step) / max(training.steps - start, 1.0))
 
 
-def require_finite(network: nn.Module, name: str) -> None:
-    """Raise NonFinite when a gradient of the network is NaN or infinite."""
+def has_finite_gradient(network: nn.Module) -> bool:
+    """False when a gradient of the network is NaN or infinite."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    if not torch.isfinite(nn.utils.get_total_norm(gradients)):
-        raise NonFinite(f"the gradient of the {name} is NaN or infinite: training stopped")
+    return bool(torch.isfinite(nn.utils.get_total_norm(gradients)))
 
 
 def rows_of_batch(batch: Batch, device: torch.device) -> Rows:
