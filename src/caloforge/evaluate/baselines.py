@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.scaling import evaluate_features
+from caloforge.detector import Detector
 from caloforge.evaluate import repeats
 from caloforge.evaluate.repeats import Rows
 from caloforge.sampling import Sampling, draw_counts
@@ -88,15 +89,18 @@ def as_showers(real: Showers, cells: NDArray[Any]) -> Showers:
 def nearest_particle(real: Showers, train: Showers) -> Rows:
     """Slot of the nearest training particle of each judged particle.  (P,)
 
-    Euclidean distance of the standardised features, among particles of the same kind (pdg, or
+    Euclidean distance of the standardised coordinates, among particles of the same kind (pdg, or
     mass and charge); among all where training has none of that kind.
     """
     from scipy.spatial import cKDTree
 
-    scaling = FeatureScaling.fit(train.detector, train.conditions)
     (real_points, real_kind), (points, kind) = (
-        _particles(showers, scaling, _shares_pdg(real, train)) for showers in (real, train)
+        _particles(showers, _shares_pdg(real, train)) for showers in (real, train)
     )
+    middle, scale = points.mean(axis=0), points.std(axis=0)
+    # A coordinate that does not vary in training tells nothing of who is near.
+    factor = np.where(scale > 0, 1 / np.where(scale > 0, scale, 1), 0)
+    real_points, points = (real_points - middle) * factor, (points - middle) * factor
     found = np.empty(len(real_points), dtype=np.int64)
     for this in np.unique(real_kind, axis=0):
         wanted = (real_kind == this).all(axis=1)
@@ -106,10 +110,20 @@ def nearest_particle(real: Showers, train: Showers) -> Rows:
     return found
 
 
+def coordinates(detector: Detector, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What says where a particle is and how hard it hits: no waves.  (N, C) -> (N, coordinates)
+
+    Waves of the impact point are an encoding for networks: every period has its own neighbours,
+    so that they blur a distance.
+    """
+    wanted = tuple(f for f in detector.features if f.kind not in ("sine", "cosine"))
+    return evaluate_features(wanted, detector.columns, conditions)
+
+
 def _particles(
-    showers: Showers, scaling: FeatureScaling, by_pdg: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Encoded features and kind of each particle, in the order of slots.  (P, F), (P, kinds)"""
+    showers: Showers, by_pdg: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coordinates and kind of each particle, in the order of slots.  (P, F), (P, kinds)"""
     _, slot = repeats.slots(showers.particle)
     first = np.unique(slot, return_index=True)[1]
     conditions = showers.conditions[first]
@@ -117,7 +131,7 @@ def _particles(
     kind = np.round(conditions[:, columns], 3)
     if by_pdg and showers.pdg is not None:
         kind = np.asarray(showers.pdg, dtype=np.float64)[first, None]
-    return scaling.encode(conditions), kind
+    return coordinates(showers.detector, conditions), kind
 
 
 def _shares_pdg(real: Showers, train: Showers) -> bool:
