@@ -1,0 +1,130 @@
+"""Shoots a series and keeps its showers in a file that grows: it can be stopped and resumed.
+
+Shapes: N showers of a series, K cells, bins along the depth.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.errors import CaloforgeError
+from caloforge.files import write_aside
+from caloforge.transport.farm import Station, WorkerCommand, environment_for
+from caloforge.transport.request import Request
+from caloforge.transport.shots import Setup, Shot, Shower
+from caloforge.transport.tables import Tables
+from caloforge.transport.worker import setup_line
+
+CHUNK_CPU_SECONDS = 20.0
+CPU_SECONDS_PER_GEV = 0.006
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The showers of a point."""
+
+    cells: NDArray[np.float32]
+    overflow: NDArray[np.float32]
+    profile: NDArray[np.float32]
+    cpu_seconds: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.cpu_seconds)
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """Signal of each shower, the overflow included.  (N,)"""
+        sums = self.cells.sum(axis=1, dtype=np.float64) + self.overflow.sum(
+            axis=1, dtype=np.float64
+        )
+        return np.asarray(sums)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Shots to measure, in order, and what they need."""
+
+    name: str
+    request: Request
+    tables: Tables
+    shots: Sequence[Shot]
+
+
+def measure(series: Series, folder: Path, advance: Callable[[int], None]) -> Measured:
+    """The showers of a series, those on disk and those still to make."""
+    path = folder / f"{series.name}.npz"
+    known = load(path)
+    done = 0 if known is None else len(known)
+    advance(done)
+    if known is not None and done >= len(series.shots):
+        return known
+    station = _station(series, folder)
+    try:
+        for shots in _chunks(series.shots[done:]):
+            known = _joined(known, _shoot(station, shots))
+            with write_aside(path, overwrite=True) as aside:
+                np.savez_compressed(aside, **vars(known))
+            advance(len(shots))
+    finally:
+        station.close()
+    assert known is not None
+    return known
+
+
+def _chunks(shots: Sequence[Shot]) -> Iterator[Sequence[Shot]]:
+    """Parts of about ``CHUNK_CPU_SECONDS``."""
+    start, cost = 0, 0.0
+    for end, shot in enumerate(shots, 1):
+        cost += CPU_SECONDS_PER_GEV * shot.kinetic_gev + 1e-3
+        if cost > CHUNK_CPU_SECONDS or end == len(shots):
+            yield shots[start:end]
+            start, cost = end, 0.0
+
+
+def load(path: Path) -> Measured | None:
+    """A point from disk."""
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as file:
+        return Measured(**{name: file[name] for name in Measured.__dataclass_fields__})
+
+
+def _station(series: Series, folder: Path) -> Station:
+    request = series.request
+    setup: Setup = request.setup.model_copy(update={"profile": True})
+    pdgs = sorted({int(pdg) for pdg in request.particles.pdg})
+    environment = environment_for(series.tables.environment(dict(os.environ)))
+    logs = folder / f"{series.name}.logs"
+    logs.mkdir(exist_ok=True)
+    return Station(WorkerCommand(setup_line(setup, request.detector, pdgs), environment, logs), 0)
+
+
+def _shoot(station: Station, shots: Sequence[Shot]) -> Measured:
+    showers: list[Shower] = []
+    if missing := station.serve(shots, showers.append):
+        raise CaloforgeError(f"two workers died at seed {missing[0].seed}")
+    return Measured(
+        np.stack([shower.cells for shower in showers]),
+        np.stack([shower.overflow for shower in showers]),
+        np.stack([shower.profile for shower in showers]),
+        np.array([shower.cpu_seconds for shower in showers]),
+    )
+
+
+def _joined(first: Measured | None, second: Measured) -> Measured:
+    if first is None:
+        return second
+    return Measured(
+        **{name: np.concatenate([a, vars(second)[name]]) for name, a in vars(first).items()}
+    )
+
+
+def hits_of(measured: Measured) -> NDArray[np.float32]:
+    """Cells of the showers that are not empty."""
+    return np.asarray(measured.cells[measured.cells.sum(axis=1) > 0])
