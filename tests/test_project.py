@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("detector", "features", "readout"),
     ("detectors",),
     ("data",),
-    ("evaluate", "plots", "engines", "onnx_graph", "reference", "simulator", "simulators"),
+    ("evaluate", "plots", "engine_choice", "engines", "onnx_graph", "reference", "simulator", "simulators"),
     ("channel_file", "generate", "production", "root_file", "transport"),
     ("networks",),
     ("objectives",),

@@ -1,12 +1,14 @@
 """What runs the generator's graph; onnxruntime on the processor is the one that always exists.
 
-Shapes: N showers, K cells, Z latents, C conditions.
+Shapes: N showers, K cells, Z latents, C conditions. OpenVINO (extra ``openvino``) is faster for
+convolutions at large batches on some processors; ``engine_choice`` measures which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from importlib.util import find_spec
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,18 @@ INPUTS = ("latent", "conditions")
 OUTPUT = "showers"
 
 
+Ports = dict[str, tuple[str, list[int | str | None]]]
+
+
 class Engine(Protocol):
     """A loaded graph: latents and physical conditions in, expected cells out."""
 
     name: str
     threads: int
+
+    def ports(self) -> Ports:
+        """Type and shape of each input and output, as the file declares them."""
+        ...
 
     def run(
         self, latents: NDArray[np.float32], conditions: NDArray[np.float32]
@@ -50,7 +59,7 @@ class OnnxRuntime:
         self.name = f"onnxruntime {onnxruntime.__version__}"
         self.threads = threads
 
-    def ports(self) -> dict[str, tuple[str, list[int | str | None]]]:
+    def ports(self) -> Ports:
         """Type and shape of each input and output, as the file declares them."""
         ports = [*self.session.get_inputs(), *self.session.get_outputs()]
         return {port.name: (port.type, list(port.shape)) for port in ports}
@@ -67,7 +76,52 @@ class OnnxRuntime:
         return np.asarray(showers)
 
 
-def require_ports(engine: OnnxRuntime, sizes: dict[str, int], where: str) -> None:
+class OpenVino:
+    """OpenVINO on the processor: float32, one stream, free of any core."""
+
+    def __init__(self, model: bytes, threads: int, where: str) -> None:
+        import openvino
+
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            # Its default on some processors is bfloat16, which loses counts.
+            "INFERENCE_PRECISION_HINT": "f32",
+            # Its default pins each process to the same first cores, however many workers there are.
+            "ENABLE_CPU_PINNING": False,
+        }
+        try:
+            core = openvino.Core()
+            compiled = core.compile_model(core.read_model(model), "CPU", settings)
+        except Exception as error:  # its errors are plain RuntimeErrors
+            raise DataError(f"{where}: {_first_line(error)}") from error
+        self._compiled = compiled
+        self._request = compiled.create_infer_request()
+        self.name = f"openvino {openvino.__version__.split('-')[0]}"
+        self.threads = threads
+
+    def ports(self) -> Ports:
+        """Type and shape of each input and output, as the file declares them."""
+        found: Ports = {}
+        for port in (*self._compiled.inputs, *self._compiled.outputs):
+            kind = "tensor(float)" if port.element_type.to_dtype() == np.float32 else "another type"
+            sizes = [None if size.is_dynamic else size.get_length() for size in port.partial_shape]
+            found[port.any_name] = (kind, sizes)
+        return found
+
+    def run(
+        self, latents: NDArray[np.float32], conditions: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Expected cells.  (N, Z), (N, C) -> (N, K)"""
+        feed = dict(zip(INPUTS, (latents, conditions), strict=True))
+        try:
+            answer: Any = self._request.infer(feed)[OUTPUT]
+        except Exception as error:
+            raise DataError(f"the simulator's graph fails: {_first_line(error)}") from error
+        return np.array(answer)  # its own memory is used again by the next run
+
+
+def require_ports(engine: Engine, sizes: dict[str, int], where: str) -> None:
     """Raise DataError unless the graph has exactly these float32 ports, each (any batch, size)."""
     found = engine.ports()
     if found.keys() != sizes.keys():
@@ -78,10 +132,19 @@ def require_ports(engine: OnnxRuntime, sizes: dict[str, int], where: str) -> Non
             raise DataError(f"{where}: {name} is {kind} {shape}, not float [any batch, {size}]")
 
 
-ENGINES: dict[str, Callable[[bytes, int, str], OnnxRuntime]] = {"onnxruntime": OnnxRuntime}
+ENGINES: dict[str, Callable[[bytes, int, str], Engine]] = {
+    "onnxruntime": OnnxRuntime,
+    "openvino": OpenVino,
+}
+"""By the name of the package that they need."""
 
 
-def engine_of_name(name: str) -> Callable[[bytes, int, str], OnnxRuntime]:
+def installed_engines() -> list[str]:
+    """Engines whose package is there."""
+    return [name for name in ENGINES if find_spec(name)]
+
+
+def engine_of_name(name: str) -> Callable[[bytes, int, str], Engine]:
     """The engine of that name; UsageError with the names that exist."""
     if name not in ENGINES:
         raise UsageError(f"no engine {name}; there are {', '.join(sorted(ENGINES))}")
@@ -98,6 +161,8 @@ __all__ = [
     "OUTPUT",
     "Engine",
     "OnnxRuntime",
+    "OpenVino",
     "engine_of_name",
+    "installed_engines",
     "require_ports",
 ]

@@ -1,4 +1,4 @@
-"""What a figure of speed or memory has to name: the processor, and the peak memory."""
+"""What a figure of speed or memory has to name: the processor, its instructions, the memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 PROC = Path("/proc")
+KERNEL_FLAGS = ("avx", "amx", "fma", "sse4", "asimd", "sve", "bf16", "i8mm")
 
 
 def peak_memory_mb() -> float:
@@ -36,4 +37,15 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-__all__ = ["peak_memory_mb", "processor"]
+def cpu_flags() -> tuple[str, ...]:
+    """Instructions that decide which kernel a runtime takes, hence the last bits of its sums."""
+    information = PROC / "cpuinfo"
+    if not information.is_file():
+        return ()
+    text = information.read_text(encoding="utf-8")
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)", text, re.MULTILINE)
+    flags = found[1].split() if found else []
+    return tuple(sorted({flag for flag in flags if flag.startswith(KERNEL_FLAGS)}))
+
+
+__all__ = ["cpu_flags", "peak_memory_mb", "processor"]

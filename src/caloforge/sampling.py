@@ -23,13 +23,15 @@ Sampling = Literal["rounding", "poisson", "continuous"]
 """How rates become cells; ``continuous`` passes them through (energies, coordinates)."""
 
 
+def stream(seed: int, block: int, *use: int) -> np.random.Generator:
+    """The counter-based stream of a block for one use."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(block, *use))
+    return np.random.Generator(np.random.Philox(sequence))
+
+
 def block_streams(seed: int, block: int) -> tuple[np.random.Generator, np.random.Generator]:
     """Streams of a block: one for its latents, one for its counts."""
-    latents, counts = (
-        np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(block, use))))
-        for use in (0, 1)
-    )
-    return latents, counts
+    return stream(seed, block, 0), stream(seed, block, 1)
 
 
 def draw_latents(rng: np.random.Generator, rows: int, size: int) -> NDArray[np.float32]:
@@ -88,4 +90,4 @@ DRAWS: dict[Sampling, Callable[[NDArray[np.float32], np.random.Generator], NDArr
     "continuous": _continue,
 }
 
-__all__ = ["BLOCK", "DRAWS", "Sampling", "block_streams", "draw_counts", "draw_latents"]
+__all__ = ["BLOCK", "DRAWS", "Sampling", "block_streams", "draw_counts", "draw_latents", "stream"]

@@ -1,11 +1,11 @@
 """``caloforge generate``: showers by the million from a simulator, without torch."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from caloforge.cli.options import Force, Json, Out, Quiet, Seed, reporter_of
+from caloforge.cli.options import Force, Json, Out, Quiet, Seed, Workers, reporter_of
 
 WhichSimulator = Annotated[
     str,
@@ -22,16 +22,58 @@ Like = Annotated[
         show_default=False,
     ),
 ]
+SpectrumName = Annotated[
+    str | None,
+    typer.Option(
+        "--spectrum",
+        help="Named particles instead: spectator-neutrons, photons, hadron-mix, ...",
+        show_default=False,
+    ),
+]
 Number = Annotated[
     int | None,
     typer.Option("-n", "--showers", min=1, help="How many; default: as many as FILE has rows."),
 ]
-Batch = Annotated[int, typer.Option(min=1, max=1024, help="Showers at once; changes no shower.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads of the network.")]
+Batch = Annotated[
+    int | None,
+    typer.Option(min=1, max=1024, help="Showers at once; changes no shower.  [default: 256]"),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the network.  [default: 1]")]
+EngineName = Annotated[
+    str | None,
+    typer.Option("--engine", help="onnxruntime or openvino.  [default: the faster one, measured]"),
+]
 Scheme = Annotated[
     str | None, typer.Option(help="Read-out scheme of the channel sums; default: the detector's.")
 ]
 NoImages = Annotated[bool, typer.Option("--no-images", help="Write channel sums only.")]
+FormatName = Annotated[
+    Literal["hdf5", "root"] | None,
+    typer.Option("--format", help="Default: ROOT for --out *.root, else HDF5."),
+]
+PackingName = Annotated[
+    Literal["portable", "fast"],
+    typer.Option("--compression", help="fast: readers need hdf5plugin, extra fast."),
+]
+Shards = Annotated[
+    int | None, typer.Option(min=1, help="Write a folder of so many shards, which can go on.")
+]
+ShardSize = Annotated[
+    int | None, typer.Option(min=1, help="Showers of a shard, rounded up to a multiple of 1024.")
+]
+Executor = Annotated[
+    Literal["iterative", "futures", "dask"],
+    typer.Option(help="Who makes shards: this process, processes beside it, a Dask cluster."),
+]
+Cluster = Annotated[
+    str, typer.Option(help="Of Dask: local, slurm, htcondor, or a scheduler's address.")
+]
+ClusterOptions = Annotated[
+    Path | None, typer.Option(help="JSON of what the cluster's class takes (queue, walltime, ...).")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the plan and the batch job; make nothing.")
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse conditions outside the training range.")
 ]
@@ -41,44 +83,36 @@ def command(
     simulator: WhichSimulator,
     out: Out,
     like: Like = None,
+    spectrum: SpectrumName = None,
     showers: Number = None,
     seed: Seed = 0,
-    batch: Batch = 256,
-    threads: Threads = 1,
+    engine: EngineName = None,
+    batch: Batch = None,
+    threads: Threads = None,
     scheme: Scheme = None,
     no_images: NoImages = False,
+    file_format: FormatName = None,
+    compression: PackingName = "portable",
+    shards: Shards = None,
+    shard_size: ShardSize = None,
+    executor: Executor = "iterative",
+    workers: Workers = 1,
+    cluster: Cluster = "local",
+    cluster_options: ClusterOptions = None,
+    dry_run: DryRun = False,
     strict: Strict = False,
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Generate showers with a simulator: images, channel sums and conditions, in one file."""
-    from caloforge.generate import Particles, generate
-    from caloforge.simulator import Simulator
-    from caloforge.simulators import find_simulator
+    """Generate showers with a simulator: images, channel sums and conditions.
 
-    reporter = reporter_of(quiet, json)
-    loaded = Simulator.load(find_simulator(simulator), threads=threads)
-    loaded.check()
-    particles = Particles.like(like or _sample(loaded.detector.name), loaded.detector)
-    production = generate(
-        loaded,
-        particles,
-        out,
-        showers=showers or len(particles),
-        seed=seed,
-        batch=batch,
-        scheme=scheme,
-        images=not no_images,
-        strict=strict,
-        overwrite=force,
-        reporter=reporter,
-    )
-    reporter.result(str(production), production.record())
+    One file, or with --shards or --shard-size a folder of them: interrupted, the same command goes
+    on; the arrays depend neither on workers nor on interruptions.
+    """
+    from caloforge.production.request import Request
 
-
-def _sample(detector: str) -> Path:
-    """The shipped showers of a detector."""
-    from caloforge.data.samples import sample_path
-
-    return sample_path(detector)
+    given = dict(locals())
+    reporter = reporter_of(given.pop("quiet"), given.pop("json"))
+    outcome = Request(**{n: v for n, v in given.items() if n != "Request"}).carry_out(reporter)
+    reporter.result(str(outcome), outcome.record())

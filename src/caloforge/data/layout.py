@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from caloforge.data.filters import filter_numbers, require_filters
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS
 from caloforge.errors import CaloforgeError, DataError
@@ -24,7 +25,7 @@ FORMAT = "caloforge-showers"
 VERSION = 1
 DESCRIPTION = ("format", "version", "detector", "detector_hash", "columns", "units")
 LARGEST_CHUNK_BYTES = 2**28
-BUILT_IN_FILTERS = {"1": 1100, "2": 1, "3": 1, "6": 1}
+BUILT_IN_FILTERS = {1: 1100, 2: 1, 3: 1, 6: 1}
 """deflate, shuffle, fletcher32, scale-offset: the most that each can shrink (zlib: 1032)."""
 UNKNOWN_FILTER = 70_000
 
@@ -74,6 +75,7 @@ def dataset(group: h5py.Group, name: str, kinds: str, rank: int) -> h5py.Dataset
         raise DataError(f"{found.name} has {found.ndim} axes, not {rank}")
     if found.is_virtual or found.external:
         raise DataError(f"{found.name} keeps its values in another file; that is refused")
+    require_filters(found)
     check_size(found)
     return found
 
@@ -88,7 +90,7 @@ def check_size(found: h5py.Dataset) -> None:
     chunk = int(np.prod(found.chunks or (1,), dtype=object)) * found.dtype.itemsize
     claimed = int(np.prod(found.shape, dtype=object)) * found.dtype.itemsize
     ratio = 1
-    for number in map(str, found._filters):
+    for number in filter_numbers(found):
         ratio *= BUILT_IN_FILTERS.get(number, UNKNOWN_FILTER)
     stored = found.id.get_storage_size()
     if chunk > LARGEST_CHUNK_BYTES or claimed > stored * ratio:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data import layout
+from caloforge.data.filters import Compression, filters_of
 from caloforge.data.particles import check_once, groups_of
 from caloforge.data.record import Showers, cell_type, check_values
 from caloforge.data.sink import Sink
@@ -20,13 +21,6 @@ from caloforge.files import write_aside
 from caloforge.readout import Channels
 
 Column = Literal["pdg", "cpu_seconds"]
-Compression = Literal["portable", "smallest", "none"]
-COMPRESSIONS: dict[Compression, dict[str, Any]] = {
-    "portable": {"compression": "gzip", "compression_opts": 1, "shuffle": True},
-    "smallest": {"compression": "gzip", "compression_opts": 9, "shuffle": True},
-    "none": {},
-}
-"""Filters that every HDF5 library has; measured in reference/performance.md."""
 COLUMN_TYPES: dict[Column, Any] = {"pdg": np.int32, "cpu_seconds": np.float32}
 CHUNK_BYTES = 2**18
 OLDEST_AND_NEWEST = ("v110", "v110")
@@ -56,7 +50,7 @@ class ShowerWriter:
         self._provenance = dict(provenance)
         self._scheme = detector.scheme(channels_scheme) if channels_scheme else None
         self._overwrite = overwrite
-        self._filters = {**COMPRESSIONS[compression], "fletcher32": True}
+        self._filters = {**filters_of(compression), "fletcher32": True}
         self._ids: list[NDArray[np.int64]] = []
         self._last: Showers | None = None
         self._rows = 0

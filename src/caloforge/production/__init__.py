@@ -1,0 +1,1 @@
+"""Mass production: shards of showers, a manifest, and the processes that make them."""

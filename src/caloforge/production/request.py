@@ -1,0 +1,167 @@
+"""What a command line asks of ``generate``, and how it is carried out: one file or a production."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from caloforge.errors import UsageError
+from caloforge.production.executors import Crew, ExecutorName
+from caloforge.production.output import Format, Output, Packing, format_of
+from caloforge.production.plan import Plan, Settings, SourcePlan
+from caloforge.production.prepare import Wish, begun_settings, how_many, prepare
+from caloforge.production.run import produce
+from caloforge.reporter import Reporter
+from caloforge.simulator import CARD, Simulator, read_card
+
+
+class Outcome(Protocol):
+    """What is reported."""
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        ...
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What would be done."""
+
+    plan: Plan
+    crew: Crew
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        plan: dict[str, Any] = self.plan.model_dump(mode="json")
+        return plan | {"shards": self.plan.shards, "job_script": self.job_script()}
+
+    def job_script(self) -> str | None:
+        """The batch job of one worker, where there are batch jobs."""
+        from caloforge.production.cluster import JOB_CLUSTERS, job_script
+
+        if self.crew.executor != "dask" or self.crew.cluster not in JOB_CLUSTERS:
+            return None
+        return job_script(self.crew.cluster, self.crew.options)
+
+    def __str__(self) -> str:
+        plan, crew = self.plan, self.crew
+        text = (
+            f"{plan.showers} showers in {plan.shards} shards of {plan.shard_showers} "
+            f"({plan.file_name(0)}), {crew.executor}, {crew.workers} worker(s), "
+            f"{plan.engine_version}, batch {plan.settings.batch}"
+        )
+        script = self.job_script()
+        return f"{text}\n\n{script}" if script else text
+
+
+@dataclass(frozen=True)
+class Request:
+    """All options of ``caloforge generate``."""
+
+    simulator: str
+    out: Path
+    like: Path | None
+    spectrum: str | None
+    showers: int | None
+    seed: int
+    engine: str | None
+    batch: int | None
+    threads: int | None
+    scheme: str | None
+    no_images: bool
+    file_format: Format | None
+    compression: Packing
+    shards: int | None
+    shard_size: int | None
+    executor: ExecutorName
+    workers: int
+    cluster: str
+    cluster_options: Path | None
+    dry_run: bool
+    strict: bool
+    force: bool
+
+    def carry_out(self, reporter: Reporter) -> Outcome:
+        """Make the file or the production; raises as they do."""
+        from caloforge.simulators import find_simulator
+
+        folder = find_simulator(self.simulator)
+        detector = read_card(folder / CARD).detector
+        source = self._source(detector.name)
+        output = Output(
+            format=self.file_format or format_of(self.out),
+            images=not self.no_images,
+            scheme=detector.scheme(self.scheme).scheme,
+            packing=self.compression,
+        )
+        output.require_possible()
+        if self.shards is None and self.shard_size is None:
+            return self._one_file(folder, source, output, reporter)
+        return self._production(folder, source, output, reporter)
+
+    def _source(self, detector: str) -> SourcePlan:
+        from caloforge.data.samples import sample_path
+
+        if self.spectrum is not None and self.like is not None:
+            raise UsageError("give --like or --spectrum, not both")
+        if self.spectrum is not None:
+            return SourcePlan(kind="spectrum", name=self.spectrum)
+        return SourcePlan(kind="file", name=str((self.like or sample_path(detector)).absolute()))
+
+    def _settings(self, folder: Path, begun: Settings | None, reporter: Reporter) -> Settings:
+        return Wish(self.engine, self.threads, self.batch).settle(folder, begun, reporter)
+
+    def _one_file(
+        self, folder: Path, source: SourcePlan, output: Output, reporter: Reporter
+    ) -> Outcome:
+        from caloforge.generate import generate
+
+        if self.executor != "iterative" or self.workers > 1 or self.dry_run:
+            raise UsageError("several workers write several files: add --shard-size or --shards")
+        if self.out.exists() and not self.force:
+            raise UsageError(f"{self.out} exists already; --force replaces it")
+        particles = source.open(read_card(folder / CARD).detector, self.seed)
+        settings = self._settings(folder, None, reporter)
+        loaded = Simulator.load(folder, threads=settings.threads, engine=settings.engine)
+        loaded.check()
+        return generate(
+            loaded,
+            particles,
+            self.out,
+            showers=how_many(self.showers, particles),
+            seed=self.seed,
+            batch=settings.batch,
+            output=output,
+            strict=self.strict,
+            overwrite=self.force,
+            reporter=reporter,
+        )
+
+    def _production(
+        self, folder: Path, source: SourcePlan, output: Output, reporter: Reporter
+    ) -> Outcome:
+        from caloforge.production.cluster import read_options
+
+        if self.executor == "iterative" and self.workers > 1:
+            raise UsageError(f"{self.workers} workers need --executor futures or dask")
+        options = read_options(self.cluster_options)
+        crew = Crew(self.executor, self.workers, self.cluster, options)
+        begun = begun_settings(self.out, self.force)
+        plan = prepare(
+            folder,
+            source,
+            showers=self.showers,
+            seed=self.seed,
+            shards=self.shards,
+            shard_size=self.shard_size,
+            output=output,
+            settings=self._settings(folder, begun, reporter),
+            strict=self.strict,
+        )
+        if self.dry_run:
+            return DryRun(plan, crew)
+        return produce(plan, self.out, crew=crew, overwrite=self.force, reporter=reporter)
+
+
+__all__ = ["DryRun", "Outcome", "Request"]
