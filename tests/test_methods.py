@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log, sqrt, tanh
 from statistics import NormalDist
 from typing import Any
@@ -9,17 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_game import TINY, latents_of, networks, round_of, rows
 
+from caloforge.data.batches import Batches
+from caloforge.data.showers import Showers
+from caloforge.errors import DataError, UsageError
 from caloforge.objectives import (
+    TERMS,
     BalancedDiversity,
     DiversitySensitive,
     GradientPenalty,
     Hinge,
     LatentContrast,
     LogRatio,
+    NonSaturating,
     Wasserstein,
 )
+from small_game import TINY, latents_of, networks, round_of, rows
 
 CHECKED = {
     "BalancedDiversity",
@@ -173,3 +179,114 @@ def test_gradient_penalty_by_finite_differences(seen: Any) -> None:
             total += ((logits[0] - logits[1]) / (2 * step)) ** 2
         wanted.append((sqrt(total) - 1) ** 2)
     np.testing.assert_allclose(share(GradientPenalty(), "critic", seen), wanted, rtol=1e-4)
+
+
+class Dial(torch.nn.Module):
+    """A generator whose width is its one number: shower = middle + width * latents."""
+
+    def __init__(self, width: float) -> None:
+        super().__init__()
+        self.width = torch.nn.Parameter(torch.tensor(width, dtype=torch.float64))
+
+    def forward(self, latent: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        first = latent.repeat(1, TINY.cells)[:, : TINY.cells]
+        return torch.expm1(1 + self.width * first)
+
+
+def push(term: Any, width: float, real_width: float) -> float:
+    """Gradient of a term by the width: positive makes descent narrow the showers."""
+    batch = rows(particles=8, repeats=8)
+    for name, seed in (("real", 1), ("twin", 2)):
+        known = torch.randn(
+            (64, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+        )
+        getattr(batch, name)[:] = Dial(real_width)(known, batch.conditions).detach()
+    dial = Dial(width)
+    nets = {"generator": dial, "critic": networks()["critic"]}
+    play = round_of("generator", batch, nets, latents=latents_of(64))
+    term.generator(play).mean().backward()
+    assert dial.width.grad is not None
+    return float(dial.width.grad)
+
+
+@pytest.mark.parametrize("real_width", [0.003, 0.03, 0.3])
+@pytest.mark.parametrize("term", [BalancedDiversity(space="pixels"), LogRatio(space="pixels")])
+def test_width_is_pulled_to_that_of_real_showers(term: Any, real_width: float) -> None:
+    assert push(term, 2 * real_width, real_width) > 0
+    assert push(term, real_width / 2, real_width) < 0
+
+
+def test_gradient_through_tanh_never_narrows() -> None:
+    """Why it is detached: where distances are small the literal form widens without end."""
+    literal = BalancedDiversity(space="pixels", balance="literal")
+    assert all(push(literal, times * 0.003, 0.003) < 0 for times in (0.5, 1, 2, 10))
+
+
+def test_log_ratio_has_no_scale() -> None:
+    """Twice too wide is as bad at any spread; the pull of an inverse distance depends on it."""
+    pulls = [push(LogRatio(space="pixels", epsilon=1e-12), 2 * s, s) * s for s in (0.003, 0.3)]
+    assert pulls[0] == pytest.approx(pulls[1], rel=1e-6)
+
+
+def test_bounded_diversity_stops_at_its_bound() -> None:
+    term = DiversitySensitive(space="pixels", bound=0.1)
+    assert push(term, 0.05, 1.0) < 0
+    assert push(term, 0.5, 1.0) == 0
+
+
+def test_contrast_widens_collapsed_features() -> None:
+    """All fakes alike cost log of their number; contrast can only fall from there."""
+    batch = rows()
+    nets = networks()
+    same = latents_of(1)[0].expand(12, -1)
+    shares = LatentContrast().generator(round_of("generator", batch, nets, latents=(same, same)))
+    assert shares.tolist() == pytest.approx([log(2 * batch.repeats)] * 12, rel=1e-4)
+
+
+def test_gradient_penalty_is_zero_for_a_linear_critic_of_slope_one(seen: Any) -> None:
+    class Linear(torch.nn.Module):
+        def forward(self, showers: torch.Tensor, conditions: torch.Tensor) -> Any:
+            logit = torch.log1p(showers).sum(dim=1) / TINY.cells**0.5
+            return logit, showers
+
+    nets = {"generator": seen["nets"]["generator"], "critic": Linear()}
+    shares = GradientPenalty().critic(round_of("critic", seen["batch"], nets))
+    assert shares.detach().abs().max() < 1e-12
+
+
+ALL = [term() for term in TERMS.values()]
+
+
+@pytest.mark.parametrize("term", ALL, ids=repr)
+def test_batch_of_one_row(term: Any) -> None:
+    for player in ("generator", "critic"):
+        play = round_of(player, rows(particles=1, repeats=1), networks(), latents=latents_of(1))
+        share = getattr(term, player)(play)
+        assert share is None or (share.shape == (1,) and torch.isfinite(share).all())
+
+
+@pytest.mark.parametrize("term", ALL, ids=repr)
+def test_negative_weight_is_refused_and_zero_is_off(term: Any) -> None:
+    with pytest.raises(UsageError, match=f"objective.{type(term).__name__}.weight is -0.1: 0 "):
+        -0.1 * term
+    assert not any((0.0 * term).plays(player) for player in ("generator", "critic", "helper"))
+
+
+def test_balance_without_a_twin_is_told() -> None:
+    play = round_of("generator", replace(rows(), twin=None), networks())
+    for term in (BalancedDiversity(), LogRatio()):
+        with pytest.raises(UsageError, match="no twin"):
+            term.generator(play)
+
+
+def test_conditions_with_a_single_real_shower_are_never_served() -> None:
+    particle = np.array([0, 0, 1, 2, 2], dtype=np.int64)
+    conditions = np.array([[10.0, 0, 9]] * 5) + particle[:, None]
+    cells = np.arange(80, dtype=np.uint16).reshape(5, 16)
+    showers = Showers(TINY, cells, conditions, particle)
+    needs = (NonSaturating() + BalancedDiversity()).needs
+    batches = Batches(showers, np.arange(3), seed=0, particles=2, repeats=2, needs=needs)
+    assert batches.left_out == 1
+    assert all(set(batches.at(step).particle.tolist()) <= {0, 2} for step in range(4))
+    with pytest.raises(DataError, match="no particle has a twin"):
+        Batches(showers, np.array([1]), seed=0, needs=needs)

@@ -49,7 +49,9 @@ class ModeSeeking(Distance):
     """
 
     space: Literal["pixels", "features"] = "pixels"
-    average: Literal["condition", "pair"] = "condition"
+    average: Literal["condition", "pair", "batch"] = "condition"
+    """What distances are averaged over; ``batch``, as in the authors' code, cannot tell conditions
+    apart: where all of them are pushed anyway it is the steadiest."""
 
     def generator(self, play: Round) -> Tensor:
         """Distance of latents over distance of showers.  (N,)"""
@@ -57,7 +59,9 @@ class ModeSeeking(Distance):
         return latents / (self.averaged(play, self.between_fakes(play)) + self.epsilon)
 
     def averaged(self, play: Round, distances: Tensor) -> Tensor:
-        """Distances as they are, or their means over the rows of a particle.  (N,) -> (N,)"""
+        """Distances as they are, or their means over a particle or the batch.  (N,) -> (N,)"""
+        if self.average == "batch":
+            return distances.mean().expand_as(distances)
         return play.condition_mean(distances) if self.average == "condition" else distances
 
 

@@ -37,9 +37,7 @@ def figures(real: NDArray[np.float32], generated: NDArray[np.float32]) -> Figure
 
 def floor(number: int, rng: np.random.Generator, pairs: int = 10) -> Figures:
     """The same between two real draws, averaged over pairs: what no generator can beat."""
-    drawn = [
-        figures(draw(number, rng).cells, draw(number, rng).cells) for _ in range(pairs)
-    ]
+    drawn = [figures(draw(number, rng).cells, draw(number, rng).cells) for _ in range(pairs)]
     return {name: float(np.mean([one[name] for one in drawn])) for name in NAMES}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.record import Showers
+from caloforge.errors import UsageError
 from caloforge.files import write_aside
 from caloforge.recipe import Recipe
 from caloforge.validation.points.measure import figures
@@ -38,12 +40,20 @@ def execute(task: Task, folder: Path) -> dict[str, Any]:
     recipe = task.recipe()
     if path.is_file():
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if record["recipe"] == json.loads(recipe.to_json()):
+        if is_of(record, recipe):
             return record
     record = perform(task, recipe)
     with write_aside(path, overwrite=True) as part:
         part.write_text(json.dumps(record) + "\n", encoding="utf-8")
     return record
+
+
+def is_of(record: Mapping[str, Any], recipe: Recipe) -> bool:
+    """True if a record is of this recipe, even if an older one wrote fewer fields."""
+    try:
+        return Recipe.from_json(json.dumps(record["recipe"])) == recipe
+    except UsageError:
+        return False
 
 
 def perform(task: Task, recipe: Recipe) -> dict[str, Any]:
