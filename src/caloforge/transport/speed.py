@@ -113,8 +113,17 @@ class SpeedUp:
 
 
 def with_error(seconds: Seconds, scale: float = 1.0) -> str:
-    """Three digits of a value and two of its error."""
-    return f"{seconds.value * scale:.3g} +- {seconds.error * scale:.2g}"
+    """Three digits of a value and two of its error, without exponents."""
+    shown = ((seconds.value * scale, 3), (seconds.error * scale, 2))
+    return " +- ".join(_digits(value, count) for value, count in shown)
+
+
+def _digits(value: float, count: int) -> str:
+    """A number with so many digits, zeros after them: 72400, 87.2, 0.0361."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    places = count - 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, places):.{max(places, 0)}f}"
 
 
 def speed_up(

@@ -1,0 +1,114 @@
+"""Figures of the validation on showers whose answer is known."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caloforge.detectors import ATLAS_EM
+from caloforge.transport.geometry import PlateStack, geometry_of
+from caloforge.validation.transport.checks import Check, checks_of, linearity
+from caloforge.validation.transport.figures import (
+    Value,
+    depths,
+    em_point,
+    fit_resolution,
+    interaction_length,
+    peak,
+    resolution,
+    slope_per_decade,
+    stack_constants,
+)
+from caloforge.validation.transport.measuring import Measured
+from caloforge.validation.transport.page import readme
+from caloforge.validation.transport.points import all_points, meets_metal
+
+STACK = geometry_of(ATLAS_EM)
+assert isinstance(STACK, PlateStack)
+
+
+def gamma_showers(rng: np.random.Generator, top_x0: float, energy: float, count: int) -> Measured:
+    """Showers of a gamma law with its maximum at ``top_x0``, a sixth of it in argon."""
+    assert isinstance(STACK, PlateStack)
+    depth, slope = depths(STACK), 0.5
+    law = depth ** (slope * top_x0) * np.exp(-slope * depth)
+    along = rng.normal(1, 0.02, (count, 80)) * law / law.sum() * energy
+    profile = np.concatenate([along * 5 / 6, along / 6], axis=1).astype(np.float32)
+    cells = np.zeros((count, ATLAS_EM.cells), np.float32)
+    cells[:, 0] = along.sum(axis=1)
+    return Measured(cells, np.zeros((count, 3), np.float32), profile, np.ones(count))
+
+
+def test_rossi_constants_are_those_of_lead_and_argon() -> None:
+    assert isinstance(STACK, PlateStack)
+    found = stack_constants(STACK)
+    assert found.radiation_length_mm == pytest.approx(15.58, abs=0.01)
+    assert found.critical_mev == pytest.approx(9.3, abs=0.1)
+    assert found.minimum_share == pytest.approx(0.2485, abs=0.001)
+
+
+@pytest.mark.parametrize("top", [3.5, 6.5, 9.0])
+def test_the_peak_of_a_gamma_law_is_found(rng: np.random.Generator, top: float) -> None:
+    assert isinstance(STACK, PlateStack)
+    found = em_point(gamma_showers(rng, top, 10.0, 50), 10.0, STACK)
+    assert found["peak_x0"].value == pytest.approx(top, abs=0.05)
+    assert found["sampling_fraction"].value == pytest.approx(1 / 6)
+    assert found["deposit_over_energy"].value == pytest.approx(1, abs=0.01)
+    assert found["e_over_mip"].value == pytest.approx(1 / 6 / 0.2485, rel=0.01)
+
+
+def test_peaks_have_bootstrap_errors(rng: np.random.Generator) -> None:
+    assert isinstance(STACK, PlateStack)
+    tops = rng.normal(6.0, 1.0, 200)
+    depth = depths(STACK)
+    along = np.stack([depth ** (0.5 * t) * np.exp(-0.5 * depth) for t in tops])
+    along /= along.sum(axis=1, keepdims=True)
+    assert peak(along, depth).error == pytest.approx(1 / math.sqrt(200), rel=0.5)
+
+
+def test_an_interaction_length_is_found_in_a_finite_block(rng: np.random.Generator) -> None:
+    ends = np.minimum(rng.exponential(120.0, 20_000) * 0.9, 1001.0)
+    empty = np.zeros((20_000, 0), np.float32)
+    measured = Measured(empty, empty, ends[:, None].astype(np.float32), np.ones(20_000))
+    found = interaction_length(measured, 1000.0, 0.9)
+    assert found.value == pytest.approx(120, abs=3 * found.error)
+    assert found.error == pytest.approx(120 / math.sqrt(20_000), rel=0.02)
+
+
+def test_fits_return_what_was_put_in() -> None:
+    energies = np.array([1.0, 10.0, 100.0])
+    fit = fit_resolution(energies, [Value(8 / math.sqrt(e) + 0.3, 0.01) for e in energies])
+    assert (fit["a"].value, fit["b"].value) == pytest.approx((8.0, 0.3))
+    slope = slope_per_decade(energies, [Value(5 + 2.3 * math.log10(e), 0.1) for e in energies])
+    assert slope.value == pytest.approx(2.3)
+    assert linearity([Value(1.0, 0.001), Value(1.03, 1.0)]).value == pytest.approx(3.0, abs=1e-3)
+
+
+def test_resolution_has_the_error_of_a_normal_law(rng: np.random.Generator) -> None:
+    found = resolution(rng.normal(100, 5, 4000))
+    assert found.value == pytest.approx(5, abs=4 * found.error)
+    assert found.error == pytest.approx(5 / math.sqrt(8000), rel=0.05)
+
+
+def test_a_seventh_of_the_neutrons_starts_in_a_groove() -> None:
+    point = next(point for point in all_points() if point.name == "zn-neutron-100")
+    assert 1 - meets_metal(point, seed=1).mean() == pytest.approx((0.6 / 1.6) ** 2, abs=0.05)
+
+
+def test_statements_are_judged_and_shown(tmp_path: Path) -> None:
+    entry = {"interaction_length_mm": Value(99.0, 2.0), "n": 1000, "kinetic_gev": 100.0}
+    checks = checks_of({"block-interaction": entry})
+    assert [(check.met, check.showers) for check in checks] == [(True, 1000)]
+    failed = Check("e/mip", Value(0.8, 0.01), 0.6, 0.7, 300)
+    results = {
+        "command": "c", "seed": 1, "date": "d", "hardware": "h", "tables": "t",
+        "tables_kind": "formula", "cpu_seconds": {"a": 60.0}, "points": {}, "samples": {},
+    }  # fmt: skip
+    beside = {
+        "tables": "official",
+        "checks": [{"statement": "e/mip", "found": Value(0.65, 0.01)._asdict()}],
+    }
+    page = readme(results, [*checks, failed], ["a.png"], beside)
+    assert "| e/mip | 0.800 +- 0.010 | 0.6 to 0.7 | 300 | **no** | 0.650 +- 0.010 |" in page
+    assert "![a.png](a.png)" in page
