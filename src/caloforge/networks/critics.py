@@ -38,11 +38,13 @@ class CriticConfig(BaseModel):
 
 
 class LightCritic(nn.Module):
-    """Strided convolutions; conditions join after the image is read.
+    """Strided convolutions beside the read-out channels; conditions join after both.
 
     Each row's features have unit variance. Terms measure distances between features, and a
     critic that may scale them freely makes an inverse distance of any size.
     """
+
+    channels: Tensor
 
     def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
         super().__init__()
@@ -52,6 +54,8 @@ class LightCritic(nn.Module):
         self.eyes = nn.ModuleDict(
             {layer.name: strided_eye(layer.shape) for layer in detector.layers}
         )
+        channels = torch.from_numpy(detector.scheme().matrix)
+        self.register_buffer("channels", channels, persistent=False)
         seen = sum(self._see(torch.zeros(1, detector.cells)).shape[1:])
         self.join = nn.Linear(seen + self.conditions.size, 128)
         self.features = nn.Linear(128 + self.conditions.size, 64)
@@ -66,7 +70,9 @@ class LightCritic(nn.Module):
 
     def _see(self, showers: Tensor) -> Tensor:
         images = self.detector.split(self.scale.encode(showers))
-        return torch.cat([self.eyes[name](image[:, None]) for name, image in images.items()], dim=1)
+        looks = [self.eyes[name](image[:, None]) for name, image in images.items()]
+        # Sums reach far beyond one: a tenth brings them to the size of what the eyes say.
+        return torch.cat([*looks, self.scale.steady(showers @ self.channels) / 10], dim=1)
 
 
 def strided_eye(shape: tuple[int, int]) -> nn.Sequential:

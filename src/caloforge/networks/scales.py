@@ -58,6 +58,11 @@ class ResponseScale(nn.Module):
         ratio = showers / self.quantum
         return ratio if self.signed else torch.log1p(ratio)
 
+    def steady(self, sums: Tensor) -> Tensor:
+        """Sums of cells as square roots, where Poisson noise is even.  (N, M) -> (N, M)"""
+        ratio = sums / self.quantum
+        return ratio if self.signed else torch.sqrt(ratio.clamp(min=0) + 3 / 8)
+
     def decode(self, encoded: Tensor) -> Tensor:
         """The inverse of ``encode``, in the detector's unit.  (N, K) -> (N, K)"""
         return (encoded if self.signed else torch.exp(encoded) - 1) * self.quantum

@@ -31,16 +31,12 @@ class Views(nn.Module):
     def forward(self, showers: Tensor) -> dict[str, Tensor]:
         """Every view by name.  (N, K) -> {view: (N, M)}"""
         seen = {"cells": self.scale.encode(showers)}
-        seen["channels"] = self._steady(showers @ self.channels)
+        seen["channels"] = self.scale.steady(showers @ self.channels)
         for layer in self.detector.layers:
             image = self.detector.split(showers)[layer.name]
             for name, sums in blocks(image, layer):
-                seen[f"{layer.name}/{name}"] = self._steady(sums)
+                seen[f"{layer.name}/{name}"] = self.scale.steady(sums)
         return seen
-
-    def _steady(self, sums: Tensor) -> Tensor:
-        ratio = sums / self.scale.quantum
-        return ratio if self.scale.signed else torch.sqrt(ratio.clamp(min=0) + 3 / 8)
 
 
 def blocks(image: Tensor, layer: Layer) -> list[tuple[str, Tensor]]:
