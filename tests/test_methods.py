@@ -77,6 +77,8 @@ def gaps(a: np.ndarray, b: np.ndarray) -> list[float]:
 def averaged(values: list[float], repeats: int, average: str) -> list[float]:
     if average == "pair":
         return values
+    if average == "batch":
+        return [sum(values) / len(values)] * len(values)
     starts = [row - row % repeats for row in range(len(values))]
     return [sum(values[start : start + repeats]) / repeats for start in starts]
 
@@ -95,7 +97,7 @@ def distances(seen: dict[str, Any], space: str, average: str) -> tuple[list[floa
 
 
 @pytest.mark.parametrize("space", ["pixels", "features"])
-@pytest.mark.parametrize("average", ["condition", "pair"])
+@pytest.mark.parametrize("average", ["condition", "pair", "batch"])
 @pytest.mark.parametrize("balance", ["detached", "literal"])
 def test_balanced_diversity(balance: str, average: str, space: str, seen: Any) -> None:
     term = BalancedDiversity(space=space, average=average, balance=balance, epsilon=1e-3)

@@ -57,6 +57,8 @@ def real() -> NDArray[np.float64]:
 def scatter(panel: Axes, points: NDArray[np.float64], spread: int) -> None:
     """The nine clusters of a spread, each in one of three colours."""
     for number, cluster in enumerate(points[spread::2]):
-        panel.scatter(*cluster.T, s=2, linewidths=0, color=MODEL_COLOURS[number % 4])
+        panel.scatter(
+            cluster[:, 0], cluster[:, 1], s=2, linewidths=0, color=MODEL_COLOURS[number % 4]
+        )
     panel.set(xlim=(-LIMIT, LIMIT), ylim=(-LIMIT, LIMIT), aspect="equal")
     tidy(panel)

@@ -27,7 +27,7 @@ FOOTNOTE = (
     "¹ The two variances of DivCo look exchanged in the paper's text: 163.3 at spread 0 does not "
     "fit its W1 of 1.1, 3.7 does."
 )
-HEAD = "| method | weight | var 0 | var 1 | W1 0 | W1 1 | CPU s |\n| --- | --- | --- | --- | --- | --- | --- |"
+COLUMNS = ("method", "weight", "var 0", "var 1", "W1 0", "W1 1", "CPU s")
 
 
 def write_report(out: Path, records: Sequence[Record], floors: Floors) -> None:
@@ -69,7 +69,7 @@ def regime_section(records: Sequence[Record], floors: Floors, regime: str) -> st
         floor = cells(f"{floors[draw][name]:.2f}" for name in NAMES)
         sections += [
             f"Points per cluster: {number}.",
-            "\n".join([HEAD, *rows, f"| *floor: real against real* | | {floor} | |"]),
+            "\n".join([head(), *rows, f"| *floor: real against real* | | {floor} | |"]),
         ]
     papers = [
         f"| {name}{'¹' if name == 'divco' else ''} | {cells(map(str, values))} |"
@@ -77,7 +77,7 @@ def regime_section(records: Sequence[Record], floors: Floors, regime: str) -> st
     ]
     sections += [
         "The paper's row for comparison (it does not give its number of points):",
-        "\n".join([PAPER_HEAD, *papers]),
+        "\n".join([head("paper", *COLUMNS[2:6]), *papers]),
         FOOTNOTE,
         f"![Generated points, {regime} regime](figure3-{regime}.png)",
     ]
@@ -98,15 +98,15 @@ def window_section(records: Sequence[Record]) -> str:
                 ]
                 if group:
                     rows.append(f"| {regime} | {row_of(name, weight, group, 'validation')}")
-    head = HEAD.replace("| method", "| regime | method", 1).replace("| --- ", "| --- | --- ", 1)
-    return "\n\n".join(["## Trials", TRIALS, "\n".join([head, *rows])]) if rows else ""
+    lines = [head("regime", *COLUMNS), *rows]
+    return "\n\n".join(["## Trials", TRIALS, "\n".join(lines)]) if rows else ""
 
 
 def readings_section(records: Sequence[Record]) -> str:
     """The other readings of the papers' terms and the parts of ``calibrated``."""
     found = by_label([one for one in records if one["part"] == "reading"])
     rows = [row(name, found[name], "test") for name in READINGS if name in found]
-    return "\n\n".join(["## Other readings", READING, "\n".join([HEAD, *rows])]) if rows else ""
+    return "\n\n".join(["## Other readings", READING, "\n".join([head(), *rows])]) if rows else ""
 
 
 def finals(records: Iterable[Record], regime: str) -> list[Record]:
@@ -147,6 +147,12 @@ def mean_and_error(values: Sequence[float]) -> str:
     return f"{mean} ± {error:.{digits}f}"
 
 
+def head(*columns: str) -> str:
+    """Head of a table, by default that of the methods."""
+    names = columns or COLUMNS
+    return f"| {cells(names)} |\n| {cells(['---'] * len(names))} |"
+
+
 def cells(values: Iterable[str]) -> str:
     """Cells of a table row."""
     return " | ".join(values)
@@ -164,29 +170,30 @@ def table(records: Sequence[Record], floors: Floors) -> str:
     return "\n".join(lines)
 
 
-PAPER_HEAD = "| paper | var 0 | var 1 | W1 0 | W1 1 |\n| --- | --- | --- | --- | --- |"
 INTRODUCTION = """# The 2-D benchmark of SDI-GAN
 
-**Claim** ([2207.01561](https://arxiv.org/abs/2207.01561), section 4.1 and Table 1): regularisers that widen
-everything lose where points must be consistent; the selective one keeps both.
+**Claim** ([2207.01561](https://arxiv.org/abs/2207.01561), section 4.1 and Table 1): regularisers
+that widen everything lose where points must be consistent; the selective one keeps both.
 
-**Command**: `caloforge validate points` (full, two cores) or `caloforge validate points --quick`.
+**Command**: `caloforge validate points` (full, two cores), `caloforge validate points --quick`.
 
-**Set**: nine classes with centres on {-100, 0, 100}², standard deviation 1 (spread 0) or 10 (spread 1); 1000
-training points of each class and spread. True variances: 1 and 100. Networks: dense 64-64 both, 10 latents;
-batches of 16 clusters x 4 points. W1: one-dimensional, per cluster and coordinate, averaged. Numbers are mean ±
-standard error over five seeds that chose nothing; the last generator of a run is judged. The weight of every
-method was chosen on validation points among four weights x two other seeds, by the sum over both spreads of W1
-over its floor.
+**Set**: nine classes with centres on {-100, 0, 100}², standard deviation 1 (spread 0) or 10
+(spread 1); 1000 training points of each class and spread. True variances: 1 and 100. Networks:
+dense 64-64 both, 10 latents; batches of 16 clusters x 4 points. W1: one-dimensional, per cluster
+and coordinate, averaged. Numbers are mean ± standard error over seeds that chose nothing; the last
+generator of a run is judged. The weight of every method was chosen on validation points among four
+weights x two other seeds, by the sum over both spreads of W1 over its floor.
 
 ![The real points](figure1.png)
 
 Figure 1: the set. Figures 3, below: what each method makes of it (first seed)."""
 REGIME_NOTES = {
-    "fragile": "Adam with β₁ = 0.9 and rate 10⁻³ for both players: the plain conditional GAN collapses.",
-    "healthy": "Adam with β₁ = 0.5 and rate 10⁻³ for both players: the plain conditional GAN works.",
+    "fragile": "Adam with β₁ = 0.9 and rate 10⁻³ for both players: the plain conditional GAN "
+    "collapses.",
+    "healthy": "Adam with β₁ = 0.5, rate 10⁻³ for both players: the plain conditional GAN works.",
 }
 TRIALS = "Validation points, two seeds a weight, shorter runs than the final ones."
-READING = """Fragile regime, test points, three seeds, at the weight that was chosen for the method. *Per pair*: the ratio
-of distances for each pair as the papers write it, in place of the ratio of means over a condition. *Through
-tanh*: DivBal-GAN with the gradient of the tanh, as written."""
+READING = """Fragile regime, test points, three seeds, at the weight that was chosen for the method.
+*Per pair*: the ratio of distances for each pair as the papers write it, in place of the ratio of
+means over a condition (MS-GAN: over the batch). *Through tanh*: DivBal-GAN with the gradient of the
+tanh, as written."""
