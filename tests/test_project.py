@@ -28,7 +28,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("detectors",),
     ("data",),
     ("evaluate", "plots", "engine_choice", "engines", "onnx_graph", "reference", "simulator", "simulators"),
-    ("channel_file", "generate", "production", "root_file", "transport"),
+    ("channel_file", "generate", "production", "readers", "root_file", "transport"),
     ("networks",),
     ("objectives",),
     ("recipe",),

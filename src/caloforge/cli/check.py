@@ -1,0 +1,83 @@
+"""``caloforge check``: is a bundle, a simulator, a run or a showers file what it should be?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from caloforge.cli.options import Json, Quiet, reporter_of
+from caloforge.errors import DataError, GateFailed
+from caloforge.reporter import Reporter
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="PATH",
+        help="A bundle, a run, a simulator (folder or name of a shipped one), a showers file.",
+        show_default=False,
+    ),
+]
+Native = Annotated[
+    bool,
+    typer.Option(
+        "--native", help="o2: also compile a C++ reader and run it on the C API of onnxruntime."
+    ),
+]
+Library = Annotated[
+    Path | None,
+    typer.Option(help="o2: the libonnxruntime.so that the C++ reader opens.", show_default=False),
+]
+ROWS = 4096
+SIMULATOR_CARDS = ("simulator.json", "simulator/simulator.json")
+
+
+def command(
+    path: What,
+    native: Native = False,
+    library: Library = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Check a file, a run, a simulator, or what was exported: exit 3 malformed, 4 wrong."""
+    reporter = reporter_of(quiet, json)
+    given = Path(path)
+    if (given / "bundle.json").is_file():
+        check_exported(given, native, library, reporter)
+    elif given.is_file():
+        check_showers(given, reporter)
+    elif given.is_dir() and not any((given / name).is_file() for name in SIMULATOR_CARDS):
+        raise DataError(f"{path} is no bundle, simulator or run: no bundle.json, no simulator.json")
+    else:
+        check_simulator(path, reporter)
+
+
+def check_exported(folder: Path, native: bool, library: Path | None, reporter: Reporter) -> None:
+    """Let the emulator of its reader read a bundle; GateFailed when the showers differ."""
+    from caloforge.readers.checks import check_bundle
+
+    verdict = check_bundle(folder, library=library, native=native)
+    reporter.result(str(verdict), verdict.record())
+    if failed := [finding for finding in verdict.findings if not finding.passed]:
+        raise GateFailed(f"{folder}: {failed[0].what}: {failed[0].text}")
+
+
+def check_simulator(text: str, reporter: Reporter) -> None:
+    """Compare a simulator with its stored answers."""
+    from caloforge.simulator import Simulator
+    from caloforge.simulators import find_simulator
+
+    simulator = Simulator.load(find_simulator(text))
+    deviation = simulator.check()
+    line = f"{simulator.folder}: computes what was exported ({deviation:.1e} of the largest cell)"
+    reporter.result(line, {"passed": True, "deviation": deviation})
+
+
+def check_showers(path: Path, reporter: Reporter) -> None:
+    """Read every row of a showers file."""
+    from caloforge.data.showers import ShowerFile
+
+    with ShowerFile(path) as file:
+        for start in range(0, len(file), ROWS):
+            file.cells(start, min(start + ROWS, len(file)))
+        line = f"{path}: {len(file)} showers of {file.detector.name}, all readable"
+        reporter.result(line, {"passed": True, "showers": len(file)})

@@ -1,0 +1,101 @@
+"""``caloforge export``: a trained simulator as the files that another program reads."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from caloforge.cli.options import Force, Json, Out, Quiet, Seed, reporter_of
+from caloforge.reporter import Reporter
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SIMULATOR",
+        help="A run folder, a simulator folder, or the name of a shipped simulator (alice_zn).",
+        show_default=False,
+    ),
+]
+TargetName = Annotated[
+    str,
+    typer.Option("--target", help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, triton."),
+]
+ShowersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--showers",
+        help="Showers that the hit classifier (o2) is made from, or whose particles fill a library "
+        "(ddml-library); default: what the run was trained on, else the shipped sample.",
+        show_default=False,
+    ),
+]
+HitClassifier = Annotated[
+    Literal["trained", "always"],
+    typer.Option("--classifier", help="Hit classifier of o2: made from showers, or always on."),
+]
+Mesh = Annotated[
+    str | None,
+    typer.Option(help="Mesh of par04, ddml and fcs-ganv2, such as 9x16x48.", show_default=False),
+]
+Number = Annotated[int, typer.Option("-n", min=1, help="Showers of a library (ddml-library).")]
+Pdg = Annotated[int, typer.Option("--pdg", help="Particle that it was trained on (fcs-ganv2).")]
+NEEDS_SHOWERS = ("o2", "ddml-library")
+
+
+def command(
+    simulator: Source,
+    out: Out,
+    target: TargetName,
+    showers: ShowersFile = None,
+    classifier: HitClassifier = "trained",
+    mesh: Mesh = None,
+    number: Number = 1000,
+    pdg: Pdg = 22,
+    seed: Seed = 0,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Write a simulator for another program, and let an emulator of that program read it."""
+    from caloforge.export.options import Options
+    from caloforge.export.targets import export, target_of_name
+    from caloforge.simulator import Simulator
+    from caloforge.simulators import find_simulator
+
+    reporter = reporter_of(quiet, json)
+    target_of_name(target)
+    loaded = Simulator.load(find_simulator(simulator))
+    loaded.check()
+    source = None
+    if target in NEEDS_SHOWERS and classifier == "trained":
+        source = showers or known_showers(loaded.folder, loaded.detector.name, reporter)
+    options = Options(source, parse_mesh(mesh), number, pdg, seed)
+    contents, verdict = export(loaded, target, out, options, overwrite=force)
+    record = {"bundle": out, "target": target, "files": sorted(contents.files)}
+    text = f"{verdict}\nwritten to {out}: {', '.join(sorted(contents.files))}\n{contents.paste}"
+    reporter.result(text, record | {"paste": contents.paste, "check": verdict.record()})
+
+
+def parse_mesh(text: str | None) -> tuple[int, ...] | None:
+    """Numbers of cells, such as 9x16x48; UsageError for anything else."""
+    from caloforge.errors import UsageError
+
+    if text is None:
+        return None
+    parts = text.split("x")
+    if not all(part.isdigit() and 0 < int(part) <= 1024 for part in parts):
+        raise UsageError(f"--mesh {text}: write numbers of cells, such as 9x16x48")
+    return tuple(map(int, parts))
+
+
+def known_showers(folder: Path, detector: str, reporter: Reporter) -> Path:
+    """The showers that a run was trained on, if they are still there, else the shipped sample."""
+    from caloforge.data.samples import sample_path
+    from caloforge.training.folder import RunFolder
+
+    trained_on = RunFolder(folder.parent).data
+    if trained_on is not None and trained_on.is_file():
+        return trained_on
+    sample = sample_path(detector)
+    reporter.say(f"showers: the shipped sample {sample}; name others with --showers")
+    return sample

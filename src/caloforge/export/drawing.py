@@ -1,0 +1,77 @@
+"""Counts drawn inside a graph: for readers that truncate what they are given.
+
+Shapes: N showers, K cells, S occupied cells, M counts. Each law keeps the mean of every cell; the
+random numbers are the runtime's own, seeded anew in each process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from onnx import TensorProto
+
+from caloforge.export.tape import Value
+from caloforge.sampling import LARGEST_COUNT, Sampling
+
+FLOAT = TensorProto.FLOAT
+FEW = 16.0
+"""Expected counts up to which a Poisson number is read off its distribution function."""
+MOST_OF_FEW = 48
+"""A Poisson number of mean 16 exceeds it with a probability of 2e-11."""
+
+
+def draw(rates: Value, sampling: Sampling) -> Value:
+    """Whole numbers of these means; 0 where a rate is no number or no count.  (N, K) -> (N, K)"""
+    counts = DRAWS[sampling](rates)
+    return counts.where(rates < float(LARGEST_COUNT), 0.0).at_least(0.0)
+
+
+def rounded(rates: Value) -> Value:
+    """floor(rate + u), u uniform: up with the probability of the remainder.  (N, K)"""
+    tape = rates.tape
+    return tape.apply("Floor", rates + tape.apply("RandomUniformLike", rates))
+
+
+def poisson(rates: Value) -> Value:
+    """Poisson counts, worked out only where there is one.  (N, K) -> (N, K)
+
+    ONNX has no Poisson numbers. Few are counted by inversion, #{m: u > F(m)}; many follow the
+    normal law with its first Cornish-Fisher term, r + sqrt(r) g + (g^2 - 1) / 6, rounded without
+    bias: mean and variance are Poisson's, the skewness to a few per cent.
+    """
+    tape = rates.tape
+    uniform = tape.apply("RandomUniformLike", rates)
+    nonzero = tape.apply("NonZero", uniform > tape.apply("Exp", rates.at_most(FEW) * -1.0))
+    place = tape.apply("Transpose", nonzero, perm=[1, 0])
+    occupied = tape.apply("GatherND", rates, place)
+    few = counted(occupied.at_most(FEW), tape.apply("GatherND", uniform, place))
+    counts = smooth(occupied).where(occupied > FEW, few)
+    return tape.apply("ScatterND", rates * 0.0, place, counts)
+
+
+def counted(rates: Value, uniform: Value) -> Value:
+    """Poisson counts by inversion of the distribution function.  (S,), (S,) -> (S,)"""
+    tape = rates.tape
+    numbers = np.arange(MOST_OF_FEW, dtype=np.float64)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(numbers[1:]))])
+    column = rates.at_least(1e-30).reshape(-1, 1)
+    log_share = tape.log(column) * numbers - column - log_factorial
+    below = tape.apply("CumSum", tape.apply("Exp", log_share), tape.scalar(1))
+    # The last share of the sum is made exactly 1: no uniform number exceeds it.
+    below = below / below.columns(MOST_OF_FEW - 1, MOST_OF_FEW)
+    passed = tape.apply("Cast", uniform.reshape(-1, 1) > below, to=FLOAT)
+    return tape.apply("ReduceSum", passed, [1], keepdims=0)
+
+
+def smooth(rates: Value) -> Value:
+    """Whole numbers near the normal law of mean and variance ``rates``.  (S,) -> (S,)"""
+    tape = rates.tape
+    normal = tape.apply("RandomNormalLike", rates)
+    shifted = rates + tape.apply("Sqrt", rates) * normal + (normal * normal - 1.0) / 6.0
+    return rounded(shifted)
+
+
+DRAWS: dict[Sampling, Callable[[Value], Value]] = {"rounding": rounded, "poisson": poisson}
+
+__all__ = ["DRAWS", "draw"]
