@@ -145,6 +145,7 @@ def test_unknown_particle_types_are_named(tmp_path: Path, engine: Path) -> None:
     request.particles.pdg[:] = 14
     with pytest.raises(DataError, match="particle type 14"):
         go(tmp_path / "s.h5", farm(engine), (request, tables))
+    assert not list(tmp_path.glob("s.h5*")), "nothing was made, nothing stays"
 
 
 DRIVER = """

@@ -75,8 +75,9 @@ class Engine:
         return str(self.g4.G4Version).strip("$ ").removeprefix("Name:").split("[")[0].strip()
 
     def knows(self, pdg: int) -> bool:
-        """Whether the physics list tracks this particle."""
-        return self.g4.G4ParticleTable.GetParticleTable().FindParticle(pdg) is not None
+        """Whether the physics list tracks this particle (quarks and resonances it does not)."""
+        found = self.g4.G4ParticleTable.GetParticleTable().FindParticle(pdg)
+        return found is not None and not found.IsShortLived()
 
     def run(self, shots: Sequence[Shot], answer: Callable[[Shower], None]) -> None:
         """Transport shots in order; each shower is answered when it is complete."""

@@ -98,10 +98,14 @@ def transport(
         out, request.fingerprint, len(request), shard_rows, resume=resume, force=overwrite
     )
     reporter.say(_opening(request, tables, fates))
-    with reporter.progress("transport", len(request), "showers") as advance:
-        advance(parts.done_rows())
-        work = _Work(request, parts, advance)
-        _run(work, tables, farm)
+    try:
+        with reporter.progress("transport", len(request), "showers") as advance:
+            advance(parts.done_rows())
+            _run(_Work(request, parts, advance), tables, farm)
+    except BaseException:
+        if not parts.done_rows():
+            parts.remove()
+        raise
     summary = assemble(request, parts, out, overwrite=overwrite)
     parts.remove()
     summary.raise_if_missing(out)
