@@ -5,19 +5,20 @@ Usage: fake_worker.py FOLDER [SLEEP]. A file FOLDER/die-<index> makes it die at 
 """
 
 import json
+import math
 import os
+import random
 import sys
 import time
+from array import array
 from pathlib import Path
-
-import numpy as np
 
 folder = Path(sys.argv[1])
 sleep = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
 out = sys.stdout.buffer
 (folder / f"start-{os.getpid()}").touch()
 setup = json.loads(sys.stdin.readline())
-cells = sum(int(np.prod(layer["shape"])) for layer in setup["detector"]["layers"])
+cells = sum(math.prod(layer["shape"]) for layer in setup["detector"]["layers"])
 unknown = [pdg for pdg in setup["pdgs"] if pdg == 14]
 if (folder / "refuse").exists():
     sys.exit("no engine today")
@@ -31,12 +32,8 @@ for line in sys.stdin:
                 death.unlink()
             os._exit(9)
         time.sleep(sleep)
-        rng = np.random.default_rng(seed)
-        arrays = [
-            rng.integers(0, 9, cells).astype("f4"),
-            np.full(3 if cells == 504 else 0, energy, "f4"),
-            np.zeros(0, "f4"),
-        ]
+        counts = random.Random(seed).choices(range(9), k=cells)
+        arrays = [array("f", counts), array("f", [energy] * (3 if cells == 504 else 0)), array("f")]
         head = {"index": index, "cpu_seconds": 0.5, "sizes": [len(a) for a in arrays]}
         out.write(json.dumps(head).encode() + b"\n" + b"".join(a.tobytes() for a in arrays))
         out.flush()
