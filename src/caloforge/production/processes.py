@@ -19,7 +19,7 @@ from caloforge.errors import CaloforgeError, Terminated
 from caloforge.production.manifest import ShardRecord
 from caloforge.production.plan import Plan
 
-DEATHS = 2
+DEATHS = 3
 """A shard that took so many workers with it is given up."""
 WORKER = (sys.executable, "-m", "caloforge.production.worker")
 POLL_SECONDS = 0.2

@@ -1,0 +1,130 @@
+"""What a production writes: HDF5 in two packings, ROOT, channels alone; and batch jobs."""
+
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from caloforge.data.showers import ShowerFile, read
+from extras import needs
+from production_runs import arrays, finish, order, shards
+
+FEW = 3000
+
+
+def cut(one_file):
+    return {name: values[:FEW] for name, values in arrays([one_file]).items()}
+
+
+def test_channels_alone(caloforge, shop, tmp_path, one_file):
+    out = tmp_path / "folder"
+    assert caloforge(*order(shop, out, "--no-images", "-q", showers=FEW))[0] == 0
+    files = sorted(out.glob("channels-*-of-00002.h5"))
+    assert len(files) == 2
+    found = np.concatenate([h5py.File(path)["channels"][:] for path in files])
+    np.testing.assert_array_equal(found, cut(one_file)["channels"])
+
+
+def test_fast_packing_is_read_back(caloforge, shop, tmp_path, one_file):
+    needs("hdf5plugin")
+    out = tmp_path / "folder"
+    assert caloforge(*order(shop, out, "--compression", "fast", "-q", showers=FEW))[0] == 0
+    first = shards(out)[0]
+    with ShowerFile(first) as file:
+        assert file.channels_scheme == "halves"
+    found = np.concatenate([read(path).cells for path in shards(out)])
+    expected = cut(one_file)
+    both = [expected[f"showers/{name}"].reshape(FEW, -1) for name in ("front", "back")]
+    np.testing.assert_array_equal(found, np.concatenate(both, axis=1))
+    with h5py.File(first) as file:
+        made = file["showers/front"].id.get_create_plist()
+        numbers = [made.get_filter(place)[0] for place in range(made.get_nfilters())]
+    assert 32026 in numbers
+
+
+def test_fast_packing_without_its_plugin_says_what_to_install(caloforge, tmp_path, shop):
+    needs("hdf5plugin")
+    out = tmp_path / "out.h5"
+    command = order(shop, out, "--compression", "fast", "-q", sharded=False, showers=10)
+    assert caloforge(*command)[0] == 0
+    without = "import sys; sys.modules['hdf5plugin'] = None; from caloforge.cli import main;"
+    for arguments, code in ((["data", "info", str(out)], 3), ([*command, "--force"], 1)):
+        script = f"{without} sys.exit(main({arguments!r}))"
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert "pip install 'caloforge[fast]'" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--no-images",)], ids=["images", "channels"])
+def test_root_files_hold_the_same(caloforge, shop, tmp_path, one_file, options):
+    uproot = needs("uproot")
+    out = tmp_path / "folder"
+    assert caloforge(*order(shop, out, "--format", "root", "-q", *options, showers=FEW))[0] == 0
+    paths = sorted(out.glob("*.root"))
+    assert len(paths) == 2
+    trees = [uproot.open(path)["showers"].arrays(library="np") for path in paths]
+    found = {name: np.concatenate([tree[name] for tree in trees]) for name in trees[0]}
+    expected = cut(one_file)
+    for name in ("front", "back"):
+        assert (name in found) == (not options)
+        if not options:
+            np.testing.assert_array_equal(found[name], expected[f"showers/{name}"])
+            assert found[name].dtype == np.uint16
+    for name in ("channels", "particle", "pdg"):
+        np.testing.assert_array_equal(found[name], expected[name])
+    np.testing.assert_array_equal(found["Energy"], expected["conditions"][:, 0])
+    described = json.loads(str(uproot.open(paths[0])["description"]))
+    assert (described["format"], described["seed"]) == ("caloforge-showers", "3")
+    assert described["labels"] == ["left", "right"]
+
+
+def test_the_ending_of_a_single_file_asks_for_root(caloforge, shop, tmp_path):
+    uproot = needs("uproot")
+    out = tmp_path / "out.root"
+    command = order(shop, out, "-q", sharded=False, showers=10)
+    assert caloforge(*command)[0] == 0
+    assert uproot.open(out)["showers"].num_entries == 10
+    assert caloforge(*command)[0] == 2
+
+
+BATCH_JOBS = {
+    "slurm": ("#SBATCH -p long", "#SBATCH -t 02:00:00", "#SBATCH --mem=2G"),
+    "htcondor": ('+JobFlavour = "workday"', "DaskWorkerCores = 1", "DaskWorkerMemory = 2000000000"),
+}
+
+
+@pytest.mark.parametrize("cluster", sorted(BATCH_JOBS))
+def test_batch_jobs_are_shown_by_a_dry_run(shop, tmp_path, cluster):
+    needs("dask_jobqueue")
+    options = {
+        "slurm": {"queue": "long", "walltime": "02:00:00"},
+        "htcondor": {"job_extra_directives": {"+JobFlavour": '"workday"'}},
+    }
+    written = tmp_path / "cluster.json"
+    written.write_text(json.dumps(options[cluster]))
+    out = tmp_path / "folder"
+    where = ("--executor", "dask", "--cluster", cluster, "--cluster-options", written)
+    code, shown, log = finish([*order(shop, out, *where, "--workers", 50, "--dry-run", "-q")])
+    assert (code, log) == (0, "")
+    assert "20000 showers in 10 shards of 2048" in shown
+    assert "distributed.cli.dask_worker" in shown
+    for line in BATCH_JOBS[cluster]:
+        assert line in shown
+    assert not out.exists()
+
+
+def test_a_cluster_refuses_what_it_does_not_know(shop, tmp_path):
+    needs("dask_jobqueue")
+    written = tmp_path / "cluster.json"
+    written.write_text('{"colour": "blue"}')
+    where = ("--executor", "dask", "--cluster", "slurm", "--cluster-options", written)
+    code, _, log = finish([*order(shop, tmp_path / "p", *where, "--dry-run", "-q")])
+    assert code == 2, log
+    assert "--cluster-options: SLURMCluster says:" in log.splitlines()[0]
+    assert "colour" in log.splitlines()[0]
