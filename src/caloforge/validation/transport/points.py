@@ -41,29 +41,14 @@ TILT = (0.04, 0.03, (1 - 0.04**2 - 0.03**2) ** 0.5)
 
 E_PLUS, GAMMA, NEUTRON = -11, 22, 2112
 EM_GEV = (1.0, 3.0, 10.0, 30.0, 100.0)
-ZN_NEUTRONS = ((30.0, 300), (100.0, 500), (300.0, 150), (1000.0, 60))
-ZN_PHOTONS = ((30.0, 150), (100.0, 100), (300.0, 50), (1000.0, 20))
+ZN_NEUTRONS = ((100.0, 300), (30.0, 200), (300.0, 80), (1000.0, 25))
+ZN_PHOTONS = ((100.0, 80), (30.0, 100), (300.0, 30), (1000.0, 10))
 INTERACTIONS = 4000
 
 
 def all_points() -> list[Point]:
-    """Everything that the validation measures, cheap points first."""
-    first = [
-        Point(
-            "block-interaction",
-            "alice_zn",
-            NEUTRON,
-            100.0,
-            INTERACTIONS,
-            16.0,
-            "interaction",
-            True,
-            True,
-        ),
-        Point(
-            "zn-interaction", "alice_zn", NEUTRON, 100.0, INTERACTIONS, 16.0, "interaction", True
-        ),
-    ]
+    """Everything that the validation measures, what the statements need first."""
+    interaction = Point("", "alice_zn", NEUTRON, 100.0, INTERACTIONS, 16.0, "interaction", True)
     em = [
         Point(f"em-{name}-{energy:g}", "atlas_em", pdg, energy, 300, 20.0)
         for energy in EM_GEV
@@ -71,8 +56,15 @@ def all_points() -> list[Point]:
     ]
     zn = [Point(f"zn-neutron-{e:g}", "alice_zn", NEUTRON, e, n) for e, n in ZN_NEUTRONS]
     zn += [Point(f"zn-photon-{e:g}", "alice_zn", GAMMA, e, n) for e, n in ZN_PHOTONS]
-    zn += [Point("zn-length-100", "alice_zn", NEUTRON, 100.0, 200, scoring="length")]
-    return first + em + zn
+    return [
+        replace(interaction, name="block-interaction", block=True),
+        replace(interaction, name="zn-interaction"),
+        *em[:-2],
+        zn[0],
+        *em[-2:],
+        *zn[1:],
+        Point("zn-length-100", "alice_zn", NEUTRON, 100.0, 100, scoring="length"),
+    ]
 
 
 def quick_points() -> list[Point]:

@@ -22,7 +22,7 @@ from caloforge.validation.transport.measuring import Measured, Series
 
 Array = NDArray[np.float64]
 
-SHOWERS = {"alice_zn": 120, "alice_zp": 40, "atlas_em": 500}
+SHOWERS = {"alice_zn": 80, "alice_zp": 24, "atlas_em": 300}
 QUICK = 4
 NAMES = {
     2112: "n", 2212: "p", 22: "gamma", 130: "K0L", 211: "pi+", -211: "pi-", 321: "K+", -11: "e+",
