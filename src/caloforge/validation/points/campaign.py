@@ -24,6 +24,7 @@ from caloforge.validation.points.plan import (
     Task,
     Weights,
     finals,
+    readings,
     trials,
 )
 from caloforge.validation.points.run import DRAWS, execute
@@ -39,9 +40,13 @@ def validate(out: Path, *, quick: bool, seed: int, workers: int, reporter: Repor
     budget = QUICK if quick else FULL
     (out / "runs").mkdir(parents=True, exist_ok=True)
     floors = write_floors(out)
-    tried = run_all(trials(budget, seed), out / "runs", workers, reporter, "trials")
-    weights = choose(tried, floors["validation"]) if tried else usual_weights()
-    run_all(finals(budget, seed, weights), out / "runs", workers, reporter, "final runs")
+    runs, weights = out / "runs", usual_weights()
+    for regime in REGIMES:
+        tried = run_all(trials(budget, seed, regime), runs, workers, reporter, f"{regime} trials")
+        weights |= choose(tried, floors["validation"])
+        final = finals(budget, seed, regime, weights)
+        run_all(final, runs, workers, reporter, f"{regime} runs")
+    run_all(readings(budget, seed, weights), runs, workers, reporter, "other readings")
     records = read_records(out)
     write_report(out, records, floors)
     reporter.result(table(records, floors), {"out": str(out), "floors": floors})
@@ -103,11 +108,10 @@ def choose(tried: Sequence[Record], least: dict[str, float]) -> Weights:
         by_weight = scores.setdefault((record["regime"], record["method"]), {})
         found = score(record["figures"]["validation"], least)
         by_weight.setdefault(record["weight"], []).append(found)
-    best: Weights = {
+    return {
         key: min(by_weight, key=lambda weight: float(np.mean(by_weight[weight])))
         for key, by_weight in scores.items()
     }
-    return {(regime, "dcgan"): None for regime in REGIMES} | best
 
 
 def usual_weights() -> Weights:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
-from caloforge.recipes.points import REGIMES, in_regime
+from caloforge.recipes.points import in_regime
 
 Part = Literal["trial", "final", "reading"]
 
@@ -99,20 +99,19 @@ Weights = dict[tuple[str, str], float | None]
 """Chosen weight by regime and method; None where there is none to choose."""
 
 
-def trials(budget: Budget, seed: int) -> list[Task]:
+def trials(budget: Budget, seed: int, regime: str) -> list[Task]:
     """Every weight of every method, the same number of runs for each."""
     return [
         Task("trial", regime, name, name, budget.trial_steps, TRIAL_SEED + seed + k, weight)
-        for regime in REGIMES
         for name, method in METHODS.items()
         for weight in method.weights
         for k in range(budget.trial_seeds)
     ]
 
 
-def finals(budget: Budget, seed: int, weights: Weights) -> list[Task]:
-    """Every method at its chosen weight, then the other readings in the fragile regime."""
-    runs = [
+def finals(budget: Budget, seed: int, regime: str, weights: Weights) -> list[Task]:
+    """Every method at its chosen weight, on seeds that chose nothing."""
+    return [
         Task(
             "final",
             regime,
@@ -123,13 +122,25 @@ def finals(budget: Budget, seed: int, weights: Weights) -> list[Task]:
             weight=weights[regime, name],
             pictured=k == 0,
         )
-        for regime in REGIMES
         for name in METHODS
         for k in range(budget.seeds)
     ]
-    chosen = {task.method: task for task in runs if task.regime == "fragile"}
-    return runs + [
-        replace(chosen[method], part="reading", label=label, seed=seed + k, settings=settings)
+
+
+def readings(budget: Budget, seed: int, weights: Weights) -> list[Task]:
+    """The other readings, in the fragile regime."""
+    return [
+        Task(
+            "reading",
+            "fragile",
+            label=label,
+            method=method,
+            steps=budget.steps,
+            seed=seed + k,
+            weight=weights["fragile", method],
+            settings=settings,
+        )
         for label, (method, settings) in READINGS.items()
+        if method in METHODS
         for k in range(budget.reading_seeds)
     ]

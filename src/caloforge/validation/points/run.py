@@ -91,9 +91,10 @@ def perform(task: Task, recipe: Recipe) -> dict[str, Any]:
 
 
 def train(recipe: Recipe) -> Any:
-    """The generator after the last step."""
+    """The generator after the last step, averaged if the recipe says so."""
     import torch
 
+    from caloforge.training.averaging import Average
     from caloforge.training.game import build_game
     from caloforge.training.material import Material
     from caloforge.training.team import Team
@@ -103,9 +104,11 @@ def train(recipe: Recipe) -> Any:
     team = Team(torch.device("cpu"))
     game = build_game(recipe, material.scaling(recipe), team)
     stream = material.batches(recipe, team).iterate()
+    average = Average(game.networks["generator"], recipe.training.average)
     for step in range(recipe.training.steps):
         game.step(stream, step)
-    return game.networks["generator"].eval()
+        average.update(game.networks["generator"], step)
+    return average.network
 
 
 def generate(generator: Any, like: Showers, recipe: Recipe) -> NDArray[np.float32]:
