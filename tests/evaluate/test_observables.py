@@ -7,7 +7,8 @@ import pytest
 
 from caloforge.data.showers import Showers
 from caloforge.detector import Condition, Detector, Layer
-from caloforge.evaluate.observables import OBSERVABLES, observe, places_of
+from caloforge.evaluate.layout import layout_of
+from caloforge.evaluate.observables import observables, observe
 from evaluate.stand_in import SMALL, energies, showers
 
 
@@ -59,7 +60,7 @@ def test_blocks_do_not_change_anything(monkeypatch):
     sample = showers(energies(9, 0), 3, 1)
     whole = observe(sample)
     monkeypatch.setattr("caloforge.evaluate.observables.ROWS_AT_ONCE", 4)
-    for observable in OBSERVABLES:
+    for observable in observables(SMALL):
         parts = observe(sample).values[observable.name]
         np.testing.assert_allclose(parts, whole.values[observable.name], rtol=1e-12)
 
@@ -72,7 +73,7 @@ def test_cells_of_all_layers_have_their_own_place():
     changes = {"layers": layers, "channels": (), "counts": False, "features": ()}
     conditions = (Condition(name="E", unit="GeV"),)
     layered = Detector.model_validate(SMALL.model_dump() | changes | {"conditions": conditions})
-    places = places_of(layered)
+    places = layout_of(layered)
     assert places.x_mm.tolist() == [-5, 5, 0, 0, 0]
     assert places.y_mm.tolist() == [0, 0, -4, 0, 4]
     cells = np.array([[0, 0, 0, 0, 2.5]], dtype=np.float32)

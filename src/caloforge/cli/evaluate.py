@@ -27,6 +27,13 @@ WhichPart = Annotated[
 Scheme = Annotated[
     str | None, typer.Option(help="Read-out scheme of the channel sums; default: the detector's.")
 ]
+Gate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|default",
+        help="Exit with 4, and the list, if a check of this gate fails. Default: told, not held.",
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write the report there (html), numbers beside it (json)."),
@@ -39,6 +46,7 @@ def command(
     train: Train = None,
     part: WhichPart = None,
     scheme: Scheme = None,
+    gate: Gate = None,
     out: Report = None,
     seed: Seed = 0,
     force: Force = False,
@@ -46,7 +54,9 @@ def command(
     json: Json = False,
 ) -> None:
     """Judge showers: distances with floors and errors, diversity, baselines, pictures."""
+    from caloforge.errors import GateFailed
     from caloforge.evaluate.case import assemble
+    from caloforge.evaluate.gate import DEFAULT, read_gate
     from caloforge.evaluate.table import table
     from caloforge.evaluate.writing import check_out, write_report
 
@@ -54,9 +64,12 @@ def command(
     check_out(out, overwrite=force)
     case = assemble(subject, against, train=train, part=part, seed=seed, reporter=reporter)
     case.real.detector.scheme(scheme)
+    read_gate(gate or DEFAULT, case.real.detector)
     reporter.say(f"judging {len(case.generated)} against {len(case.real)} showers")
-    judgement = case.judge(scheme=scheme, seed=seed)
+    judgement = case.judge(scheme=scheme, seed=seed, gate=gate or DEFAULT)
     if out is not None:
         write_report(out, judgement, case.real, case.generated, overwrite=force)
         reporter.say(f"report: {out}")
     reporter.result(table(judgement), judgement.record)
+    if gate is not None and judgement.gate is not None and not judgement.gate.accepted:
+        raise GateFailed(str(judgement.gate))

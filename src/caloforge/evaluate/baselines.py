@@ -48,7 +48,7 @@ def mean_image(real: Showers, train: Showers, rng: np.random.Generator) -> NDArr
     """Mean image of the nearest training particle, rounded without bias.  (N, K)"""
     particles, train_slot = repeats.slots(train.particle)
     _, real_slot = repeats.slots(real.particle)
-    means = _mean_images(train.cells, train_slot, len(particles))
+    means = mean_images(train.cells, train_slot, len(particles))
     chosen = nearest_particle(real, train)[real_slot]
     sampling: Sampling = "rounding" if real.detector.counts else "continuous"
     blocks = [
@@ -120,9 +120,7 @@ def coordinates(detector: Detector, conditions: NDArray[np.float64]) -> NDArray[
     return evaluate_features(wanted, detector.columns, conditions)
 
 
-def _particles(
-    showers: Showers, by_pdg: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _particles(showers: Showers, by_pdg: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coordinates and kind of each particle, in the order of slots.  (P, F), (P, kinds)"""
     _, slot = repeats.slots(showers.particle)
     first = np.unique(slot, return_index=True)[1]
@@ -154,7 +152,7 @@ def _rows_of(source: Rows, slot: Rows, source_slot: Rows, rng: np.random.Generat
     return order[starts[wanted] + rank % counts[wanted]]
 
 
-def _mean_images(cells: NDArray[Any], slot: Rows, particles: int) -> NDArray[np.float32]:
+def mean_images(cells: NDArray[Any], slot: Rows, particles: int) -> NDArray[np.float32]:
     """Mean over the rows of each particle.  (M, K) -> (P, K)"""
     order = np.argsort(slot, kind="stable")
     counts = np.bincount(slot, minlength=particles)

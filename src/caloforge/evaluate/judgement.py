@@ -9,6 +9,7 @@ from typing import Any
 
 from caloforge.evaluate.measured import Measured
 from caloforge.evaluate.measures import Row
+from caloforge.evaluate.verdict import Verdict
 
 FORMAT, VERSION = "caloforge-judgement", 1
 MODEL, REAL = "model", "real"
@@ -59,6 +60,8 @@ class Judgement:
     differences: tuple[Difference, ...]
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    gate: Verdict | None = None
+    """What the gate said; None where it was not asked."""
 
     def candidate(self, name: str) -> Candidate | None:
         """The candidate of that name, None where it was not judged."""
@@ -114,6 +117,7 @@ class Judgement:
                 | {"sigma": d.measured.sigma}
                 for d in self.differences
             ],
+            "gate": None if self.gate is None else self.gate.record,
             "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
         }

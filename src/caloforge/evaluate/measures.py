@@ -17,7 +17,8 @@ from caloforge.detector import Detector
 from caloforge.evaluate import diversity
 from caloforge.evaluate.conditional import particle_w1
 from caloforge.evaluate.distances import weighted_w1
-from caloforge.evaluate.observables import OBSERVABLES
+from caloforge.evaluate.observable import Observable
+from caloforge.evaluate.observables import observables
 from caloforge.evaluate.pair import Pair, Side
 from caloforge.readout import Channels
 
@@ -143,10 +144,11 @@ def centre_sigma(pair: Pair, weights: Values) -> Values:
 
 def measures(detector: Detector, channels: Channels) -> tuple[Measure, ...]:
     """Everything that is measured of showers of a detector, read out by a scheme."""
+    seen = observables(detector)
     return (
         *distances(detector.unit, channels.labels),
-        *diversities(channels.labels),
-        *shapes(detector.unit),
+        *diversities(channels.labels, seen),
+        *shapes(detector.unit, seen),
     )
 
 
@@ -160,7 +162,7 @@ def distances(unit: str, labels: tuple[str, ...]) -> tuple[Measure, ...]:
     )
 
 
-def diversities(labels: tuple[str, ...]) -> tuple[Measure, ...]:
+def diversities(labels: tuple[str, ...], seen: tuple[Observable, ...]) -> tuple[Measure, ...]:
     """How much the showers of one particle differ, generated against real."""
     slope = Row("spread_slope", "spread slope", ideal=1)
     same = Row("spread_correlation", "spread corr. at fixed total", ideal=1)
@@ -170,18 +172,27 @@ def diversities(labels: tuple[str, ...]) -> tuple[Measure, ...]:
         Measure((slope, same), spread, halvings=SPREAD_HALVINGS, per_particle=True),
         Measure((total,), total_sigma, per_particle=True),
         Measure(tuple(channels), channel_sigma, per_particle=True),
-        Measure((centre,), centre_sigma, per_particle=True),
+        *(
+            [Measure((centre,), centre_sigma, per_particle=True)]
+            if "centre_x" in {observable.name for observable in seen}
+            else []
+        ),
     )
 
 
-def shapes(unit: str) -> tuple[Measure, ...]:
+def shapes(unit: str, seen: tuple[Observable, ...]) -> tuple[Measure, ...]:
     """Means of observables, and their distances."""
     total = Row("mean_total", "mean total", ideal=1)
     width = Row("mean_width", "mean width", ideal=1, detail=True)
     empty = Row("empty", "empty, excess over real", "fraction")
+    names = {observable.name for observable in seen}
     return (
         Measure((total,), partial(mean_ratio, observable="total"), halvings=0),
-        Measure((width,), partial(mean_ratio, observable="width"), halvings=0),
+        *(
+            [Measure((width,), partial(mean_ratio, observable="width"), halvings=0)]
+            if "width" in names
+            else []
+        ),
         Measure((empty,), partial(mean_difference, observable="empty"), halvings=0),
         *(
             Measure(
@@ -189,7 +200,7 @@ def shapes(unit: str) -> tuple[Measure, ...]:
                 partial(observable_w1, observable=o.name),
                 halvings=MARGINAL_HALVINGS,
             )
-            for o in OBSERVABLES
+            for o in seen
             if o.name != "empty"
         ),
     )

@@ -14,7 +14,7 @@ from caloforge.detector import Layer
 from caloforge.evaluate import gallery, repeats
 from caloforge.evaluate.gallery import Picked, Spreads
 from caloforge.evaluate.judgement import REAL, Judgement
-from caloforge.evaluate.observables import OBSERVABLES, Observed, observe
+from caloforge.evaluate.observables import Observed, observables, observe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -188,7 +188,7 @@ def _columns(
     for number, label in enumerate(real.detector.scheme(judgement.scheme).labels):
         sums = [observed.channels[:, number] for observed in seen]
         yield f"{label} ({judgement.scheme})", judgement.unit, f"w1_{label}", sums
-    for observable in OBSERVABLES:
+    for observable in observables(real.detector):
         if observable.name != "empty":
             values = [observed.values[observable.name] for observed in seen]
             unit = observable.unit or judgement.unit

@@ -30,6 +30,7 @@ def table(judgement: Judgement) -> str:
         _aligned(list(_details(judgement))),
         "\n".join(f"warning: {warning}" for warning in judgement.warnings),
         judgement.verdict,
+        "" if judgement.gate is None else str(judgement.gate),
     ]
     return "\n\n".join(part for part in parts if part)
 
