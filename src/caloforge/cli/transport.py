@@ -60,28 +60,17 @@ EngineCommand = Annotated[
 ]
 
 
+# fmt: off
 def command(
-    detector: DetectorName,
-    out: Out,
-    particles: ParticlesFile = None,
-    spectrum: SpectrumName = None,
-    number: Number = None,
-    repeats: Repeats = 1,
-    seed: Seed = 0,
-    workers: Workers = 1,
-    resume: Resume = False,
-    geometry: GeometryFile = None,
-    scoring: Scoring = None,
-    light_table: LightTable = None,
-    slab_x0: RadiationLengths = 0.0,
-    slab_lambda: InteractionLengths = 0.0,
-    aperture: Aperture = None,
-    renew_after: Renew = None,
-    engine_command: EngineCommand = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    json: Json = False,
+    detector: DetectorName, out: Out,
+    particles: ParticlesFile = None, spectrum: SpectrumName = None, number: Number = None,
+    repeats: Repeats = 1, seed: Seed = 0, workers: Workers = 1, resume: Resume = False,
+    geometry: GeometryFile = None, scoring: Scoring = None, light_table: LightTable = None,
+    slab_x0: RadiationLengths = 0.0, slab_lambda: InteractionLengths = 0.0,
+    aperture: Aperture = None, renew_after: Renew = None, engine_command: EngineCommand = None,
+    force: Force = False, quiet: Quiet = False, json: Json = False,
 ) -> None:
+    # fmt: on
     """Transport particles through a calorimeter with Geant4 and write the showers.
 
     The same seed gives the same arrays whatever the number of workers.

@@ -55,17 +55,13 @@ def prepare(
 ) -> tuple[Request, Tables | None]:
     """A checked request, and the tables that Geant4 will read (None for another engine).
 
-    Raises DataError for incomplete tables, UsageError for what does not exist, CaloforgeError where
-    Geant4 is not installed.
+    Raises DataError for incomplete tables, UsageError for unknown names, CaloforgeError for no wheel.
     """
     geometry = geometry or geometry_of(detector)
     hadronic = needs_hadrons(geometry, [int(pdg) for pdg in particles.pdg])
     tables = None
     if command is None:
-        require_engine()
-        elements = [z for material in geometry.materials for z in material.elements]
-        environ = os.environ if environ is None else environ
-        tables = find_tables(elements, hadronic=hadronic, environ=environ)
+        tables = _tables(geometry, hadronic, os.environ if environ is None else environ)
     else:
         check_command(command)
     if light_table is not None:
@@ -81,10 +77,15 @@ def prepare(
         light_scale=light_scale,
         light_table=str(light_table.resolve()) if light_table else None,
     )
-    request = Request(
-        detector, geometry, setup, particles, repeats, seed, upstream or Upstream(), command
-    )
-    return request, tables
+    above = upstream or Upstream()
+    return Request(detector, geometry, setup, particles, repeats, seed, above, command), tables
+
+
+def _tables(geometry: Geometry, hadronic: bool, environ: Mapping[str, str]) -> Tables:
+    """The tables that Geant4 will read, where it is installed."""
+    require_engine()
+    elements = [z for material in geometry.materials for z in material.elements]
+    return find_tables(elements, hadronic=hadronic, environ=environ)
 
 
 def needs_hadrons(geometry: Geometry, pdgs: Sequence[int]) -> bool:
@@ -102,7 +103,7 @@ def require_engine() -> None:
 
 
 def read_geometry(path: Path) -> Geometry:
-    """A geometry from JSON, as ``--show-geometry`` prints it; DataError for anything else."""
+    """A geometry from JSON, as an output keeps it in ``geometry``; DataError for anything else."""
     try:
         return GEOMETRY.validate_json(path.read_bytes())
     except OSError as error:

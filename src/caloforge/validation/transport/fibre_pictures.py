@@ -18,48 +18,29 @@ if TYPE_CHECKING:
 
 
 def zn_response(figures: Figures, showers: Showers) -> Figure:
-    """Light yield and resolution of the ZN, and light along its depth."""
+    """Light yield and resolution of particles that meet metal, and light along the depth."""
     drawn = figure(10.5, 3.4)
     panels = [tidy(axes) for axes in drawn.subplots(1, 3)]
     for name, colour in (("neutron", MODEL_COLOURS[1]), ("photon", MODEL_COLOURS[0])):
         series = [figures[key] for key in figures if key.startswith(f"zn-{name}-")]
+        series.sort(key=lambda entry: float(entry["kinetic_gev"]))
         energies = [entry["kinetic_gev"] for entry in series]
-        with_errors(
-            panels[0],
-            energies,
-            [e["counts_per_gev_metal"] for e in series],
-            fmt="o-",
-            color=colour,
-            label=f"{name}s",
-        )
-        with_errors(
-            panels[1],
-            energies,
-            [e["resolution_percent_metal"] for e in series],
-            fmt="o-",
-            color=colour,
-            label=f"{name}s",
-        )
+        for axes, column in zip(panels, ("counts_per_gev", "resolution_percent"), strict=False):
+            values = [entry[f"{column}_metal"] for entry in series]
+            with_errors(axes, energies, values, fmt="o-", color=colour, label=f"{name}s")
         for key, style in ((f"zn-{name}-100", "-"), (f"zn-{name}-1000", "--")):
             if key in showers:
                 light = showers[key].profile.sum(axis=0)
-                depth = np.arange(len(light)) + 0.5
-                panels[2].plot(
-                    depth, light / light.sum(), style, color=colour, lw=1.2, label=key[3:] + " GeV"
-                )
-    panels[0].set(
-        xscale="log", xlabel="kinetic energy / GeV", ylabel="counts per GeV", ylim=(0, None)
-    )
-    panels[1].set(
-        xscale="log", yscale="log", xlabel="kinetic energy / GeV", ylabel="resolution / %"
-    )
-    panels[2].set(
-        xlabel="depth / cm", ylabel="share of the light per cm", xlim=(0, 100), ylim=(0, None)
-    )
-    for axes in panels:
+                depth, label = np.arange(len(light)) + 0.5, f"{key[3:]} GeV"
+                panels[2].plot(depth, light / light.sum(), style, color=colour, lw=1.2, label=label)
+    panels[0].set(xscale="log", ylabel="counts per GeV", ylim=(0, None))
+    panels[1].set(xscale="log", yscale="log", ylabel="resolution / %")
+    panels[2].set(ylabel="share of the light per cm", xlim=(0, 100), ylim=(0, None))
+    titles = ("kinetic energy / GeV", "kinetic energy / GeV", "depth / cm")
+    for axes, what in zip(panels, titles, strict=True):
+        axes.set_xlabel(what)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize=8)
-    panels[0].set_title("particles that meet metal", fontsize=9)
     return drawn
 
 

@@ -40,7 +40,8 @@ TILT = (0.04, 0.03, (1 - 0.04**2 - 0.03**2) ** 0.5)
 """Crosses a cell each 40 mm and stays inside for more than 800 mm."""
 
 E_PLUS, GAMMA, NEUTRON = -11, 22, 2112
-EM_GEV = (1.0, 3.0, 10.0, 30.0, 100.0)
+EM_SHOWERS = {1.0: 3000, 3.0: 1000, 10.0: 300, 30.0: 300, 100.0: 300}
+"""By energy in GeV; more where a shower fluctuates by several per cent."""
 ZN_NEUTRONS = ((100.0, 300), (30.0, 200), (300.0, 80), (1000.0, 25))
 ZN_PHOTONS = ((100.0, 80), (30.0, 100), (300.0, 30), (1000.0, 10))
 INTERACTIONS = 4000
@@ -50,8 +51,8 @@ def all_points() -> list[Point]:
     """Everything that the validation measures, what the statements need first."""
     interaction = Point("", "alice_zn", NEUTRON, 100.0, INTERACTIONS, 16.0, "interaction", True)
     em = [
-        Point(f"em-{name}-{energy:g}", "atlas_em", pdg, energy, 300, 20.0)
-        for energy in EM_GEV
+        Point(f"em-{name}-{energy:g}", "atlas_em", pdg, energy, showers, 20.0)
+        for energy, showers in EM_SHOWERS.items()
         for name, pdg in (("eplus", E_PLUS), ("gamma", GAMMA))
     ]
     zn = [Point(f"zn-neutron-{e:g}", "alice_zn", NEUTRON, e, n) for e, n in ZN_NEUTRONS]
