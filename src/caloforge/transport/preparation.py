@@ -55,7 +55,7 @@ def prepare(
 ) -> tuple[Request, Tables | None]:
     """A checked request, and the tables that Geant4 will read (None for another engine).
 
-    Raises DataError for incomplete tables, UsageError for unknown names, CaloforgeError for no wheel.
+    Raises DataError for incomplete tables, UsageError for unknown names, CaloforgeError: no wheel.
     """
     geometry = geometry or geometry_of(detector)
     hadronic = needs_hadrons(geometry, [int(pdg) for pdg in particles.pdg])

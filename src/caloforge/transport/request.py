@@ -26,6 +26,7 @@ ENERGIES_GEV = (1e-3, 1e5)
 SHARD_CPU_SECONDS = 30.0
 CPU_SECONDS_PER_GEV = 0.006
 LARGEST_SHARD = 500
+SHARDS_A_WORKER = 4
 
 NOTHING_UPSTREAM = Upstream()
 
@@ -102,10 +103,11 @@ class Request:
         """Conditions of showers.  (rows, C)"""
         return self.particles.conditions[rows // self.repeats]
 
-    def shard_rows(self) -> int:
-        """Showers per shard: about half a minute of one core, so that little is lost on a kill."""
+    def shard_rows(self, workers: int = 1) -> int:
+        """Showers per shard: about half a minute of one core, and work for all workers to the end."""
         mean = max(float(self.arrivals.kinetic_gev.mean()) * CPU_SECONDS_PER_GEV, 1e-3)
-        return int(np.clip(SHARD_CPU_SECONDS / mean, 1, LARGEST_SHARD))
+        fair = -(-len(self) // (SHARDS_A_WORKER * workers)) if workers > 1 else len(self)
+        return int(np.clip(SHARD_CPU_SECONDS / mean, 1, min(LARGEST_SHARD, fair)))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -92,7 +92,7 @@ def transport(
     """
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; --force replaces it")
-    shard_rows = request.shard_rows()
+    shard_rows = request.shard_rows(farm.workers)
     fates = request.fates
     parts = open_parts(
         out, request.fingerprint, len(request), shard_rows, resume=resume, force=overwrite
