@@ -17,7 +17,7 @@ def command(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train sdi-gan on the shipped ZN showers, judge it, generate 100 000 showers (6 minutes)."""
+    """Train sdi-gan and calibrated on the shipped ZN showers, judge both, generate 100 000."""
     from caloforge.demo import demonstrate
 
     reporter = reporter_of(quiet, json)
