@@ -7,6 +7,7 @@ import typer
 
 from caloforge.cli.options import Json, Quiet, reporter_of
 from caloforge.errors import DataError, GateFailed
+from caloforge.readers.how import How
 from caloforge.reporter import Reporter
 
 What = Annotated[
@@ -25,7 +26,13 @@ Native = Annotated[
 ]
 Library = Annotated[
     Path | None,
-    typer.Option(help="o2: the libonnxruntime.so that the C++ reader opens.", show_default=False),
+    typer.Option(
+        help="o2: the libonnxruntime.so that the C++ reader opens (implies --native).",
+        show_default=False,
+    ),
+]
+Repeats = Annotated[
+    int, typer.Option(min=2, help="Showers of each of the 16 stored particles of a bundle.")
 ]
 ROWS = 4096
 SIMULATOR_CARDS = ("simulator.json", "simulator/simulator.json")
@@ -35,6 +42,7 @@ def command(
     path: What,
     native: Native = False,
     library: Library = None,
+    repeats: Repeats = 100,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -42,7 +50,8 @@ def command(
     reporter = reporter_of(quiet, json)
     given = Path(path)
     if (given / "bundle.json").is_file():
-        check_exported(given, native, library, reporter)
+        how = How(repeats, native or library is not None, library)
+        check_exported(given, how, reporter)
     elif given.is_file():
         check_showers(given, reporter)
     elif given.is_dir() and not any((given / name).is_file() for name in SIMULATOR_CARDS):
@@ -51,11 +60,11 @@ def command(
         check_simulator(path, reporter)
 
 
-def check_exported(folder: Path, native: bool, library: Path | None, reporter: Reporter) -> None:
+def check_exported(folder: Path, how: How, reporter: Reporter) -> None:
     """Let the emulator of its reader read a bundle; GateFailed when the showers differ."""
     from caloforge.readers.checks import check_bundle
 
-    verdict = check_bundle(folder, library=library, native=native)
+    verdict = check_bundle(folder, how)
     reporter.result(str(verdict), verdict.record())
     if failed := [finding for finding in verdict.findings if not finding.passed]:
         raise GateFailed(f"{folder}: {failed[0].what}: {failed[0].text}")

@@ -13,9 +13,13 @@ from caloforge.errors import CaloforgeError, UsageError
 from caloforge.files import sha256_of, write_aside_folder
 from caloforge.readers.bundle import CARD, REFERENCE, BundleCard
 from caloforge.readers.checks import check_bundle
+from caloforge.readers.how import How
 from caloforge.readers.verdict import Verdict
 from caloforge.simulator import GRAPH, Simulator
 from caloforge.simulator import REFERENCE as STORED
+
+REPEATS = 25
+"""Showers of each reference particle by which a bundle is checked before it is kept."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def write_bundle(
             caloforge_version=caloforge.__version__,
         )
         (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
-        verdict = check_bundle(aside)
+        verdict = check_bundle(aside, How(repeats=REPEATS))
         if failed := [finding for finding in verdict.findings if not finding.passed]:
             raise CaloforgeError(f"{target}: {failed[0].what}: {failed[0].text}; nothing is kept")
     return verdict

@@ -28,9 +28,11 @@ def draw(rates: Value, sampling: Sampling) -> Value:
 
 
 def rounded(rates: Value) -> Value:
-    """floor(rate + u), u uniform: up with the probability of the remainder.  (N, K)"""
+    """Up with the probability of the remainder, which float32 keeps exactly.  (N, K) -> (N, K)"""
     tape = rates.tape
-    return tape.apply("Floor", rates + tape.apply("RandomUniformLike", rates))
+    whole = tape.apply("Floor", rates)
+    up = tape.apply("RandomUniformLike", rates) < rates - whole
+    return whole + tape.apply("Cast", up, to=FLOAT)
 
 
 def poisson(rates: Value) -> Value:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from caloforge.errors import DataError
 from caloforge.readers.bundle import Bundle
+from caloforge.readers.how import How
 from caloforge.readers.verdict import Verdict
 
 CHECKS = {
@@ -18,21 +19,19 @@ CHECKS = {
     "fcs-ganv2": "caloforge.readers.fcs",
     "triton": "caloforge.readers.triton",
 }
-"""Modules with a function ``check(bundle, *, library, native) -> Verdict``."""
+"""Modules with a function ``check(bundle, how) -> Verdict``."""
 
 
-def check_bundle(folder: Path, *, library: Path | None = None, native: bool = False) -> Verdict:
+def check_bundle(folder: Path, how: How | None = None) -> Verdict:
     """Let the emulator of a bundle's reader read it, and compare with the native model.
 
     Raises DataError for a bundle that the reader cannot use.
     """
     bundle = Bundle(folder)
     if bundle.card.target not in CHECKS:
-        raise DataError(
-            f"{folder} is for {bundle.card.target!r}, which this caloforge cannot check"
-        )
+        raise DataError(f"{folder} is for {bundle.card.target!r}, which is not known here")
     check: Callable[..., Verdict] = import_module(CHECKS[bundle.card.target]).check
-    return check(bundle, library=library, native=native)
+    return check(bundle, how or How())
 
 
 __all__ = ["CHECKS", "check_bundle"]

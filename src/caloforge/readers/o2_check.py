@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError
 from caloforge.readers.bundle import Bundle
+from caloforge.readers.how import How
 from caloforge.readers.o2 import FILES, SECTORS, O2Reader, Response, raw_input
 from caloforge.readers.o2_native import full_noise, native_reader
 from caloforge.readers.verdict import LARGEST_PULL, Finding, Verdict, means_agree
 from caloforge.reference import Reference
 
-REPEATS = 100
 SCHEME = "o2"
 ENOUGH = 5.0
 """Photons, over all repeats, from which a fibre takes part in the comparison of images."""
@@ -40,8 +39,8 @@ class Observed:
     """(n, R, 5)"""
 
 
-def check(bundle: Bundle, *, library: Path | None = None, native: bool = False) -> Verdict:
-    """Compare with the stored answers; ``native`` adds the C++ program.
+def check(bundle: Bundle, how: How) -> Verdict:
+    """Compare with the stored answers, by the emulator and, if asked for, by the C++ program.
 
     Raises DataError for a bundle that O2 cannot use.
     """
@@ -52,13 +51,13 @@ def check(bundle: Bundle, *, library: Path | None = None, native: bool = False) 
     reference = bundle.reference()
     bundle.require_checksums()
     started = time.perf_counter()
-    raw, noise = repeated(reference)
+    raw, noise = repeated(reference, how.repeats)
     responses = [reader.respond(*row) for row in zip(raw, noise, strict=True)]
     seconds = (time.perf_counter() - started) / len(raw)
     findings = compare(bundle, reference, gathered(responses, len(reference.latent)), "emulator")
     findings.append(classifier_loss(bundle))
-    if native or library is not None:
-        with native_reader(library) as program:
+    if how.native:
+        with native_reader(how.library) as program:
             answers = program.respond(bundle.folder, detector.name, raw, noise)
             observed = gathered(answers, len(reference.latent))
             findings += compare(bundle, reference, observed, program.library.name)
@@ -67,20 +66,20 @@ def check(bundle: Bundle, *, library: Path | None = None, native: bool = False) 
     return Verdict("o2", tuple(findings))
 
 
-def repeated(reference: Reference) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def repeated(reference: Reference, repeats: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Each reference particle R times in a row, in O2's units.  (n R, 9), (n R, 10)"""
     raw, noise = raw_input(reference.conditions), full_noise(reference.latent)
-    return raw.repeat(REPEATS, axis=0), noise.repeat(REPEATS, axis=0)
+    return raw.repeat(repeats, axis=0), noise.repeat(repeats, axis=0)
 
 
 def gathered(responses: list[Response], particles: int) -> Observed:
     """Responses by particle and repeat."""
-    if len(responses) != particles * REPEATS:
-        raise DataError(f"the reader answered {len(responses)} of {particles * REPEATS} particles")
+    if not responses or len(responses) % particles:
+        raise DataError(f"the reader gave {len(responses)} answers for {particles} particles")
     simulated = np.array([response.simulated for response in responses]).reshape(particles, -1)
     photons = np.stack([response.photons.ravel() for response in responses])
     sectors = np.stack([response.sectors for response in responses])
-    shape = (particles, REPEATS, -1)
+    shape = (particles, len(responses) // particles, -1)
     return Observed(
         np.asarray(simulated.all(axis=1)),
         photons.reshape(shape),
@@ -150,4 +149,4 @@ def classifier_loss(bundle: Bundle) -> Finding:
     return Finding("hit classifier", lost < LARGEST_LOSS, text, {"lost_light": lost})
 
 
-__all__ = ["REPEATS", "Observed", "check", "compare", "gathered", "repeated"]
+__all__ = ["Observed", "check", "compare", "gathered", "repeated"]

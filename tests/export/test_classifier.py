@@ -1,0 +1,112 @@
+"""The hit classifier: it may only say no where next to no light is lost."""
+
+import numpy as np
+import pytest
+
+from caloforge.data.samples import sample_path
+from caloforge.detectors import ALICE_ZN
+from caloforge.errors import CaloforgeError, DataError
+from caloforge.export.classifier import LARGEST_LOSS, Table, read_table, train
+from caloforge.export.o2 import hit_graph
+from caloforge.readers.graphs import Graph
+from exported import NEUTRONS
+
+DISTANCE_CM = 11260.0
+REPEATS = 4
+
+
+def aimed(x_cm, y_cm, pz=1000.0):
+    """Particles whose straight flight meets the front face there.  (N, 9)"""
+    conditions = np.tile(NEUTRONS[0], (len(x_cm), 1))
+    conditions[:, 1:4] = 0
+    conditions[:, 4] = np.asarray(x_cm) * abs(pz) / DISTANCE_CM
+    conditions[:, 5] = np.asarray(y_cm) * abs(pz) / DISTANCE_CM
+    conditions[:, 6] = pz
+    return conditions
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Half of the particles hit a face of 3 x 2 cm (half widths); those that miss are dark."""
+    rng = np.random.default_rng(2)
+    x, y = rng.uniform(-5, 5, (2, 4000))
+    bright = (np.abs(x) < 3) & (np.abs(y) < 2)
+    light = np.where(bright, rng.poisson(100, 4000), 0)
+    conditions = aimed(x, y).repeat(REPEATS, axis=0)
+    return Table(ALICE_ZN, conditions, light.repeat(REPEATS), np.arange(4000).repeat(REPEATS))
+
+
+def test_it_finds_the_face_and_measures_what_it_loses_on_other_particles(table):
+    made = train(table)
+    assert made.ranges_cm["impact_x"] == pytest.approx((-3, 3), abs=0.08)
+    assert made.ranges_cm["impact_y"] == pytest.approx((-2, 2), abs=0.08)
+    assert made.lost_light < LARGEST_LOSS
+    assert made.empty_skipped > 0.9
+    assert made.test_rows == 800 * REPEATS
+
+
+def test_lost_light_is_the_share_of_the_light_that_it_says_no_to(table):
+    made = train(table)
+    rng = np.random.default_rng(4)
+    table = Table(ALICE_ZN, table.conditions, rng.poisson(5, len(table.light)), table.particle)
+    everywhere = train(table)
+    assert everywhere.hits(table.conditions).mean() > 0.99
+    assert made.hits(table.conditions).mean() == pytest.approx(0.24, abs=0.03)
+
+
+def test_a_loss_that_is_too_large_is_refused(table):
+    from caloforge.data.split import split_by_particle
+
+    known = np.isin(table.particle, split_by_particle(table.particle, seed=0).train)
+    light = np.where(known & (np.abs(table.conditions[:, 4]) > 0.05), 0, table.light)
+    with pytest.raises(CaloforgeError, match=r"loses .*--classifier always"):
+        train(Table(ALICE_ZN, table.conditions, light, table.particle))
+
+
+def test_nothing_can_be_learned_without_light(table):
+    dark = Table(ALICE_ZN, table.conditions, 0 * table.light, table.particle)
+    with pytest.raises(DataError, match="no light"):
+        train(dark)
+
+
+def test_the_graph_says_what_the_classifier_says(table, tmp_path, rng):
+    made = train(table)
+    (tmp_path / "classifier.onnx").write_bytes(hit_graph(made))
+    graph = Graph(tmp_path / "classifier.onnx")
+    x, y = rng.uniform(-6, 6, (2, 500))
+    conditions = np.concatenate([aimed(x, y), aimed(x, y, pz=-30.0), NEUTRONS])
+    said = graph.run(conditions.astype(np.float32))
+    assert said.shape == (len(conditions), 1)
+    assert said.dtype == np.float32
+    wanted = made.hits(conditions.astype(np.float32).astype(np.float64))
+    np.testing.assert_array_equal(said[:, 0] == 1, wanted)
+    assert set(said.ravel()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    "particle",
+    [
+        [0.5, 0, 0, 0, 0.3, 0.2, 0.0, 139.57, 3],  # at mid-rapidity: never gets there
+        [0.5, 0, 0, 0, 0.3, 0.2, 1e-30, 139.57, 3],
+        [5.0, 0, 0, 0, 1.0, 1.0, 4.8, 139.57, -3],
+        [np.nan] * 9,
+    ],
+)
+def test_what_flies_elsewhere_is_no_hit(table, tmp_path, particle):
+    (tmp_path / "classifier.onnx").write_bytes(hit_graph(train(table)))
+    said = Graph(tmp_path / "classifier.onnx").run(np.float32([particle]))
+    assert said.tolist() == [[0.0]]
+
+
+def test_always_on_is_always_on(tmp_path):
+    (tmp_path / "classifier.onnx").write_bytes(hit_graph(None))
+    said = Graph(tmp_path / "classifier.onnx").run(np.float32([[0] * 9, [-1e30] * 9, *NEUTRONS]))
+    assert said.ravel().tolist() == [1.0] * 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_real_showers_it_loses_less_than_a_thousandth(seed):
+    made = train(read_table(sample_path("alice_zn"), ALICE_ZN), seed=seed)
+    assert made.lost_light < LARGEST_LOSS
+    for low, high in made.ranges_cm.values():  # the face is 7.04 cm wide
+        assert (low, high) == pytest.approx((-3.52, 3.52), abs=0.15)
