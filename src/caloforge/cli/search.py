@@ -1,0 +1,58 @@
+"""``caloforge search``: settings of a recipe on a grid, chosen on validation particles."""
+
+from typing import Annotated
+
+import typer
+
+from caloforge.cli.options import Json, Out, Quiet, Workers, reporter_of
+from caloforge.cli.train import DataFile, DetectorName, Device, Settings, WhichRecipe
+
+Grid = Annotated[
+    list[str],
+    typer.Option(
+        metavar="PATH=VALUE,VALUE",
+        help="A setting and its values, as in objective.SelectiveDiversity.weight=0.01,0.1,1; "
+        "repeat for more settings: every combination is tried.",
+        show_default=False,
+    ),
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Seeds of each point; scores are averaged.")]
+
+
+def command(
+    recipe: WhichRecipe,
+    grid: Grid,
+    out: Out,
+    detector: DetectorName = None,
+    data: DataFile = None,
+    seeds: Seeds = 2,
+    settings: Settings = None,
+    workers: Workers = 1,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train every point of a grid with every seed; the same command goes on after a kill.
+
+    OUT gets runs/ (an ordinary run folder each), search.json, and best.json, a recipe to train.
+    Scores are of the validation particles; the test particles are not touched.
+    """
+    from caloforge.data.samples import sample_path
+    from caloforge.recipes.find import find_recipe
+    from caloforge.search.grid import parse_axis
+    from caloforge.search.run import search
+
+    reporter = reporter_of(quiet, json)
+    axes = [parse_axis(text) for text in grid]
+    chosen = find_recipe(recipe, detector, settings or [], None)
+    found = search(
+        chosen,
+        axes,
+        data or sample_path(chosen.detector),
+        out,
+        seeds=seeds,
+        workers=workers,
+        device=device,
+        reporter=reporter,
+    )
+    reporter.result(str(found), found.record)

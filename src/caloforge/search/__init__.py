@@ -1,0 +1,1 @@
+"""Settings of a recipe tried out on a grid, with several seeds, chosen on validation particles."""

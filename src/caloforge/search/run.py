@@ -1,0 +1,101 @@
+"""The search itself: runs that are missing are trained, then all of them are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
+from caloforge.files import sha256_of, write_aside
+from caloforge.production.lock import only_run
+from caloforge.reporter import SILENT, Reporter, to_json
+from caloforge.search.grid import Axis, points, settings
+from caloforge.search.outcome import Found, Outcome, gather
+from caloforge.search.trial import Trial, finish, plan
+from caloforge.search.workers import in_processes
+
+if TYPE_CHECKING:
+    from caloforge.recipe import Recipe
+
+RUNS, NUMBERS, BEST = "runs", "search.json", "best.json"
+FATAL = (DataError, Terminated, UsageError)
+"""What no other point of the grid would do better with."""
+
+
+def search(
+    recipe: Recipe,
+    axes: Sequence[Axis],
+    data: Path,
+    out: Path,
+    *,
+    seeds: int = 1,
+    workers: int = 1,
+    device: str = "cpu",
+    reporter: Reporter = SILENT,
+) -> Found:
+    """Train every point of the grid with every seed, and choose on validation particles.
+
+    ``out`` gets ``runs/`` with a run folder each, ``search.json`` and ``best.json``, the recipe of
+    the best point. What is in ``out`` already is not trained again. A run that fails by itself (a
+    gradient that is not finite) rules its point out; raises what every run would meet.
+    """
+    grid = points(axes)
+    trials = plan(recipe, grid, seeds, out / RUNS)
+    out.mkdir(parents=True, exist_ok=True)
+    with only_run(out), reporter.progress("search", len(trials), "runs") as advance:
+        outcomes, sha256 = [], sha256_of(data)
+        for outcome in _outcomes(trials, (data, sha256, device), workers):
+            outcomes.append(outcome)
+            advance(1, outcome.folder.name)
+        tried = gather(outcomes, grid)
+        found = Found(recipe.name, recipe.detector, tuple(axes), data, sha256, tried)
+        _write(found, recipe, out)
+    return found
+
+
+def _outcomes(
+    trials: Sequence[Trial], given: tuple[Path, str, str], workers: int
+) -> Iterator[Outcome]:
+    """Outcome of each run as it ends; with one worker, in this process."""
+    if workers == 1:
+        for trial in trials:
+            yield _outcome(trial, attempt(trial, *given))
+        return
+    jobs = [(attempt, (trial, *given)) for trial in trials]
+    for number, result in in_processes(jobs, workers):
+        yield _outcome(trials[number], result)
+
+
+def attempt(trial: Trial, data: Path, sha256: str, device: str) -> dict[str, Any] | CaloforgeError:
+    """Summary of the finished run, or what it met."""
+    try:
+        return finish(trial.recipe, data, sha256, trial.folder, device=device)
+    except CaloforgeError as error:
+        return error
+
+
+def _outcome(trial: Trial, result: dict[str, Any] | CaloforgeError) -> Outcome:
+    if isinstance(result, FATAL):
+        raise result
+    if isinstance(result, CaloforgeError):
+        return Outcome(trial.point, trial.seed, trial.folder, None, failed=str(result))
+    return Outcome(
+        trial.point,
+        trial.seed,
+        trial.folder,
+        score=result["best_score"],
+        best_step=result["best_step"],
+        cpu_seconds=result["cpu_seconds"],
+    )
+
+
+def _write(found: Found, recipe: Recipe, out: Path) -> None:
+    from caloforge.recipe import override
+
+    with write_aside(out / NUMBERS, overwrite=True) as part:
+        part.write_text(to_json(found.record) + "\n", encoding="utf-8")
+    if found.best is not None:
+        best = override(recipe, settings(found.best.point))
+        with write_aside(out / BEST, overwrite=True) as part:
+            part.write_text(best.to_json() + "\n", encoding="utf-8")

@@ -1,0 +1,101 @@
+"""One training run of a search: an ordinary run folder, finished, resumed or begun."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from caloforge.errors import DataError, UsageError
+from caloforge.reporter import SILENT, Reporter
+from caloforge.search.grid import Point, settings, title
+
+if TYPE_CHECKING:
+    from caloforge.recipe import Recipe
+    from caloforge.training.folder import RunFolder
+
+THREADS = 1
+"""The same result with any number of workers, and no fight for cores between them."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A point of the grid with a seed; the recipe as JSON, so that processes can pass it on."""
+
+    point: Point
+    seed: int
+    recipe: str
+    folder: Path
+
+
+def plan(recipe: Recipe, points: Sequence[Point], seeds: int, folder: Path) -> list[Trial]:
+    """All runs of the grid; raises UsageError for a setting that the recipe does not take."""
+    from caloforge.recipe import override
+
+    trials = []
+    for point in points:
+        for seed in range(recipe.seed, recipe.seed + seeds):
+            changed = override(recipe, [*settings(point), f"seed={seed}"])
+            name = re.sub(r"[^\w.,=+-]", "_", title(point)).replace("as_it_is", recipe.name)
+            trials.append(Trial(point, seed, changed.to_json(), folder / f"{name},seed={seed}"))
+    names = [trial.folder for trial in trials]
+    if len(set(names)) < len(names):
+        raise UsageError("two points of the grid have the same name in files; search them apart")
+    return trials
+
+
+def finish(
+    recipe: str,
+    data: Path,
+    sha256: str,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    reporter: Reporter = SILENT,
+) -> dict[str, Any]:
+    """Train to the end whatever is missing of a run, and return its summary.
+
+    A finished run of the same recipe is left as it is, an unfinished one goes on from its
+    checkpoint. Raises UsageError when the folder holds another run, DataError when that was of
+    other showers (``sha256``), and what ``train`` raises.
+    """
+    from caloforge.recipe import Recipe
+    from caloforge.train import train
+    from caloforge.training.folder import RunFolder
+
+    run, wanted = RunFolder(folder), Recipe.from_json(recipe)
+    if not is_finished(run, wanted, sha256):
+        begun = run.checkpoint.is_file()
+        train(
+            wanted,
+            data,
+            folder,
+            resume=begun,
+            overwrite=not begun,
+            reporter=reporter,
+            device=device,
+            threads=THREADS,
+        )
+    return run.summary()
+
+
+def is_finished(run: RunFolder, recipe: Recipe, sha256: str) -> bool:
+    """Whether the folder holds the result of this recipe and these showers.
+
+    Raises UsageError when it holds that of another recipe, DataError that of other showers.
+    """
+    from caloforge.recipes.find import read_recipe
+    from caloforge.simulator import CARD
+
+    card = run.simulator / CARD
+    if not card.is_file() or run.summary()["step"] != recipe.training.steps:
+        return False
+    if read_recipe(run.recipe) != recipe:
+        raise UsageError(f"{run.path} holds a run of another recipe; name another --out")
+    if run.record().get("run", {}).get("data", {}).get("sha256") != sha256:
+        raise DataError(f"{run.path} was trained on other showers; name another --out")
+    # A run that SIGTERM stopped has a simulator, too; the last one follows the last checkpoint.
+    last = run.checkpoint
+    return not last.is_file() or card.stat().st_mtime_ns >= last.stat().st_mtime_ns
