@@ -11,12 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from caloforge.detectors import POINTS
+from caloforge.errors import UsageError
+from caloforge.recipe import override
 from caloforge.recipes import RECIPES, recipe_of_name
 from caloforge.reporter import SILENT
 from caloforge.validation.points import campaign, measure, plan, report, run
 from caloforge.validation.points.sample import CLUSTERS, draw
+from caloforge.validation.points.together import train_together
 
 
 def test_set_is_what_the_paper_says(rng: np.random.Generator) -> None:
@@ -56,8 +60,6 @@ def test_floor_is_that_of_the_reference(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_every_recipe_plays_on_points(name: str, rng: np.random.Generator) -> None:
-    from caloforge.recipe import override
-
     recipe = override(recipe_of_name(name, "points"), ["training.steps=2"])
     cells = run.generate(run.train(recipe), draw(2, rng), recipe)
     assert cells.shape == (36, 2)
@@ -117,9 +119,9 @@ def test_campaign_goes_on_where_it_was_killed(
     trained = []
     perform = run.perform
 
-    def counted(task: plan.Task, recipe: Any) -> dict[str, Any]:
-        trained.append(task.name)
-        return perform(task, recipe)
+    def counted(tasks: list[plan.Task]) -> list[dict[str, Any]]:
+        trained.extend(task.name for task in tasks)
+        return perform(tasks)
 
     monkeypatch.setattr(run, "perform", counted)
     campaign.validate(tmp_path, quick=False, seed=0, workers=1, reporter=SILENT)
@@ -130,10 +132,36 @@ def test_campaign_goes_on_where_it_was_killed(
 
 def test_record_of_another_recipe_is_not_taken(tmp_path: Path) -> None:
     task = plan.Task("trial", "fragile", "dcgan", "dcgan", 1, 0)
-    first = run.execute(task, tmp_path)
-    other = run.execute(replace(task, steps=2), tmp_path)
-    assert first["recipe"]["training"]["steps"] == 1
-    assert other["recipe"]["training"]["steps"] == 2
+    other = replace(task, steps=2)
+    steps = [
+        run.execute([one], tmp_path)[0]["recipe"]["training"]["steps"] for one in (task, other)
+    ]
+    assert steps == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "term"),
+    [(name, method.term) for name, method in plan.METHODS.items() if method.term],
+)
+def test_trained_together_is_trained_alone(name: str, term: str) -> None:
+    """A member of a stack has its own weights, batches, latents and updates."""
+    recipes = [
+        override(
+            recipe_of_name(name, "points"),
+            ["training.steps=6", f"seed={seed}", f"objective.{term}.weight={weight}"],
+        )
+        for seed, weight in ((0, 0.1), (1, 0.5), (7, 0.1))
+    ]
+    for recipe, member in zip(recipes, train_together(recipes, run.material()), strict=True):
+        alone = run.train(recipe)
+        for mine, own in zip(member.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(mine, own, rtol=1e-3, atol=1e-5)
+
+
+def test_only_seeds_and_weights_may_differ_in_a_stack() -> None:
+    recipes = [override(recipe_of_name("dcgan", "points"), [f"training.steps={k}"]) for k in (2, 3)]
+    with pytest.raises(UsageError, match="differ in seed and weights only"):
+        train_together(recipes, run.material())
 
 
 def test_unknown_claim_is_told(caloforge: Callable[..., tuple[int, str, str]]) -> None:

@@ -61,7 +61,7 @@ class ModeSeeking(Distance):
     def averaged(self, play: Round, distances: Tensor) -> Tensor:
         """Distances as they are, or their means over a particle or the batch.  (N,) -> (N,)"""
         if self.average == "batch":
-            return distances.mean().expand_as(distances)
+            return play.batch_mean(distances)
         return play.condition_mean(distances) if self.average == "condition" else distances
 
 

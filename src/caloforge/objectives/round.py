@@ -159,6 +159,10 @@ class Round:
         mean = self.by_particle(values).mean(dim=1, keepdim=True)
         return mean.expand(-1, self.rows.repeats).reshape(-1)
 
+    def batch_mean(self, values: Tensor) -> Tensor:
+        """Each value replaced by the mean over the batch.  (N,) -> (N,)"""
+        return values.mean().expand_as(values)
+
     def _latents(self) -> Tensor:
         size = (len(self.rows.real), self.latent_size)
         return torch.randn(size, generator=self._random, device=self.rows.real.device)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from caloforge.files import write_aside
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.points import REGIMES
-from caloforge.reporter import Advance, Reporter
+from caloforge.reporter import Reporter
 from caloforge.validation.points.measure import floor, score
 from caloforge.validation.points.plan import (
     FULL,
@@ -27,9 +26,8 @@ from caloforge.validation.points.plan import (
     readings,
     trials,
 )
-from caloforge.validation.points.run import DRAWS, execute
+from caloforge.validation.points.run import DRAWS, Record, execute
 
-Record = dict[str, Any]
 FLOOR_SEED = 5
 
 
@@ -69,29 +67,33 @@ def run_all(
     tasks: Sequence[Task], folder: Path, workers: int, reporter: Reporter, what: str
 ) -> list[Record]:
     """Records of the tasks; those that are in the folder are not trained again."""
-    if not tasks:
-        return []
-    if workers == 1:
-        with reporter.progress(what, len(tasks), "runs") as advance:
-            return [one_by_one(task, folder, advance) for task in tasks]
-    context = multiprocessing.get_context("spawn")
+    groups = alike(tasks)
     with (
-        ProcessPoolExecutor(workers, mp_context=context, initializer=single_threaded) as pool,
         reporter.progress(what, len(tasks), "runs") as advance,
+        pool_of(min(workers, len(groups))) as pool,
     ):
-        running = {pool.submit(execute, task, folder): task for task in tasks}
+        running = {pool.submit(execute, group, folder): group for group in groups}
         records = []
         for done in as_completed(running):
-            records.append(done.result())
-            advance(1, running[done].name)
+            records += done.result()
+            advance(len(running[done]), running[done][0].label)
     return records
 
 
-def one_by_one(task: Task, folder: Path, advance: Advance) -> Record:
-    """A run in this process."""
-    record = execute(task, folder)
-    advance(1, task.name)
-    return record
+def alike(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Tasks that differ in seed and weight only, for training together."""
+    groups: dict[tuple[str, ...], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((task.part, task.regime, task.label), []).append(task)
+    return list(groups.values())
+
+
+def pool_of(workers: int) -> Executor:
+    """Processes, or a thread of this process for a single worker."""
+    if workers <= 1:
+        return ThreadPoolExecutor(1)
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=single_threaded)
 
 
 def single_threaded() -> None:

@@ -56,8 +56,8 @@ class Budget:
     reading_seeds: int = 0
 
 
-FULL = Budget(steps=5000, seeds=5, trial_steps=3000, trial_seeds=2, reading_seeds=3)
-QUICK = Budget(steps=1000, seeds=1)
+FULL = Budget(steps=5000, seeds=5, trial_steps=5000, trial_seeds=2, reading_seeds=5)
+QUICK = Budget(steps=1500, seeds=2)
 TRIAL_SEED = 1000
 """Seeds of trials start here: no final run shares one."""
 

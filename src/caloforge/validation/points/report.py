@@ -182,7 +182,9 @@ that widen everything lose where points must be consistent; the selective one ke
 dense 64-64 both, 10 latents; batches of 16 clusters x 4 points. W1: one-dimensional, per cluster
 and coordinate, averaged. Numbers are mean ± standard error over seeds that chose nothing; the last
 generator of a run is judged. The weight of every method was chosen on validation points among four
-weights x two other seeds, by the sum over both spreads of W1 over its floor.
+weights x two other seeds, by the sum over both spreads of W1 over its floor. Runs that differ in
+seed and weight only were trained as one, each with what its recipe gives alone (a test); CPU s is
+their share.
 
 ![The real points](figure1.png)
 
@@ -192,8 +194,8 @@ REGIME_NOTES = {
     "collapses.",
     "healthy": "Adam with β₁ = 0.5, rate 10⁻³ for both players: the plain conditional GAN works.",
 }
-TRIALS = "Validation points, two seeds a weight, shorter runs than the final ones."
-READING = """Fragile regime, test points, three seeds, at the weight that was chosen for the method.
+TRIALS = "Validation points, two seeds a weight, runs as long as the final ones."
+READING = """Fragile regime, test points, at the weight that was chosen for the method.
 *Per pair*: the ratio of distances for each pair as the papers write it, in place of the ratio of
 means over a condition (MS-GAN: over the batch). *Through tanh*: DivBal-GAN with the gradient of the
 tanh, as written."""

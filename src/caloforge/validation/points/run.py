@@ -1,13 +1,13 @@
-"""One training run on the points, by the ordinary recipe, round and networks, and its record."""
+"""Training runs on the points by ordinary recipes, and the record of each."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ from caloforge.validation.points.measure import figures
 from caloforge.validation.points.plan import Task
 from caloforge.validation.points.sample import CLUSTERS, checksum, draw
 
+if TYPE_CHECKING:
+    from caloforge.training.material import Material
+
+Record = dict[str, Any]
 DRAWS = {"train": (1000, 1), "validation": (1000, 2), "test": (1000, 3), "large": (5000, 4)}
 """Points per cluster and seed of each draw. Only ``validation`` chooses anything."""
 JUDGES = {"trial": ("validation",), "final": ("test", "large"), "reading": ("test", "large")}
@@ -34,18 +38,24 @@ def drawn(name: str) -> Showers:
     return draw(number, np.random.default_rng(seed))
 
 
-def execute(task: Task, folder: Path) -> dict[str, Any]:
-    """Train, judge, write the record; a record that is there already is read."""
+def execute(tasks: Sequence[Task], folder: Path) -> list[Record]:
+    """Train what has no record yet as one, judge, write records; return all of them."""
+    found = {task: recorded(task, folder) for task in tasks}
+    missing = [task for task, record in found.items() if record is None]
+    for task, record in zip(missing, perform(missing) if missing else [], strict=True):
+        with write_aside(folder / f"{task.name}.json", overwrite=True) as part:
+            part.write_text(json.dumps(record) + "\n", encoding="utf-8")
+        found[task] = record
+    return [record for record in found.values() if record is not None]
+
+
+def recorded(task: Task, folder: Path) -> Record | None:
+    """The record of a task, if there is one of its recipe."""
     path = folder / f"{task.name}.json"
-    recipe = task.recipe()
-    if path.is_file():
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if is_of(record, recipe):
-            return record
-    record = perform(task, recipe)
-    with write_aside(path, overwrite=True) as part:
-        part.write_text(json.dumps(record) + "\n", encoding="utf-8")
-    return record
+    if not path.is_file():
+        return None
+    record: Record = json.loads(path.read_text(encoding="utf-8"))
+    return record if is_of(record, task.recipe()) else None
 
 
 def is_of(record: Mapping[str, Any], recipe: Recipe) -> bool:
@@ -56,16 +66,29 @@ def is_of(record: Mapping[str, Any], recipe: Recipe) -> bool:
         return False
 
 
-def perform(task: Task, recipe: Recipe) -> dict[str, Any]:
-    """Train and judge."""
+def perform(tasks: Sequence[Task]) -> list[Record]:
+    """Train as one, judge one by one."""
+    from caloforge.validation.points.together import train_together
+
+    recipes = [task.recipe() for task in tasks]
+    started = time.process_time()
+    generators = train_together(recipes, material())
+    seconds = (time.process_time() - started) / len(tasks)
+    shared = {"cpu_seconds": round(seconds, 2), "trained_together": len(tasks)}
+    return [
+        record_of(task, recipe, generator) | shared
+        for task, recipe, generator in zip(tasks, recipes, generators, strict=True)
+    ]
+
+
+def record_of(task: Task, recipe: Recipe, generator: Any) -> Record:
+    """What a generator makes of the draws that judge it, and where it comes from."""
     from caloforge.training.folder import commit
 
-    started = time.process_time()
-    generator = train(recipe)
-    seconds = time.process_time() - started
-    samples = {name: generate(generator, drawn(name), recipe) for name in JUDGES[task.part]}
+    judges = JUDGES[task.part]
+    samples = {name: generate(generator, drawn(name), recipe) for name in judges}
     found = {name: figures(drawn(name).cells, cells) for name, cells in samples.items()}
-    record: dict[str, Any] = {
+    record: Record = {
         "format": "caloforge-validation-run",
         "version": 1,
         "claim": "points",
@@ -79,9 +102,8 @@ def perform(task: Task, recipe: Recipe) -> dict[str, Any]:
             name: {figure: round(value, 4) for figure, value in one.items()}
             for name, one in found.items()
         },
-        "cpu_seconds": round(seconds, 2),
         "commit": commit(),
-        "data": {name: checksum(drawn(name)) for name in ("train", *JUDGES[task.part])},
+        "data": {name: checksum(drawn(name)) for name in ("train", *judges)},
         "recipe": json.loads(recipe.to_json()),
     }
     if task.pictured:
@@ -90,25 +112,27 @@ def perform(task: Task, recipe: Recipe) -> dict[str, Any]:
     return record
 
 
-def train(recipe: Recipe) -> Any:
-    """The generator after the last step, averaged if the recipe says so."""
-    import torch
-
-    from caloforge.training.averaging import Average
-    from caloforge.training.game import build_game
+def material() -> Material:
+    """What is trained on."""
     from caloforge.training.material import Material
-    from caloforge.training.team import Team
 
     known = drawn("train")
-    material = Material(known, known.groups().ids, known.conditions, drawn("validation"))
-    team = Team(torch.device("cpu"))
-    game = build_game(recipe, material.scaling(recipe), team)
-    stream = material.batches(recipe, team).iterate()
-    average = Average(game.networks["generator"], recipe.training.average)
+    return Material(known, known.groups().ids, known.conditions, drawn("validation"))
+
+
+def train(recipe: Recipe) -> Any:
+    """The generator after the last step of an ordinary run."""
+    import torch
+
+    from caloforge.training.game import build_game
+    from caloforge.training.team import Team
+
+    known, team = material(), Team(torch.device("cpu"))
+    game = build_game(recipe, known.scaling(recipe), team)
+    stream = known.batches(recipe, team).iterate()
     for step in range(recipe.training.steps):
         game.step(stream, step)
-        average.update(game.networks["generator"], step)
-    return average.network
+    return game.networks["generator"].eval()
 
 
 def generate(generator: Any, like: Showers, recipe: Recipe) -> NDArray[np.float32]:
