@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.plots.canvas import MODEL_COLOURS, TEXT_POINTS, figure, tidy
+from caloforge.plots.canvas import MODEL_COLOURS, REAL_FILL, TEXT_POINTS, figure, tidy
 from caloforge.validation.points.run import SHOWN, drawn
 from caloforge.validation.points.sample import CLUSTERS
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TITLES = ("spread 0 (σ = 1)", "spread 1 (σ = 10)")
 LIMIT = 145.0
+CLOSE = 7.0
+MIDDLE = 8
+"""Cluster of the class in the middle, without spread."""
 
 
 def real_points() -> Figure:
@@ -36,17 +39,26 @@ def real_points() -> Figure:
 
 
 def generated_points(records: Sequence[Mapping[str, Any]]) -> Figure:
-    """Figure 3: one column a method, one row a spread, real points first."""
+    """Figure 3: one column a method, real points first; rows: spread 0, 1, and a narrow cluster."""
     columns = {"real": real()} | {one["label"]: np.array(one["points"]) for one in records}
-    image = figure(1.75 * len(columns), 3.9)
-    panels = image.subplots(2, len(columns), sharex=True, sharey=True, squeeze=False)
+    image = figure(1.75 * len(columns), 5.6)
+    panels = image.subplots(3, len(columns), sharex="row", sharey="row", squeeze=False)
     for number, (label, points) in enumerate(columns.items()):
         for spread in (0, 1):
             scatter(panels[spread, number], points, spread)
+        close_up(panels[2, number], points)
         panels[0, number].set_title(label, fontsize=TEXT_POINTS)
-    for spread, title in enumerate(TITLES):
-        panels[spread, 0].set_ylabel(title, fontsize=TEXT_POINTS)
+    for row, title in enumerate((*TITLES, "spread 0, close")):
+        panels[row, 0].set_ylabel(title, fontsize=TEXT_POINTS)
     return image
+
+
+def close_up(panel: Axes, points: NDArray[np.float64]) -> None:
+    """The middle cluster of spread 0, real points in grey below."""
+    for cluster, colour in ((real()[MIDDLE], REAL_FILL), (points[MIDDLE], MODEL_COLOURS[0])):
+        panel.scatter(cluster[:, 0], cluster[:, 1], s=5, linewidths=0, color=colour)
+    panel.set(xlim=(-CLOSE, CLOSE), ylim=(-CLOSE, CLOSE), aspect="equal")
+    tidy(panel)
 
 
 def real() -> NDArray[np.float64]:
