@@ -20,6 +20,14 @@ BASELINES = ("real", "nearest", "mean_image", "shuffled")
 """Candidates beside the simulators, as judged with the first of them."""
 
 
+TITLES = {
+    "calibrated-shipped": "`calibrated`, the shipped simulator (15 CPU minutes)",
+    "calibrated-demo": "`calibrated`, in the demo (2 CPU minutes)",
+    "sdi-gan-demo": "`sdi-gan`, in the demo (2 CPU minutes)",
+}
+"""Committed judgements of ``validation/shipped`` that the README shows, in its order."""
+
+
 def results_table(judgements: Mapping[str, Mapping[str, Any]]) -> str:
     """Judgement records by title, and the baselines of the first one, as a Markdown table."""
     first = next(iter(judgements.values()))
@@ -43,8 +51,8 @@ def _row(title: str, candidate: Mapping[str, Any]) -> list[str]:
 
 
 def read_judgements(folder: Path) -> dict[str, dict[str, Any]]:
-    """Committed judgements of a folder, by file name without its ending, in order of name."""
+    """Committed judgements of a folder by their titles, in the order of ``TITLES``."""
     return {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("*.json"))
+        title: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name, title in TITLES.items()
     }
