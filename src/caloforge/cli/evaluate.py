@@ -34,6 +34,10 @@ Gate = Annotated[
         help="Exit with 4, and the list, if a check of this gate fails. Default: told, not held.",
     ),
 ]
+Classifier = Annotated[
+    Literal["default", "challenge", "none"],
+    typer.Option(help="Two-sample classifier; challenge is the full CaloChallenge one, and slow."),
+]
 Report = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write the report there (html), numbers beside it (json)."),
@@ -47,6 +51,7 @@ def command(
     part: WhichPart = None,
     scheme: Scheme = None,
     gate: Gate = None,
+    classifier: Classifier = "default",
     out: Report = None,
     seed: Seed = 0,
     force: Force = False,
@@ -66,9 +71,9 @@ def command(
     case.real.detector.scheme(scheme)
     read_gate(gate or DEFAULT, case.real.detector)
     reporter.say(f"judging {len(case.generated)} against {len(case.real)} showers")
-    judgement = case.judge(scheme=scheme, seed=seed, gate=gate or DEFAULT)
+    judgement = case.judge(scheme=scheme, seed=seed, gate=gate or DEFAULT, classifier=classifier)
     if out is not None:
-        write_report(out, judgement, case.real, case.generated, overwrite=force)
+        write_report(out, judgement, case.real, case.generated, train=case.train, overwrite=force)
         reporter.say(f"report: {out}")
     reporter.result(table(judgement), judgement.record)
     if gate is not None and judgement.gate is not None and not judgement.gate.accepted:

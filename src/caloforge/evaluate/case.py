@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from caloforge.data.showers import Showers, read
 from caloforge.data.split import LEAKY, RowSplit, Split, split_by_particle, split_by_row
 from caloforge.errors import DataError, UsageError
-from caloforge.evaluate.gate import DEFAULT, read_gate
-from caloforge.evaluate.inspection import inspect
+from caloforge.evaluate.examination import examine
+from caloforge.evaluate.gate import DEFAULT
 from caloforge.evaluate.judge import judge
 from caloforge.evaluate.judgement import Judgement
 from caloforge.files import sha256_of
@@ -49,22 +49,21 @@ class Case:
     """What was judged, for the report."""
     warnings: tuple[str, ...] = ()
 
-    def judge(self, *, scheme: str | None = None, seed: int = 0, gate: str = DEFAULT) -> Judgement:
-        """The judgement of this case, with the verdict of a gate."""
-        read_gate(gate, self.real.detector)
+    def judge(
+        self,
+        *,
+        scheme: str | None = None,
+        seed: int = 0,
+        gate: str = DEFAULT,
+        classifier: str = "default",
+    ) -> Judgement:
+        """The judgement of this case, with all that an examination adds."""
         judgement = judge(self.real, self.generated, self.train, scheme=scheme, seed=seed)
-        verdict = inspect(
-            self.real,
-            self.generated,
-            self.train,
-            gate=gate,
-            scheme=scheme,
-            seed=seed,
-            judgement=judgement,
+        judgement = examine(
+            judgement, self.real, self.generated, self.train, gate=gate, classifier=classifier
         )
         return dataclasses.replace(
             judgement,
-            gate=verdict,
             warnings=(*self.warnings, *judgement.warnings),
             provenance={**self.about, **judgement.provenance},
         )

@@ -9,6 +9,8 @@ from typing import Any
 
 from caloforge.evaluate.measured import Measured
 from caloforge.evaluate.measures import Row
+from caloforge.evaluate.regions import Region
+from caloforge.evaluate.two_sample import Compared
 from caloforge.evaluate.verdict import Verdict
 
 FORMAT, VERSION = "caloforge-judgement", 1
@@ -62,6 +64,10 @@ class Judgement:
     provenance: Mapping[str, str] = field(default_factory=dict)
     gate: Verdict | None = None
     """What the gate said; None where it was not asked."""
+    compared: tuple[Compared, ...] = ()
+    """Two-sample metrics beside their floors."""
+    regions: tuple[Region, ...] = ()
+    """Numbers per kind of particle, energy band and impact region."""
 
     def candidate(self, name: str) -> Candidate | None:
         """The candidate of that name, None where it was not judged."""
@@ -118,6 +124,8 @@ class Judgement:
                 for d in self.differences
             ],
             "gate": None if self.gate is None else self.gate.record,
+            "two_sample": [row.record for row in self.compared],
+            "regions": [region.record for region in self.regions],
             "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,8 @@ from caloforge.evaluate import gallery, repeats
 from caloforge.evaluate.gallery import Picked, Spreads
 from caloforge.evaluate.judgement import REAL, Judgement
 from caloforge.evaluate.observables import Observed, observables, observe
+from caloforge.evaluate.physics_pictures import physics_sections
+from caloforge.evaluate.picture import Picture, Section, quantity_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,24 +27,9 @@ MANY_LAYERS = 1
 """Detectors with more layers show one particle of each kind."""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure inside the page, and what is said under it."""
-
-    uri: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """Pictures that belong together."""
-
-    title: str
-    text: str
-    pictures: tuple[Picture, ...]
-
-
-def sections(judgement: Judgement, real: Showers, generated: Showers) -> Iterator[Section]:
+def sections(
+    judgement: Judgement, real: Showers, generated: Showers, train: Showers | None = None
+) -> Iterator[Section]:
     """The pictures of the page, section by section."""
     names, _ = repeats.slots(real.particle)
     shared = np.intersect1d(names, generated.particle)
@@ -59,6 +45,7 @@ def sections(judgement: Judgement, real: Showers, generated: Showers) -> Iterato
         yield Section(f"Showers: {kind}", text, tuple(pictures))
     yield _diversity(judgement, spreads)
     yield _histograms(judgement, real, generated, seen)
+    yield from physics_sections(real, generated, seen, train, judgement.seed)
     yield Section("Mean images", "Over all judged showers.", tuple(_means(real, generated)))
 
 
@@ -105,7 +92,7 @@ def _shower_rows(
     ):
         sums = [_in_lines(observed.channels[row]) for row in index]
         rows[name] = (showers.detector.split(showers.cells[index])[layer.name], sums)
-    return plots.shower_rows(rows, layer, label=_label(real))
+    return plots.shower_rows(rows, layer, label=quantity_of(real))
 
 
 def _in_lines(sums: Values) -> str:
@@ -202,7 +189,7 @@ def _means(real: Showers, generated: Showers) -> Iterator[Picture]:
         {name: images[0] for name, images in detector.split(_mean(showers)).items()}
         for showers in (real, generated)
     ]
-    label = f"mean {_label(real)}"
+    label = f"mean {quantity_of(real)}"
     for layer in detector.layers:
         pair = [mean[layer.name] for mean in means]
         brightest = max(image.max() for image in pair)
@@ -221,10 +208,6 @@ def _means(real: Showers, generated: Showers) -> Iterator[Picture]:
 def _mean(showers: Showers) -> Values:
     mean: Values = showers.cells.mean(axis=0, dtype=np.float64)
     return mean[None, :]
-
-
-def _label(real: Showers) -> str:
-    return real.detector.quantity if real.detector.counts else real.detector.unit
 
 
 def _of_layer(real: Showers, layer: Layer) -> str:

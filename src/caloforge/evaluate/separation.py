@@ -50,7 +50,7 @@ def weighted_separation(a: Values, b: Values, weights: Values) -> Values:
     total = first + second
     terms = np.divide((first - second) ** 2, total, out=np.zeros_like(total), where=total > 0)
     power: Values = terms.sum(axis=1) / 2
-    return np.where(np.isfinite(total).all(axis=1), power, np.nan)
+    return np.asarray(np.where(np.isfinite(total).all(axis=1), power, np.nan))
 
 
 def counts_by_particle(values: Values, slot: Slots, particles: int, edges: Values) -> Values:
@@ -70,7 +70,7 @@ def challenge_edges(reference: Values, *, energy: bool) -> Values:
     known = reference[np.isfinite(reference)]
     lit = known[known > 0]
     if energy and len(lit) and lit.max() > lit.min():
-        return np.geomspace(lit.min(), lit.max(), CHALLENGE_ENERGY_BINS + 1)
+        return np.asarray(np.geomspace(lit.min(), lit.max(), CHALLENGE_ENERGY_BINS + 1))
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     return np.linspace(low, high if high > low else low + 1, CHALLENGE_BINS + 1)
 
@@ -85,7 +85,7 @@ def calogan_edges(a: Values, b: Values) -> Values:
     if not len(known):
         return np.array([0.0, 1.0])
     edges = np.unique(np.quantile(known, np.linspace(0, 1, CALOGAN_BINS + 1)))
-    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1])
+    return np.asarray(edges if len(edges) > 1 else [edges[0], edges[0] + 1])
 
 
 def kolmogorov_smirnov(a: Values, b: Values) -> RankTest:

@@ -17,6 +17,8 @@ COLUMNS = (
     ("mean_total", "mean total"),
 )
 """Measures of the comparison of candidates, and their short titles."""
+LONG = ("separation", "ks_", "mann_whitney_", "event_")
+"""Metrics with a row for every observable: only the report prints them."""
 TOLD = ("w1", "conditional_w1")
 """Differences between candidates that are printed."""
 
@@ -28,6 +30,7 @@ def table(judgement: Judgement) -> str:
         _aligned(list(_comparison(judgement))),
         "\n".join(f"  {d}" for d in judgement.differences if d.measure in TOLD),
         _aligned(list(_details(judgement))),
+        _aligned(list(_compared(judgement))) if judgement.compared else "",
         "\n".join(f"warning: {warning}" for warning in judgement.warnings),
         judgement.verdict,
         "" if judgement.gate is None else str(judgement.gate),
@@ -66,6 +69,14 @@ def _details(judgement: Judgement) -> Iterator[Sequence[str]]:
             "-" if excess is None else str(excess),
             f"{row.ideal:g}",
         )
+
+
+def _compared(judgement: Judgement) -> Iterator[Sequence[str]]:
+    """Two-sample metrics of whole samples; those of single observables are in the report."""
+    yield ("two-sample metrics", "generated", "real v real", "best")
+    for row in judgement.compared:
+        if not row.name.startswith(LONG):
+            yield (row.title, str(row.value), str(row.floor), row.best)
 
 
 def _titled(row: Row, scheme: str) -> str:

@@ -32,6 +32,7 @@ def write_report(
     real: Showers,
     generated: Showers,
     *,
+    train: Showers | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write the page to ``out`` and the judgement as JSON beside it."""
@@ -40,7 +41,7 @@ def write_report(
     check_out(out, overwrite=overwrite)
     for path, text in (
         (out.with_suffix(NUMBERS), judgement.to_json() + "\n"),
-        (out, report(judgement, real, generated)),
+        (out, report(judgement, real, generated, train)),
     ):
         with write_aside(path, overwrite=overwrite) as part:
             part.write_text(text, encoding="utf-8")

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REAL_FILL, REAL_EDGE = "#c9ced6", "#6b7280"
-MODEL_COLOURS = ("#c2410c", "#1d4ed8", "#047857", "#7e22ce")
+MODEL_COLOURS = (
+    "#c2410c",
+    "#1d4ed8",
+    "#047857",
+    "#7e22ce",
+    "#ca8a04",
+    "#0891b2",
+    "#db2777",
+    "#111827",
+)
 INK = "#1f2937"
 COLOUR_MAP = "viridis"
 DOTS_PER_INCH = 160

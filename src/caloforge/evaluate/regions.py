@@ -1,0 +1,150 @@
+"""Tables per kind of particle, energy band and impact region: a mean hides a broken corner.
+
+Shapes: N rows, P particles, B resamplings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.scaling import evaluate_features
+from caloforge.evaluate import repeats
+from caloforge.evaluate.court import convene
+from caloforge.evaluate.measured import Measured, measured
+from caloforge.evaluate.measures import distances, diversities, shapes
+from caloforge.evaluate.observables import observables, observe
+from caloforge.evaluate.shapes import TOTAL
+
+if TYPE_CHECKING:
+    from caloforge.data.showers import Showers
+    from caloforge.detector import Detector
+
+Values = NDArray[np.float64]
+ENERGY_BANDS = 4
+RESAMPLINGS = 200
+SHOWN = ("conditional_w1", "w1", "mean_total", "sigma_total")
+
+
+@dataclass(frozen=True)
+class Region:
+    """Numbers of some of the particles, with those of real against real."""
+
+    grouping: str
+    title: str
+    particles: int
+    value: dict[str, Measured]
+    floor: dict[str, Measured]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "grouping": self.grouping,
+            "title": self.title,
+            "particles": self.particles,
+            "value": {name: number.record for name, number in self.value.items()},
+            "floor": {name: number.record for name, number in self.floor.items()},
+        }
+
+
+def regions(
+    real: Showers, generated: Showers, *, scheme: str | None = None, seed: int = 0
+) -> tuple[Region, ...]:
+    """All groups of particles of both samples, each with its numbers."""
+    names, slot, other = repeats.shared_slots(real.particle, generated.particle)
+    first = np.unique(slot[slot >= 0], return_index=True)[1]
+    shared = real.rows(np.flatnonzero(slot >= 0)).rows(first)
+    kept = slot >= 0, other >= 0
+    real, generated = real.rows(kept[0]), generated.rows(kept[1])
+    slot, other = slot[kept[0]], other[kept[1]]
+    chance, random = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    numbers = repeats.equal_numbers(slot, other, len(names))
+    court = convene(
+        observe(real, scheme), slot, numbers, _measures(real, scheme), RESAMPLINGS, chance
+    )
+    seen = observe(generated, scheme)
+    found = []
+    for grouping, title, members in groups(shared):
+        part = dataclasses.replace(court, weights=court.weights * members)
+        value, floor = part.hear(seen, other, random), part.hear_real()
+        found.append(
+            Region(
+                grouping,
+                title,
+                int(members.sum()),
+                {name: measured(value[name]) for name in SHOWN if name in value},
+                {name: measured(floor[name]) for name in SHOWN if name in floor},
+            )
+        )
+    return tuple(found)
+
+
+def groups(particles: Showers) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Grouping, title and members of every group; one row of ``particles`` each.  (P,)"""
+    if particles.pdg is not None:
+        for kind in np.unique(particles.pdg):
+            yield "kind", kind_name(int(kind)), particles.pdg == kind
+    energy = particles.conditions[:, 0]
+    condition = particles.detector.conditions[0]
+    edges = np.unique(np.quantile(energy, np.linspace(0, 1, ENERGY_BANDS + 1)))
+    for low, high in pairwise(edges):
+        members = (energy >= low) & ((energy < high) | (high == edges[-1]))
+        yield "energy", f"{condition.name} {low:.4g} to {high:.4g} {condition.unit}", members
+    yield from _impacts(particles)
+
+
+def kind_name(pdg: int) -> str:
+    """Name of a kind of particle, its number where it has none."""
+    from particle import Particle, ParticleNotFound
+
+    try:
+        return str(Particle.from_pdgid(pdg).name)
+    except ParticleNotFound:
+        return f"pdg {pdg}"
+
+
+def _impacts(particles: Showers) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Middle, rim and outside of the front face, where conditions tell the impact point."""
+    point = impact_mm(particles.detector, particles.conditions)
+    if point is None:
+        return
+    layer = particles.detector.layers[0]
+    half = np.array([n * size / 2 for n, size in zip(layer.shape, layer.cell_mm, strict=True)])
+    away = np.abs(point / half).max(axis=1)
+    for title, members in (
+        ("middle (inner half of the face)", away < 0.5),
+        ("rim", (away >= 0.5) & (away <= 1)),
+        ("outside the face", away > 1),
+    ):
+        if members.any():
+            yield "impact", title, members
+
+
+def impact_mm(detector: Detector, conditions: Values) -> Values | None:
+    """Impact point on the front face in mm, None where no condition tells it.  (N, 2)"""
+    wanted = tuple(feature for feature in detector.features if feature.kind == "impact")
+    if len(wanted) == 2:
+        return 10 * evaluate_features(wanted, detector.columns, conditions)
+    named = {c.axis: n for n, c in enumerate(detector.conditions) if c.axis and c.unit == "mm"}
+    if set(named) == {"x", "y"}:
+        return conditions[:, [named["x"], named["y"]]]
+    return None
+
+
+def _measures(real: Showers, scheme: str | None) -> tuple[Any, ...]:
+    """The measures whose rows are shown."""
+    detector = real.detector
+    labels = detector.scheme(scheme).labels
+    everything = (
+        *distances(detector.unit, labels),
+        *diversities(labels, observables(detector)),
+        *shapes(detector.unit, (TOTAL,)),
+    )
+    return tuple(m for m in everything if m.rows[0].name in SHOWN)
