@@ -63,6 +63,9 @@ class ShowerWriter:
             file = h5py.File(self._sink, "w", libver=OLDEST_AND_NEWEST)
             self._file = stack.enter_context(file)
             layout.describe(self._file, self.detector, self._provenance)
+            # Kept open: closing one writes, hence packs, its last chunk, and reads it back later.
+            self._tables: dict[str, h5py.Dataset] = {}
+            stack.callback(self._tables.clear)
             self._create()
             self._stack = stack.pop_all()
         return self
@@ -87,9 +90,11 @@ class ShowerWriter:
     ) -> h5py.Dataset:
         row_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
         chunk = (min(4096, max(1, CHUNK_BYTES // row_bytes)), *shape)
-        return group.create_dataset(
+        table = group.create_dataset(
             name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunk, **self._filters
         )
+        self._tables[table.name] = table
+        return table
 
     def append(
         self,
@@ -114,15 +119,15 @@ class ShowerWriter:
         start = self._rows
         self._rows += len(showers)
         for layer, images in self.detector.split(showers.cells).items():
-            _fill(self._file["showers"][layer], start, images)
-        _fill(self._file["conditions"], start, showers.conditions)
-        _fill(self._file["particle"], start, showers.particle)
+            _fill(self._tables[f"/showers/{layer}"], start, images)
+        _fill(self._tables["/conditions"], start, showers.conditions)
+        _fill(self._tables["/particle"], start, showers.particle)
         for column in self.columns:
             if (values := getattr(showers, column)) is None:
                 raise DataError(f"{self.path} was promised a column {column}, these rows lack it")
-            _fill(self._file[column], start, values)
+            _fill(self._tables[f"/{column}"], start, values)
         if self._scheme:
-            _fill(self._file["channels"], start, _sums(showers, self._scheme))
+            _fill(self._tables["/channels"], start, _sums(showers, self._scheme))
         self._sink.check()
 
     def _check_goes_on(self, showers: Showers) -> None:
