@@ -1,9 +1,10 @@
 """Resident memory while batches are drawn from a ZN file that is larger than the buffer.
 
-    python benchmarks/data_memory.py [--rows 295867] [--steps 400] [--torch]
+    python benchmarks/data_memory.py [--rows 295867] [--steps 400] [--torch | --recipe sdi-gan]
 
 Makes a file of the papers' size (repeats of the shipped sample under new particle numbers) in a
-temporary folder, draws batches with every derived column, and prints VmHWM and the time a batch.
+temporary folder, draws batches with every derived column, and prints VmHWM and the time a batch;
+with ``--recipe`` it trains on the file instead, with one score on validation particles.
 """
 
 import argparse
@@ -78,6 +79,19 @@ def draw(path: Path, steps: int, with_torch: bool) -> None:
     )
 
 
+def train_on(path: Path, recipe: str, steps: int) -> None:
+    """Train a recipe for some steps in this process and print its memory."""
+    from caloforge.recipe import override
+    from caloforge.recipes import recipe_of_name
+    from caloforge.train import train
+
+    settings = [f"training.steps={steps}", f"training.validation_interval={steps}"]
+    chosen = override(recipe_of_name(recipe, "alice_zn"), settings)
+    run = train(chosen, path, path.parent / "run", threads=1)
+    print(f"{recipe}: {steps} steps and a score, {run.summary()['cpu_seconds']:.0f} CPU s")
+    print(f"VmHWM: {peak_bytes() / MEGABYTE:.0f} MB at the end")
+
+
 def peak_bytes() -> int:
     """Greatest resident memory of this process so far."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -100,8 +114,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=295_867)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--torch", action="store_true", help="import torch first")
+    parser.add_argument("--recipe", help="train this recipe instead")
     parser.add_argument("--file", type=Path, help="draw from this file (used by the script itself)")
     options = parser.parse_args()
+    if options.file and options.recipe:
+        train_on(options.file, options.recipe, options.steps)
+        return
     if options.file:
         draw(options.file, options.steps, options.torch)
         return
@@ -114,6 +132,7 @@ def main() -> None:
         path = Path(folder) / "large.h5"
         make_file(path, options.rows)
         flags = ["--torch"] if options.torch else []
+        flags += ["--recipe", options.recipe] if options.recipe else []
         arguments = ["--file", str(path), "--steps", str(options.steps), *flags]
         subprocess.run([sys.executable, __file__, *arguments], check=True)
 
