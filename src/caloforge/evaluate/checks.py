@@ -81,9 +81,9 @@ def _chosen(pool: Pool) -> Iterator[Check]:
     yield Check("location_empty", "empty showers", "detail", empty)
     yield Check("together", "channels that fluctuate together", "detail", together)
     for name in names:
-        yield Check(f"location_{name}", f"{name}: too high", "detail", partial(location, name=name))
+        yield Check(f"location_{name}", f"{name}: position", "detail", partial(location, name=name))
     for name in names:
-        yield Check(f"spread_{name}", f"{name}: too wide", "detail", partial(spread, name=name))
+        yield Check(f"spread_{name}", f"{name}: spread", "detail", partial(spread, name=name))
 
 
 def whole_showers(evidence: Evidence) -> Outcome:

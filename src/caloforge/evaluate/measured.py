@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
+ROUNDING = 1e-12
 LEAST_DEFINED = 0.5
 """Part of the resamplings that must give a number before their spread is called an error."""
 
@@ -47,8 +48,10 @@ class Measured:
             return self.note or "undefined"
         if self.error is None:
             return f"{self.value:.4g}"
-        digits = _decimals(self.error, self.value)
-        return f"{self.value:z.{digits}f} ± {self.error:.{digits}f}"
+        # Rounding alone is no error: a bootstrap of equal numbers leaves 1e-18.
+        error = self.error if self.error > ROUNDING * max(1.0, abs(self.value)) else 0.0
+        digits = _decimals(error, self.value)
+        return f"{self.value:z.{digits}f} ± {error:.{digits}f}"
 
 
 def resamplings(particles: int, count: int, rng: np.random.Generator) -> Values:
@@ -76,6 +79,6 @@ def measured(replicates: Values, note: str = "undefined") -> Measured:
 def _decimals(error: float, value: float) -> int:
     """Decimals that show two digits of the error, or four digits of an exact value."""
     scale = error if error > 0 else abs(value) * 1e-3
-    if scale == 0:
+    if scale < ROUNDING:
         return 0
     return min(6, max(0, 1 - math.floor(math.log10(scale))))

@@ -115,7 +115,9 @@ def _matrices(real: Showers, seen: tuple[Observed, Observed]) -> Iterator[Pictur
         (found.generated, "generated"),
         (found.difference, "generated - real"),
     ):
-        drawn = plots.correlation_matrix(matrix, found.names, title=title)
+        known = np.abs(matrix[np.isfinite(matrix)])
+        largest = max(0.1, float(known.max(initial=0)))
+        drawn = plots.correlation_matrix(matrix, found.names, title=title, largest=largest)
         caption = f"Correlations, {title}."
         if title == "generated - real" and found.largest is not None:
             first, second, size = found.largest

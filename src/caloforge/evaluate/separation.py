@@ -124,4 +124,5 @@ def _defined(sample: Values) -> Values:
 
 def _normalised(counts: Values) -> Values:
     total = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+    heights: Values = np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+    return heights

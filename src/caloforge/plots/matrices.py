@@ -21,12 +21,14 @@ MOST_NAMED = 24
 """With more rows, names would touch: numbers are printed instead."""
 
 
-def correlation_matrix(matrix: Values, names: Sequence[str], *, title: str) -> Figure:
-    """A matrix between -1 and 1, undefined fields grey.  (d, d)"""
+def correlation_matrix(
+    matrix: Values, names: Sequence[str], *, title: str, largest: float = 1.0
+) -> Figure:
+    """A matrix in colours up to ``largest``, undefined fields grey.  (d, d)"""
     drawn = figure(4.4, 4.0)
     axes = tidy(drawn.subplots())
     axes.set_facecolor("#e5e7eb")
-    shown = axes.imshow(np.ma.masked_invalid(matrix), cmap="RdBu_r", vmin=-1, vmax=1)
+    shown = axes.imshow(np.ma.masked_invalid(matrix), cmap="RdBu_r", vmin=-largest, vmax=largest)
     places = np.arange(len(names))
     small = TEXT_POINTS - 3 if len(names) > MOST_NAMED / 2 else TEXT_POINTS - 2
     labels = list(names) if len(names) <= MOST_NAMED else [str(n) for n in places]
