@@ -1,6 +1,7 @@
 """``caloforge validate``: what a paper claims, repeated with floors and errors."""
 
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from caloforge.errors import UsageError
 VALIDATIONS = {
     "points": "caloforge.validation.points.campaign",
     "transport": "caloforge.validation.transport.campaign",
+    "zn": "caloforge.validation.zn.campaign",
 }
 """Where the function ``validate`` of each claim lives."""
 
@@ -26,6 +28,10 @@ OutFolder = Annotated[
         show_default=False,
     ),
 ]
+Minutes = Annotated[
+    float | None,
+    typer.Option(min=0, help="Leave after so many minutes (zn); the same command goes on."),
+]
 
 
 def command(
@@ -34,6 +40,7 @@ def command(
     out: OutFolder = None,
     seed: Seed = 0,
     workers: Workers = 2,
+    minutes: Minutes = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,4 +49,8 @@ def command(
         raise UsageError(f"no claim {claim}; there are {', '.join(VALIDATIONS)}")
     folder = out or Path("validation") / (f"{claim}-quick" if quick else claim)
     validate = import_module(VALIDATIONS[claim]).validate
-    validate(folder, quick=quick, seed=seed, workers=workers, reporter=reporter_of(quiet, json))
+    if minutes is not None and "minutes" not in signature(validate).parameters:
+        raise UsageError(f"--minutes: the runs of {claim} are short, stop it as you like")
+    limit = {} if minutes is None else {"minutes": minutes}
+    reporter = reporter_of(quiet, json)
+    validate(folder, quick=quick, seed=seed, workers=workers, reporter=reporter, **limit)

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from caloforge.errors import UsageError
+from caloforge.errors import UsageError
 from caloforge.objectives.core import Round, Term
 
 
@@ -20,19 +22,29 @@ class EnergyScore(Term):
 
     .. math:: E|v(x) - v(y)| - \tfrac12 E|v(x) - v(x')|
 
-    over the mean real distance of the view. Strictly proper in every view: minimal only where the
+    over the mean distance of real to fake. Strictly proper in every view: minimal only where the
     generated distribution of the view equals the real one for that condition, spread included
-    (Gneiting and Raftery 2007, Eq. 22). One real shower per particle suffices.
+    (Gneiting and Raftery 2007, Eq. 22; docs/methods.md). One real shower per particle suffices;
+    with a single fake (batches of one row a particle) it is the distance alone: no spread.
     """
 
     normalise: Literal["batch", "particle"] = "particle"
     """Distances in units of the batch's, or of each particle's own, real-to-fake distance."""
+    views: tuple[str, ...] | None = None
+    """Parts of the names of views that are used, such as ``cells``, ``blocks``; None: all."""
 
     def generator(self, play: Round) -> Tensor:
         """Sum of the scores of all views, the same for all rows of a particle.  (N,)"""
         fakes, reals = play.views(play.fake), play.views(play.rows.real)
-        scores = [self.of_view(fakes[name], reals[name], play) for name in fakes]
+        scores = [self.of_view(fakes[name], reals[name], play) for name in self.used(list(fakes))]
         return torch.stack(scores).mean(dim=0).repeat_interleave(play.rows.repeats)
+
+    def used(self, names: list[str]) -> list[str]:
+        """The names that hold one of ``views``; raises UsageError when a part names none."""
+        parts = [""] if self.views is None else self.views
+        if missing := [part for part in parts if not any(part in name for name in names)]:
+            raise UsageError(f"EnergyScore.views: no view {missing[0]}; of {', '.join(names)}")
+        return [name for name in names if any(part in name for part in parts)]
 
     def of_view(self, fake: Tensor, real: Tensor, play: Round) -> Tensor:
         """Score of one view.  (N, M), (N, M) -> (P,)"""

@@ -1,0 +1,66 @@
+"""A comparison on disk: one HTML page that needs nothing else, and its numbers beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from caloforge.compare.comparison import Comparison
+from caloforge.compare.pictures import sections
+from caloforge.compare.table import headings, lines, row, sentence
+from caloforge.errors import UsageError
+from caloforge.evaluate.judgement import REAL
+from caloforge.files import write_aside
+from caloforge.reporter import to_json
+
+PAGE, NUMBERS = "comparison.html", "comparison.json"
+
+
+def check_out(out: Path, *, overwrite: bool = False) -> None:
+    """Raise UsageError before the work when the comparison could not be written in the end."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file; name a folder")
+    for path in (out / PAGE, out / NUMBERS):
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} exists already; --force replaces it")
+
+
+def write_comparison(out: Path, comparison: Comparison, *, overwrite: bool = False) -> None:
+    """Write the page and the numbers into a folder."""
+    check_out(out, overwrite=overwrite)
+    for name, text in (
+        (NUMBERS, to_json(comparison.record) + "\n"),
+        (PAGE, page(comparison)),
+    ):
+        with write_aside(out / name, overwrite=overwrite) as part:
+            part.write_text(text, encoding="utf-8")
+
+
+def page(comparison: Comparison) -> str:
+    """The page: table, significances, pictures, all numbers. No script, no network."""
+    from jinja2 import Environment, PackageLoader
+
+    loader = PackageLoader("caloforge.compare")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    shown = lines(comparison)
+    return environment.get_template("comparison.html").render(
+        comparison=comparison,
+        title=f"{comparison.case.real.detector.name}: {len(comparison.methods)} methods compared",
+        headings=headings(),
+        rows=[(one, row(one)) for one in shown],
+        sentences=[(sentence(one), one.measured.sigma) for one in comparison.contrasts],
+        measure=next(r.title for r in comparison.rows if r.name == comparison.measure),
+        sections=list(sections(comparison)),
+        details=[_detail(comparison, name, title) for name, title in _titles(comparison)],
+        compared=[*comparison.methods, *(r for r in comparison.references if r.label == REAL)],
+    )
+
+
+def _titles(comparison: Comparison) -> list[tuple[str, str]]:
+    return [(r.name, f"{r.title} [{r.unit}]" if r.unit else r.title) for r in comparison.rows]
+
+
+def _detail(comparison: Comparison, name: str, title: str) -> tuple[str, list[str]]:
+    """One line of the table of all numbers: every method, then the floor."""
+    numbers = [method.numbers[name].measured for method in comparison.methods]
+    floor = [one.numbers[name].measured for one in comparison.references if one.label == REAL]
+    return title, ["-" if n.value is None else str(n) for n in [*numbers, *floor]]

@@ -1,0 +1,1 @@
+"""The comparison of all methods on the shipped showers of the neutron calorimeter."""

@@ -1,0 +1,238 @@
+"""What is trained: methods, the settings that are tried for each, ablations, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import recipe_of_name
+
+Part = Literal["trial", "final", "ablation", "window"]
+DETECTOR = "alice_zn"
+SCORES = 10
+"""Scores on the validation particles in every run, from which it keeps the best generator."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A recipe, the term whose weight is tried, and the four weights."""
+
+    term: str | None = None
+    weights: tuple[float, ...] = ()
+    rated: bool = True
+    """Takes the optimisers that were best for ``dcgan``."""
+
+
+METHODS: dict[str, Method] = {
+    "calibrated": Method(rated=False),
+    "dcgan": Method(),
+    "sdi-gan": Method("SelectiveDiversity", (0.001, 0.01, 0.1, 1)),
+    "divbal-gan": Method("BalancedDiversity", (0.003, 0.03, 0.3, 3)),
+    "ms-gan": Method("ModeSeeking", (0.001, 0.01, 0.1, 1)),
+    "ds-gan": Method("DiversitySensitive", (0.1, 1, 10, 100)),
+    "divco": Method("LatentContrast", (0.1, 0.3, 1, 3)),
+}
+"""In the order in which they are run."""
+
+RATES: dict[str, tuple[str, ...]] = {
+    "2e-4": (),
+    "5e-4": (
+        "optimisers.generator.learning_rate=0.0005",
+        "optimisers.critic.learning_rate=0.0005",
+    ),
+    "1e-3": (
+        "optimisers.generator.learning_rate=0.001",
+        "optimisers.critic.learning_rate=0.001",
+    ),
+    "as-calibrated": (
+        "optimisers.generator.learning_rate=0.001",
+        "optimisers.generator.weight_decay=0.1",
+        "optimisers.critic.learning_rate=0.0005",
+    ),
+}
+"""Optimisers that ``dcgan`` tries in place of a weight; the first are the recipes' own."""
+
+SCORE, ADVERSARY = '"EnergyScore": {"weight": 1}', '"NonSaturating": {"weight": %g}'
+
+
+def objective(*terms: str) -> str:
+    """A whole objective as one setting."""
+    return f"objective={{{', '.join(terms)}}}"
+
+
+ABLATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "score, all views": ("calibrated", ()),
+    "adversary alone": ("calibrated", (objective(ADVERSARY % 1),)),
+    "score and adversary": ("calibrated", (objective(SCORE, ADVERSARY % 0.1),)),
+    "score, adversary, log-ratio": (
+        "calibrated",
+        (objective(SCORE, ADVERSARY % 0.1, '"LogRatio": {"weight": 0.1}'),),
+    ),
+    "score, cells": ("calibrated", ('objective.EnergyScore.views=["cells"]',)),
+    "score, sums of blocks": ("calibrated", ('objective.EnergyScore.views=["blocks"]',)),
+    "score, channels": ("calibrated", ('objective.EnergyScore.views=["channels"]',)),
+    "score, projections": ("calibrated", ('objective.EnergyScore.views=["along"]',)),
+    "score, one shower of each particle": ("calibrated", ("data.showers_per_particle=1",)),
+    "dcgan, one shower of each particle": ("dcgan", ("data.showers_per_particle=1",)),
+}
+"""By label: the method and what is changed."""
+
+WINDOWS: dict[str, tuple[float, ...]] = {
+    "calibrated": (0.001, 0.01, 0.1, 1),
+    "sdi-gan": (0.001, 0.01, 0.1, 1),
+}
+"""Weights over three decades: of the adversary beside the score, of the diversity term."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """CPU seconds of a run, and seeds."""
+
+    trial: float
+    final: float
+    ablation: float
+    seeds: int = 3
+    ablation_seeds: int = 2
+    tried: bool = True
+    """False: no trials, the recipes' own settings, and no ablations."""
+
+
+FULL = Budget(trial=120, final=240, ablation=180)
+QUICK = Budget(trial=0, final=10, ablation=0, seeds=1, tried=False)
+TRIAL_SEED = 1000
+"""Seeds of trials start here: no judged run shares one."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training run."""
+
+    part: Part
+    label: str
+    """The method, or the variant of it."""
+    method: str
+    cpu_seconds: float
+    seed: int
+    rate: str | None = None
+    weight: float | None = None
+    settings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """File name of the record, without suffix."""
+        label = self.label.replace(",", "").replace(" ", "-")
+        rate = "" if self.rate is None else f"-rate{self.rate}"
+        weight = "" if self.weight is None else f"-weight{self.weight:g}"
+        return f"{self.part}-{label}{rate}{weight}-seed{self.seed}"
+
+    def recipe(self, steps: int) -> Recipe:
+        """The recipe of so many steps."""
+        every = max(1, steps // SCORES)
+        changes = [
+            f"seed={self.seed}",
+            f"training.steps={steps}",
+            f"training.validation_interval={every}",
+            f"training.checkpoint_interval={2 * every}",
+            "training.precision=float32",
+            *(() if self.rate is None else RATES[self.rate]),
+        ]
+        term = METHODS[self.method].term
+        if self.weight is not None and term is not None:
+            changes.append(f"objective.{term}.weight={self.weight}")
+        return override(recipe_of_name(self.method, DETECTOR), [*changes, *self.settings])
+
+
+Record = Mapping[str, Any]
+
+
+def upcoming(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterator[Task]:
+    """All tasks that the records let one know, the most telling first.
+
+    A method's first judged run follows its trials; what depends on a trial that is not there yet
+    is not known yet.
+    """
+    first = [run for name in METHODS for run in _begin(name, budget, seed, records)]
+    yield from first
+    for number in range(1, budget.seeds):
+        for task in [task for task in first if task.part == "final"]:
+            yield replace(task, seed=seed + number)
+    if budget.tried:
+        yield from _further(budget, seed, records)
+
+
+def _begin(name: str, budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterator[Task]:
+    """Trials of a method, and its final run with what they chose."""
+    tried = trials(name, budget, seed, records)
+    yield from tried
+    best = chosen(tried, records) if tried else _untried(name, budget, seed, records)
+    if best is not None:
+        yield replace(best, part="final", seed=seed, cpu_seconds=budget.final)
+
+
+def trials(name: str, budget: Budget, seed: int, records: Mapping[str, Record]) -> list[Task]:
+    """Four trials of a method: weights, or optimisers where it has none to choose."""
+    method = METHODS[name]
+    if not budget.tried or not method.rated:
+        return []
+    if method.term is None:
+        return rate_trials(budget, seed)
+    rate = best_rate(budget, seed, records)
+    plain = Task("trial", name, name, budget.trial, TRIAL_SEED + seed, rate)
+    return [] if rate is None else [replace(plain, weight=weight) for weight in method.weights]
+
+
+def rate_trials(budget: Budget, seed: int) -> list[Task]:
+    """``dcgan`` with each of the optimisers."""
+    plain = Task("trial", "dcgan", "dcgan", budget.trial, TRIAL_SEED + seed)
+    return [replace(plain, rate=one) for one in RATES]
+
+
+def best_rate(budget: Budget, seed: int, records: Mapping[str, Record]) -> str | None:
+    """Optimisers of the best trial of ``dcgan``; None while one is missing."""
+    best = chosen(rate_trials(budget, seed), records)
+    return None if best is None else best.rate
+
+
+def chosen(tried: list[Task], records: Mapping[str, Record]) -> Task | None:
+    """The trial of the lowest validation score; None while one is missing."""
+    if not tried or any(task.name not in records for task in tried):
+        return None
+    scores = [records[task.name]["validation_score"] for task in tried]
+    return tried[min(range(len(tried)), key=lambda n: _or_infinity(scores[n]))]
+
+
+def _untried(name: str, budget: Budget, seed: int, records: Mapping[str, Record]) -> Task | None:
+    """A method that runs as its recipe says; None while it waits for trials."""
+    if METHODS[name].rated and budget.tried:
+        return None
+    return Task("final", name, name, budget.final, seed)
+
+
+def _further(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterator[Task]:
+    """Windows of weights and ablations, seed by seed."""
+    rate = best_rate(budget, seed, records)
+    for number in range(budget.ablation_seeds):
+        for label, (method, settings) in ABLATIONS.items():
+            known = rate if METHODS[method].rated else None
+            if METHODS[method].rated and rate is None:
+                continue
+            yield Task(
+                "ablation", label, method, budget.ablation, seed + number, known, None, settings
+            )
+        if number == 0 and rate is not None:
+            yield from _windows(budget, seed, rate)
+
+
+def _windows(budget: Budget, seed: int, rate: str) -> Iterator[Task]:
+    for weight in WINDOWS["calibrated"]:
+        both = (objective(SCORE, ADVERSARY % weight),)
+        plain = Task("window", "calibrated", "calibrated", budget.ablation, seed)
+        yield replace(plain, weight=weight, settings=both)
+    for weight in WINDOWS["sdi-gan"]:
+        yield Task("window", "sdi-gan", "sdi-gan", budget.ablation, seed, rate, weight)
+
+
+def _or_infinity(value: float | None) -> float:
+    return float("inf") if value is None else value

@@ -1,0 +1,217 @@
+"""The comparison on the neutron calorimeter: its plan, its records, its page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caloforge.errors import Terminated
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import RECIPES, recipe_of_name
+from caloforge.reporter import SILENT
+from caloforge.validation.zn import campaign, cost, plan, report, run, summary
+from small_run import SETTINGS, write_part_of_sample
+
+SMALL = plan.Budget(trial=0.01, final=0.01, ablation=0.01, seeds=2, ablation_seeds=1)
+
+
+def everything(budget: plan.Budget, score: Callable[[plan.Task], float]) -> dict[str, Any]:
+    """Records of the whole campaign, as if each run had got a score."""
+    records: dict[str, Any] = {}
+    while True:
+        new = [t for t in plan.upcoming(budget, 0, records) if t.name not in records]
+        if not new:
+            return records
+        records |= {t.name: {"validation_score": score(t), "part": t.part, "task": t} for t in new}
+
+
+def test_every_method_gets_four_trials_but_ours_and_equal_lengths() -> None:
+    records = everything(plan.FULL, lambda task: 1.0)
+    tasks = [one["task"] for one in records.values()]
+    for name in plan.METHODS:
+        tried = [t for t in tasks if t.part == "trial" and t.method == name]
+        assert len(tried) == (0 if name == "calibrated" else 4)
+    finals = [t for t in tasks if t.part == "final"]
+    assert {(t.method, t.seed) for t in finals} == {(m, s) for m in plan.METHODS for s in range(3)}
+    for part, seconds in (("trial", 120), ("final", 240), ("ablation", 180), ("window", 180)):
+        assert {t.cpu_seconds for t in tasks if t.part == part} == {seconds}
+    judged = {t.seed for t in tasks if t.part != "trial"}
+    assert not judged & {t.seed for t in tasks if t.part == "trial"}
+    assert len(records) == len({t.name for t in tasks})
+    assert report.absent(records) == {}
+    assert sum(report.absent({}).values()) == len(records)
+
+
+def test_trials_choose_optimisers_first_and_then_weights() -> None:
+    wanted = {"dcgan": "5e-4", "sdi-gan": 0.01, "divco": 3.0}
+
+    def score(task: plan.Task) -> float:
+        return float(wanted.get(task.method) not in (task.rate, task.weight))
+
+    records = everything(plan.FULL, score)
+    finals = {t.method: t for t in (r["task"] for r in records.values()) if t.part == "final"}
+    assert {t.rate for name, t in finals.items() if name != "calibrated"} == {"5e-4"}
+    assert finals["calibrated"].rate is None
+    assert (finals["sdi-gan"].weight, finals["divco"].weight) == (0.01, 3.0)
+    assert [t.name for t in plan.upcoming(plan.FULL, 0, {})][:2] == [
+        "final-calibrated-seed0",
+        "trial-dcgan-rate2e-4-seed1000",
+    ]
+
+
+def test_failed_trial_is_not_chosen() -> None:
+    tried = plan.rate_trials(plan.FULL, 0)
+    records = {
+        t.name: {"validation_score": None if n == 0 else 9.0 - n} for n, t in enumerate(tried)
+    }
+    best = plan.chosen(tried, records)
+    assert best is not None
+    assert best.rate == "as-calibrated"
+
+
+def test_every_task_is_a_recipe_and_says_what_it_changes() -> None:
+    tasks = [r["task"] for r in everything(plan.FULL, lambda task: 1.0).values()]
+    for task in tasks:
+        recipe = task.recipe(100)
+        assert (recipe.training.steps, recipe.training.validation_interval) == (100, 10)
+        assert recipe.training.precision == "float32"
+        assert Recipe.from_json(recipe.to_json()) == recipe
+    window = {
+        t.weight: t.recipe(9).objective.terms
+        for t in tasks
+        if t.part == "window" and t.method == "calibrated"
+    }
+    assert [dict(map(reversed, terms)) for terms in window.values()]  # type: ignore[arg-type]
+    for weight, terms in window.items():
+        assert {type(term).__name__: w for w, term in terms} == {
+            "EnergyScore": 1,
+            "NonSaturating": weight,
+        }
+    assert {*plan.METHODS} < {*RECIPES}
+
+
+def test_steps_fill_the_budget() -> None:
+    task = plan.Task("final", "dcgan", "dcgan", 240, 0)
+    assert cost.steps_of(task, {"dcgan": {"step": 0.1, "score": 2.0}}) == 2200
+    assert cost.steps_of(task, {"dcgan": {"step": 100.0, "score": 2.0}}) == 10
+
+
+def test_means_and_errors_over_seeds_by_loops(rng: np.random.Generator) -> None:
+    runs = [
+        {
+            "label": "x", "weight": None, "seed": k, "steps": 5, "cpu_seconds": 1.0,
+            "test": {"w1": {"value": value, "error": 0.3}},
+            "by_particle": rng.uniform(1, 2, 7).tolist(),
+        }
+        for k, value in enumerate((1.0, 2.0, 6.0))
+    ]  # fmt: skip
+    (group,) = summary.groups(runs)
+    found = group.measured("w1")
+    assert found.value == pytest.approx(3.0)
+    seeds = (sum((v - 3) ** 2 for v in (1, 2, 6)) / 2) ** 0.5 / 3**0.5
+    assert found.error == pytest.approx((0.3**2 + seeds**2) ** 0.5)
+    means = group.pooled.replicates[:, 0]
+    np.testing.assert_allclose(means, [np.mean(one["by_particle"]) for one in runs])
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Two methods, tiny networks, twenty particles."""
+    data = write_part_of_sample(tmp_path / "zn.h5", 20)
+    monkeypatch.setattr(campaign, "sample_path", lambda name: data)
+    monkeypatch.setattr(campaign, "FULL", SMALL)
+    chosen = {name: plan.METHODS[name] for name in ("calibrated", "dcgan", "sdi-gan")}
+    chosen["sdi-gan"] = replace(chosen["sdi-gan"], weights=(0.1,))
+    label = "score, cells"
+    for module in (plan, report):
+        monkeypatch.setattr(module, "METHODS", chosen)
+        monkeypatch.setattr(module, "ABLATIONS", {label: plan.ABLATIONS[label]})
+    monkeypatch.setattr(plan, "RATES", {"2e-4": ()})
+    monkeypatch.setattr(plan, "WINDOWS", {"calibrated": (0.1,), "sdi-gan": ()})
+
+    def tiny(name: str, detector: str) -> Recipe:
+        return override(recipe_of_name(name, detector), list(SETTINGS))
+
+    monkeypatch.setattr(plan, "recipe_of_name", tiny)
+    return tmp_path / "out"
+
+
+def test_campaign_goes_on_where_it_was_left(
+    small: Path, monkeypatch: pytest.MonkeyPatch, caloforge: Callable[..., tuple[int, str, str]]
+) -> None:
+    executed: list[str] = []
+    execute = run.execute
+
+    def leaves(task: plan.Task, *more: Any) -> Any:
+        executed.append(task.name)
+        if len(executed) == 3:
+            raise Terminated("stopped")
+        return execute(task, *more)
+
+    monkeypatch.setattr(campaign, "execute", leaves)
+    with pytest.raises(Terminated):
+        campaign.validate(small, quick=False, seed=0, workers=1, reporter=SILENT)
+    page = (small / "README.md").read_text()
+    assert "not finished" in page
+    assert len(campaign.by_name(small)) == 2
+    code, shown, _ = caloforge("validate", "zn", "--out", small, "--workers", 1, "-q")
+    assert code == 0
+    assert "calibrated" in shown
+    assert executed[2] == executed[3]
+    records = campaign.by_name(small)
+    assert len(set(executed)) == len(records) == len(executed) - 1
+    assert (small / "README.md").read_text() == report.render_folder(small)
+    folders = sorted(path.name for path in (small / "work").iterdir())
+    assert folders == [".gitignore", *sorted(n for n in records if n.startswith("final"))]
+    final = records["final-sdi-gan-rate2e-4-weight0.1-seed0"]
+    assert final["budget_cpu_seconds"] == 0.01
+    assert final["recipe"]["training"]["steps"] == final["steps"] == 10
+    assert set(final["test"]) == set(run.MEASURES)
+    assert "test" not in records["trial-dcgan-rate2e-4-seed1000"]
+    again = len(executed)
+    campaign.validate(small, quick=False, seed=0, workers=1, reporter=SILENT)
+    assert len(executed) == again
+
+
+def test_minutes_are_for_claims_that_can_be_left(
+    caloforge: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    code, _, told = caloforge("validate", "points", "--minutes", 1, "--out", tmp_path)
+    assert code == 2
+    assert "--minutes" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_parts_of_names_choose_views() -> None:
+    from caloforge.errors import UsageError
+    from caloforge.objectives import EnergyScore
+
+    names = ["cells", "channels", "a/blocks_2", "a/blocks_4"]
+    assert EnergyScore().used(names) == names
+    assert EnergyScore(views=("blocks", "cells")).used(names) == [names[0], *names[2:]]
+    with pytest.raises(UsageError, match="no view towers"):
+        EnergyScore(views=("towers",)).used(names)
+
+
+COMMITTED = Path(__file__).parents[2] / "validation" / "zn"
+
+
+@pytest.mark.skipif(not (COMMITTED / "README.md").is_file(), reason="nothing is committed yet")
+def test_committed_page_is_what_the_records_say() -> None:
+    assert (COMMITTED / "README.md").read_text(encoding="utf-8") == report.render_folder(COMMITTED)
+
+
+@pytest.mark.skipif(not (COMMITTED / "README.md").is_file(), reason="nothing is committed yet")
+def test_committed_records_are_of_the_shipped_showers() -> None:
+    from caloforge.data.samples import sample_path
+    from caloforge.files import sha256_of
+
+    sums = {one["data"]["sha256"] for one in campaign.read_records(COMMITTED)}
+    assert sums == {sha256_of(sample_path("alice_zn"))}
+    assert json.loads((COMMITTED / "costs.json").read_text()).keys()
