@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from caloforge.evaluate.results import read_judgements, results_table
 from caloforge.simulator import Simulator
 from caloforge.simulators import shipped_simulator
-from caloforge.validation.results import read_judgements, results_table
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "validation" / "shipped"

@@ -13,6 +13,7 @@ from caloforge.data.showers import ShowerFile
 from caloforge.errors import UsageError
 from caloforge.evaluate.case import assemble
 from caloforge.evaluate.judgement import Judgement
+from caloforge.evaluate.results import results_table
 from caloforge.evaluate.writing import write_report
 from caloforge.generate import Particles, Production, generate
 from caloforge.recipe import override
@@ -20,7 +21,6 @@ from caloforge.recipes import recipe_of_name
 from caloforge.reporter import Reporter
 from caloforge.simulator import Simulator
 from caloforge.train import train
-from caloforge.validation.results import results_table
 
 DETECTOR = "alice_zn"
 STEPS = {"sdi-gan": 800, "calibrated": 2000}

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from caloforge.errors import UsageError
-from caloforge.errors import UsageError
 from caloforge.objectives.core import Round, Term
 
 
