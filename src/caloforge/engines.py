@@ -106,7 +106,9 @@ class OpenVino:
         for port in (*self._compiled.inputs, *self._compiled.outputs):
             kind = "tensor(float)" if port.element_type.to_dtype() == np.float32 else "another type"
             sizes = [None if size.is_dynamic else size.get_length() for size in port.partial_shape]
-            found[port.any_name] = (kind, sizes)
+            # A tensor that passes through unchanged bears several names.
+            known = port.names & {*INPUTS, OUTPUT}
+            found[known.pop() if known else port.any_name] = (kind, sizes)
         return found
 
     def run(

@@ -18,7 +18,9 @@ Source = Annotated[
 ]
 TargetName = Annotated[
     str,
-    typer.Option("--target", help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, triton."),
+    typer.Option(
+        "--target", help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, triton; or int8."
+    ),
 ]
 ShowersFile = Annotated[
     Path | None,
@@ -40,6 +42,8 @@ Mesh = Annotated[
 Number = Annotated[int, typer.Option("-n", min=1, help="Showers of a library (ddml-library).")]
 Pdg = Annotated[int, typer.Option("--pdg", help="Particle that it was trained on (fcs-ganv2).")]
 NEEDS_SHOWERS = ("o2", "ddml-library")
+INT8 = "int8"
+"""No other reader: the same simulator with 8-bit products."""
 
 
 def command(
@@ -63,6 +67,8 @@ def command(
     from caloforge.simulators import find_simulator
 
     reporter = reporter_of(quiet, json)
+    if target == INT8:
+        return write_int8(simulator, out, showers, seed, force, reporter)
     target_of_name(target)
     loaded = Simulator.load(find_simulator(simulator))
     loaded.check()
@@ -74,6 +80,22 @@ def command(
     record = {"bundle": out, "target": target, "files": sorted(contents.files)}
     text = f"{verdict}\nwritten to {out}: {', '.join(sorted(contents.files))}\n{contents.paste}"
     reporter.result(text, record | {"paste": contents.paste, "check": verdict.record()})
+    return None
+
+
+def write_int8(
+    simulator: str, out: Path, showers: Path | None, seed: int, force: bool, reporter: Reporter
+) -> None:
+    """A simulator with 8-bit products, if W1 of 50 000 showers allows it."""
+    from caloforge.export.int8 import quantise
+    from caloforge.simulator import Simulator
+    from caloforge.simulators import find_simulator
+
+    loaded = Simulator.load(find_simulator(simulator))
+    loaded.check()
+    source = showers or known_showers(loaded.folder, loaded.detector.name, reporter)
+    verdict = quantise(loaded, source, out, seed=seed, overwrite=force, reporter=reporter)
+    reporter.result(f"{verdict}\nwritten to {out}", verdict.record() | {"out": out})
 
 
 def parse_mesh(text: str | None) -> tuple[int, ...] | None:
