@@ -28,6 +28,7 @@ def test_channels_alone(caloforge, shop, tmp_path, one_file):
     np.testing.assert_array_equal(found, cut(one_file)["channels"])
 
 
+@pytest.mark.extras
 def test_fast_packing_is_read_back(caloforge, shop, tmp_path, one_file):
     needs("hdf5plugin")
     out = tmp_path / "folder"
@@ -45,6 +46,7 @@ def test_fast_packing_is_read_back(caloforge, shop, tmp_path, one_file):
     assert 32026 in numbers
 
 
+@pytest.mark.extras
 def test_fast_packing_without_its_plugin_says_what_to_install(caloforge, tmp_path, shop):
     needs("hdf5plugin")
     out = tmp_path / "out.h5"
