@@ -62,9 +62,10 @@ def test_exchanges_keep_the_numbers_of_each_unit(rng):
     labels = exchanged(made, unit, 50, rng)
     assert (labels[0] == made).all()
     for row in labels:
-        assert np.bincount(unit[row], minlength=5).tolist() == np.bincount(
-            unit[made], minlength=5
-        ).tolist()
+        assert (
+            np.bincount(unit[row], minlength=5).tolist()
+            == np.bincount(unit[made], minlength=5).tolist()
+        )
     free = np.isin(unit, [u for u in range(5) if 0 < made[unit == u].mean() < 1])
     assert labels[1:, free].mean() == pytest.approx(made[free].mean(), abs=0.05)
 

@@ -46,10 +46,9 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(plots, "data_uri", lambda figure: "data:image/png;base64,")
 
 
-@pytest.fixture(scope="module")
-def page():
-    real = dataclasses.replace(REAL, provenance={"engine": "<script>alert(1)</script>"})
-    return page_of(real)
+@pytest.fixture
+def page(drawn_page):
+    return drawn_page
 
 
 def test_the_page_needs_nothing_else(page):

@@ -1,5 +1,6 @@
 """Histogram and rank distances: known answers, loops, scipy."""
 
+import itertools
 import math
 
 import numpy as np
@@ -21,7 +22,7 @@ from caloforge.evaluate.separation import (
 
 def by_loops(a, b, edges):
     power = 0.0
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         x = sum(low <= value < high for value in a) / len(a)
         y = sum(low <= value < high for value in b) / len(b)
         power += 0.5 * (x - y) ** 2 / (x + y) if x + y else 0.0

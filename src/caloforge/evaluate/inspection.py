@@ -68,7 +68,7 @@ def answers_of(evidence: Evidence) -> tuple[Answer, ...]:
 
 
 def _described(pool: Pool) -> str:
-    what = "particles" if pool.repeated else "bands of conditions"
+    what = "particles" if pool.repeated and pool.shared else "bands of conditions"
     made = int(pool.generated.sum())
     return f"{made} generated and {len(pool.generated) - made} real in {pool.strata} {what}"
 
@@ -84,7 +84,7 @@ def _likeness(
 ) -> Likeness | None:
     """The impostor whose answers are most like these, None where none is."""
     ours = _signature(answers)
-    first, second = _halves(real, rng) if pool.repeated else (real, real)
+    first, second = _halves(real, rng) if pool.repeated and pool.shared else (real, real)
     found = []
     for impostor in IMPOSTORS:
         if not impostor.applies(real.detector, train):

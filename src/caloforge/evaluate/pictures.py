@@ -16,6 +16,7 @@ from caloforge.evaluate.judgement import REAL, Judgement
 from caloforge.evaluate.observables import Observed, observables, observe
 from caloforge.evaluate.physics_pictures import physics_sections
 from caloforge.evaluate.picture import Picture, Section, quantity_of
+from caloforge.evaluate.regions import kind_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,20 +106,9 @@ def _described(real: Showers, picked: Picked) -> str:
     """The particle in words: its number, kind and first condition."""
     row = int(picked.real[0])
     condition = real.detector.conditions[0]
+    kind = "" if real.pdg is None else f"{kind_name(int(real.pdg[row]))}, "
     value = f"{condition.name} {real.conditions[row, 0]:.4g} {condition.unit}"
-    return f"Particle {picked.particle}: {_kind(real, row)}{value}"
-
-
-def _kind(real: Showers, row: int) -> str:
-    """Name of the particle's kind and a comma, empty where the file does not tell."""
-    if real.pdg is None:
-        return ""
-    from particle import Particle, ParticleNotFound
-
-    try:
-        return f"{Particle.from_pdgid(int(real.pdg[row])).name}, "
-    except ParticleNotFound:
-        return f"pdg {int(real.pdg[row])}, "
+    return f"Particle {picked.particle}: {kind}{value}"
 
 
 def _diversity(judgement: Judgement, spreads: Spreads) -> Section:

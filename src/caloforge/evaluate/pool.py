@@ -48,7 +48,9 @@ class Pool:
     stratum: Rows
     """Slot of the stratum of each row, (N,); a unit lies in one stratum."""
     repeated: bool
-    """Whether strata are particles; else they are bands of conditions."""
+    """Whether a unit has rows enough to be a stratum of its own."""
+    shared: bool
+    """Whether both sides have the same particles; else units are bands of conditions."""
 
     @property
     def units(self) -> int:
@@ -96,7 +98,8 @@ def pooled(real: Showers, generated: Showers, scheme: str | None = None) -> Pool
         np.concatenate([real.pdg, generated.pdg]) if both_known else None,
     )
     label = np.arange(len(both)) >= len(real)
-    unit = both.particle if np.isin(real.particle, generated.particle).any() else bands_of(both)
+    shared = bool(np.isin(real.particle, generated.particle).any())
+    unit = both.particle if shared else bands_of(both)
     kept = _on_both_sides(unit, label)
     if not kept.any():
         raise DataError("no particle and no band of conditions has real and generated showers")
@@ -115,6 +118,7 @@ def pooled(real: Showers, generated: Showers, scheme: str | None = None) -> Pool
         unit=unit,
         stratum=stratum,
         repeated=repeated,
+        shared=shared,
     )
 
 

@@ -102,11 +102,11 @@ def groups(particles: Showers) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
 
 def kind_name(pdg: int) -> str:
     """Name of a kind of particle, its number where it has none."""
-    from particle import Particle, ParticleNotFound
+    from particle import InvalidParticle, Particle, ParticleNotFound
 
     try:
         return str(Particle.from_pdgid(pdg).name)
-    except ParticleNotFound:
+    except (ParticleNotFound, InvalidParticle):
         return f"pdg {pdg}"
 
 

@@ -1,0 +1,22 @@
+"""One report with all its pictures, drawn once for every test that reads it."""
+
+import dataclasses
+
+import pytest
+
+from caloforge.evaluate import judge
+from caloforge.evaluate.examination import examine
+from caloforge.evaluate.report import report
+from evaluate.stand_in import energies, showers
+
+
+@pytest.fixture(scope="session")
+def drawn_page():
+    """The page of showers that are too bright, from a file that tells a script of itself."""
+    energy = energies(24, 0)
+    real, made = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.5)
+    real = dataclasses.replace(real, provenance={"engine": "<script>alert(1)</script>"})
+    train = showers(energies(10, 5), 4, 6, first_particle=900)
+    judgement = judge(real, made, train, resamples=50)
+    judgement = examine(judgement, real, made, train, classifier="none")
+    return report(judgement, real, made, train)

@@ -1,0 +1,117 @@
+"""Classifier two-sample test: equal samples, known shift, known mixture."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from caloforge.errors import CaloforgeError, DataError
+from caloforge.evaluate import classifier, two_sample
+from caloforge.evaluate.classifier import Schooling, auc, calibrated, classify, divergence
+from caloforge.evaluate.transfer import transfer
+from evaluate.stand_in import PROTON, energies, showers
+
+SHORT = Schooling("short", (32,), 5e-3, 256, 12, 4)
+
+
+def test_auc_is_the_part_of_pairs_in_order(rng):
+    scores, label = rng.integers(0, 6, 60).astype(float), rng.random(60) < 0.4
+    weight = rng.integers(0, 3, 60).astype(float)
+    above = total = 0.0
+    for i in np.flatnonzero(label):
+        for j in np.flatnonzero(~label):
+            pair = weight[i] * weight[j]
+            total += pair
+            above += pair * ((scores[i] > scores[j]) + 0.5 * (scores[i] == scores[j]))
+    assert auc(scores, label, weight) == pytest.approx(above / total)
+    assert auc(label.astype(float), label) == 1
+    assert np.isnan(auc(scores, np.ones(60, dtype=bool)))
+
+
+def test_the_divergence_of_known_probabilities_is_known():
+    label = np.array([True, False])
+    assert divergence(np.array([0.5, 0.5]), label) == pytest.approx(0)
+    assert divergence(np.array([1.0, 0.0]), label) == pytest.approx(1, abs=1e-5)
+    entropy = -np.log2(0.8)
+    assert divergence(np.array([0.8, 0.2]), label) == pytest.approx(1 - entropy)
+
+
+def test_calibration_gives_frequencies():
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0, 2, 20_000)
+    label = rng.random(20_000) < 1 / (1 + np.exp(-3 * odds))
+    found = calibrated(odds, label, np.array([-0.5, 0.0, 0.5]))
+    np.testing.assert_allclose(found, 1 / (1 + np.exp([1.5, 0, -1.5])), atol=0.05)
+    assert (calibrated(odds, np.ones(20_000, dtype=bool), odds[:3]) == 0.5).all()
+
+
+def test_equal_laws_a_shift_and_a_mixture(rng):
+    pytest.importorskip("torch")
+    particle = np.repeat(np.arange(400), 3)
+    real, same = rng.normal(0, 1, (1200, 3)), rng.normal(0, 1, (1200, 3))
+    equal = classify(real, same, particle, particle, schooling=SHORT)
+    assert equal.auc.value == pytest.approx(0.5, abs=max(0.06, 3 * equal.auc.error))
+    assert equal.jsd.value < 0.02
+    # Normal laws two deviations apart: AUC = Phi(2 / sqrt 2) = 0.921.
+    shifted = classify(real, same + np.array([2.0, 0, 0]), particle, particle, schooling=SHORT)
+    assert shifted.auc.value == pytest.approx(0.921, abs=0.035)
+    # Half of the rows far away: AUC = 1/2 + 1/2 * 1/2.
+    far = same + 50 * (np.arange(1200) % 2)[:, None]
+    mixed = classify(real, far, particle, particle, schooling=SHORT)
+    assert mixed.auc.value == pytest.approx(0.75, abs=0.05)
+    few = dataclasses.replace(SHORT, epochs=2)
+    once, again = (classify(real, far, particle, particle, schooling=few) for _ in range(2))
+    assert once == again
+
+
+def test_few_particles_and_a_missing_torch_are_told(rng, monkeypatch):
+    few = np.arange(5)
+    with pytest.raises(DataError, match="ten particles"):
+        classify(np.ones((5, 2)), np.ones((5, 2)), few, few)
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    many = np.arange(50)
+    with pytest.raises(CaloforgeError, match=r"needs caloforge\[train\]"):
+        classify(rng.normal(size=(50, 2)), rng.normal(size=(50, 2)), many, many)
+
+
+def test_without_torch_every_other_metric_is_there(monkeypatch):
+    monkeypatch.setattr(two_sample, "find_spec", lambda name: None)
+    real, made = showers(energies(30, 0), 4, 1), showers(energies(30, 0), 4, 2)
+    found = {
+        row.name: row
+        for row in two_sample.compare(real, made, schooling=classifier.SCHOOLINGS["default"])
+    }
+    assert found["auc_low"].value.note == "needs caloforge[train]"
+    assert found["auc_low"].floor.note == "needs caloforge[train]"
+    for name in ("fpd", "kpd", "precision", "coverage", "separation_total", "ks_a"):
+        assert found[name].value.value is not None, name
+        assert found[name].floor.value is not None, name
+
+
+def kinds(brightness_of_protons, seed):
+    """Neutrons and protons of the same energies, protons of another brightness."""
+    energy = energies(60, 0)
+    neutrons = showers(energy, 4, seed)
+    protons = showers(
+        energy, 4, seed + 1, first_particle=60, brightness=brightness_of_protons, kind=PROTON
+    )
+    return dataclasses.replace(
+        neutrons,
+        **{
+            name: np.concatenate([getattr(neutrons, name), getattr(protons, name)])
+            for name in ("cells", "conditions", "particle")
+        },
+        pdg=np.repeat([2112, 2212], 240).astype(np.int32),
+    )
+
+
+def test_kinds_that_differ_for_the_wrong_reason_do_not_transfer():
+    pytest.importorskip("torch")
+    short = Schooling("short", (32,), 5e-3, 64, 15, 5)
+    # Real protons are much brighter; generated ones much fainter: what is learnt misleads.
+    found = transfer(kinds(20, 1), kinds(0.05, 5), schooling=short).accuracy
+    assert found["real", "real"].value > 0.8
+    assert found["generated", "generated"].value > 0.8
+    assert found["generated", "real"].value < 0.6
+    with pytest.raises(DataError, match="kinds"):
+        transfer(showers(energies(30, 0), 2, 1), kinds(1, 5), schooling=short)

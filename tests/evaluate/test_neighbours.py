@@ -1,0 +1,94 @@
+"""Nearest neighbours: loops, known answers, copies."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from caloforge.errors import DataError
+from caloforge.evaluate.memorisation import memorisation
+from caloforge.evaluate.neighbours import fidelity, four_numbers, nearest_distances, subsampled
+from evaluate.stand_in import energies, showers
+
+
+def by_loops(real, made, k):
+    def reach(sample, place):
+        return sorted(math.dist(sample[place], x) for x in sample)[k]
+
+    radii = [reach(real, n) for n in range(len(real))]
+    radii_made = [reach(made, n) for n in range(len(made))]
+    pairs = [[math.dist(r, g) for g in made] for r in real]
+    rows, columns = range(len(real)), range(len(made))
+    inside = [sum(pairs[r][g] <= radii[r] for r in rows) for g in columns]
+    precision = sum(n > 0 for n in inside) / len(made)
+    density = sum(inside) / (k * len(made))
+    recall = sum(any(pairs[r][g] <= radii_made[g] for g in columns) for r in rows) / len(real)
+    coverage = sum(any(pairs[r][g] <= radii[r] for g in columns) for r in rows) / len(real)
+    return precision, density, recall, coverage
+
+
+def tables(a, b):
+    def squares(x, y):
+        return ((x[:, None] - y[None]) ** 2).sum(axis=2)
+
+    return squares(a, a), squares(b, b), squares(a, b)
+
+
+def test_the_four_numbers_are_those_of_loops(rng):
+    real, made = rng.normal(0, 1, (25, 3)), rng.normal(0.7, 0.6, (30, 3))
+    found = four_numbers(*tables(real, made), 5)
+    assert found == pytest.approx(by_loops(real.tolist(), made.tolist(), 5))
+
+
+def test_equal_laws_disjoint_laws_and_a_dropped_mode(rng):
+    modes = rng.integers(0, 2, 1200)
+    real = rng.normal(0, 1, (1200, 2)) + 40 * modes[:, None]
+    same = rng.normal(0, 1, (1200, 2)) + 40 * rng.integers(0, 2, 1200)[:, None]
+    good = fidelity(real, same, rng=rng)
+    for name in ("precision", "recall", "coverage"):
+        assert getattr(good, name).value > 0.9
+    assert good.density.value == pytest.approx(1, abs=0.1)
+    assert 0 < good.density.error < 0.1
+    far = fidelity(real, same + 1000, rng=rng)
+    assert far.precision.value == far.recall.value == far.coverage.value == 0
+    half = fidelity(real, rng.normal(0, 1, (1200, 2)), rng=rng)
+    assert half.precision.value > 0.9
+    assert half.coverage.value == pytest.approx((modes == 0).mean(), abs=0.08)
+    with pytest.raises(DataError, match="at least 12"):
+        fidelity(real[:5], same, rng=rng)
+
+
+def test_nearest_distances_are_those_of_loops(rng):
+    sample, others = rng.poisson(2, (40, 6)).astype(np.uint16), rng.poisson(2, (30, 6))
+    distance, place = nearest_distances(sample, others.astype(np.uint16), rows=7)
+    for row, image in enumerate(sample.astype(float)):
+        every = [math.dist(image, other) for other in others.astype(float)]
+        assert distance[row] == pytest.approx(min(every))
+        assert every[place[row]] == pytest.approx(min(every))
+
+
+def test_errors_of_half_samples_are_those_of_the_mean(rng):
+    particle = np.repeat(np.arange(100), 4)
+    a, b = (rng.normal(0, 1, 100)[particle] for _ in range(2))
+    found = subsampled(
+        lambda x, y: float(x.mean() - y.mean()), a, b, particle, particle, rng=rng, count=200
+    )
+    assert found.value == pytest.approx(a.mean() - b.mean())
+    assert found.error == pytest.approx(np.sqrt(2 / 100), rel=0.3)
+
+
+def test_a_generator_that_repeats_training_showers_is_seen(rng):
+    train, real = showers(energies(30, 0), 4, 1), showers(energies(30, 0), 4, 2)
+    fresh = memorisation(real, showers(energies(30, 0), 4, 3), train, rng=rng)
+    assert fresh.ratio.value == pytest.approx(1, abs=0.05)
+    assert fresh.copies.value == fresh.natural.value == 0
+    copied = memorisation(real, dataclasses.replace(real, cells=train.cells), train, rng=rng)
+    assert copied.ratio.value == 0
+    assert copied.copies.value == 1
+    assert (copied.distance == 0).all()
+    half = real.cells.copy()
+    half[::2] = train.cells[::2]
+    mixed = memorisation(real, dataclasses.replace(real, cells=half), train, rng=rng)
+    assert mixed.copies.value == pytest.approx(0.5)
+    assert mixed.ratio.value == pytest.approx(0.5, abs=0.1)
