@@ -18,7 +18,7 @@ from caloforge.reporter import SILENT
 from caloforge.validation.zn import campaign, cost, plan, report, run, summary
 from small_run import SETTINGS, write_part_of_sample
 
-SMALL = plan.Budget(trial=0.01, final=0.01, ablation=0.01, seeds=2, ablation_seeds=1)
+SMALL = plan.Budget(trial=0.01, final=0.01, ablation=0.01, seeds=1, ablation_seeds=1)
 
 
 def everything(budget: plan.Budget, score: Callable[[plan.Task], float]) -> dict[str, Any]:

@@ -39,12 +39,19 @@ class Method:
     seeds: tuple[int, ...] = ()
     cpu_seconds: float | None = None
     """Mean over its runs."""
+    settings: str = ""
+    """What distinguishes it from the other recipes of its name."""
 
     @property
     def record(self) -> dict[str, Any]:
         """For JSON."""
         measured = {name: number.record for name, number in self.numbers.items()}
-        known = {"title": self.title, "seeds": list(self.seeds), "cpu_seconds": self.cpu_seconds}
+        known: dict[str, Any] = {
+            "title": self.title,
+            "settings": self.settings,
+            "seeds": list(self.seeds),
+        }
+        known["cpu_seconds"] = self.cpu_seconds
         return known | {"measures": measured}
 
 
@@ -181,10 +188,11 @@ def _method(label: str, groups: Mapping[str, list[Subject]], heard: list[Replica
     known = [seconds for seconds in spent if seconds is not None]
     return Method(
         label,
-        f"{label}: {differences(label, groups)}".rstrip(": "),
+        label,
         _numbers(heard),
         tuple(one.seed for one in group),
         float(np.mean(known)) if len(known) == len(spent) else None,
+        differences(label, groups),
     )
 
 

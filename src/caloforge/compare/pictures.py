@@ -97,8 +97,9 @@ def _showers(real: Showers, shown: Mapping[str, Showers]) -> Iterator[Picture]:
             where = f", {layer.name}" if len(layers) > 1 else ""
             condition = real.detector.conditions[0]
             value = f"{real.conditions[picked.real[0], 0]:.4g} {condition.unit}"
-            caption = f"{picked.kind}: particle {picked.particle}, {condition.name} {value}{where}."
-            yield Picture(plots.data_uri(drawn), caption.capitalize())
+            caption = f"{picked.kind.capitalize()}: particle {picked.particle}, "
+            caption += f"{condition.name} {value}{where}."
+            yield Picture(plots.data_uri(drawn), caption)
 
 
 def _side_by_side(

@@ -13,8 +13,9 @@ def table(comparison: Comparison) -> str:
     """Methods and references against measures, then who is better than whom."""
     parts = [
         "\n".join(_head(comparison)),
-        _aligned([["", *headings()], *map(row, lines(comparison))]),
-        "\n".join(["\n".join(contrast_lines(comparison))]),
+        _aligned([["", *headings()], *([one.title, *row(one)] for one in lines(comparison))]),
+        "\n".join(f"{m.label}: {m.settings}" for m in comparison.methods if m.settings),
+        "\n".join(contrast_lines(comparison)),
         "\n".join(f"warning: {warning}" for warning in comparison.warnings),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -34,10 +35,10 @@ def lines(comparison: Comparison) -> tuple[Method, ...]:
 
 
 def row(method: Method) -> list[str]:
-    """One line of the table."""
+    """One line of the table, without its title."""
     numbers = [_shown(method, name) for name, _ in COLUMNS]
     seconds = "" if method.cpu_seconds is None else f"{method.cpu_seconds:.0f}"
-    return [method.title, *numbers, str(len(method.seeds) or ""), seconds]
+    return [*numbers, str(len(method.seeds) or ""), seconds]
 
 
 def contrast_lines(comparison: Comparison) -> Iterator[str]:

@@ -1,0 +1,187 @@
+"""The comparison: who is grouped, how errors are pooled, what the page and the numbers say."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caloforge.compare.comparison import compare
+from caloforge.compare.pooling import contrast, pool
+from caloforge.compare.subjects import Subject, differences, labels, subjects
+from caloforge.compare.table import table
+from caloforge.errors import DataError, UsageError
+from caloforge.evaluate.case import assemble
+from caloforge.train import train
+from small_run import small_recipe, write_part_of_sample
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def showers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_part_of_sample(tmp_path_factory.mktemp("showers") / "zn.h5", 60)
+
+
+@pytest.fixture(scope="module")
+def runs(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two seeds of one recipe, one of another."""
+    folder = tmp_path_factory.mktemp("runs")
+    wanted = [("sdi-gan", 0), ("sdi-gan", 1), ("dcgan", 0)]
+    for name, seed in wanted:
+        recipe = small_recipe("training.steps=4", name=name, seed=seed)
+        train(recipe, showers, folder / f"{name}-{seed}", threads=1)
+    return {f"{name}-{seed}": folder / f"{name}-{seed}" for name, seed in wanted}
+
+
+def subject(name: str, seed: int, weight: float) -> Subject:
+    recipe = {
+        "name": name,
+        "seed": seed,
+        "objective": {"T": {"weight": weight}},
+        "run": {"x": seed},
+    }
+    return Subject(f"{name}-{seed}-{weight}", recipe)
+
+
+def test_errors_of_particles_and_seeds_by_loops(rng: np.random.Generator) -> None:
+    first, second = rng.normal(5, 1, (2, 3, 41))
+    found = contrast("a", "b", {"a": pool(list(first)), "b": pool(list(second))})
+    gaps = [second[:, r].mean() - first[:, r].mean() for r in range(41)]
+    assert found.particles.value == pytest.approx(gaps[0])
+    middle = sum(gaps[1:]) / 40
+    paired = math.sqrt(sum((gap - middle) ** 2 for gap in gaps[1:]) / 39)
+    assert found.particles.error == pytest.approx(paired)
+    seeds = [
+        sum((value - x[:, 0].mean()) ** 2 for value in x[:, 0]) / 2 / 3 for x in (first, second)
+    ]
+    assert found.measured.error == pytest.approx(math.sqrt(paired**2 + sum(seeds)))
+    assert found.record["sigma"] == pytest.approx(gaps[0] / found.measured.error)  # type: ignore[operator]
+
+
+def test_paired_particles_cancel_and_a_single_seed_has_no_seed_error(
+    rng: np.random.Generator,
+) -> None:
+    hard = rng.normal(0, 5, 301)  # the same particles are hard for both
+    a, b = hard + 10, hard + 12 + rng.normal(0, 0.1, 301)
+    found = contrast("a", "b", {"a": pool([a]), "b": pool([b])})
+    assert found.measured == found.particles
+    assert found.measured.error is not None
+    assert found.measured.error < 0.2
+    assert pool([a]).seeds is None
+    assert pool([a]).measured.error == pytest.approx(a[1:].std(ddof=1))
+
+
+def test_recipes_of_one_name_are_told_apart() -> None:
+    groups = [[subject("sdi", 0, 1)], [subject("dc", 0, 1)], [subject("sdi", 0, 2)]]
+    assert labels(groups) == ["sdi (1)", "dc", "sdi (2)"]
+    named = dict(zip(labels(groups), groups, strict=True))
+    assert differences("sdi (2)", named) == "objective.T.weight=2"
+    assert differences("dc", named) == ""
+    assert subject("a", 0, 1).settings == subject("a", 7, 1).settings
+
+
+def test_numbers_of_a_run_are_those_of_evaluate(runs: dict[str, Path], showers: Path) -> None:
+    path = str(runs["dcgan-0"])
+    judgement = assemble(path, showers, seed=3).judge(seed=3)
+    found = compare(subjects([path]), showers, seed=3)
+    for row in judgement.rows_of_table:
+        assert found.methods[0].numbers[row.name].measured == judgement.measured(row.name)
+    for one in found.references:
+        for name in ("w1", "conditional_w1", "spread_slope"):
+            theirs = judgement.measured(name, one.label)
+            assert one.numbers[name].measured.value == theirs.value
+    nearest = next(one for one in found.contrasts if one.second == "nearest")
+    assert nearest.measured == judgement.difference("conditional_w1", "nearest")
+    assert found.sitting.numbers == judgement.numbers
+
+
+def test_seeds_are_pooled(runs: dict[str, Path], showers: Path) -> None:
+    each = [compare(subjects([str(runs[f"sdi-gan-{k}"])]), showers) for k in (0, 1)]
+    both = compare(subjects([str(runs["sdi-gan-1"]), str(runs["sdi-gan-0"])]), showers)
+    (method,) = both.methods
+    assert method.seeds == (0, 1)
+    alone = [one.methods[0].numbers["conditional_w1"].measured.value for one in each]
+    assert method.numbers["conditional_w1"].replicates[:, 0].tolist() == alone
+    assert method.numbers["conditional_w1"].measured.value == pytest.approx(np.mean(alone))  # type: ignore[arg-type]
+
+
+def test_page_and_numbers_by_the_command_line(
+    runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Run
+) -> None:
+    out = tmp_path / "compared"
+    command = ["compare", *runs.values(), "--against", showers, "--out", out, "-q"]
+    code, shown, told = caloforge(*command, "--json")
+    assert (code, told) == (0, "")
+    record = json.loads(shown)
+    assert record == json.loads((out / "comparison.json").read_text())
+    assert (record["format"], record["version"]) == ("caloforge-comparison", 1)
+    assert set(record["methods"]) == {"sdi-gan", "dcgan"}
+    number = record["methods"]["sdi-gan"]["measures"]["conditional_w1"]
+    assert number["error"] == pytest.approx(
+        math.hypot(number["error_particles"], number["error_seeds"])
+    )
+    pairs = {(one["first"], one["second"]): one for one in record["contrasts"]["pairs"]}
+    assert len(pairs) == 3
+    assert next(iter(pairs.values()))["value"] >= 0
+    assert any("fewer than 3 seeds: sdi-gan, dcgan" in one for one in record["warnings"])
+    page = (out / "comparison.html").read_text()
+    assert page.count("data:image/png;base64,") >= 5 + 2 + 2  # channels, particles, diversity
+    assert not re.search(r"(?:src|href)=.(?!data:)", page)
+    assert "<script" not in page
+    for title in ("Distributions", "Showers", "Diversity", "Every number"):
+        assert f"<h2>{title}</h2>" in page
+    code, _, told = caloforge(*command)
+    assert code == 2
+    assert "comparison.html exists already; --force replaces it" in told
+
+
+def test_table_names_all_and_their_differences(runs: dict[str, Path], showers: Path) -> None:
+    shown = table(compare(subjects([str(path) for path in runs.values()]), showers))
+    for text in ("sdi-gan", "dcgan", "real against real (floor)", "by particles", "nearest - "):
+        assert text in shown
+
+
+def changed(folder: Path, target: Path, **entries: Any) -> str:
+    """A copy of a run whose card says something else of the recipe."""
+    import shutil
+
+    shutil.copytree(folder, target)
+    card = json.loads((target / "simulator" / "simulator.json").read_text())
+    card["recipe"] |= entries
+    (target / "simulator" / "simulator.json").write_text(json.dumps(card))
+    return str(target)
+
+
+def test_what_cannot_be_compared_is_refused_in_one_line(
+    runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Run
+) -> None:
+    run = runs["dcgan-0"]
+    data = json.loads((run / "recipe.json").read_text())["data"]
+    other = changed(run, tmp_path / "split", data=data | {"split_seed": 5}, name="other")
+    refusals = {
+        (str(run), other): "keeps other particles",
+        (str(run), str(run)): "the same recipe and seed 0",
+        (str(tmp_path / "none"),): "no such run",
+        (str(tmp_path),): "neither a simulator nor a run",
+    }
+    for paths, reason in refusals.items():
+        code, _, told = caloforge(
+            "compare", *paths, "--against", showers, "--out", tmp_path / "o", "-q"
+        )
+        assert (code, len(told.splitlines())) == (2, 1)
+        assert reason in told
+    nameless = changed(run, tmp_path / "nameless")
+    card = Path(nameless, "simulator", "simulator.json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"recipe": {}}))
+    with pytest.raises(DataError, match="does not tell the recipe"):
+        subjects([nameless])
+    with pytest.raises(UsageError, match="at least one run"):
+        compare({}, showers)
+    assert not (tmp_path / "o").exists()
