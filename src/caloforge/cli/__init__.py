@@ -27,7 +27,7 @@ VERBS = {
     "transport": Verb("caloforge.cli.transport:command", "Make showers with a transport engine."),
     "train": Verb("caloforge.cli.train:command", "Train a recipe on a file of showers."),
     "evaluate": Verb("caloforge.cli.evaluate:command", "Judge generated showers by real ones."),
-    "compare": Verb("caloforge.cli.compare:command", "Train and judge recipes over seeds."),
+    "compare": Verb("caloforge.cli.compare:command", "Compare runs over seeds, with errors."),
     "search": Verb("caloforge.cli.search:command", "Search the settings of a recipe."),
     "validate": Verb("caloforge.cli.validate:command", "Repeat what the papers claim."),
     "export": Verb("caloforge.cli.export:command", "Write a simulator for another program."),

@@ -28,7 +28,8 @@ Scheme `paper-zn`, W1 in counts, 4 showers against 4 of each test particle. Mean
 error of particles (bootstrap) and seeds. *Slope*, *corr.*: generated against real spread of
 each particle, the correlation at fixed total; *σ(total)*: spread of the total within a
 particle, generated over real. Ideal: 1, but for the distances. An error of a single seed is
-that of the particles alone."""
+that of the particles alone. *Empty showers*: a method that is no nearer has learned nothing
+yet."""
 PAIRS = """\
 Conditional W1. Positive: the first is nearer to the real showers. The bootstrap over particles
 is paired (all methods meet the same resamplings), seeds are pooled, and their spread is added
