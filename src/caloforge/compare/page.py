@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from caloforge.compare.comparison import Comparison
+from caloforge.compare.comparison import Comparison, Method
 from caloforge.compare.pictures import sections
 from caloforge.compare.table import headings, lines, row, sentence
 from caloforge.errors import UsageError
@@ -42,16 +42,17 @@ def page(comparison: Comparison) -> str:
     loader = PackageLoader("caloforge.compare")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     shown = lines(comparison)
+    compared = [one for one in shown if one.seeds or one.label == REAL]
     return environment.get_template("comparison.html").render(
         comparison=comparison,
-        title=f"{comparison.case.real.detector.name}: {len(comparison.methods)} methods compared",
+        title=f"{comparison.case.real.detector.name}: {counted(len(comparison.methods))} compared",
         headings=headings(),
         rows=[(one, row(one)) for one in shown],
         sentences=[(sentence(one), one.measured.sigma) for one in comparison.contrasts],
         measure=next(r.title for r in comparison.rows if r.name == comparison.measure),
         sections=list(sections(comparison)),
-        details=[_detail(comparison, name, title) for name, title in _titles(comparison)],
-        compared=[*comparison.methods, *(r for r in comparison.references if r.label == REAL)],
+        details=[_detail(compared, name, title) for name, title in _titles(comparison)],
+        compared=compared,
     )
 
 
@@ -59,8 +60,12 @@ def _titles(comparison: Comparison) -> list[tuple[str, str]]:
     return [(r.name, f"{r.title} [{r.unit}]" if r.unit else r.title) for r in comparison.rows]
 
 
-def _detail(comparison: Comparison, name: str, title: str) -> tuple[str, list[str]]:
+def _detail(compared: list[Method], name: str, title: str) -> tuple[str, list[str]]:
     """One line of the table of all numbers: every method, then the floor."""
-    numbers = [method.numbers[name].measured for method in comparison.methods]
-    floor = [one.numbers[name].measured for one in comparison.references if one.label == REAL]
-    return title, ["-" if n.value is None else str(n) for n in [*numbers, *floor]]
+    numbers = [one.numbers[name].measured for one in compared]
+    return title, ["-" if number.value is None else str(number) for number in numbers]
+
+
+def counted(methods: int) -> str:
+    """So many methods, in words."""
+    return "1 method" if methods == 1 else f"{methods} methods"

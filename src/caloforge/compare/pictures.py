@@ -41,12 +41,13 @@ def sections(comparison: Comparison) -> Iterator[Section]:
         f"drawn again; the outermost bins hold all that lies beyond.{more}",
         tuple(_histograms(comparison, shown)),
     )
-    yield Section(
-        "Showers",
-        "The same particles, real and by each method (first seed); under each shower its total "
-        f"[{comparison.case.real.detector.unit}].{more}",
-        tuple(_showers(comparison.case.real, shown)),
-    )
+    if not comparison.case.real.detector.signed:  # coordinates are no images
+        yield Section(
+            "Showers",
+            "The same particles, real and by each method (first seed); under each shower its "
+            f"total [{comparison.case.real.detector.unit}].{more}",
+            tuple(_showers(comparison.case.real, shown)),
+        )
     if comparison.sitting.court.repeated:
         yield Section(
             "Diversity",
