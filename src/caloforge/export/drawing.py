@@ -15,27 +15,38 @@ from caloforge.export.tape import Value
 from caloforge.sampling import LARGEST_COUNT, Sampling
 
 FLOAT = TensorProto.FLOAT
-FEW = 16.0
+FEW = 10.0
 """Expected counts up to which a Poisson number is read off its distribution function."""
-MOST_OF_FEW = 48
-"""A Poisson number of mean 16 exceeds it with a probability of 2e-11."""
+MOST_OF_FEW = 36
+"""A Poisson number of mean 10 reaches it with a probability of 1e-10."""
+
+Encode = Callable[[Value], Value]
+"""From counts to what the reader takes for them, cell by cell; nothing becomes 0."""
 
 
-def draw(rates: Value, sampling: Sampling) -> Value:
-    """Whole numbers of these means; 0 where a rate is no number or no count.  (N, K) -> (N, K)"""
-    counts = DRAWS[sampling](rates)
-    return counts.where(rates < float(LARGEST_COUNT), 0.0).at_least(0.0)
+def draw(rates: Value, sampling: Sampling, encode: Encode) -> Value:
+    """Encoded whole numbers of these means.  (N, K) -> (N, K)
+
+    A cell is empty where its rate is no number, or more than a count can be.
+    """
+    return DRAWS[sampling](rates.where(rates < float(LARGEST_COUNT), 0.0), encode)
+
+
+def draw_rounded(rates: Value, encode: Encode) -> Value:
+    """Counts next to the rate.  (N, K) -> (N, K)"""
+    counts = rounded(rates)
+    return encode(counts).where(counts > 0.0, 0.0)
 
 
 def rounded(rates: Value) -> Value:
-    """Up with the probability of the remainder, which float32 keeps exactly.  (N, K) -> (N, K)"""
+    """Up with the probability of the remainder, which float32 keeps exactly.  any shape"""
     tape = rates.tape
     whole = tape.apply("Floor", rates)
     up = tape.apply("RandomUniformLike", rates) < rates - whole
     return whole + tape.apply("Cast", up, to=FLOAT)
 
 
-def poisson(rates: Value) -> Value:
+def draw_poisson(rates: Value, encode: Encode) -> Value:
     """Poisson counts, worked out only where there is one.  (N, K) -> (N, K)
 
     ONNX has no Poisson numbers. Few are counted by inversion, #{m: u > F(m)}; many follow the
@@ -49,7 +60,7 @@ def poisson(rates: Value) -> Value:
     occupied = tape.apply("GatherND", rates, place)
     few = counted(occupied.at_most(FEW), tape.apply("GatherND", uniform, place))
     counts = smooth(occupied).where(occupied > FEW, few)
-    return tape.apply("ScatterND", rates * 0.0, place, counts)
+    return tape.apply("ScatterND", rates * 0.0, place, encode(counts))
 
 
 def counted(rates: Value, uniform: Value) -> Value:
@@ -71,9 +82,12 @@ def smooth(rates: Value) -> Value:
     tape = rates.tape
     normal = tape.apply("RandomNormalLike", rates)
     shifted = rates + tape.apply("Sqrt", rates) * normal + (normal * normal - 1.0) / 6.0
-    return rounded(shifted)
+    return rounded(shifted).at_least(0.0)
 
 
-DRAWS: dict[Sampling, Callable[[Value], Value]] = {"rounding": rounded, "poisson": poisson}
+DRAWS: dict[Sampling, Callable[[Value, Encode], Value]] = {
+    "rounding": draw_rounded,
+    "poisson": draw_poisson,
+}
 
-__all__ = ["DRAWS", "draw"]
+__all__ = ["DRAWS", "Encode", "draw"]

@@ -77,14 +77,17 @@ def generator_graph(simulator: Simulator) -> bytes:
         return latents, particle.at_least(low).at_most(high)
 
     def after(rates: Value, *_: Value) -> Value:
-        counts = draw(rates, simulator.sampling)
-        encoded = counts.tape.log(counts * (1 + SLOPE) + (1 + OFFSET))
-        values = encoded.where(counts > 0.0, 0.0).reshape(-1, nx, ny)
+        values = draw(rates, simulator.sampling, encoded).reshape(-1, nx, ny)
         return values.tape.apply("Transpose", values, perm=[0, 2, 1])
 
     inputs: Ports = {"noise": ["batch", LATENTS], "particle": ["batch", CONDITIONS]}
     output = Output("log_photons", ["batch", ny, nx])
     return wrap(generator_bytes(simulator), inputs, output, before, after)
+
+
+def encoded(counts: Value) -> Value:
+    """The ln(1 + photons) of whole photons that truncation leaves whole."""
+    return counts.tape.log(counts * (1 + SLOPE) + (1 + OFFSET))
 
 
 def bounds(simulator: Simulator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
