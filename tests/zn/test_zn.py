@@ -179,6 +179,19 @@ def test_campaign_goes_on_where_it_was_left(
     assert len(executed) == again
 
 
+def test_page_tells_how_far_the_campaign_is() -> None:
+    records = everything(plan.FULL, lambda task: 1.0)
+    whole = {
+        name: {"part": one["part"], "budget_cpu_seconds": one["task"].cpu_seconds}
+        for name, one in records.items()
+    }
+    assert report.state(whole) == "All runs are there."
+    part = {name: one for name, one in whole.items() if one["part"] != "window"}
+    assert "missing: 8 x window" in report.state(part)
+    quick = {"x": {"part": "final", "budget_cpu_seconds": plan.QUICK.final}}
+    assert "A quick look" in report.state(quick)
+
+
 def test_minutes_are_for_claims_that_can_be_left(
     caloforge: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:

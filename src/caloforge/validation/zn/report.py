@@ -9,7 +9,7 @@ from typing import Any
 
 from caloforge.files import write_aside
 from caloforge.validation.zn.campaign import REFERENCES, by_name
-from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, Budget
+from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, Budget
 from caloforge.validation.zn.plan import WINDOWS as TRIED
 from caloforge.validation.zn.summary import COLUMNS, groups, pairs, reference_row
 from caloforge.validation.zn.words import COMMAND, FINALS, INTRODUCTION, PAIRS, TRIALS, WINDOWS
@@ -47,6 +47,8 @@ def render(records: Records, references: Record) -> str:
 
 def state(records: Records) -> str:
     """How far the campaign is, and how it goes on."""
+    if {one["budget_cpu_seconds"] for one in records.values()} == {QUICK.final}:
+        return f"**A quick look**: {QUICK.final:g} CPU seconds a run, nothing tried, one seed."
     left = absent(records)
     if not left:
         return "All runs are there."
