@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from caloforge.evaluate.examination import examine
 from caloforge.evaluate.gate import DEFAULT
 from caloforge.evaluate.judge import judge
 from caloforge.evaluate.judgement import Judgement
+from caloforge.evaluate.matching import matched
 from caloforge.files import sha256_of
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
@@ -109,11 +110,13 @@ def assemble(
 
 def _of_file(generated: Path, against: Path, train: Path | None) -> Case:
     real = read(against)
+    real, made, warnings = matched(real, read(generated, real.detector))
     return Case(
         real=real,
-        generated=_paired(real, read(generated, real.detector)),
+        generated=made,
         train=None if train is None else read(train, real.detector),
         about={"judged": str(generated), "against": str(against)},
+        warnings=warnings,
     )
 
 
@@ -157,27 +160,3 @@ def _of_rows(showers: Showers, rows: NDArray[np.int64]) -> Showers:
 
 def _of_particles(showers: Showers, particles: NDArray[np.int64]) -> Showers:
     return showers.of_particles(particles)
-
-
-def _paired(real: Showers, generated: Showers) -> Showers:
-    """Generated showers under the particle numbers of the real ones with equal conditions.
-
-    ``caloforge generate`` cycles over its particles and numbers each cycle anew.
-    """
-    strange = ~np.isin(generated.particle, real.particle)
-    if not strange.any():
-        return generated
-    known = {row.tobytes(): number for row, number in _first_rows(real)}
-    renamed = {
-        number: known.get(row.tobytes(), number)
-        for row, number in _first_rows(generated.rows(strange))
-    }
-    names = np.array([renamed.get(int(number), number) for number in generated.particle])
-    order = np.argsort(names, kind="stable")
-    return dataclasses.replace(generated.rows(order), particle=names[order].astype(np.int64))
-
-
-def _first_rows(showers: Showers) -> list[tuple[NDArray[Any], int]]:
-    """Conditions and number of each particle."""
-    numbers, first = np.unique(showers.particle, return_index=True)
-    return [(showers.conditions[row], int(n)) for n, row in zip(numbers, first, strict=True)]

@@ -21,6 +21,9 @@ Values = NDArray[np.float64]
 Replicates = dict[str, Values]
 """A number of each name under all resamplings, the sample's own first; (1 + B,) each."""
 
+LEAST_HALVINGS = 2
+ROWS_TO_HALVE = 60_000
+
 
 @dataclass(frozen=True)
 class Court:
@@ -71,7 +74,9 @@ class Court:
     def _table(self, measure: Measure, pairs: list[Pair], everything: Pair | None) -> Values:
         """One measure under all resamplings, NaN where it cannot be had.  (1 + B, rows)"""
         if measure.halvings and (self.repeated or not measure.per_particle):
-            tables = [measure.of(pair, self.weights) for pair in pairs[: measure.halvings]]
+            # Averaging over random halves matters for small samples, and costs for large ones.
+            count = max(LEAST_HALVINGS, min(measure.halvings, ROWS_TO_HALVE // len(self.slot)))
+            tables = [measure.of(pair, self.weights) for pair in pairs[:count]]
             mean: Values = np.mean(tables, axis=0)
             return mean
         if not measure.halvings and everything is not None:

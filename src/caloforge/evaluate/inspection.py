@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 CHANCE_SIGMA = 1.5
 """So much of every answer may be chance and says nothing of what showers look like."""
+PARTICLES_FOR_LIKENESS = 500
 LEAST_SIMILARITY = 0.5
 
 
@@ -84,6 +85,7 @@ def _likeness(
 ) -> Likeness | None:
     """The impostor whose answers are most like these, None where none is."""
     ours = _signature(answers)
+    real = _some_particles(real, rng)
     first, second = _halves(real, rng) if pool.repeated and pool.shared else (real, real)
     found = []
     for impostor in IMPOSTORS:
@@ -96,6 +98,14 @@ def _likeness(
         found.append(Likeness(impostor.name, impostor.title, similarity))
     best = max(found, key=lambda like: like.similarity, default=None)
     return best if best is not None and best.similarity >= LEAST_SIMILARITY else None
+
+
+def _some_particles(real: Showers, rng: np.random.Generator) -> Showers:
+    """The showers of at most so many particles: a likeness needs no more."""
+    names = np.unique(real.particle)
+    if len(names) <= PARTICLES_FOR_LIKENESS:
+        return real
+    return real.of_particles(rng.permutation(names)[:PARTICLES_FOR_LIKENESS])
 
 
 def _halves(real: Showers, rng: np.random.Generator) -> tuple[Showers, Showers]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 RESAMPLINGS = 300
 FEW_PARTICLES = 20
 SUSPICIOUS_SIGMA = 3.0
+OTHER_UNIT = 50.0
 
 
 def judge(
@@ -169,5 +170,12 @@ def _remarks(court: Court, numbers: Rows, heard: dict[str, Replicates]) -> Itera
     excess = measured(heard[MODEL]["conditional_w1"] - heard[REAL]["conditional_w1"]).sigma
     if excess is not None and excess < -SUSPICIOUS_SIGMA:
         yield "closer to the real showers than other real ones are: are these copies of them?"
+    ratio = heard[MODEL]["mean_total"][0]
+    if np.isfinite(ratio) and not 1 / OTHER_UNIT < ratio < OTHER_UNIT:
+        yield f"generated totals are {ratio:.3g} times the real ones: another unit?"
+    for name, values in court.real.values.items():
+        known = values[np.isfinite(values)]
+        if name != "empty" and len(known) > 1 and np.ptp(known) == 0:
+            yield f"{name} is the same for all real showers: its distances say little"
     if court.real.values["empty"].all():
         yield "all real showers are empty: shapes and ratios are undefined"

@@ -18,8 +18,9 @@ from caloforge.data.scaling import evaluate_features
 from caloforge.evaluate import repeats
 from caloforge.evaluate.court import convene
 from caloforge.evaluate.measured import Measured, measured
-from caloforge.evaluate.measures import distances, diversities, shapes
-from caloforge.evaluate.observables import observables, observe
+from caloforge.evaluate.measures import Measure, distances, diversities, shapes
+from caloforge.evaluate.observables import Observed, observables, observe
+from caloforge.evaluate.repeats import Rows
 from caloforge.evaluate.shapes import TOTAL
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 ENERGY_BANDS = 4
-RESAMPLINGS = 200
+RESAMPLINGS = 100
+HALVINGS = 4
+UNDEFINED = "undefined"
 SHOWN = ("conditional_w1", "w1", "mean_total", "sigma_total")
 
 
@@ -58,32 +61,49 @@ def regions(
     real: Showers, generated: Showers, *, scheme: str | None = None, seed: int = 0
 ) -> tuple[Region, ...]:
     """All groups of particles of both samples, each with its numbers."""
-    names, slot, other = repeats.shared_slots(real.particle, generated.particle)
+    _, slot, other = repeats.shared_slots(real.particle, generated.particle)
     first = np.unique(slot[slot >= 0], return_index=True)[1]
-    shared = real.rows(np.flatnonzero(slot >= 0)).rows(first)
-    kept = slot >= 0, other >= 0
-    real, generated = real.rows(kept[0]), generated.rows(kept[1])
-    slot, other = slot[kept[0]], other[kept[1]]
-    chance, random = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
-    numbers = repeats.equal_numbers(slot, other, len(names))
-    court = convene(
-        observe(real, scheme), slot, numbers, _measures(real, scheme), RESAMPLINGS, chance
-    )
-    seen = observe(generated, scheme)
+    particles = real.rows(np.flatnonzero(slot >= 0)).rows(first)
+    table = _measures(real, scheme)
+    seen = observe(real, scheme), observe(generated, scheme)
     found = []
-    for grouping, title, members in groups(shared):
-        part = dataclasses.replace(court, weights=court.weights * members)
-        value, floor = part.hear(seen, other, random), part.hear_real()
-        found.append(
-            Region(
-                grouping,
-                title,
-                int(members.sum()),
-                {name: measured(value[name]) for name in SHOWN if name in value},
-                {name: measured(floor[name]) for name in SHOWN if name in floor},
-            )
-        )
+    for grouping, title, members in groups(particles):
+        place = np.where(members, np.cumsum(members) - 1, -1)
+        slots = [np.where(s >= 0, place[s], -1) for s in (slot, other)]
+        part = [(_rows(one, s >= 0), s[s >= 0]) for one, s in zip(seen, slots, strict=True)]
+        found.append(_region(grouping, title, part[0], part[1], table, seed))
     return tuple(found)
+
+
+def _region(
+    grouping: str,
+    title: str,
+    real: tuple[Observed, Rows],
+    generated: tuple[Observed, Rows],
+    table: tuple[Measure, ...],
+    seed: int,
+) -> Region:
+    """The numbers of one group of particles."""
+    chance, random = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    particles = int(real[1].max()) + 1
+    numbers = repeats.equal_numbers(real[1], generated[1], particles)
+    court = convene(real[0], real[1], numbers, table, RESAMPLINGS, chance)
+    value, floor = court.hear(generated[0], generated[1], random), court.hear_real()
+    return Region(
+        grouping,
+        title,
+        particles,
+        {name: measured(value[name], UNDEFINED) for name in SHOWN if name in value},
+        {name: measured(floor[name], UNDEFINED) for name in SHOWN if name in floor},
+    )
+
+
+def _rows(seen: Observed, kept: NDArray[np.bool_]) -> Observed:
+    return Observed(
+        seen.cells[kept],
+        seen.channels[kept],
+        {name: values[kept] for name, values in seen.values.items()},
+    )
 
 
 def groups(particles: Showers) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
@@ -138,7 +158,7 @@ def impact_mm(detector: Detector, conditions: Values) -> Values | None:
     return None
 
 
-def _measures(real: Showers, scheme: str | None) -> tuple[Any, ...]:
+def _measures(real: Showers, scheme: str | None) -> tuple[Measure, ...]:
     """The measures whose rows are shown."""
     detector = real.detector
     labels = detector.scheme(scheme).labels
@@ -147,4 +167,8 @@ def _measures(real: Showers, scheme: str | None) -> tuple[Any, ...]:
         *diversities(labels, observables(detector)),
         *shapes(detector.unit, (TOTAL,)),
     )
-    return tuple(m for m in everything if m.rows[0].name in SHOWN)
+    return tuple(
+        dataclasses.replace(m, halvings=min(m.halvings, HALVINGS))
+        for m in everything
+        if m.rows[0].name in SHOWN
+    )

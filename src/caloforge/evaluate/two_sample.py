@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 RESAMPLINGS = 200
+RANK_RESAMPLINGS = 10
+"""A rank statistic sorts all rows for every resampling."""
 Numbers = dict[str, Measured]
 
 
@@ -166,7 +168,7 @@ def _separations(a: Sample, b: Sample, rng: np.random.Generator) -> Iterator[tup
             ("ks", separation.kolmogorov_smirnov),
             ("mann_whitney", separation.mann_whitney),
         ):
-            yield f"{prefix}_{name}", _resampled(test, x, y, slots, weights[:21])
+            yield f"{prefix}_{name}", _resampled(test, x, y, slots, weights[: 1 + RANK_RESAMPLINGS])
 
 
 def _resampled(

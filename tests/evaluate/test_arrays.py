@@ -1,0 +1,107 @@
+"""Judging anyone's showers: plain arrays, no file and no model of ours."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from caloforge.errors import DataError
+from caloforge.evaluate import (
+    examine,
+    inspect,
+    judge,
+    matched,
+    plain_detector,
+    report,
+    showers_of,
+    table,
+)
+from evaluate.stand_in import energies, showers
+
+TWO = plain_detector(
+    "two", {"front": (4, 6), "back": (3, 2)}, {"E": "GeV"}, unit="MeV", cell_mm=(5.0, 5.0)
+)
+
+
+def deposits(energy, seed, scale=1.0):
+    """Energies of two layers, the front one holding four fifths; rows by layer."""
+    rng = np.random.default_rng(seed)
+    total = scale * 800 * energy * rng.gamma(60, 1 / 60, len(energy))
+    share = rng.beta(40, 10, len(energy))
+    front = rng.dirichlet(np.full(24, 2.0), len(energy)) * (total * share)[:, None]
+    back = rng.dirichlet(np.full(6, 2.0), len(energy)) * (total * (1 - share))[:, None]
+    return {"front": front.reshape(-1, 4, 6), "back": back.reshape(-1, 3, 2)}
+
+
+def test_arrays_of_single_showers_with_other_conditions_are_judged_whole():
+    energy, other = (np.random.default_rng(n).uniform(1, 100, 600) for n in (1, 2))
+    real = showers_of(TWO, deposits(energy, 3), energy)
+    assert real.cells.dtype == np.float32
+    for scale, passes in ((1.0, True), (1.3, False)):
+        made = showers_of(TWO, deposits(other, 4, scale), other)
+        first, second, warnings = matched(real, made)
+        assert "bands" in warnings[0]
+        judgement = examine(judge(first, second, resamples=30), first, second, classifier="none")
+        assert judgement.gate.accepted == passes
+        assert judgement.measured("mean_total").value == pytest.approx(scale, abs=0.06)
+        assert judgement.measured("conditional_w1").value is not None
+        json.dumps(judgement.record, allow_nan=False)
+        assert "depth (mean layer)" in table(judgement)
+
+
+def test_repeats_are_found_by_their_conditions():
+    energy = np.repeat([5.0, 7.0, 5.0], [2, 3, 1])
+    sample = showers_of(TWO, deposits(energy, 1), energy, pdg=np.full(6, 22))
+    assert np.bincount(sample.particle).tolist() == [3, 3]
+    assert (np.diff(sample.particle) >= 0).all()
+    flat = np.concatenate([v.reshape(6, -1) for v in deposits(energy, 1).values()], axis=1)
+    again = showers_of(TWO, flat, energy[:, None])
+    np.testing.assert_array_equal(again.cells, sample.cells)
+
+
+def test_library_use_writes_the_same_page():
+    energy = energies(20, 0)
+    real, made = showers(energy, 2, 1), showers(energy, 2, 2)
+    assert inspect(real, made).accepted
+    page = report(judge(real, made, resamples=20), real, made)
+    assert page.startswith("<!doctype html>")
+    assert len(re.findall("<img", page)) > 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cells": np.ones((5, 29))}, r"expected \(5, 30\)"),
+        ({"cells": np.full((5, 30), np.nan)}, "NaN"),
+        ({"cells": -np.ones((5, 30))}, "negative"),
+        ({"cells": np.full((5, 30), "a")}, "not numbers"),
+        ({"conditions": np.full(5, np.inf)}, "condition E"),
+        ({"conditions": np.ones(4)}, r"expected \(4, 30\)"),
+    ],
+)
+def test_arrays_that_are_no_showers_are_told(changes, message):
+    given = {"cells": np.ones((5, 30)), "conditions": np.ones(5)} | changes
+    with pytest.raises(DataError, match=message):
+        showers_of(TWO, given["cells"], given["conditions"])
+
+
+def test_counts_must_be_whole():
+    counting = plain_detector("count", {"a": (2, 2)}, {"E": "GeV"}, unit="counts", counts=True)
+    assert showers_of(counting, np.ones((2, 4)), np.ones(2)).cells.dtype == np.uint16
+    with pytest.raises(DataError, match="round the cells"):
+        showers_of(counting, np.full((2, 4), 0.5), np.ones(2))
+    with pytest.raises(DataError, match="65535"):
+        showers_of(counting, np.full((2, 4), 70_000), np.ones(2))
+
+
+def test_other_units_and_constant_observables_are_told():
+    energy = energies(30, 0)
+    real = showers(energy, 4, 1)
+    cells = (showers(energy, 4, 2).cells * 100).astype(np.uint16)
+    found = judge(real, showers_of(real.detector, cells, real.conditions, real.particle))
+    assert any("another unit?" in warning for warning in found.warnings)
+    same = showers_of(real.detector, np.ones_like(real.cells), real.conditions, real.particle)
+    constant = judge(same, same, resamples=20)
+    assert any("total is the same for all" in warning for warning in constant.warnings)
+    json.dumps(constant.record, allow_nan=False)
