@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from caloforge.engines import installed_engines
-from caloforge.sampling import draw_latents, stream
+from caloforge.sampling import BATCH, draw_latents, stream
 from caloforge.simulator import Simulator
 
 FIRST = "onnxruntime"
@@ -34,7 +34,7 @@ class EngineChoice:
         return f"engine: {self.name} (us a shower: {', '.join(times)})"
 
 
-def choose_engine(folder: Path, *, threads: int = 1, batch: int = 256) -> EngineChoice:
+def choose_engine(folder: Path, *, threads: int = 1, batch: int = BATCH) -> EngineChoice:
     """The fastest installed engine for a simulator's folder; onnxruntime unless beaten clearly."""
     names = installed_engines()
     if names == [FIRST]:

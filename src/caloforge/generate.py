@@ -18,7 +18,7 @@ from caloforge.production.output import Output, Writer
 from caloforge.production.particles import Particles, Source, Spectrum
 from caloforge.production.shard import provenance
 from caloforge.reporter import SILENT, Reporter
-from caloforge.sampling import BLOCK
+from caloforge.sampling import BATCH, BLOCK
 from caloforge.simulator import Simulator
 from caloforge.termination import asked_to_leave
 
@@ -63,7 +63,7 @@ def generate(
     *,
     showers: int,
     seed: int = 0,
-    batch: int = 256,
+    batch: int = BATCH,
     output: Output | None = None,
     strict: bool = False,
     overwrite: bool = False,

@@ -17,6 +17,8 @@ from caloforge.errors import DataError
 
 BLOCK = 1024
 """Showers that share one pair of streams; part of what a seed means, so it never changes."""
+BATCH = 64
+"""Showers at once where nothing else is asked for: no slower than more, and 30 MB smaller."""
 LARGEST_COUNT = np.iinfo(np.uint16).max
 LARGE_RATE = 32.0
 """Above it, terms of the Poisson sum are too many, and the first ones too small."""
@@ -113,7 +115,8 @@ def _count_terms(level: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArr
         if number & (number - 1) == 0 or number % 8 == 0:  # now and then, for it costs, too
             # A level above the sum of all terms, by rounding, must end, too.
             more &= (passed + term > passed) | (rate > number)
-            left, level, rate, term, passed = (x[more] for x in (left, level, rate, term, passed))
+            left, level, rate = left[more], level[more], rate[more]
+            term, passed = term[more], passed[more]
         passed += term
     return counts
 
@@ -130,4 +133,13 @@ DRAWS: dict[Sampling, Callable[[NDArray[np.float32], np.random.Generator], NDArr
     "continuous": _continue,
 }
 
-__all__ = ["BLOCK", "DRAWS", "Sampling", "block_streams", "draw_counts", "draw_latents", "stream"]
+__all__ = [
+    "BATCH",
+    "BLOCK",
+    "DRAWS",
+    "Sampling",
+    "block_streams",
+    "draw_counts",
+    "draw_latents",
+    "stream",
+]

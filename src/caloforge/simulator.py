@@ -23,7 +23,7 @@ from caloforge.engines import INPUTS, OUTPUT, Engine, engine_of_name, require_po
 from caloforge.errors import DataError, UsageError
 from caloforge.onnx_graph import read_facts, refuse_foreign
 from caloforge.reference import RELATIVE_TOLERANCE, Reference, read_reference
-from caloforge.sampling import BLOCK, Sampling, block_streams, draw_counts, draw_latents
+from caloforge.sampling import BATCH, BLOCK, Sampling, block_streams, draw_counts, draw_latents
 
 FORMAT: Literal["caloforge-simulator"] = "caloforge-simulator"
 VERSION: Literal[1] = 1
@@ -137,7 +137,7 @@ class Simulator:
         return showers[:rows]
 
     def generate(
-        self, conditions: NDArray[Any], *, seed: int = 0, batch: int = 256
+        self, conditions: NDArray[Any], *, seed: int = 0, batch: int = BATCH
     ) -> NDArray[Any]:
         """One shower a row of physical conditions: uint16 counts or float32.  (N, C) -> (N, K)
 
@@ -151,7 +151,7 @@ class Simulator:
         return cells
 
     def batches(
-        self, conditions: NDArray[Any], showers: range, *, seed: int, batch: int = 256
+        self, conditions: NDArray[Any], showers: range, *, seed: int, batch: int = BATCH
     ) -> Iterator[tuple[range, NDArray[Any]]]:
         """Showers of these numbers, batch by batch; the conditions are cycled over.  (N, K) each
 

@@ -45,7 +45,7 @@ def test_the_manifest_tells_everything(folder):
     plan = record["plan"]
     assert (plan["seed"], plan["shard_showers"], plan["showers"]) == (3, 2048, SHOWERS)
     assert plan["settings"]["threads"] == 1
-    assert plan["settings"]["batch"] == 256
+    assert plan["settings"]["batch"] == 64
     assert plan["engine_version"].startswith(plan["settings"]["engine"])
     assert plan["cpu_flags"]
     assert {shard["file"]: shard["sha256"] for shard in record["shards"]} == digests(folder)

@@ -84,7 +84,7 @@ def test_nothing_is_claimed_without_a_time(
 
 
 def test_the_verb_refuses_a_speed_up_without_transport(caloforge: Run) -> None:
-    code, _, err = caloforge("bench", "speed")
+    code, _, err = caloforge("bench", "speed", "alice_zn")
     assert code == 2
     assert "no speed-up without a measured transport time" in err
 

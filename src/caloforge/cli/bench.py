@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caloforge.cli.options import Force, Json, Quiet, reporter_of
+from caloforge.reporter import Reporter
 
 if TYPE_CHECKING:
+    from caloforge.bench.report import Benchmark
     from caloforge.detector import Detector
 
 command = typer.Typer(
@@ -37,6 +39,10 @@ TransportFile = Annotated[
     typer.Option("--transport", help="Showers of `caloforge transport` with their CPU seconds."),
 ]
 Rounds = Annotated[int, typer.Option(min=2, help="Timings of each row.")]
+Against = Annotated[
+    Path | None,
+    typer.Option(help="JSON of an older run: fail where a ratio fell by a fifth."),
+]
 OutJson = Annotated[
     Path | None, typer.Option("--out", "-o", help="Write the figures as JSON.", show_default=False)
 ]
@@ -47,25 +53,104 @@ def speed(
     simulator: WhichSimulator = None,
     transport: TransportFile = None,
     rounds: Rounds = 7,
+    against: Against = None,
     out: OutJson = None,
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """CPU time of a simulator and its speed-up over transport, by energy, on the same particles."""
+    """CPU time of generators against the authors' DCGAN in torch; with --transport, against it."""
+    from caloforge.errors import UsageError
+
+    reporter = reporter_of(quiet, json)
+    if transport is not None:
+        return over_transport(simulator, transport, rounds, out, force, reporter)
+    if simulator is not None:
+        raise UsageError("no speed-up without a measured transport time: give --transport FILE")
+    from caloforge.bench.contenders import bench_speed
+
+    return finish(bench_speed(rounds=rounds, reporter=reporter), against, out, force, reporter)
+
+
+@command.command("train")
+def train(
+    rounds: Annotated[int, typer.Option(min=2, help="Steps of each pair.")] = 3,
+    against: Against = None,
+    out: OutJson = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """CPU time of a training step of our pair of networks against the authors' pair."""
+    from caloforge.bench.training import bench_train
+
+    reporter = reporter_of(quiet, json)
+    finish(bench_train(rounds=rounds, reporter=reporter), against, out, force, reporter)
+
+
+@command.command("end-to-end")
+def end_to_end(
+    simulator: Annotated[str, typer.Argument(metavar="SIMULATOR")] = "alice_zn",
+    showers: Annotated[int, typer.Option("-n", min=1024, help="Showers of a production.")] = 20_000,
+    engine: Annotated[str, typer.Option(help="onnxruntime or openvino.")] = "onnxruntime",
+    workers: Annotated[bool, typer.Option(help="Measure a second worker, too.")] = True,
+    against: Against = None,
+    out: OutJson = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Showers to HDF5 on one core, stage by stage: rate, memory, bytes; and a second worker."""
+    from caloforge.bench.end_to_end import bench_end_to_end, packings_here
+    from caloforge.simulators import find_simulator
+
+    reporter = reporter_of(quiet, json)
+    found = bench_end_to_end(
+        find_simulator(simulator),
+        showers=showers,
+        packings=packings_here(),
+        engine=engine,
+        scaling=workers,
+        reporter=reporter,
+    )
+    finish(found, against, out, force, reporter)
+
+
+def finish(
+    found: "Benchmark", against: Path | None, out: Path | None, force: bool, reporter: Reporter
+) -> None:
+    """Write and show a benchmark, then compare its ratios with an older one's."""
+    from caloforge.bench.report import require_no_loss
+    from caloforge.files import write_aside
+    from caloforge.reporter import to_json
+
+    if out is not None:
+        with write_aside(out, overwrite=force) as aside:
+            aside.write_text(to_json(found.record()) + "\n", encoding="utf-8")
+    reporter.result(found.table(), found.record())
+    if against is not None:
+        for line in require_no_loss(found, against):
+            reporter.say(line)
+
+
+def over_transport(
+    simulator: str | None,
+    transport: Path,
+    rounds: int,
+    out: Path | None,
+    force: bool,
+    reporter: Reporter,
+) -> None:
+    """The speed-up over transport, by energy, on the same particles."""
     import tempfile
 
     from caloforge.data.showers import ShowerFile
-    from caloforge.errors import UsageError
     from caloforge.files import write_aside
     from caloforge.reporter import to_json
     from caloforge.simulator import Simulator
     from caloforge.simulators import find_simulator, shipped_simulators
     from caloforge.transport.speed import speed_up
 
-    if transport is None:
-        raise UsageError("no speed-up without a measured transport time: give --transport FILE")
-    reporter = reporter_of(quiet, json)
     with ShowerFile(transport) as file:
         detector = file.detector
     with tempfile.TemporaryDirectory() as scratch:

@@ -36,7 +36,7 @@ Number = Annotated[
 ]
 Batch = Annotated[
     int | None,
-    typer.Option(min=1, max=1024, help="Showers at once; changes no shower.  [default: 256]"),
+    typer.Option(min=1, max=1024, help="Showers at once; changes no shower.  [default: 64]"),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the network.  [default: 1]")]
 EngineName = Annotated[

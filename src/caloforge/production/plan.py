@@ -11,7 +11,7 @@ from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.production.output import Output
 from caloforge.production.particles import Particles, Source, Spectrum
-from caloforge.sampling import BLOCK
+from caloforge.sampling import BATCH, BLOCK
 from caloforge.simulator import Simulator
 
 
@@ -38,7 +38,7 @@ class Settings(Frozen):
 
     engine: str = "onnxruntime"
     threads: int = Field(default=1, ge=1)
-    batch: int = Field(default=256, ge=1, le=BLOCK)
+    batch: int = Field(default=BATCH, ge=1, le=BLOCK)
 
 
 class Plan(Frozen):
