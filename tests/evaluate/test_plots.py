@@ -127,3 +127,29 @@ def test_no_global_state_of_matplotlib_is_touched(tmp_path):
     plots.save(figure, tmp_path / "figure.svg")
     assert (tmp_path / "figure.svg").read_text().startswith("<?xml")
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_styles_act_inside_their_context_only():
+    import matplotlib as mpl
+
+    from caloforge.errors import UsageError
+
+    before = dict(mpl.rcParams)
+    with plots.styled("plain"):
+        assert dict(mpl.rcParams) == before
+    with pytest.raises(UsageError, match="plain, alice"), plots.styled("nothing"):
+        pass
+    pytest.importorskip("mplhep")
+    values, slot = np.arange(40.0), np.arange(40) // 2
+    with plots.styled("alice"):
+        assert dict(mpl.rcParams) != before
+        drawn(plots.ratio_histogram((values, slot), {"generated": (values, slot)}, 20, label="x"))
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_style_without_its_extra_names_it(monkeypatch):
+    from caloforge.errors import CaloforgeError
+
+    monkeypatch.setitem(sys.modules, "mplhep", None)
+    with pytest.raises(CaloforgeError, match=r"needs caloforge\[plots\]"), plots.styled("atlas"):
+        pass

@@ -1,11 +1,19 @@
 """``caloforge evaluate``: a simulator, a run or generated showers against real ones."""
 
+from __future__ import annotations
+
+import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from caloforge.cli.options import Force, Json, Quiet, Seed, reporter_of
+
+if TYPE_CHECKING:
+    from caloforge.evaluate.case import Case
+    from caloforge.evaluate.judgement import Judgement
+    from caloforge.reporter import Reporter
 
 Subject = Annotated[
     str,
@@ -38,6 +46,14 @@ Classifier = Annotated[
     Literal["default", "challenge", "none"],
     typer.Option(help="Two-sample classifier; challenge is the full CaloChallenge one, and slow."),
 ]
+Style = Annotated[
+    Literal["plain", "alice", "atlas", "cms", "lhcb"],
+    typer.Option(help="Look of the figures; all but plain need caloforge[plots]."),
+]
+Stream = Annotated[
+    bool,
+    typer.Option("--stream", help="Histograms only, of two files larger than memory."),
+]
 Report = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write the report there (html), numbers beside it (json)."),
@@ -52,29 +68,78 @@ def command(
     scheme: Scheme = None,
     gate: Gate = None,
     classifier: Classifier = "default",
+    style: Style = "plain",
+    stream: Stream = False,
     out: Report = None,
     seed: Seed = 0,
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Judge showers: distances with floors and errors, diversity, baselines, pictures."""
-    from caloforge.errors import GateFailed
+    """Judge showers: distances with floors and errors, a gate, diversity, baselines, pictures."""
     from caloforge.evaluate.case import assemble
     from caloforge.evaluate.gate import DEFAULT, read_gate
-    from caloforge.evaluate.table import table
-    from caloforge.evaluate.writing import check_out, write_report
 
     reporter = reporter_of(quiet, json)
-    check_out(out, overwrite=force)
+    if stream:
+        return _stream(subject, against, scheme, reporter)
+    _check(out, force, style)
     case = assemble(subject, against, train=train, part=part, seed=seed, reporter=reporter)
     case.real.detector.scheme(scheme)
     read_gate(gate or DEFAULT, case.real.detector)
     reporter.say(f"judging {len(case.generated)} against {len(case.real)} showers")
     judgement = case.judge(scheme=scheme, seed=seed, gate=gate or DEFAULT, classifier=classifier)
     if out is not None:
-        write_report(out, judgement, case.real, case.generated, train=case.train, overwrite=force)
+        _write(out, judgement, case, style, force)
         reporter.say(f"report: {out}")
+    return _told(judgement, reporter, held=gate is not None)
+
+
+def _check(out: Path | None, force: bool, style: str) -> None:
+    """Raise before hours of work what would go wrong at their end."""
+    from caloforge.evaluate.writing import check_out
+    from caloforge.plots import styled
+
+    check_out(out, overwrite=force)
+    with styled(style):
+        pass
+
+
+def _write(out: Path, judgement: Judgement, case: Case, style: str, force: bool) -> None:
+    from caloforge.evaluate.writing import write_report
+    from caloforge.plots import styled
+
+    with styled(style):
+        write_report(out, judgement, case.real, case.generated, train=case.train, overwrite=force)
+
+
+def _told(judgement: Judgement, reporter: Reporter, *, held: bool) -> None:
+    """Print the judgement; GateFailed where the gate is held and did not pass."""
+    from caloforge.errors import GateFailed
+    from caloforge.evaluate.table import table
+
     reporter.result(table(judgement), judgement.record)
-    if gate is not None and judgement.gate is not None and not judgement.gate.accepted:
+    if held and judgement.gate is not None and not judgement.gate.accepted:
         raise GateFailed(str(judgement.gate))
+
+
+def _stream(subject: str, against: Path, scheme: str | None, reporter: Reporter) -> None:
+    """Separation power and W1 of every observable of two files."""
+    from caloforge.evaluate.streaming import stream
+
+    rows = stream(against, Path(subject), scheme=scheme, reporter=reporter)
+    lines = [f"{'observable':32} {'separation':>12} {'W1':>12}"]
+    lines += [f"{r.name:32} {r.separation:12.4g} {r.w1:12.4g} {r.unit}" for r in rows]
+    record = {
+        "format": "caloforge-histograms",
+        "version": 1,
+        "observables": {
+            r.name: {"unit": r.unit, "separation": _known(r.separation), "w1": _known(r.w1)}
+            for r in rows
+        },
+    }
+    reporter.result("\n".join(lines), record)
+
+
+def _known(number: float) -> float | None:
+    return number if math.isfinite(number) else None

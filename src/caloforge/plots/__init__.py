@@ -8,8 +8,10 @@ from caloforge.plots.images import difference_image, mean_image, shower_rows
 from caloforge.plots.matrices import correlation_matrix
 from caloforge.plots.profiles import radial_profiles
 from caloforge.plots.response import energy_lines
+from caloforge.plots.style import STYLES, styled
 
 __all__ = [
+    "STYLES",
     "correlation_matrix",
     "data_uri",
     "difference_image",
@@ -21,4 +23,5 @@ __all__ = [
     "ratio_histogram",
     "save",
     "shower_rows",
+    "styled",
 ]
