@@ -41,7 +41,6 @@ Mesh = Annotated[
 ]
 Number = Annotated[int, typer.Option("-n", min=1, help="Showers of a library (ddml-library).")]
 Pdg = Annotated[int, typer.Option("--pdg", help="Particle that it was trained on (fcs-ganv2).")]
-NEEDS_SHOWERS = ("o2", "ddml-library")
 INT8 = "int8"
 """No other reader: the same simulator with 8-bit products."""
 
@@ -72,9 +71,11 @@ def command(
     target_of_name(target)
     loaded = Simulator.load(find_simulator(simulator))
     loaded.check()
-    source = None
-    if target in NEEDS_SHOWERS and classifier == "trained":
+    source = showers or trained_on(loaded.folder)
+    if target == "o2" and classifier == "trained":
         source = showers or known_showers(loaded.folder, loaded.detector.name, reporter)
+    elif target == "o2":
+        source = None
     options = Options(source, parse_mesh(mesh), number, pdg, seed)
     contents, verdict = export(loaded, target, out, options, overwrite=force)
     record = {"bundle": out, "target": target, "files": sorted(contents.files)}
@@ -110,14 +111,23 @@ def parse_mesh(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, parts))
 
 
-def known_showers(folder: Path, detector: str, reporter: Reporter) -> Path:
-    """The showers that a run was trained on, if they are still there, else the shipped sample."""
-    from caloforge.data.samples import sample_path
+def trained_on(folder: Path) -> Path | None:
+    """The showers that the run of a simulator was trained on, if they are still there."""
     from caloforge.training.folder import RunFolder
 
-    trained_on = RunFolder(folder.parent).data
-    if trained_on is not None and trained_on.is_file():
-        return trained_on
+    data = RunFolder(folder.parent).data
+    return data if data is not None and data.is_file() else None
+
+
+def known_showers(folder: Path, detector: str, reporter: Reporter) -> Path:
+    """What a run was trained on, else the shipped sample; UsageError when there is neither."""
+    from caloforge.data.samples import SAMPLES, sample_path
+    from caloforge.errors import UsageError
+
+    if (data := trained_on(folder)) is not None:
+        return data
+    if detector not in SAMPLES:
+        raise UsageError(f"no showers of {detector} ship: give --showers FILE")
     sample = sample_path(detector)
     reporter.say(f"showers: the shipped sample {sample}; name others with --showers")
     return sample

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from caloforge.readers.bundle import CARD, REFERENCE, BundleCard
 from caloforge.readers.checks import check_bundle
 from caloforge.readers.how import How
 from caloforge.readers.verdict import Verdict
+from caloforge.reference import Reference
 from caloforge.simulator import GRAPH, Simulator
-from caloforge.simulator import REFERENCE as STORED
 
 REPEATS = 25
 """Showers of each reference particle by which a bundle is checked before it is kept."""
@@ -31,6 +30,8 @@ class Contents:
     readme: str
     paste: str = ""
     """What the user has to type or to write next, on one line."""
+    reference: Reference | None = None
+    """The native model's answers to what the reader can ask; default: the simulator's own."""
 
 
 def write_bundle(
@@ -44,7 +45,7 @@ def write_bundle(
         for name, content in contents.files.items():
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
             (aside / name).write_bytes(content)
-        shutil.copyfile(simulator.folder / STORED, aside / REFERENCE)
+        (contents.reference or simulator.reference).write(aside / REFERENCE)
         (aside / "README.md").write_text(contents.readme, encoding="utf-8")
         checksums = {name: sha256_of(aside / name) for name in (*contents.files, REFERENCE)}
         card = BundleCard(

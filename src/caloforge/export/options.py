@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from caloforge.errors import UsageError
-from caloforge.simulator import Simulator
-
 
 @dataclass(frozen=True)
 class Options:
@@ -24,14 +21,4 @@ class Options:
     seed: int = 0
 
 
-def require_energies(simulator: Simulator, reader: str) -> None:
-    """Raise UsageError for a simulator whose cells are no energies of a segmented calorimeter."""
-    detector = simulator.detector
-    if detector.counts or detector.signed or "E" not in detector.columns:
-        raise UsageError(
-            f"{reader} holds energies in cells; {detector.name} gives {detector.quantity}: "
-            f"export it for o2 or triton"
-        )
-
-
-__all__ = ["Options", "require_energies"]
+__all__ = ["Options"]

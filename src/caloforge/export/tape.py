@@ -83,6 +83,8 @@ class Value:
 
     name: str
     tape: Tape
+    __array_ufunc__ = None
+    """numpy leaves arithmetic with values to them."""
 
     def __add__(self, other: Any) -> Value:
         return self.tape.apply("Add", self, other)
@@ -98,6 +100,9 @@ class Value:
 
     def __matmul__(self, other: Any) -> Value:
         return self.tape.apply("MatMul", self, other)
+
+    def __rmatmul__(self, other: Any) -> Value:
+        return self.tape.apply("MatMul", other, self)
 
     def __abs__(self) -> Value:
         return self.tape.apply("Abs", self)

@@ -110,10 +110,11 @@ def compare_channels(
     labels = detector.scheme(SCHEME).labels
     order = [labels.index(sector) for sector in SECTORS]
     native = detector.read_out(expected, SCHEME)[:, order].mean(axis=0)
-    a_repeat = sectors.mean(axis=0)
-    error = a_repeat.std(axis=0, ddof=1) / np.sqrt(len(a_repeat))
+    variance = VARIANCES[bundle.card.sampling](expected)
+    error = np.sqrt(detector.read_out(variance, SCHEME)[:, order].sum(axis=0) / sectors.shape[1])
     what = f"{reader}: mean of channels ({SCHEME})"
-    return means_agree(what, SECTORS, a_repeat.mean(axis=0), native, error)
+    found = sectors.mean(axis=(0, 1))
+    return means_agree(what, SECTORS, found, native, error / len(expected))
 
 
 def compare_images(

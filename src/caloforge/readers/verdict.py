@@ -75,12 +75,14 @@ def means_agree(
     return Finding(what, bool(np.abs(pulls).max() <= LARGEST_PULL), text, values)
 
 
-def numbers_agree(what: str, found: NDArray[Any], expected: NDArray[Any]) -> Finding:
-    """Whether two arrays are the same up to float32 arithmetic, as a share of the largest."""
+def numbers_agree(
+    what: str, found: NDArray[Any], expected: NDArray[Any], tolerance: float = RELATIVE
+) -> Finding:
+    """Whether two arrays agree, as a share of the largest number; default: to float32."""
     scale = float(np.abs(expected).max()) or 1.0
     difference = float(np.abs(found - expected).max()) / scale
-    text = f"largest deviation {difference:.1e} of the largest cell"
-    return Finding(what, difference <= RELATIVE, text, {"deviation": difference})
+    text = f"largest deviation {difference:.1e} of the largest (allowed {tolerance:.0e})"
+    return Finding(what, difference <= tolerance, text, {"deviation": difference})
 
 
 __all__ = ["LARGEST_PULL", "Finding", "Verdict", "means_agree", "numbers_agree"]

@@ -1,0 +1,479 @@
+"""Par04, DDML, FastCaloSim and Triton: layouts and units by hand-worked values."""
+
+import json
+import shutil
+from math import pi
+
+import h5py
+import numpy as np
+import onnx
+import pytest
+from scipy.special import erfinv
+
+from caloforge.detectors import ALICE_ZN, ATLAS_EM
+from caloforge.errors import DataError, UsageError
+from caloforge.export import calorimeter, ddml, fcs, par04
+from caloforge.export.options import Options
+from caloforge.export.regridding import depth_shares, overlap, polar_shares
+from caloforge.export.tape import Tape, Value, model_bytes
+from caloforge.export.targets import export
+from caloforge.readers.bundle import Bundle
+from caloforge.readers.ddml import DdmlReader, uniform_of
+from caloforge.readers.ddml_library import LibraryReader
+from caloforge.readers.fcs import FcsReader, read_binning
+from caloforge.readers.graphs import Graph
+from caloforge.readers.how import How
+from caloforge.readers.par04 import Par04Reader
+from caloforge.readers.triton import TritonReader, read_config
+from exported import rewrite_checksums, write_linear_simulator
+
+PARTICLES = np.array(
+    [
+        [1.0, 1.49, -0.08, -4.0, -4.0],
+        [10.0, pi / 2, 0.0, 0.0, 0.0],
+        [40.0, 1.57, 0.01, 1.0, 2.0],
+        [100.0, 1.65, 0.08, 4.0, 4.0],
+    ]
+)
+"""Of which the first and last span the training range."""
+OFFSETS = ATLAS_EM.offsets()
+
+
+def cell(layer, x, y):
+    """Flat number of a cell."""
+    return OFFSETS[layer] + x * ATLAS_EM.layers[layer].shape[1] + y
+
+
+def fractions(**lit):
+    """Cells in GeV that are these fractions of the energy: ``l1_6_6=0.5``.  (C, K)"""
+    weights = np.zeros((5, ATLAS_EM.cells))
+    for name, fraction in lit.items():
+        weights[0, cell(*(int(part) for part in name[1:].split("_")))] = fraction
+    return weights
+
+
+@pytest.fixture
+def simulator(tmp_path):
+    def made(**more):
+        defaults = {"constant": np.zeros(ATLAS_EM.cells), "conditions": PARTICLES}
+        settings = defaults | {"sampling": "continuous"} | more
+        return write_linear_simulator(tmp_path / "simulator", ATLAS_EM, **settings)
+
+    return made
+
+
+@pytest.fixture
+def bundle(simulator, tmp_path):
+    """A function: the checked bundle of a target, of a simulator with these settings."""
+
+    def made(target, options=None, **more):
+        _, verdict = export(simulator(**more), target, tmp_path / target, options or Options())
+        assert verdict.passed, str(verdict)
+        return Bundle(tmp_path / target)
+
+    return made
+
+
+def test_overlaps_of_intervals_keep_every_sum():
+    shares = overlap(3, 160, 12, 40)
+    assert shares[1].tolist() == [0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25, 0, 0, 0, 0]
+    np.testing.assert_allclose(overlap(7, 3.0, 10, 2.5).sum(axis=1), 1)
+    with pytest.raises(UsageError, match="does not cover"):
+        overlap(3, 160, 11, 40)
+
+
+@pytest.mark.parametrize("layer", ATLAS_EM.layers, ids=lambda layer: layer.name)
+def test_rings_and_sectors_keep_every_cell(layer):
+    shares = polar_shares(layer, np.linspace(0, 240, 7), 8, from_y=True)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert (shares >= 0).all()
+
+
+def test_slices_share_the_layers_by_depth():
+    shares = depth_shares(ATLAS_EM, 48)  # 90, 347 and 43 mm in slices of 10 mm
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert shares[0, 8] == pytest.approx(10 / 90)
+    assert shares[1, [8, 9, 43]] == pytest.approx([0, 10 / 347, 7 / 347])
+    assert shares[2, 43] == pytest.approx(3 / 43)
+
+
+# Par04 -------------------------------------------------------------------------------------
+
+
+def test_par04_finds_one_cell_where_it_is(bundle):
+    reader = Par04Reader(bundle("par04", per_condition=fractions(l1_6_6=0.5)))
+    deposits = reader.energies_mev(np.zeros(10, dtype=np.float32), 50_000.0, 90.0)
+    assert deposits.shape == (12, 16, 48)
+    assert deposits.sum() == pytest.approx(25_000, rel=1e-5)
+    # x and y from 0 to 40 mm: sectors from 0 to pi / 2, rings up to 57 mm (of 20 mm each)
+    assert set(np.flatnonzero(deposits.sum(axis=(0, 2)))) == {8, 9, 10, 11}
+    assert set(np.flatnonzero(deposits.sum(axis=(1, 2)))) == {0, 1, 2}
+    assert deposits[0].sum() == pytest.approx(25_000 * (pi * 20**2 / 4) / 40**2, rel=0.01)
+    # from 90 to 437 mm of depth, in slices of 10 mm
+    assert deposits[:, :, 9].sum() == pytest.approx(25_000 * 10 / 347, rel=1e-4)
+    assert deposits[:, :, 43].sum() == pytest.approx(25_000 * 7 / 347, rel=1e-4)
+    assert deposits[:, :, :9].sum() == 0
+
+
+def test_par04_s_vector_is_latents_energy_angle_and_geometry(bundle):
+    weights = fractions(l0_1_48=0.5)
+    weights[1, cell(0, 1, 48)] = 2.0
+    per_latent = np.zeros((10, ATLAS_EM.cells))
+    per_latent[9, cell(0, 1, 48)] = 1.0
+    folder = bundle("par04", per_condition=weights, per_latent=per_latent).folder
+    vector = np.zeros((1, 14), dtype=np.float32)
+    vector[0, 9:] = [3.0, 20_000 / 1024000, 91 / 90, 0, 1]
+    total = Graph(folder / "generator.onnx").run(vector).sum()
+    assert total == pytest.approx((0.5 * 20 + 2 * 91 / 180 * pi + 3) / 20, rel=1e-5)
+
+
+def test_par04_is_called_at_any_energy_and_gets_the_edge_of_the_training_range(bundle):
+    constant = np.zeros(ATLAS_EM.cells)
+    constant[cell(1, 3, 3)] = 0.5
+    reader = Par04Reader(bundle("par04", constant=constant))
+    latents = np.zeros(10, dtype=np.float32)
+    shares = {1e-3: 0.5, 500.0: 0.5, 10_000.0: 0.05, 1e9: 0.005}  # of 1, 1, 10 and 100 GeV
+    for energy_mev, share in shares.items():
+        found = reader.energies_mev(latents, energy_mev, 90.0).sum()
+        expected = share * energy_mev if energy_mev > 0.01 else 0.0
+        assert found == pytest.approx(expected, rel=1e-4)
+    assert np.isfinite(reader.energies_mev(latents, 0.0, 1e9)).all()
+
+
+def test_par04_s_macro_states_the_mesh(simulator):
+    contents = par04.adapt(simulator(), Options(mesh=(6, 8, 24)))
+    macro = contents.files["par04.mac"].decode()
+    lines = macro.splitlines()
+    for line in (
+        "setSizeLatentVector 10",
+        "setSizeOfRhoCells 40 mm",
+        "setSizeOfZCells 20 mm",
+        "setNbOfPhiCells 8",
+    ):
+        assert f"/Par04/inference/{line}" in lines
+    assert lines[-1] == "/Par04/inference/setInferenceLibrary ONNX"
+
+
+def test_par04_refuses_what_it_would_misread(simulator):
+    made = simulator(latents=4)
+    with pytest.raises(UsageError, match="CaloDiT"):
+        par04.adapt(made, Options())
+    with pytest.raises(UsageError, match="R x phi x z"):
+        par04.adapt(made, Options(mesh=(3, 3)))
+
+
+# DDML --------------------------------------------------------------------------------------
+
+
+def test_ddml_finds_cells_on_its_grid(bundle):
+    lit = fractions(l0_1_50=0.25, l2_3_2=0.16)
+    reader = DdmlReader(bundle("ddml", per_condition=lit))
+    deposits = reader.energies_mev(np.zeros(100, dtype=np.float32), 40.0)
+    assert deposits.shape == (3, 12, 96)
+    assert deposits[0, 4:8, 50] == pytest.approx([2500.0] * 4, rel=1e-5)
+    assert deposits[2, 3, 32:48] == pytest.approx([400.0] * 16, rel=1e-5)
+    assert deposits.sum() == pytest.approx(16_400, rel=1e-5)
+    centres = reader.grid.centres()
+    assert (centres.x[0, 4, 0], centres.y[0, 0, 50]) == (-60.0, 12.5)
+    assert sorted(set(centres.z.ravel())) == [45.0, 90 + 173.5, 437 + 21.5]
+
+
+def test_uniform_numbers_become_normal_ones(tmp_path):
+    tape = Tape("t")
+    tape.rename(ddml.normal(Value("u", tape)), "z")
+    from caloforge.export.tape import Output
+
+    opset = [onnx.helper.make_opsetid("", 17)]
+    model = model_bytes(tape.nodes, tape.constants, {"u": ["n"]}, Output("z", ["n"]), opset)
+    (tmp_path / "normal.onnx").write_bytes(model)
+    uniform = np.concatenate([np.linspace(-0.99999, 0.99999, 4001), [-1, 1, 1.5]])
+    normal = Graph(tmp_path / "normal.onnx").run(uniform.astype(np.float32))
+    exact = np.sqrt(2) * erfinv(uniform[:4001].astype(np.float32).astype(np.float64))
+    np.testing.assert_allclose(normal[:4001], exact, atol=2e-5, rtol=2e-5)
+    assert np.isfinite(normal).all()
+    assert normal[-2] == normal[-1] > 5
+
+
+def test_ddml_s_latents_reach_the_generator_as_normal_numbers(bundle):
+    per_latent = np.zeros((10, ATLAS_EM.cells))
+    per_latent[7, cell(1, 0, 0)] = 1.0
+    reader = DdmlReader(bundle("ddml", per_latent=per_latent))
+    latents = np.float32([0, 0, 0, 0, 0, 0, 0, 1.25, 0, 0])
+    assert uniform_of(latents)[7] == pytest.approx(0.7887, abs=1e-4)
+    assert reader.energies_mev(uniform_of(latents), 10.0).sum() == pytest.approx(1250, rel=1e-4)
+
+
+def test_ddml_scales_the_shower_of_the_edge_beyond_the_training_range(bundle):
+    reader = DdmlReader(bundle("ddml", per_condition=fractions(l1_6_6=0.5)))
+    nothing = np.zeros(100, dtype=np.float32)
+    for energy in (0.0, 0.1, 1.0, 30.0, 400.0):
+        assert reader.energies_mev(nothing, energy).sum() == pytest.approx(500 * energy, rel=1e-4)
+
+
+def test_ddml_refuses_grids_that_it_would_shift(simulator):
+    made = simulator(latents=101)
+    with pytest.raises(UsageError, match=r"--set generator\.latent=100"):
+        ddml.adapt(made, Options())
+
+
+@pytest.mark.parametrize("mesh", [(12, 95), (3, 12, 96)])
+def test_odd_grids_are_refused(simulator, mesh):
+    with pytest.raises(UsageError, match="both even"):
+        ddml.adapt(simulator(), Options(mesh=mesh))
+
+
+def test_a_library_is_played_back_in_order(bundle):
+    options = Options(count=6)
+    made = bundle("ddml-library", options, per_condition=fractions(l0_1_50=0.25))
+    reader = LibraryReader(made)
+    played = [reader.energies_mev() for _ in range(6)]
+    energies = np.resize(PARTICLES[:, 0], 6)
+    assert [shower.sum() for shower in played] == pytest.approx(250 * energies, rel=1e-5)
+    assert played[1][0, 4:8, 50] == pytest.approx([625.0] * 4, rel=1e-5)
+    with pytest.raises(DataError, match="6 showers"):
+        reader.energies_mev()
+    with h5py.File(made.folder / "library.h5") as file:
+        assert file["layers"].shape == file["events"].shape == (6, 3, 12, 96)
+        assert file["layers"].dtype == np.float32
+
+
+# FastCaloSim -------------------------------------------------------------------------------
+
+
+def test_fastcalosim_finds_cells_in_rings_and_sectors(bundle):
+    # y is eta: alpha 0; x is phi: alpha pi / 2
+    lit = fractions(l1_6_11=0.2, l1_11_6=0.1)
+    reader = FcsReader(bundle("fcs-ganv2", Options(mesh=(4, 8)), per_condition=lit))
+    images = reader.fractions(np.full(10, 0.5), 32768.0)
+    assert {layer: image.shape for layer, image in images.items()} == dict.fromkeys(
+        (1, 2, 3), (4, 8)
+    )
+    found = images[2].sum(axis=0)
+    assert found[4] == pytest.approx(0.2, rel=1e-4)
+    assert found[5] == pytest.approx(0.1, rel=1e-4)
+    assert images[2][-1].sum() == pytest.approx(0.3, rel=1e-4)
+    assert images[1].sum() == images[3].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("particle", "kinetic_mev"),
+    [(22, 2000.0), (22, 32768.0), (11, 3000.0), (211, 50_000.0), (2212, 20_000.0), (22, 4e6)],
+)
+def test_fastcalosim_s_condition_is_the_logarithm_of_the_kinetic_energy(
+    bundle, particle, kinetic_mev
+):
+    constant = np.zeros(ATLAS_EM.cells)
+    constant[cell(1, 6, 6)] = 0.5
+    reader = FcsReader(bundle("fcs-ganv2", Options(particle=particle), constant=constant))
+    gev = min(max(kinetic_mev / 1000, 1.0), 100.0)
+    total = sum(image.sum() for image in reader.fractions(np.full(10, 0.5), kinetic_mev).values())
+    assert total == pytest.approx(0.5 / gev, rel=2e-4)
+
+
+def test_fastcalosim_s_noise_is_centred_at_a_half(bundle):
+    per_latent = np.zeros((10, ATLAS_EM.cells))
+    per_latent[3, cell(1, 6, 6)] = 1.0
+    reader = FcsReader(bundle("fcs-ganv2", per_latent=per_latent))
+    noise = np.full(10, 0.5)
+    noise[3] = 1.25  # 1.5 standard deviations of 0.5 above 0.5
+    total = sum(image.sum() for image in reader.fractions(noise, 10_000.0).values())
+    assert total == pytest.approx(1.5 / 10, rel=1e-4)
+
+
+def test_files_of_fastcalosim_are_named_by_particle_and_range(simulator):
+    made = simulator()
+    names = {
+        22: {"neural_net_22_eta_20_25_UltraLow12.onnx", "neural_net_22_eta_20_25_High12.onnx"},
+        211: {"neural_net_211_eta_20_25_All.onnx"},
+        2212: {"neural_net_2212_eta_20_25_High10.onnx"},
+    }
+    for particle, files in names.items():
+        contents = fcs.adapt(made, Options(particle=particle))
+        assert set(contents.files) == files | {"binning.xml"}
+        described = "22" if particle == 22 else "211"
+        assert (
+            f'<Particle pid="{described}" latentDim="10"' in contents.files["binning.xml"].decode()
+        )
+    for options in (Options(particle=13), Options(mesh=(8, 32)), Options(mesh=(1, 8))):
+        with pytest.raises(UsageError):
+            fcs.adapt(made, options)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<Bins>", "damaged"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><Bins/>', "DOCTYPE"),
+        ("<Bins/>", "describes no particle 22"),
+        ('<Bins><Particle pid="22"><Bin etaMin="0" etaMax="50"/></Particle></Bins>', "damaged"),
+    ],
+)
+def test_damaged_binning_is_refused(tmp_path, text, message):
+    (tmp_path / "binning.xml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        read_binning(tmp_path / "binning.xml", 22, (20, 25))
+
+
+def test_layers_of_one_edge_are_absent(tmp_path):
+    (tmp_path / "binning.xml").write_text(
+        '<Bins><Particle pid="22" latentDim="50"><Bin etaMin="20" etaMax="25">'
+        '<Layer id="12" r_edges="0,5,10" n_bin_alpha="10"/>'
+        '<Layer id="3" r_edges="0" n_bin_alpha="1"/>'
+        '<Layer id="1" r_edges="0,2,4,9" n_bin_alpha="1"/></Bin></Particle></Bins>'
+    )
+    latents, layers = read_binning(tmp_path / "binning.xml", 22, (20, 25))
+    assert latents == 50
+    assert [(voxels.layer, voxels.size) for voxels in layers] == [(1, 3), (12, 20)]
+
+
+# Triton ------------------------------------------------------------------------------------
+
+
+def test_triton_s_configuration_states_the_ports_of_the_graph(bundle):
+    made = bundle("triton", per_condition=fractions(l1_6_6=0.5))
+    folder = made.folder / "caloforge_atlas_em"
+    assert {path.name for path in folder.iterdir()} == {"1", "config.pbtxt"}
+    config = read_config(folder / "config.pbtxt")
+    assert config["max_batch_size"] == "256"
+    assert config["input"][1] == {"name": "particle", "data_type": "TYPE_FP32", "dims": ["5"]}
+    assert config["output"][0]["dims"] == ["504"]
+    reader = TritonReader(made)
+    cells = reader.graph.run(np.zeros((4, 10), np.float32), PARTICLES.astype(np.float32))
+    np.testing.assert_allclose(cells[:, cell(1, 6, 6)], PARTICLES[:, 0] / 2, rtol=1e-6)
+
+
+def test_triton_serves_counts_of_the_zdc(tmp_path):
+    made = write_linear_simulator(
+        tmp_path / "simulator", ALICE_ZN, np.full(ALICE_ZN.cells, 0.3), sampling="poisson"
+    )
+    _, verdict = export(made, "triton", tmp_path / "bundle", Options())
+    assert verdict.passed
+    reader = TritonReader(Bundle(tmp_path / "bundle"))
+    reference = made.reference
+    cells = reader.graph.run(reference.latent, reference.conditions)
+    assert set(np.unique(cells)) <= set(range(9))
+
+
+@pytest.mark.parametrize(
+    "text", ["", 'name: "x" input [ {', 'name: "x" } {', "\x00", 'max_batch_size: "a" b']
+)
+def test_damaged_configurations_are_refused(bundle, text):
+    made = bundle("triton")
+    (made.folder / "caloforge_atlas_em/config.pbtxt").write_text(text)
+    with pytest.raises((DataError, ValueError)):
+        TritonReader(made)
+
+
+# All of them -------------------------------------------------------------------------------
+
+TARGETS = ("par04", "ddml", "ddml-library", "fcs-ganv2")
+NETWORK = {
+    "par04": "generator.onnx",
+    "ddml": "generator.onnx",
+    "fcs-ganv2": "neural_net_22_eta_20_25_High12.onnx",
+    "triton": "caloforge_atlas_em/1/model.onnx",
+}
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    """The light generator of the calorimeter as it is built, exported."""
+    import torch
+
+    from caloforge.data.scaling import FeatureScaling
+    from caloforge.export.onnx import export_simulator
+    from caloforge.networks.generators import GeneratorConfig
+
+    torch.manual_seed(3)
+    conditions = np.random.default_rng(3).uniform(PARTICLES[0], PARTICLES[-1], (64, 5))
+    scaling = FeatureScaling.fit(ATLAS_EM, conditions)
+    generator = GeneratorConfig(kind="light").build(ATLAS_EM, scaling)
+    folder = tmp_path_factory.mktemp("em") / "simulator"
+    export_simulator(generator, ATLAS_EM, {"name": "x"}, conditions, folder, latent_size=10)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundles(untrained):
+    from caloforge.cli import main
+
+    for target in (*TARGETS, "triton"):
+        out = untrained.parent / target
+        arguments = ["export", str(untrained), "--target", target, "-n", "8", "-q"]
+        assert main([*arguments, "--out", str(out)]) == 0
+    return untrained.parent
+
+
+@pytest.mark.parametrize("target", [*TARGETS, "triton"])
+def test_a_real_generator_passes_its_check(caloforge, bundles, target):
+    code, out, _ = caloforge("check", bundles / target, "--json", "--repeats", 2)
+    record = json.loads(out)
+    assert (code, record["target"], record["passed"]) == (0, target, True)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_zdc_simulators_are_refused_by_calorimeter_readers(caloforge, tmp_path, target):
+    write_linear_simulator(tmp_path / "simulator", ALICE_ZN, np.zeros(ALICE_ZN.cells))
+    arguments = ["export", tmp_path / "simulator", "--target", target, "--out", tmp_path / "out"]
+    code, _, err = caloforge(*arguments, "-q")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "photons of alice_zn" in err
+    assert not (tmp_path / "out").exists()
+
+
+def double_the_output(model):
+    output = model.graph.output[0].name
+    for node in model.graph.node:
+        node.output[:] = ["before_doubling" if name == output else name for name in node.output]
+    two = onnx.numpy_helper.from_array(np.float32(2), "two")
+    model.graph.initializer.append(two)
+    model.graph.node.append(onnx.helper.make_node("Mul", ["before_doubling", "two"], [output]))
+
+
+def lengthen_an_input(model):
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value += 1
+
+
+@pytest.mark.parametrize("target", sorted(NETWORK))
+@pytest.mark.parametrize(("edit", "expected"), [(double_the_output, 4), (lengthen_an_input, 3)])
+def test_wrong_and_malformed_networks_are_told_apart(
+    caloforge, bundles, tmp_path, target, edit, expected
+):
+    folder = shutil.copytree(bundles / target, tmp_path / "bundle")
+    model = onnx.load(folder / NETWORK[target])
+    edit(model)
+    onnx.save(model, folder / NETWORK[target])
+    rewrite_checksums(folder)
+    code, _, err = caloforge("check", folder, "--repeats", 2)
+    assert (code, err.count("\n")) == (expected, 1), err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("events", np.zeros((2, 3, 12, 90), np.float32)), ("layers", np.zeros((2, 3, 12, 96), int))],
+)
+def test_libraries_of_another_shape_or_type_are_refused(caloforge, bundles, tmp_path, name, value):
+    folder = shutil.copytree(bundles / "ddml-library", tmp_path / "bundle")
+    with h5py.File(folder / "library.h5", "r+") as file:
+        del file[name]
+        file[name] = value
+    rewrite_checksums(folder)
+    code, _, err = caloforge("check", folder)
+    assert (code, err.count("\n")) == (3, 1)
+    assert name in err
+
+
+def test_a_library_of_other_showers_fails(caloforge, bundles, tmp_path):
+    folder = shutil.copytree(bundles / "ddml-library", tmp_path / "bundle")
+    with h5py.File(folder / "library.h5", "r+") as file:
+        file["layers"][0] *= 3
+    rewrite_checksums(folder)
+    assert caloforge("check", folder)[0] == 4
+
+
+def test_particles_that_come_straight_in_are_what_readers_ask_for(simulator):
+    reference = calorimeter.straight_reference(simulator())
+    assert reference.conditions[:4, 0].tolist() == PARTICLES[:, 0].tolist()
+    np.testing.assert_allclose(reference.conditions[:, 1], pi / 2, rtol=1e-6)
+    assert not reference.conditions[:, 2:].any()
+    assert How().repeats == 100
