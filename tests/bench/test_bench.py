@@ -1,0 +1,153 @@
+"""Benchmarks: pairing of ratios, counts of operations, comparison of runs, real small runs."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from caloforge.bench.operations import multiply_adds
+from caloforge.bench.report import Benchmark, Row, read_benchmark, require_no_loss
+from caloforge.bench.timing import Spread, Timings, take_turns
+from caloforge.errors import DataError, GateFailed
+from caloforge.reporter import to_json
+from caloforge.simulators import shipped_simulator
+
+
+def test_contenders_take_turns_and_the_first_round_does_not_count():
+    calls = []
+    work = {name: (lambda name=name: calls.append(name)) for name in ("a", "b")}
+    timings = take_turns(work, 3)
+    assert calls == ["a", "b"] * 4
+    assert {name: len(found) for name, found in timings.seconds.items()} == {"a": 3, "b": 3}
+
+
+def test_ratios_are_paired_within_rounds():
+    timings = Timings({"slow": [2.0, 40.0, 6.0], "fast": [1.0, 10.0, 2.0]})
+    assert timings.ratio("slow", "fast") == Spread.of([2.0, 4.0, 3.0])
+    assert timings.ratio("slow", "fast").median == 3.0
+    assert timings.median("slow") == 6.0
+
+
+def small_graph():
+    """(1, 3 + 2) @ (5, 8), then 2 channels of 2 x 2, 3 x 1 x 2 kernels, then a product."""
+    weights = {
+        "w": np.zeros((5, 8), np.float32),
+        "k": np.zeros((3, 2, 1, 2), np.float32),
+        "m": np.zeros((6, 4), np.float32),
+        "s": np.array([-1, 2, 2, 2]),
+        "f": np.array([-1, 6]),
+    }
+    nodes = [
+        helper.make_node("Concat", ["latent", "conditions"], ["x"], axis=1),
+        helper.make_node("Gemm", ["x", "w"], ["h"]),
+        helper.make_node("Reshape", ["h", "s"], ["i"]),
+        helper.make_node("Conv", ["i", "k"], ["c"]),
+        helper.make_node("Reshape", ["c", "f"], ["g"]),
+        helper.make_node("MatMul", ["g", "m"], ["showers"]),
+    ]
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
+        for name, size in (("latent", 3), ("conditions", 2), ("showers", 4))
+    ]
+    stored = [numpy_helper.from_array(values, name) for name, values in weights.items()]
+    graph = helper.make_graph(nodes, "small", ports[:2], ports[2:], stored)
+    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+
+
+def test_operations_are_counted_by_hand():
+    made = small_graph()
+    onnx.checker.check_model(made)
+    dense, convolution, product = 5 * 8, 3 * 2 * 1 * (2 * 1 * 2), 6 * 4
+    assert multiply_adds(made.SerializeToString()) == dense + convolution + product
+
+
+def benchmark(**ratios):
+    rows = [
+        Row(name=name, batch=32, microseconds=1.0, ratio=ratio) for name, ratio in ratios.items()
+    ]
+    return Benchmark("speed", rows)
+
+
+def test_a_lost_ratio_fails_and_noise_does_not(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text(to_json(benchmark(light=100.0, o2=1000.0).record()))
+    lines = require_no_loss(benchmark(light=85.0, o2=2000.0, new=1.0), path)
+    assert lines == [
+        "light, batch 32: 0.85 of the ratio in old.json",
+        "o2, batch 32: 2.00 of the ratio in old.json",
+    ]
+    with pytest.raises(GateFailed, match=r"slower than before: light, batch 32: 0\.79 of"):
+        require_no_loss(benchmark(light=79.0, o2=1000.0), path)
+
+
+def test_runs_without_a_common_ratio_are_not_compared(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text(to_json(benchmark(light=100.0).record()))
+    with pytest.raises(DataError, match="no ratio in common"):
+        require_no_loss(benchmark(other=1.0), path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("no json", "cannot be read"),
+        ('{"format": "else"}', "is no benchmark"),
+        ('{"format": "caloforge-bench", "version": 9}', "version 9: update"),
+    ],
+)
+def test_foreign_benchmarks_are_refused(tmp_path, text, says):
+    (tmp_path / "old.json").write_text(text)
+    with pytest.raises(DataError, match=says):
+        read_benchmark(tmp_path / "old.json")
+
+
+def test_a_record_names_the_machine(tmp_path):
+    record = json.loads(to_json(benchmark(light=3.0).record()))
+    assert record["machine"]["processor"]
+    assert record["machine"]["packages"]["numpy"] == np.__version__
+    assert record["rows"][0]["ratio"] == 3.0
+
+
+def test_every_speed_states_its_quality_or_that_there_is_none():
+    from caloforge.bench.report import cells
+
+    row = Row("light", 256, 76.0, ratio=137.0, sgemm_share=0.68, quality="quality not comparable")
+    assert cells(row) == ("light", "256", "76", "137", "", "68 %", "", "quality not comparable")
+
+
+def test_a_production_measures_itself():
+    from caloforge.bench.end_to_end import production, stages
+
+    folder = str(shipped_simulator("alice_zn"))
+    made = production(folder, "onnxruntime", "portable", 1024)
+    assert 0 < made["microseconds"] < 1e5
+    assert 50 < made["bytes"] < 2000
+    parts = stages(folder, "onnxruntime", "portable")
+    assert set(parts) == {"latents", "conditions", "network", "counts", "sums and writing"}
+
+
+@pytest.mark.slow
+def test_the_verbs_run(caloforge, tmp_path):
+    out = tmp_path / "train.json"
+    code, shown, _ = caloforge("bench", "train", "--rounds", 2, "--out", out, "-q", "--json")
+    assert code == 0
+    assert json.loads(shown)["rows"][0]["ratio"] == 1.0
+    assert read_benchmark(out)["what"] == "train"
+    code, shown, _ = caloforge("bench", "end-to-end", "-n", 2048, "-q", "--no-workers")
+    assert code == 0
+    assert "all but the network" in shown
+
+
+@pytest.mark.slow
+def test_rewritten_graphs_are_faster_and_answer_alike():
+    from caloforge.bench.contenders import bench_speed
+
+    found = bench_speed(rounds=3, batches=(32,))
+    rows = {row.name: row for row in found.rows}
+    best = max(row.ratio for row in found.rows if row.name.startswith("reference rewritten"))
+    assert best > 2
+    assert all(row.error < 1e-5 for row in found.rows if row.error is not None)
+    assert rows["light, onnxruntime"].ratio > 20
+    assert rows["light, onnxruntime"].quality == "quality not comparable"
