@@ -1,8 +1,10 @@
 """What a production writes: HDF5 in two packings, ROOT, channels alone; and batch jobs."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -95,29 +97,24 @@ def test_the_ending_of_a_single_file_asks_for_root(caloforge, shop, tmp_path):
     assert caloforge(*command)[0] == 2
 
 
-BATCH_JOBS = {
-    "slurm": ("#SBATCH -p long", "#SBATCH -t 02:00:00", "#SBATCH --mem=2G"),
-    "htcondor": ('+JobFlavour = "workday"', "DaskWorkerCores = 1", "DaskWorkerMemory = 2000000000"),
-}
+MANUAL = Path(__file__).parents[2] / "docs" / "production.md"
 
 
-@pytest.mark.parametrize("cluster", sorted(BATCH_JOBS))
-def test_batch_jobs_are_shown_by_a_dry_run(shop, tmp_path, cluster):
+@pytest.mark.parametrize(("cluster", "title"), [("slurm", "Slurm"), ("htcondor", "HTCondor")])
+def test_the_batch_jobs_of_the_manual_are_what_a_dry_run_shows(shop, tmp_path, cluster, title):
     needs("dask_jobqueue")
-    options = {
-        "slurm": {"queue": "long", "walltime": "02:00:00"},
-        "htcondor": {"job_extra_directives": {"+JobFlavour": '"workday"'}},
-    }
+    section = MANUAL.read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+    blocks = dict(re.findall(r"```(json|text)\n(.+?)```", section, re.DOTALL))
     written = tmp_path / "cluster.json"
-    written.write_text(json.dumps(options[cluster]))
+    written.write_text(blocks["json"])
     out = tmp_path / "folder"
     where = ("--executor", "dask", "--cluster", cluster, "--cluster-options", written)
     code, shown, log = finish([*order(shop, out, *where, "--workers", 50, "--dry-run", "-q")])
     assert (code, log) == (0, "")
     assert "20000 showers in 10 shards of 2048" in shown
     assert "distributed.cli.dask_worker" in shown
-    for line in BATCH_JOBS[cluster]:
-        assert line in shown
+    for line in blocks["text"].splitlines():
+        assert line in shown.splitlines()
     assert not out.exists()
 
 
