@@ -50,8 +50,9 @@ def draw_poisson(rates: Value, encode: Encode) -> Value:
     """Poisson counts, worked out only where there is one.  (N, K) -> (N, K)
 
     ONNX has no Poisson numbers. Few are counted by inversion, #{m: u > F(m)}; many follow the
-    normal law with its first Cornish-Fisher term, r + sqrt(r) g + (g^2 - 1) / 6, rounded without
-    bias: mean and variance are Poisson's, the skewness to a few per cent.
+    normal law with its first Cornish-Fisher term, r + sqrt(r - 2/9) g + (g^2 - 1) / 6, rounded
+    without bias. Mean and variance are Poisson's: 2/9 is what the square (1/18) and the rounding
+    (1/6) add to it.
     """
     tape = rates.tape
     uniform = tape.apply("RandomUniformLike", rates)
@@ -78,10 +79,14 @@ def counted(rates: Value, uniform: Value) -> Value:
 
 
 def smooth(rates: Value) -> Value:
-    """Whole numbers near the normal law of mean and variance ``rates``.  (S,) -> (S,)"""
+    """Whole numbers near the normal law; for rates that are not small.  (S,) -> (S,)"""
     tape = rates.tape
     normal = tape.apply("RandomNormalLike", rates)
-    shifted = rates + tape.apply("Sqrt", rates) * normal + (normal * normal - 1.0) / 6.0
+    shifted = (
+        rates
+        + tape.apply("Sqrt", (rates - 2 / 9).at_least(0.0)) * normal
+        + (normal * normal - 1.0) / 6.0
+    )
     return rounded(shifted).at_least(0.0)
 
 

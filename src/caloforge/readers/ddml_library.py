@@ -41,7 +41,7 @@ class LibraryReader:
             raise ValueError(
                 f"{dataset} is {found.dtype} {found.shape}, not (N, *{self.grid.cells})"
             )
-        if found.external or found.size * 4 > LARGEST_BYTES:
+        if found.external or found.is_virtual or found.size * 4 > LARGEST_BYTES:
             raise ValueError(f"{dataset} lies elsewhere or is too large")
         return np.asarray(found[:], dtype=np.float32)
 
