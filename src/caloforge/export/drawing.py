@@ -19,6 +19,8 @@ FEW = 10.0
 """Expected counts up to which a Poisson number is read off its distribution function."""
 MOST_OF_FEW = 36
 """A Poisson number of mean 10 reaches it with a probability of 1e-10."""
+LOWEST_LOG = -60.0
+"""Processors are slow with numbers too small to be normal ones."""
 
 Encode = Callable[[Value], Value]
 """From counts to what the reader takes for them, cell by cell; nothing becomes 0."""
@@ -71,7 +73,8 @@ def counted(rates: Value, uniform: Value) -> Value:
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(numbers[1:]))])
     column = rates.at_least(1e-30).reshape(-1, 1)
     log_share = tape.log(column) * numbers - column - log_factorial
-    below = tape.apply("CumSum", tape.apply("Exp", log_share), tape.scalar(1))
+    share = tape.apply("Exp", log_share.at_least(LOWEST_LOG))
+    below = share @ np.triu(np.ones((MOST_OF_FEW, MOST_OF_FEW)))
     # The last share of the sum is made exactly 1: no uniform number exceeds it.
     below = below / below.columns(MOST_OF_FEW - 1, MOST_OF_FEW)
     passed = tape.apply("Cast", uniform.reshape(-1, 1) > below, to=FLOAT)

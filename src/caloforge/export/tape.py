@@ -54,12 +54,6 @@ class Tape:
         self.constants.append(numpy_helper.from_array(array.astype(kind), name))
         return name
 
-    def scalar(self, number: int) -> Value:
-        """A whole number without dimensions, for operators that take an axis so."""
-        name = f"{self.prefix}/constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(number, dtype=np.int64), name))
-        return Value(name, self)
-
     def rename(self, value: Value, name: str) -> None:
         """Let a value be known by another name, too."""
         self.nodes.append(helper.make_node("Identity", [value.name], [name]))
