@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from caloforge.evaluate import repeats, w1
+from caloforge.evaluate.measure import conditional
 from caloforge.evaluate.measured import resamplings
-from caloforge.evaluate.measures import conditional, measures
+from caloforge.evaluate.measures import measures
 from caloforge.evaluate.observables import observe
 from caloforge.evaluate.pair import Pair, Side
 from evaluate.stand_in import SMALL, energies, showers

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.evaluate import repeats
+from caloforge.evaluate.measure import Measure
 from caloforge.evaluate.measured import resamplings
-from caloforge.evaluate.measures import Measure
 from caloforge.evaluate.observables import Observed
 from caloforge.evaluate.pair import Pair, Side
 from caloforge.evaluate.repeats import Halves, Rows

@@ -26,8 +26,9 @@ from caloforge.evaluate.judgement import (
     Difference,
     Judgement,
 )
+from caloforge.evaluate.measure import Row
 from caloforge.evaluate.measured import Measured, measured
-from caloforge.evaluate.measures import Row, measures
+from caloforge.evaluate.measures import measures, rows_of
 from caloforge.evaluate.observables import observe
 from caloforge.evaluate.repeats import Rows
 
@@ -52,20 +53,18 @@ def judge(
     """All measures of generated showers, with floors, errors, baselines and differences.
 
     ``generated`` holds showers of the particles of ``real`` (same numbers, same conditions);
-    ``train`` is what the baselines draw from. Raises DataError for showers of different detectors
-    or without common particles.
+    ``train`` is what baselines draw from. Raises DataError for showers without common particles.
     """
     real, generated, warnings = _comparable(real, generated, train)
     channels = real.detector.scheme(scheme)
-    names, slot, generated_slot = repeats.shared_slots(real.particle, generated.particle)
-    numbers = repeats.equal_numbers(slot, generated_slot, len(names))
+    names, slot, other = repeats.shared_slots(real.particle, generated.particle)
+    numbers = repeats.equal_numbers(slot, other, len(names))
     table = measures(real.detector, channels)
     chance, random = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     court = convene(observe(real, scheme), slot, numbers, table, resamples, chance)
-    heard = {MODEL: court.hear(observe(generated, scheme), generated_slot, random)}
-    heard[REAL] = court.hear_real()
+    heard = {MODEL: court.hear(observe(generated, scheme), other, random), REAL: court.hear_real()}
     heard |= dict(_baselines(court, real, train, scheme, seed))
-    rows = tuple(row for measure in table for row in measure.rows)
+    rows = rows_of(table)
     return Judgement(
         detector=real.detector.name,
         unit=real.detector.unit,

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from caloforge.evaluate.measure import Row
 from caloforge.evaluate.measured import Measured
-from caloforge.evaluate.measures import Row
 from caloforge.evaluate.regions import Region
 from caloforge.evaluate.two_sample import Compared
 from caloforge.evaluate.verdict import Verdict

@@ -11,12 +11,13 @@ both axes; the authors take ``linspace(-240, 240, n)`` along axis 0 and call occ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.detector import Detector
+from caloforge.detector import Detector, Layer
 from caloforge.evaluate.layout import LayerCells, Layout
 from caloforge.evaluate.observable import Observable, mean_over_cells, ratio
 from caloforge.evaluate.shapes import total
@@ -28,46 +29,29 @@ CALOGAN_EPSILON = 1e-10
 
 def layered(detector: Detector) -> tuple[Observable, ...]:
     """Our observables of a detector with several layers."""
-    each = [
-        row
-        for number, layer in enumerate(detector.layers)
-        for row in (
-            Observable(
-                f"fraction_{layer.name}",
-                f"fraction in {layer.name}",
-                "fraction",
-                partial(fraction, layer=number),
-            ),
-            Observable(
-                f"occupancy_{layer.name}",
-                f"occupancy of {layer.name}",
-                "fraction",
-                partial(layer_occupancy, layer=number),
-            ),
-            Observable(
-                f"hottest_pair_{layer.name}",
-                f"hottest two cells of {layer.name}: difference over sum",
-                "ratio",
-                partial(hottest_pair, layer=number),
-            ),
-            *(
-                Observable(
-                    f"width_{axis}_{layer.name}",
-                    f"width in {axis} of {layer.name}",
-                    "mm",
-                    partial(lateral_width, layer=number, axis=axis),
-                )
-                for axis in ("x", "y")
-                if layer.shape[axis == "y"] > 1
-            ),
-        )
-    ]
     return (
-        *each,
+        *(row for number, layer in enumerate(detector.layers) for row in _of_layer(number, layer)),
         Observable("depth", "depth (mean layer)", "layers", mean_depth),
         Observable("depth_width", "depth width", "layers", depth_width),
         Observable("last_layer", "last layer with energy", "layers", last_layer),
     )
+
+
+def _of_layer(number: int, layer: Layer) -> Iterator[Observable]:
+    """What one layer shows; a width only along an axis with several cells."""
+    for name, title, unit, of in (
+        ("fraction", "fraction in {}", "fraction", fraction),
+        ("occupancy", "occupancy of {}", "fraction", layer_occupancy),
+        ("hottest_pair", "hottest two cells of {}: difference over sum", "ratio", hottest_pair),
+    ):
+        formula = partial(of, layer=number)
+        yield Observable(f"{name}_{layer.name}", title.format(layer.name), unit, formula)
+    for axis in ("x", "y"):
+        if layer.shape[axis == "y"] > 1:
+            width = partial(lateral_width, layer=number, axis=axis)
+            yield Observable(
+                f"width_{axis}_{layer.name}", f"width in {axis} of {layer.name}", "mm", width
+            )
 
 
 def calogan(detector: Detector) -> tuple[Observable, ...]:

@@ -73,11 +73,6 @@ class Pool:
             return self.seen.channels[:, self.labels.index(name)]
         return self.seen.values[name]
 
-    def with_generated(self, cells: NDArray[Any], scheme: str | None) -> Pool:
-        """The same real rows beside other generated cells for the same particles."""
-        seen = observe_cells(self.detector, cells, scheme)
-        return dataclasses.replace(self, seen=_joined(self.seen, seen, ~self.generated))
-
 
 def pooled(real: Showers, generated: Showers, scheme: str | None = None) -> Pool:
     """Both samples in one pool; particles that only one side has are left out.
@@ -87,16 +82,7 @@ def pooled(real: Showers, generated: Showers, scheme: str | None = None) -> Pool
     """
     if real.detector.fingerprint != generated.detector.fingerprint:
         raise DataError(f"{generated.detector.name} showers against {real.detector.name} showers")
-    from caloforge.data.showers import Showers
-
-    both_known = real.pdg is not None and generated.pdg is not None
-    both = Showers(
-        real.detector,
-        np.concatenate([real.cells, generated.cells]),
-        np.concatenate([real.conditions, generated.conditions]),
-        np.concatenate([real.particle, generated.particle]),
-        np.concatenate([real.pdg, generated.pdg]) if both_known else None,
-    )
+    both = _joined(real, generated)
     label = np.arange(len(both)) >= len(real)
     shared = bool(np.isin(real.particle, generated.particle).any())
     unit = both.particle if shared else bands_of(both)
@@ -122,22 +108,16 @@ def pooled(real: Showers, generated: Showers, scheme: str | None = None) -> Pool
     )
 
 
-def observe_cells(detector: Detector, cells: NDArray[Any], scheme: str | None) -> Observed:
-    """Observables of bare cells.  (N, K)"""
-    from caloforge.data.showers import Showers
-
-    nothing = np.zeros((len(cells), len(detector.columns)))
-    return observe(Showers(detector, cells, nothing, np.arange(len(cells))), scheme)
-
-
-def _joined(pool: Observed, generated: Observed, real: NDArray[np.bool_]) -> Observed:
-    return Observed(
-        cells=np.concatenate([pool.cells[real], generated.cells]),
-        channels=np.concatenate([pool.channels[real], generated.channels]),
-        values={
-            name: np.concatenate([values[real], generated.values[name]])
-            for name, values in pool.values.items()
-        },
+def _joined(real: Showers, generated: Showers) -> Showers:
+    """The rows of both, kinds only where both tell them."""
+    known = real.pdg is not None and generated.pdg is not None
+    return dataclasses.replace(
+        real,
+        cells=np.concatenate([real.cells, generated.cells]),
+        conditions=np.concatenate([real.conditions, generated.conditions]),
+        particle=np.concatenate([real.particle, generated.particle]),
+        pdg=np.concatenate([real.pdg, generated.pdg]) if known else None,
+        cpu_seconds=None,
     )
 
 

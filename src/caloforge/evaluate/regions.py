@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from caloforge.data.scaling import evaluate_features
 from caloforge.evaluate import repeats
 from caloforge.evaluate.court import convene
+from caloforge.evaluate.measure import Measure
 from caloforge.evaluate.measured import Measured, measured
-from caloforge.evaluate.measures import Measure, distances, diversities, shapes
+from caloforge.evaluate.measures import distances, diversities, shapes
 from caloforge.evaluate.observables import Observed, observables, observe
 from caloforge.evaluate.repeats import Rows
 from caloforge.evaluate.shapes import TOTAL

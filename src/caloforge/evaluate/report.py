@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from caloforge.evaluate.judgement import MODEL, REAL, Judgement
+from caloforge.evaluate.measure import Row
 from caloforge.evaluate.measured import Measured
-from caloforge.evaluate.measures import Row
 from caloforge.evaluate.pictures import sections
 from caloforge.evaluate.regions import Region
 from caloforge.evaluate.table import COLUMNS, TOLD

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from caloforge.evaluate.judgement import MODEL, REAL, Judgement
-from caloforge.evaluate.measures import Row
+from caloforge.evaluate.measure import Row
 
 COLUMNS = (
     ("w1_all", "W1"),

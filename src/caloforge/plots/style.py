@@ -38,7 +38,7 @@ def styled(name: str = PLAIN) -> Iterator[None]:
 
     wanted: dict[Any, Any] = dict(getattr(mplhep.style, STYLES[name]))
     usual: dict[Any, Any] = dict(mpl.rcParamsDefault)
-    kept = {key: usual[key] for key in OURS}
+    kept: dict[Any, Any] = {key: usual[key] for key in OURS}
     # Sizes of text are given in points by every figure; what is left of the style are fonts, ticks,
     # line widths and frames.
     with mpl.rc_context({**wanted, **kept}):
