@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,28 +70,19 @@ def generate(
     overwrite: bool = False,
     reporter: Reporter = SILENT,
 ) -> Production:
-    """Write ``showers`` showers to the file ``out``.
+    """Write ``showers`` showers to the file ``out``, which appears when it is whole.
 
-    The file appears when it is whole. Raises UsageError for an existing file and impossible
-    numbers, DataError for bad conditions (and, if ``strict``, for any outside the training range).
+    Raises UsageError for an existing file and impossible numbers, DataError for bad conditions
+    (and, if ``strict``, for any outside the training range).
     """
-    if showers < 1 or seed < 0 or not 1 <= batch <= BLOCK:
-        raise UsageError(
-            f"the number of showers ({showers}) is at least 1, the seed at least 0, "
-            f"a batch has 1 to {BLOCK}"
-        )
+    _check_numbers(showers, seed, batch)
     chosen = output or Output(scheme=simulator.detector.scheme().scheme)
-    rows = range(particles.different_rows(showers))
-    unusual = outside(simulator, particles, rows, strict=strict)
-    if unusual:
-        reporter.warn(outside_text(simulator, unusual, len(rows), particles.source))
+    unusual = _outside(simulator, particles, showers, strict, reporter)
     started, started_cpu = time.perf_counter(), time.process_time()
-    described = provenance(simulator, particles, seed)
-    columns, detector = particles.columns, simulator.detector
     drawn = draw_showers(simulator, particles, range(showers), seed=seed, batch=batch)
-    with chosen.open(out, detector, described, columns, overwrite=overwrite) as writer:
+    with _open(simulator, particles, out, chosen, seed, overwrite) as writer:
         _write(writer, drawn, showers, reporter)
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - started_cpu
+    seconds = time.perf_counter() - started
     return Production(
         path=str(out),
         showers=showers,
@@ -101,12 +93,39 @@ def generate(
         batch=batch,
         processor=processor(),
         seconds=seconds,
-        cpu_seconds=cpu_seconds,
+        cpu_seconds=time.process_time() - started_cpu,
         showers_per_second=showers / seconds,
         peak_memory_mb=peak_memory_mb(),
         megabytes=out.stat().st_size / 1e6,
         outside=unusual,
     )
+
+
+def _open(
+    simulator: Simulator, particles: Source, out: Path, output: Output, seed: int, overwrite: bool
+) -> AbstractContextManager[Writer]:
+    described = provenance(simulator, particles, seed)
+    columns = particles.columns
+    return output.open(out, simulator.detector, described, columns, overwrite=overwrite)
+
+
+def _check_numbers(showers: int, seed: int, batch: int) -> None:
+    if showers < 1 or seed < 0 or not 1 <= batch <= BLOCK:
+        raise UsageError(
+            f"the number of showers ({showers}) is at least 1, the seed at least 0, "
+            f"a batch has 1 to {BLOCK}"
+        )
+
+
+def _outside(
+    simulator: Simulator, particles: Source, showers: int, strict: bool, reporter: Reporter
+) -> dict[str, int]:
+    """Rows outside the training range, reported; DataError if ``strict`` and there are some."""
+    rows = range(particles.different_rows(showers))
+    counts = outside(simulator, particles, rows, strict=strict)
+    if counts:
+        reporter.warn(outside_text(simulator, counts, len(rows), particles.source))
+    return counts
 
 
 def _write(writer: Writer, drawn: Iterator[Drawn], showers: int, reporter: Reporter) -> None:

@@ -10,7 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.errors import GateFailed, UsageError
 from caloforge.export import int8
-from caloforge.export.int8 import Verdict, floor_of, int8_graph, quantise
+from caloforge.export.int8 import int8_graph, quantise
+from caloforge.export.int8_verdict import Verdict, floor_of
 from caloforge.onnx_graph import read_facts, refuse_foreign
 from caloforge.simulator import Simulator
 from handmade import C, K, Z, some_conditions, write_simulator
