@@ -8,6 +8,7 @@ import pytest
 
 from caloforge.detectors import ATLAS_EM
 from caloforge.transport.geometry import PlateStack, geometry_of
+from caloforge.transport.shots import Shot
 from caloforge.validation.transport.checks import Check, checks_of, linearity
 from caloforge.validation.transport.figures import (
     Value,
@@ -20,9 +21,10 @@ from caloforge.validation.transport.figures import (
     slope_per_decade,
     stack_constants,
 )
-from caloforge.validation.transport.measuring import Measured
+from caloforge.validation.transport.measuring import Measured, of_this_plan
 from caloforge.validation.transport.page import readme
 from caloforge.validation.transport.points import all_points, meets_metal
+from caloforge.validation.transport.samples import verdict
 
 STACK = geometry_of(ATLAS_EM)
 assert isinstance(STACK, PlateStack)
@@ -37,7 +39,8 @@ def gamma_showers(rng: np.random.Generator, top_x0: float, energy: float, count:
     profile = np.concatenate([along * 5 / 6, along / 6], axis=1).astype(np.float32)
     cells = np.zeros((count, ATLAS_EM.cells), np.float32)
     cells[:, 0] = along.sum(axis=1)
-    return Measured(cells, np.zeros((count, 3), np.float32), profile, np.ones(count))
+    overflow = np.zeros((count, 3), np.float32)
+    return Measured(cells, overflow, profile, np.ones(count), np.arange(count))
 
 
 def test_rossi_constants_are_those_of_lead_and_argon() -> None:
@@ -70,7 +73,8 @@ def test_peaks_have_bootstrap_errors(rng: np.random.Generator) -> None:
 def test_an_interaction_length_is_found_in_a_finite_block(rng: np.random.Generator) -> None:
     ends = np.minimum(rng.exponential(120.0, 20_000) * 0.9, 1001.0)
     empty = np.zeros((20_000, 0), np.float32)
-    measured = Measured(empty, empty, ends[:, None].astype(np.float32), np.ones(20_000))
+    profile = ends[:, None].astype(np.float32)
+    measured = Measured(empty, empty, profile, np.ones(20_000), np.arange(20_000))
     found = interaction_length(measured, 1000.0, 0.9)
     assert found.value == pytest.approx(120, abs=3 * found.error)
     assert found.error == pytest.approx(120 / math.sqrt(20_000), rel=0.02)
@@ -104,6 +108,7 @@ def test_statements_are_judged_and_shown(tmp_path: Path) -> None:
     results = {
         "command": "c", "seed": 1, "date": "d", "hardware": "h", "tables": "t",
         "tables_kind": "formula", "cpu_seconds": {"a": 60.0}, "points": {}, "samples": {},
+        "resolution": {"eplus": {"a": Value(8.0, 0.1), "b": Value(0.1, 0.1)}},
     }  # fmt: skip
     beside = {
         "tables": "official",
@@ -112,3 +117,19 @@ def test_statements_are_judged_and_shown(tmp_path: Path) -> None:
     page = readme(results, [*checks, failed], ["a.png"], beside)
     assert "| e/mip | 0.800 +- 0.010 | 0.6 to 0.7 | 300 | **no** | 0.650 +- 0.010 |" in page
     assert "![a.png](a.png)" in page
+    assert "Resolution of the argon signal, eplus: (8.00 +- 0.10) % / sqrt(E / GeV)" in page
+
+
+def test_verdicts_need_particles_and_three_sigma() -> None:
+    assert verdict(Value(0.85, 0.03), 40) == "**differ: -15.0 % (5.0 sigma)**"
+    assert verdict(Value(1.02, 0.03), 40) == "agree: +2.0 % (0.7 sigma)"
+    assert verdict(Value(0.4, 0.01), 3) == "too few"
+
+
+def test_showers_of_another_plan_are_measured_again(tmp_path: Path) -> None:
+    shots = [Shot(row, 22, 1.0, (0.0, 0.0), (0.0, 0.0, 1.0), seed=row + 5) for row in range(4)]
+    empty = np.zeros((3, 0), np.float32)
+    known = Measured(empty, empty, empty, np.ones(3), np.array([5, 6, 7]))
+    assert of_this_plan(known, shots) is known
+    assert of_this_plan(known, shots[1:]) is None
+    assert of_this_plan(None, shots) is None

@@ -10,8 +10,9 @@ import numpy as np
 from caloforge.detectors import ALICE_ZN
 from caloforge.plots.canvas import MODEL_COLOURS, REAL_EDGE, figure, tidy
 from caloforge.validation.transport.measuring import hits_of
-from caloforge.validation.transport.pictures import Figures, Showers, with_errors
+from caloforge.validation.transport.pictures import Figures, Showers, plain_ticks, with_errors
 from caloforge.validation.transport.points import TILT
+from caloforge.validation.transport.samples import FEWEST
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +36,7 @@ def zn_response(figures: Figures, showers: Showers) -> Figure:
                 panels[2].plot(depth, light / light.sum(), style, color=colour, lw=1.2, label=label)
     panels[0].set(xscale="log", ylabel="counts per GeV", ylim=(0, None))
     panels[1].set(xscale="log", yscale="log", ylabel="resolution / %")
+    plain_ticks(panels[1], (5, 10, 20, 30, 50))
     panels[2].set(ylabel="share of the light per cm", xlim=(0, 100), ylim=(0, None))
     titles = ("kinetic energy / GeV", "kinetic energy / GeV", "depth / cm")
     for axes, what in zip(panels, titles, strict=True):
@@ -75,8 +77,13 @@ def against_samples(comparisons: Mapping[str, Mapping[str, dict[str, Any]]]) -> 
     """Our response over that of the other engine for the same particles, and both widths."""
     drawn = figure(9.0, 3.6)
     left, right = (tidy(axes) for axes in drawn.subplots(1, 2))
-    names = [f"{title(d)} {p}" for d, types in comparisons.items() for p in types]
-    entries = [entry for types in comparisons.values() for entry in types.values()]
+    enough = {
+        f"{title(detector)} {particle}": entry
+        for detector, types in comparisons.items()
+        for particle, entry in types.items()
+        if entry["n"] >= FEWEST
+    }
+    names, entries = list(enough), list(enough.values())
     place = list(range(len(names)))
     ratios = [entry["ratio_of_responses"] for entry in entries]
     left.errorbar(

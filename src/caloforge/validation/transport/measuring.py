@@ -33,6 +33,8 @@ class Measured:
     overflow: NDArray[np.float32]
     profile: NDArray[np.float32]
     cpu_seconds: NDArray[np.float64]
+    seed: NDArray[np.int64]
+    """Engine seed of each shower: tells whether a file belongs to a plan.  (N,)"""
 
     def __len__(self) -> int:
         return len(self.cpu_seconds)
@@ -59,7 +61,7 @@ class Series:
 def measure(series: Series, folder: Path, advance: Callable[[int], None]) -> Measured:
     """The showers of a series, those on disk and those still to make."""
     path = folder / f"{series.name}.npz"
-    known = load(path)
+    known = of_this_plan(load(path), series.shots)
     done = 0 if known is None else len(known)
     advance(done)
     if known is not None and done >= len(series.shots):
@@ -75,6 +77,14 @@ def measure(series: Series, folder: Path, advance: Callable[[int], None]) -> Mea
         station.close()
     assert known is not None
     return known
+
+
+def of_this_plan(known: Measured | None, shots: Sequence[Shot]) -> Measured | None:
+    """What is on disk, unless it was measured with other seeds: then nothing."""
+    if known is None:
+        return None
+    planned = [shot.seed for shot in shots[: len(known)]]
+    return known if np.array_equal(known.seed[: len(planned)], planned) else None
 
 
 def _chunks(shots: Sequence[Shot]) -> Iterator[Sequence[Shot]]:
@@ -114,6 +124,7 @@ def _shoot(station: Station, shots: Sequence[Shot]) -> Measured:
         np.stack([shower.overflow for shower in showers]),
         np.stack([shower.profile for shower in showers]),
         np.array([shower.cpu_seconds for shower in showers]),
+        np.array([shot.seed for shot in shots]),
     )
 
 

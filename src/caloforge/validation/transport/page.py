@@ -137,6 +137,12 @@ def readme(
         "",
         *_check_table(checks, beside),
         "",
+        *(
+            f"Resolution of the argon signal, {name}: ({fit['a']}) % / sqrt(E / GeV) + "
+            f"({fit['b']}) %."
+            for name, fit in results["resolution"].items()
+        ),
+        "",
     ]
     lines += [*_point_tables(results["points"]), *_sample_tables(results["samples"])]
     lines += [f"![{name}]({name})\n" for name in images]
@@ -169,7 +175,8 @@ FIBRE_COLUMNS = (
 )  # fmt: skip
 SAMPLE_COLUMNS = (
     "mean_energy_gev", "response_per_gev", "other_response_per_gev", "ratio_of_responses",
-    "empty_percent", "other_empty_percent", "width_mm", "other_width_mm",
+    "empty_percent", "other_empty_percent", "width_mm", "other_width_mm", "ratio_of_widths",
+    "response", "width",
 )  # fmt: skip
 
 
@@ -204,4 +211,6 @@ def _table(rows: Mapping[str, dict[str, Any]], columns: Sequence[str]) -> list[s
 def _cell(value: Any) -> str:
     if isinstance(value, Value):
         return str(value)
+    if isinstance(value, str):
+        return value
     return "" if value is None else f"{value:.4g}"

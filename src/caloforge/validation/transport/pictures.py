@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,9 +74,16 @@ def em_response(figures: Figures) -> Figure:
         ylim=(-2, 2),
     )
     right.set(xscale="log", yscale="log", xlabel="kinetic energy / GeV", ylabel="resolution / %")
+    plain_ticks(right, (1, 2, 4, 8))
     for axes in (left, right):
         axes.legend(frameon=False, fontsize=8)
     return drawn
+
+
+def plain_ticks(axes: Axes, values: Sequence[float]) -> None:
+    """Plain numbers on a logarithmic vertical axis of little more than a decade."""
+    axes.set_yticks(values, [f"{value:g}" for value in values])
+    axes.set_yticks([], minor=True)
 
 
 def em_depth(figures: Figures, showers: Showers) -> Figure:

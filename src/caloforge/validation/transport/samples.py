@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 SHOWERS = {"alice_zn": 80, "alice_zp": 24, "atlas_em": 300}
 QUICK = 4
+FEWEST = 10
+AGREE_SIGMA = 3.0
 NAMES = {
     2112: "n", 2212: "p", 22: "gamma", 130: "K0L", 211: "pi+", -211: "pi-", 321: "K+", -11: "e+",
 }  # fmt: skip
@@ -93,20 +95,47 @@ def _figures(own: Array, theirs: list[Showers], energy: Array) -> dict[str, Any]
     difference = mean((total - other) / energy)
     detector = theirs[0].detector
     width = _width(detector, own)
-    other_width = np.concatenate([_width(detector, s.cells.astype(np.float64)) for s in theirs])
+    other_width = np.array([_mean_width(detector, showers) for showers in theirs])
+    both = np.isfinite(width) & np.isfinite(other_width)
+    response = _ratio(per_energy, other_per_energy, difference)
+    wider = _ratio(
+        mean(width[both]), mean(other_width[both]), mean(width[both] - other_width[both])
+    )
     return {
         "n": len(total),
         "mean_energy_gev": float(energy.mean()),
         "response_per_gev": per_energy,
         "other_response_per_gev": other_per_energy,
-        "ratio_of_responses": Value(
-            per_energy.value / other_per_energy.value, difference.error / other_per_energy.value
-        ),
+        "ratio_of_responses": response,
         "empty_percent": 100 * float((total == 0).mean()),
         "other_empty_percent": 100 * float(empty.mean()),
-        "width_mm": mean(width[np.isfinite(width)]),
-        "other_width_mm": mean(other_width[np.isfinite(other_width)]),
+        "width_mm": mean(width[both]),
+        "other_width_mm": mean(other_width[both]),
+        "ratio_of_widths": wider,
+        "response": verdict(response, len(total)),
+        "width": verdict(wider, int(both.sum())),
     }
+
+
+def _ratio(own: Value, other: Value, difference: Value) -> Value:
+    """Ratio of two means of the same particles; the error is that of their difference."""
+    return Value(own.value / other.value, difference.error / other.value)
+
+
+def verdict(ratio: Value, particles: int) -> str:
+    """Whether both engines agree, in words: three standard errors are a disagreement."""
+    if particles < FEWEST:
+        return "too few"
+    sigma = (ratio.value - 1) / ratio.error
+    percent = f"{100 * (ratio.value - 1):+.1f} % ({abs(sigma):.1f} sigma)"
+    return f"agree: {percent}" if abs(sigma) < AGREE_SIGMA else f"**differ: {percent}**"
+
+
+def _mean_width(detector: Detector, showers: Showers) -> float:
+    """Mean width of the repeats that left a signal, NaN where none did."""
+    width = _width(detector, showers.cells.astype(np.float64))
+    seen = width[np.isfinite(width)]
+    return float(seen.mean()) if len(seen) else float("nan")
 
 
 def _width(detector: Detector, cells: Array) -> Array:
