@@ -79,8 +79,8 @@ def generate(
     chosen = output or Output(scheme=simulator.detector.scheme().scheme)
     unusual = _outside(simulator, particles, showers, strict, reporter)
     started, started_cpu = time.perf_counter(), time.process_time()
-    drawn = draw_showers(simulator, particles, range(showers), seed=seed, batch=batch)
     with _open(simulator, particles, out, chosen, seed, overwrite) as writer:
+        drawn = draw_showers(simulator, particles, range(showers), seed=seed, batch=batch)
         _write(writer, drawn, showers, reporter)
     seconds = time.perf_counter() - started
     return Production(
@@ -88,10 +88,8 @@ def generate(
         showers=showers,
         seed=seed,
         scheme=chosen.scheme,
-        engine=simulator.engine.name,
-        threads=simulator.engine.threads,
         batch=batch,
-        processor=processor(),
+        **_machine(simulator),
         seconds=seconds,
         cpu_seconds=time.process_time() - started_cpu,
         showers_per_second=showers / seconds,
@@ -99,6 +97,12 @@ def generate(
         megabytes=out.stat().st_size / 1e6,
         outside=unusual,
     )
+
+
+def _machine(simulator: Simulator) -> dict[str, Any]:
+    """What ran the network, and where."""
+    engine = simulator.engine
+    return {"engine": engine.name, "threads": engine.threads, "processor": processor()}
 
 
 def _open(

@@ -134,7 +134,7 @@ def _o2_bundle(folder: Path) -> Contender:
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-    contents = o2.adapt(Simulator.load(folder), Options())
+    contents = o2.adapt(Simulator.load(folder), Options(showers=sample_path(ALICE_ZN.name)))
     graphs = [entry for name, entry in contents.files.items() if name.endswith(".onnx")]
     sessions = [
         onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
