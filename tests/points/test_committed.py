@@ -1,0 +1,53 @@
+"""What is committed of the 2-D benchmark: the page follows from the records, the claims hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caloforge.validation.points import campaign, measure, report, run
+
+COMMITTED = Path(__file__).parents[2] / "validation" / "points"
+
+
+@pytest.fixture(scope="module")
+def committed() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    records = campaign.read_records(COMMITTED)
+    return records, json.loads((COMMITTED / "floors.json").read_text())
+
+
+def test_committed_page_is_what_the_records_say(committed: Any) -> None:
+    assert (COMMITTED / "README.md").read_text() == report.render(*committed)
+
+
+def test_committed_draws_are_ours(committed: Any) -> None:
+    from caloforge.validation.points.sample import checksum
+
+    sums = {name: checksum(run.drawn(name)) for name in run.DRAWS}
+    for record in committed[0]:
+        assert record["data"].items() <= sums.items(), record["label"]
+
+
+def means(records: Any, regime: str, method: str, draw: str = "test") -> dict[str, float]:
+    runs = [
+        one["figures"][draw] for one in report.finals(records, regime) if one["method"] == method
+    ]
+    assert len(runs) >= 5
+    return {name: float(np.mean([one[name] for one in runs])) for name in measure.NAMES}
+
+
+@pytest.mark.parametrize("bar", report.BARS, ids=lambda bar: bar[0])
+def test_bar_is_met(bar: report.Bar, committed: Any) -> None:
+    _, method, figure, low, high = bar
+    assert low <= means(committed[0], "fragile", method)[figure] <= high
+
+
+def test_calibrated_is_no_worse_than_the_baseline_where_that_works(committed: Any) -> None:
+    ours, baseline = (means(committed[0], "healthy", name) for name in ("calibrated", "dcgan"))
+    for bit, true in ((0, 1), (1, 100)):
+        name = f"variance_{bit}"
+        assert abs(ours[name] - true) <= abs(baseline[name] - true)
