@@ -58,7 +58,9 @@ def draw_poisson(rates: Value, encode: Encode) -> Value:
     """
     tape = rates.tape
     uniform = tape.apply("RandomUniformLike", rates)
-    nonzero = tape.apply("NonZero", uniform > tape.apply("Exp", rates.at_most(FEW) * -1.0))
+    # A zero of the few is decided here, by the number that then decides how many there are.
+    some = tape.apply("Or", uniform > tape.apply("Exp", rates * -1.0), rates > FEW)
+    nonzero = tape.apply("NonZero", some)
     place = tape.apply("Transpose", nonzero, perm=[1, 0])
     occupied = tape.apply("GatherND", rates, place)
     few = counted(occupied.at_most(FEW), tape.apply("GatherND", uniform, place))
