@@ -20,3 +20,9 @@ def drawn_page():
     judgement = judge(real, made, train, resamples=50)
     judgement = examine(judgement, real, made, train, classifier="none")
     return report(judgement, real, made, train)
+
+
+@pytest.fixture(autouse=True)
+def _own_floors(tmp_path, monkeypatch):
+    """Floors of tests stay out of the user's folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

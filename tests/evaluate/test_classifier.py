@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.evaluate import classifier, two_sample
+from caloforge.evaluate import classifier, sample_metrics, two_sample
 from caloforge.evaluate.classifier import Schooling, auc, calibrated, classify, divergence
 from caloforge.evaluate.transfer import transfer
 from evaluate.stand_in import PROTON, energies, showers
@@ -75,7 +75,7 @@ def test_few_particles_and_a_missing_torch_are_told(rng, monkeypatch):
 
 
 def test_without_torch_every_other_metric_is_there(monkeypatch):
-    monkeypatch.setattr(two_sample, "find_spec", lambda name: None)
+    monkeypatch.setattr(sample_metrics, "find_spec", lambda name: None)
     real, made = showers(energies(30, 0), 4, 1), showers(energies(30, 0), 4, 2)
     found = {
         row.name: row

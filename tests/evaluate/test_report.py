@@ -10,7 +10,7 @@ import pytest
 from caloforge import plots
 from caloforge.data.showers import Showers
 from caloforge.detector import Channels, Detector, Layer
-from caloforge.evaluate import gallery, judge
+from caloforge.evaluate import examine, gallery, judge
 from caloforge.evaluate.pictures import sections
 from caloforge.evaluate.report import report
 from evaluate.stand_in import SMALL, energies, showers
@@ -134,3 +134,19 @@ def test_the_gallery_orders_particles_by_their_relative_spread():
         assert (real.particle[p.real] == p.particle).all()
         assert (MADE.particle[p.generated] == p.particle).all()
         assert len(p.real) == len(p.generated) == 3
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_scheme_of_the_judgement_is_that_of_everything_on_the_page():
+    """ZP quadrants and strips have other sums: no part may fall back to the default scheme."""
+    second = examine(
+        judge(REAL, MADE, resamples=20, scheme="second"), REAL, MADE, classifier="none"
+    )
+    first = examine(judge(REAL, MADE, resamples=20), REAL, MADE, classifier="none")
+    parts = [
+        {row.name: row.value.value for row in one.compared if row.name.startswith("ks_")}
+        for one in (first, second)
+    ]
+    assert parts[0]["ks_total"] == parts[1]["ks_total"]
+    assert parts[0]["ks_a"] != parts[1]["ks_a"]
+    assert "second" in report(second, REAL, MADE)

@@ -78,6 +78,7 @@ def command(
 ) -> None:
     """Judge showers: distances with floors and errors, a gate, diversity, baselines, pictures."""
     from caloforge.evaluate.case import assemble
+    from caloforge.evaluate.floors import Floors, usual_folder
     from caloforge.evaluate.gate import DEFAULT, read_gate
 
     reporter = reporter_of(quiet, json)
@@ -88,7 +89,13 @@ def command(
     case.real.detector.scheme(scheme)
     read_gate(gate or DEFAULT, case.real.detector)
     reporter.say(f"judging {len(case.generated)} against {len(case.real)} showers")
-    judgement = case.judge(scheme=scheme, seed=seed, gate=gate or DEFAULT, classifier=classifier)
+    judgement = case.judge(
+        scheme=scheme,
+        seed=seed,
+        gate=gate or DEFAULT,
+        classifier=classifier,
+        floors=Floors(usual_folder()),
+    )
     if out is not None:
         _write(out, judgement, case, style, force)
         reporter.say(f"report: {out}")

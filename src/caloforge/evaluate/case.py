@@ -16,6 +16,7 @@ from caloforge.data.showers import Showers, read
 from caloforge.data.split import LEAKY, RowSplit, Split, split_by_particle, split_by_row
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.examination import examine
+from caloforge.evaluate.floors import NOTHING_KEPT, Floors
 from caloforge.evaluate.gate import DEFAULT
 from caloforge.evaluate.judge import judge
 from caloforge.evaluate.judgement import Judgement
@@ -57,11 +58,20 @@ class Case:
         seed: int = 0,
         gate: str = DEFAULT,
         classifier: str = "default",
+        floors: Floors = NOTHING_KEPT,
     ) -> Judgement:
         """The judgement of this case, with all that an examination adds."""
-        judgement = judge(self.real, self.generated, self.train, scheme=scheme, seed=seed)
+        judgement = judge(
+            self.real, self.generated, self.train, scheme=scheme, seed=seed, floors=floors
+        )
         judgement = examine(
-            judgement, self.real, self.generated, self.train, gate=gate, classifier=classifier
+            judgement,
+            self.real,
+            self.generated,
+            self.train,
+            gate=gate,
+            classifier=classifier,
+            floors=floors,
         )
         return dataclasses.replace(
             judgement,

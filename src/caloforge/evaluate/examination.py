@@ -14,6 +14,7 @@ import numpy as np
 from caloforge.errors import UsageError
 from caloforge.evaluate.classifier import SCHOOLINGS
 from caloforge.evaluate.events import events
+from caloforge.evaluate.floors import NOTHING_KEPT, Floors
 from caloforge.evaluate.gate import DEFAULT, read_gate
 from caloforge.evaluate.inspection import inspect
 from caloforge.evaluate.judgement import Judgement
@@ -37,6 +38,7 @@ def examine(
     *,
     gate: str = DEFAULT,
     classifier: str = "default",
+    floors: Floors = NOTHING_KEPT,
 ) -> Judgement:
     """The judgement with the verdict of a gate, two-sample metrics and regions.
 
@@ -47,7 +49,12 @@ def examine(
     read_gate(gate, real.detector)
     scheme, seed = judgement.scheme, judgement.seed
     compared = compare(
-        real, generated, scheme=scheme, schooling=SCHOOLINGS.get(classifier), seed=seed
+        real,
+        generated,
+        scheme=scheme,
+        schooling=SCHOOLINGS.get(classifier),
+        seed=seed,
+        floors=floors,
     )
     verdict = inspect(
         real, generated, train, gate=gate, scheme=scheme, seed=seed, judgement=judgement

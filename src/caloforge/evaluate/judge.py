@@ -18,6 +18,7 @@ from caloforge.errors import DataError
 from caloforge.evaluate import repeats
 from caloforge.evaluate.baselines import BASELINES, as_showers
 from caloforge.evaluate.court import Court, Replicates, convene
+from caloforge.evaluate.floors import NOTHING_KEPT, Floors
 from caloforge.evaluate.judgement import (
     CANDIDATE_TITLES,
     MODEL,
@@ -49,6 +50,7 @@ def judge(
     scheme: str | None = None,
     seed: int = 0,
     resamples: int = RESAMPLINGS,
+    floors: Floors = NOTHING_KEPT,
 ) -> Judgement:
     """All measures of generated showers, with floors, errors, baselines and differences.
 
@@ -62,7 +64,8 @@ def judge(
     table = measures(real.detector, channels)
     chance, random = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     court = convene(observe(real, scheme), slot, numbers, table, resamples, chance)
-    heard = {MODEL: court.hear(observe(generated, scheme), other, random), REAL: court.hear_real()}
+    heard = {MODEL: court.hear(observe(generated, scheme), other, random)}
+    heard[REAL] = _floor(court, real, numbers, (channels.scheme, seed, resamples), floors)
     heard |= dict(_baselines(court, real, train, scheme, seed))
     rows = rows_of(table)
     return Judgement(
@@ -81,6 +84,22 @@ def judge(
         warnings=(*warnings, *_remarks(court, numbers, heard)),
         provenance={key: str(value) for key, value in real.provenance.items()},
     )
+
+
+def _floor(
+    court: Court, real: Showers, numbers: Rows, settings: tuple[str, int, int], floors: Floors
+) -> Replicates:
+    """Real against real, remembered where a folder is given."""
+
+    def make() -> dict[str, list[float | None]]:
+        return {
+            name: [float(x) if np.isfinite(x) else None for x in values]
+            for name, values in court.hear_real().items()
+        }
+
+    arrays = (real.cells, real.conditions, real.particle, numbers)
+    found = floors.remembered(arrays, ("table", real.detector.fingerprint, *settings), make)
+    return {name: np.array(values, dtype=np.float64) for name, values in found.items()}
 
 
 def _comparable(

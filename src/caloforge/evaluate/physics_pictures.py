@@ -24,6 +24,7 @@ from caloforge.evaluate.response import Response, energy_bands, response
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
+    from caloforge.evaluate.judgement import Judgement
     from caloforge.evaluate.measured import Measured
 
 Values = NDArray[np.float64]
@@ -37,10 +38,10 @@ def physics_sections(
     generated: Showers,
     seen: tuple[Observed, Observed],
     train: Showers | None,
-    seed: int,
+    judgement: Judgement,
 ) -> Iterator[Section]:
     """The sections that a detector and its files allow."""
-    rng = np.random.default_rng([seed, 0x91C])
+    rng = np.random.default_rng([judgement.seed, 0x91C])
     if not real.detector.signed:
         pictures = (*_response(real, generated, rng), _profile(real, generated, rng))
         yield Section("Response and profile", "Against the first condition.", pictures)
@@ -48,7 +49,11 @@ def physics_sections(
     if peaks:
         text = "Sums over spectators near beam energy, as a collision sends them."
         yield Section("Events", text, peaks)
-    yield Section("Correlations", "Of channels and observables.", tuple(_matrices(real, seen)))
+    yield Section(
+        "Correlations",
+        "Of channels and observables.",
+        tuple(_matrices(real.detector.scheme(judgement.scheme).labels, seen)),
+    )
     if train is not None and len(train):
         yield _memory(real, generated, train, rng)
 
@@ -103,8 +108,7 @@ def _events(real: Showers, generated: Showers, rng: np.random.Generator) -> Iter
         yield Picture(plots.data_uri(drawn), f"Side {side}: sums of {', '.join(peaks)} spectators.")
 
 
-def _matrices(real: Showers, seen: tuple[Observed, Observed]) -> Iterator[Picture]:
-    labels = real.detector.scheme().labels
+def _matrices(labels: tuple[str, ...], seen: tuple[Observed, Observed]) -> Iterator[Picture]:
     shapes = tuple(name for name in seen[0].values if name != "empty")
     tables = [
         np.column_stack([one.channels, *(one.values[name] for name in shapes)]) for one in seen

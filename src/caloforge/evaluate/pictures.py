@@ -46,7 +46,7 @@ def sections(
         yield Section(f"Showers: {kind}", text, tuple(pictures))
     yield _diversity(judgement, spreads)
     yield _histograms(judgement, real, generated, seen)
-    yield from physics_sections(real, generated, seen, train, judgement.seed)
+    yield from physics_sections(real, generated, seen, train, judgement)
     yield Section("Mean images", "Over all judged showers.", tuple(_means(real, generated)))
 
 

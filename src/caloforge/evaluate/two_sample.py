@@ -8,32 +8,27 @@ generated ones, and against the other half.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from caloforge.errors import DataError
-from caloforge.evaluate import repeats, separation
-from caloforge.evaluate.classifier import NEEDS_TORCH, Schooling, classify
-from caloforge.evaluate.gaussian import fpd, kpd
-from caloforge.evaluate.measured import Measured, measured, resamplings
-from caloforge.evaluate.neighbours import fidelity
-from caloforge.evaluate.observables import Observed, observe
-from caloforge.evaluate.repeats import Rows
-from caloforge.evaluate.transfer import transfer
+from caloforge.evaluate import repeats
+from caloforge.evaluate.classifier import Schooling
+from caloforge.evaluate.floors import NOTHING_KEPT, Floors
+from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.sample_metrics import (
+    Numbers,
+    Sample,
+    metrics,
+    named_columns,
+    sample_of,
+)
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
-
-Values = NDArray[np.float64]
-RESAMPLINGS = 200
-RANK_RESAMPLINGS = 10
-"""A rank statistic sorts all rows for every resampling."""
-Numbers = dict[str, Measured]
 
 
 @dataclass(frozen=True)
@@ -54,15 +49,6 @@ class Compared:
         return {"name": self.name, "title": self.title, "best": self.best, **numbers}
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Showers of one side: what is seen of them, and their particles; features (n, d)."""
-
-    seen: Observed
-    showers: Showers
-    features: Values
-
-
 def compare(
     real: Showers,
     generated: Showers,
@@ -70,13 +56,15 @@ def compare(
     scheme: str | None = None,
     schooling: Schooling | None = None,
     seed: int = 0,
+    floors: Floors = NOTHING_KEPT,
 ) -> tuple[Compared, ...]:
     """All metrics with their floors; classifiers where ``schooling`` is given."""
     first, second, other = (
-        _sample(part, scheme) for part in _parts(real, generated, np.random.default_rng(seed))
+        sample_of(part, scheme) for part in _parts(real, generated, np.random.default_rng(seed))
     )
     titles = dict(_titles(first))
-    value, floor = (_measured(first, against, schooling, seed) for against in (other, second))
+    value = metrics(first, other, schooling, seed)
+    floor = _floor(first, second, schooling, (scheme, seed), floors)
     undefined = Measured(None, None, "undefined")
     return tuple(
         Compared(name, title, value.get(name, undefined), floor.get(name, undefined), best)
@@ -85,15 +73,19 @@ def compare(
     )
 
 
-def _measured(a: Sample, b: Sample, schooling: Schooling | None, seed: int) -> Numbers:
-    """Every metric of two samples."""
-    rng = np.random.default_rng([seed, 2])
-    numbers = dict(_separations(a, b, rng))
-    numbers |= _gaussian(a, b, rng) | _neighbours(a, b, rng)
-    if schooling is not None:
-        numbers |= _classifiers(a, b, schooling, seed)
-        numbers |= _transfer(a, b, schooling, seed)
-    return numbers
+def _floor(
+    a: Sample, b: Sample, schooling: Schooling | None, settings: tuple[Any, ...], floors: Floors
+) -> Numbers:
+    """Real against real, remembered where a folder is given."""
+    known = None if schooling is None or find_spec("torch") is None else schooling.name
+    found = floors.remembered(
+        (a.showers.cells, b.showers.cells, a.showers.particle, b.showers.particle),
+        ("two-sample", a.showers.detector.fingerprint, known, schooling is None, *settings),
+        lambda: {
+            name: number.record for name, number in metrics(a, b, schooling, settings[1]).items()
+        },
+    )
+    return {name: Measured(**record) for name, record in found.items()}
 
 
 def _parts(
@@ -110,20 +102,6 @@ def _parts(
     return real.rows(halves.first), real.rows(halves.second), generated.rows(chosen)
 
 
-def _sample(showers: Showers, scheme: str | None) -> Sample:
-    seen = observe(showers, scheme)
-    columns = [values for name, values in seen.values.items() if name != "empty"]
-    return Sample(seen, showers, np.column_stack([seen.channels, *columns]))
-
-
-def _names(sample: Sample) -> list[tuple[str, Values, bool]]:
-    """Name and values of channels and observables, and whether they are energies."""
-    labels = sample.showers.detector.scheme().labels
-    channels = [(label, sample.seen.channels[:, n], True) for n, label in enumerate(labels)]
-    shapes = [(n, v, n == "total") for n, v in sample.seen.values.items() if n != "empty"]
-    return [*channels, *shapes]
-
-
 def _titles(sample: Sample) -> Iterator[tuple[str, tuple[str, str]]]:
     """Names of all metrics with title and what is better."""
     yield "fpd", ("FPD (Fréchet distance of observables)", "low")
@@ -137,114 +115,8 @@ def _titles(sample: Sample) -> Iterator[tuple[str, tuple[str, str]]]:
         for tested in ("real", "generated"):
             title = f"kinds told apart: trained on {trained}, tested on {tested}"
             yield f"transfer_{trained}_{tested}", (title, "floor")
-    for name, _, _ in _names(sample):
+    for name, _, _ in named_columns(sample):
         yield f"separation_{name}", (f"separation power of {name}", "low")
         yield f"separation10_{name}", (f"separation power of {name}, ten equal bins", "low")
         yield f"ks_{name}", (f"Kolmogorov-Smirnov of {name}", "low")
         yield f"mann_whitney_{name}", (f"Mann-Whitney of {name}", "floor")
-
-
-def _separations(a: Sample, b: Sample, rng: np.random.Generator) -> Iterator[tuple[str, Measured]]:
-    """Histogram distances of every channel and observable."""
-    _, slot = repeats.slots(a.showers.particle)
-    slots = [slot, repeats.slots(b.showers.particle)[1]]
-    # Halves of the particles share none: both are resampled by the same places all the same.
-    particles = max(int(s.max()) + 1 for s in slots)
-    weights = resamplings(particles, RESAMPLINGS, rng)
-    for (name, x, energy), (_, y, _) in zip(_names(a), _names(b), strict=True):
-        if not np.isfinite(x).any() or not np.isfinite(y).any():
-            continue
-        for prefix, edges in (
-            ("separation", separation.challenge_edges(x, energy=energy)),
-            ("separation10", separation.calogan_edges(x, y)),
-        ):
-            counts = [
-                separation.counts_by_particle(v, s, particles, edges)
-                for v, s in zip((x, y), slots, strict=True)
-            ]
-            power = separation.weighted_separation(counts[0], counts[1], weights)
-            yield f"{prefix}_{name}", measured(power)
-        for prefix, test in (
-            ("ks", separation.kolmogorov_smirnov),
-            ("mann_whitney", separation.mann_whitney),
-        ):
-            yield f"{prefix}_{name}", _resampled(test, x, y, slots, weights[: 1 + RANK_RESAMPLINGS])
-
-
-def _resampled(
-    test: Callable[[Values, Values], separation.RankTest],
-    x: Values,
-    y: Values,
-    slots: list[Rows],
-    weights: Values,
-) -> Measured:
-    """A rank statistic whose error comes from few resamplings of the particles."""
-    found = [
-        test(
-            *(np.repeat(v, w[s].astype(int)) for v, s in zip((x, y), slots, strict=True))
-        ).statistic
-        for w in weights
-    ]
-    return measured(np.array(found))
-
-
-def _gaussian(a: Sample, b: Sample, rng: np.random.Generator) -> Numbers:
-    try:
-        return {
-            "fpd": fpd(a.features, b.features, rng=rng),
-            "kpd": kpd(a.features, b.features, rng=rng),
-        }
-    except DataError as error:
-        return dict.fromkeys(("fpd", "kpd"), Measured(None, None, str(error)))
-
-
-def _neighbours(a: Sample, b: Sample, rng: np.random.Generator) -> Numbers:
-    try:
-        found = fidelity(a.features, b.features, rng=rng)
-    except DataError as error:
-        names = ("precision", "density", "recall", "coverage")
-        return dict.fromkeys(names, Measured(None, None, str(error)))
-    return dict(vars(found))
-
-
-def _classifiers(a: Sample, b: Sample, schooling: Schooling, seed: int) -> Numbers:
-    """AUC and JSD on cells and on observables."""
-    numbers: Numbers = {}
-    levels: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
-        "low": (_cells(a), _cells(b)),
-        "high": (a.features, b.features),
-    }
-    for level, inputs in levels.items():
-        try:
-            _require_torch()
-            told = classify(
-                *inputs,
-                a.showers.particle,
-                b.showers.particle,
-                seed=seed,
-                schooling=schooling,
-            )
-            numbers |= {f"auc_{level}": told.auc, f"jsd_{level}": told.jsd}
-        except DataError as error:
-            missing = Measured(None, None, str(error))
-            numbers |= {f"auc_{level}": missing, f"jsd_{level}": missing}
-    return numbers
-
-
-def _transfer(a: Sample, b: Sample, schooling: Schooling, seed: int) -> Numbers:
-    try:
-        _require_torch()
-        found = transfer(a.showers, b.showers, seed=seed, schooling=schooling).accuracy
-    except DataError as error:
-        return {"transfer_generated_real": Measured(None, None, str(error))}
-    return {f"transfer_{trained}_{tested}": m for (trained, tested), m in found.items()}
-
-
-def _require_torch() -> None:
-    if find_spec("torch") is None:
-        raise DataError(NEEDS_TORCH)
-
-
-def _cells(sample: Sample) -> NDArray[np.float32]:
-    cells = sample.showers.cells.astype(np.float32)
-    return cells if sample.showers.detector.signed else np.sqrt(cells)
