@@ -69,6 +69,8 @@ def regions(
     seen = observe(real, scheme), observe(generated, scheme)
     found = []
     for grouping, title, members in groups(particles):
+        if not members.any():
+            continue
         place = np.where(members, np.cumsum(members) - 1, -1)
         slots = [np.where(s >= 0, place[s], -1) for s in (slot, other)]
         part = [(_rows(one, s >= 0), s[s >= 0]) for one, s in zip(seen, slots, strict=True)]
