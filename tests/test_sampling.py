@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from caloforge.errors import DataError
-from caloforge.sampling import DRAWS, block_streams, draw_counts, draw_latents
+from caloforge.sampling import (
+    DRAWS,
+    block_streams,
+    draw_counts,
+    draw_latents,
+    poisson_quantile,
+)
 
 RATES = np.array([[0.0, 1e-3, 0.3, 0.5, 0.9999, 1.0, 7.25, 300.6]], dtype=np.float32)
 
@@ -101,3 +107,15 @@ def test_a_seed_means_the_same_showers_for_ever():
     assert draw_counts(np.full((1, 6), 0.5, np.float32), "rounding", counts).tolist() == [
         [1, 1, 0, 0, 0, 1]
     ]
+
+
+def test_poisson_counts_are_the_quantiles_of_the_law(rng):
+    from scipy import stats
+
+    rate = 10 ** rng.uniform(-4, 4.5, 20_000)
+    level = rng.random(20_000)
+    expected = np.minimum(stats.poisson.ppf(level, rate), 65535)
+    np.testing.assert_array_equal(poisson_quantile(level, rate), expected)
+    assert poisson_quantile(np.zeros(0), np.zeros(0)).shape == (0,)
+    top = poisson_quantile(np.full(3, 1 - 2.0**-24), np.array([1e-3, 20.0, 1000.0]))
+    assert top.tolist() == stats.poisson.ppf(1 - 2.0**-24, [1e-3, 20.0, 1000.0]).tolist()

@@ -8,6 +8,7 @@ number alone, neither on the batch size, the workers, nor on how many showers ar
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import lgamma
 from typing import Any, Literal
 
 import numpy as np
@@ -19,9 +20,11 @@ BLOCK = 1024
 """Showers that share one pair of streams; part of what a seed means, so it never changes."""
 BATCH = 64
 """Showers at once where nothing else is asked for: no slower than more, and 30 MB smaller."""
+DRAWN_ROWS = 256
+"""Showers whose counts are drawn, and then written, at once; changes no shower."""
 LARGEST_COUNT = np.iinfo(np.uint16).max
-LARGE_RATE = 32.0
-"""Above it, terms of the Poisson sum are too many, and the first ones too small."""
+LARGE_RATE, LARGE_ROWS = 32.0, 64
+"""Poisson rates above which most terms of the sum are negligible, and how many to sum at once."""
 
 Sampling = Literal["rounding", "poisson", "continuous"]
 """How rates become cells; ``continuous`` passes them through (energies, coordinates)."""
@@ -92,14 +95,30 @@ def _poisson(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
 def poisson_quantile(level: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.float64]:
     """The smallest n with P(count <= n) > level, at most LARGEST_COUNT.  (M,), (M,) -> (M,)"""
     counts = np.zeros(len(rate))
-    large = rate > LARGE_RATE
-    if large.any():
-        from scipy.special import pdtrik
+    large = np.flatnonzero(rate > LARGE_RATE)
+    small = np.flatnonzero(rate <= LARGE_RATE)
+    counts[small] = _count_terms(level[small], rate[small])
+    for start in range(0, len(large), LARGE_ROWS):
+        part = large[start : start + LARGE_ROWS]
+        counts[part] = _count_near_the_mean(level[part], rate[part])
+    return np.minimum(counts, LARGEST_COUNT)
 
-        # It inverts the smooth continuation of P(count <= n).
-        counts[large] = np.minimum(np.ceil(pdtrik(level[large], rate[large])), LARGEST_COUNT)
-    counts[~large] = _count_terms(level[~large], rate[~large])
-    return counts
+
+def _count_near_the_mean(
+    level: NDArray[np.float64], rate: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The same for large rates, from the terms within eight sigma of the mean.  (M,), (M,) -> (M,)
+
+    What lies outside has a probability of 10^-11, far below the 6 10^-8 that a level resolves.
+    """
+    reach = 8 * np.sqrt(rate)
+    first = np.maximum(np.floor(rate - reach), 0)
+    start = np.exp(first * np.log(rate) - rate - [lgamma(n + 1) for n in first])
+    width = int(np.ceil(2 * reach.max(initial=0)))
+    factors = rate[:, None] / np.maximum(first[:, None] + np.arange(width), 1)
+    factors[:, 0] = start
+    passed = np.cumsum(np.cumprod(factors, axis=1), axis=1)
+    return np.asarray(first + (level[:, None] >= passed).sum(axis=1))
 
 
 def _count_terms(level: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,6 +155,7 @@ DRAWS: dict[Sampling, Callable[[NDArray[np.float32], np.random.Generator], NDArr
 __all__ = [
     "BATCH",
     "BLOCK",
+    "DRAWN_ROWS",
     "DRAWS",
     "Sampling",
     "block_streams",

@@ -23,7 +23,15 @@ from caloforge.engines import INPUTS, OUTPUT, Engine, engine_of_name, require_po
 from caloforge.errors import DataError, UsageError
 from caloforge.onnx_graph import read_facts, refuse_foreign
 from caloforge.reference import RELATIVE_TOLERANCE, Reference, read_reference
-from caloforge.sampling import BATCH, BLOCK, Sampling, block_streams, draw_counts, draw_latents
+from caloforge.sampling import (
+    BATCH,
+    BLOCK,
+    DRAWN_ROWS,
+    Sampling,
+    block_streams,
+    draw_counts,
+    draw_latents,
+)
 
 FORMAT: Literal["caloforge-simulator"] = "caloforge-simulator"
 VERSION: Literal[1] = 1
@@ -153,9 +161,10 @@ class Simulator:
     def batches(
         self, conditions: NDArray[Any], showers: range, *, seed: int, batch: int = BATCH
     ) -> Iterator[tuple[range, NDArray[Any]]]:
-        """Showers of these numbers, batch by batch; the conditions are cycled over.  (N, K) each
+        """Showers of these numbers, some at a time; the conditions are cycled over.  (N, K) each
 
         ``showers`` starts at a multiple of BLOCK, so that shards of a production can be made apart.
+        ``batch`` is what the network gets at once; counts are drawn of several batches together.
         """
         if not 1 <= batch <= BLOCK or showers.start % BLOCK:
             raise UsageError(f"a batch has 1 to {BLOCK} showers, not {batch}")
@@ -163,11 +172,21 @@ class Simulator:
             latent_stream, count_stream = block_streams(seed, first // BLOCK)
             latents = draw_latents(latent_stream, BLOCK, self.latent_size)
             stop = min(first + BLOCK, showers.stop)
-            for start in range(first, stop, batch):
-                rows = range(start, min(start + batch, stop))
+            together = max(1, DRAWN_ROWS // batch) * batch
+            for start in range(first, stop, together):
+                rows = range(start, min(start + together, stop))
                 known = conditions[np.arange(rows.start, rows.stop) % len(conditions)]
-                rates = self.expected(latents[start - first : rows.stop - first], known)
+                rates = self._in_batches(latents[start - first :], known, batch)
                 yield rows, draw_counts(rates, self.sampling, count_stream)
+
+    def _in_batches(
+        self, latents: NDArray[np.float32], conditions: NDArray[Any], batch: int
+    ) -> NDArray[np.float32]:
+        """Expected cells of all conditions, some at a time.  (>= N, Z), (N, C) -> (N, K)"""
+        rows = len(conditions)
+        parts = [slice(start, min(start + batch, rows)) for start in range(0, rows, batch)]
+        found = [self.expected(latents[part], conditions[part]) for part in parts]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def require_conditions(self, conditions: NDArray[Any]) -> NDArray[Any]:
         """The conditions, if they are a finite table of this detector.  (N, C)"""

@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import h5py
 import numpy as np
 
 from caloforge.bench.report import Benchmark, Row
@@ -29,7 +30,7 @@ from caloforge.generate import Particles, generate
 from caloforge.machine import peak_memory_mb
 from caloforge.production.output import Output
 from caloforge.reporter import SILENT, Reporter
-from caloforge.sampling import BATCH, block_streams, draw_counts, draw_latents
+from caloforge.sampling import BATCH, DRAWN_ROWS, block_streams, draw_counts, draw_latents
 from caloforge.simulator import Simulator
 
 STAGE_ROUNDS = 40
@@ -58,6 +59,7 @@ def bench_end_to_end(
         figures[f"{packing}: showers/s/core"] = 1e6 / made["microseconds"]
         figures[f"{packing}: peak memory, MB"] = made["memory_mb"]
         figures[f"{packing}: bytes a shower, all columns"] = made["bytes"]
+        figures[f"{packing}: bytes an image"] = made["image_bytes"]
         stages = fresh("stages", packing=packing, **task)
         for name, value in stages.items():
             figures[f"{packing}: {name}, us"] = value
@@ -107,10 +109,13 @@ def production(folder: str, engine: str, packing: Compression, showers: int) -> 
         made = generate(
             simulator, particles, out, showers=showers, batch=BATCH, output=output, seed=1
         )
+        with h5py.File(out) as file:
+            images = sum(table.id.get_storage_size() for table in file["showers"].values())
     return {
         "microseconds": made.cpu_seconds / showers * 1e6,
         "memory_mb": peak_memory_mb(),
         "bytes": made.megabytes * 1e6 / showers,
+        "image_bytes": images / showers,
     }
 
 
@@ -145,14 +150,18 @@ def stages(folder: str, engine: str, packing: Compression) -> dict[str, float]:
     detector = simulator.detector
     particles = Particles.like(sample_path(detector.name), detector)
     latent_stream, count_stream = block_streams(0, 0)
-    known = particles.of(range(BATCH))
-    latents = draw_latents(latent_stream, BATCH, simulator.latent_size)
-    rates = simulator.expected(latents, known["conditions"]).copy()
+    spaced = np.linspace(0, len(particles) - 1, DRAWN_ROWS).astype(int)  # of all energies
+    latents = draw_latents(latent_stream, DRAWN_ROWS, simulator.latent_size)
+    conditions = particles.conditions[spaced]
+    rates = simulator.expected(latents, conditions).copy()
     cells = draw_counts(rates, simulator.sampling, count_stream)
     work: dict[str, Callable[[], object]] = {
-        "latents": lambda: draw_latents(latent_stream, BATCH, simulator.latent_size),
-        "conditions": lambda: particles.of(range(BATCH)),
-        NETWORK: lambda: simulator.expected(latents, known["conditions"]),
+        "latents": lambda: draw_latents(latent_stream, DRAWN_ROWS, simulator.latent_size),
+        "conditions": lambda: particles.of(range(DRAWN_ROWS)),
+        NETWORK: lambda: [
+            simulator.expected(latents[start : start + BATCH], conditions[start : start + BATCH])
+            for start in range(0, DRAWN_ROWS, BATCH)
+        ],
         "counts": lambda: draw_counts(rates, simulator.sampling, count_stream),
     }
     figures = {name: microseconds(call) for name, call in work.items()}
@@ -161,16 +170,16 @@ def stages(folder: str, engine: str, packing: Compression) -> dict[str, float]:
             Path(scratch) / "out.h5",
             detector,
             {},
-            columns=("pdg",) if "pdg" in known else (),
+            columns=() if particles.pdg is None else ("pdg",),
             channels_scheme=detector.scheme().scheme,
             compression=packing,
         )
         with writer:
-            place = iter(range(0, 10**9, BATCH))
+            place = iter(range(0, 10**9, DRAWN_ROWS))
 
             def write() -> None:
                 start = next(place)
-                writer.append(cells, **particles.of(range(start, start + BATCH)))
+                writer.append(cells, **particles.of(range(start, start + DRAWN_ROWS)))
 
             figures["sums and writing"] = microseconds(write)
     return figures
@@ -184,7 +193,7 @@ def microseconds(call: Callable[[], object]) -> float:
         before = time.process_time()
         call()
         times.append(time.process_time() - before)
-    return median(times) / BATCH * 1e6
+    return median(times) / DRAWN_ROWS * 1e6
 
 
 TASKS: dict[str, Callable[..., Any]] = {
