@@ -48,8 +48,8 @@ class Events:
 def events(real: Showers, generated: Showers, *, rng: np.random.Generator) -> Iterator[Events]:
     """Sums for both sides and all numbers of showers; none where too few particles are there.
 
-    Showers of an event come from different particles. The floor compares sums over one half of the
-    real particles with sums over the other; W1 is over k, so that numbers compare.
+    Showers of an event come from different particles. The floor compares one half of the
+    real showers of each particle with the other; W1 is over k, so that numbers compare.
     """
     for side, sign in (("A", 1), ("C", -1)):
         samples = [_totals(showers, sign) for showers in (real, generated)]
@@ -76,11 +76,10 @@ def _events(
 ) -> Events:
     value, floor = [], []
     for _ in range(DRAWS):
-        order = rng.permutation(len(real))
-        halves = [[real[n] for n in part] for part in np.array_split(order, 2)]
-        first, second = (sums_of(half, number, EVENTS, rng) for half in halves)
-        same = [made[n] for n in np.array_split(order, 2)[0]] if len(made) == len(real) else made
-        value.append(w1(first, sums_of(same, number, EVENTS, rng)) / number)
+        first, second, other = (
+            sums_of(totals, number, EVENTS, rng) for totals in _halves(real, made, rng)
+        )
+        value.append(w1(first, other) / number)
         floor.append(w1(first, second) / number)
     return Events(
         side,
@@ -90,6 +89,24 @@ def _events(
         _spread(value),
         _spread(floor),
     )
+
+
+def _halves(
+    real: list[Values], made: list[Values], rng: np.random.Generator
+) -> tuple[list[Values], list[Values], list[Values]]:
+    """Two halves of the real showers of each particle and as many generated ones.
+
+    Halves of the particles where some have no repeats, the generated ones then being those of the
+    second half: both distances hold the same differences between particles.
+    """
+    if min(len(values) for values in (*real, *made)) > 1 and len(real) == len(made):
+        cuts = [rng.permutation(values) for values in real]
+        first = [values[: len(values) // 2] for values in cuts]
+        second = [values[len(values) // 2 :] for values in cuts]
+        numbers = [len(values) for values in second]
+        return first, second, [rng.permutation(v)[:n] for v, n in zip(made, numbers, strict=True)]
+    order = np.array_split(rng.permutation(min(len(real), len(made))), 2)
+    return [real[n] for n in order[0]], [real[n] for n in order[1]], [made[n] for n in order[1]]
 
 
 def _totals(showers: Showers, sign: int) -> list[Values]:

@@ -49,11 +49,8 @@ def physics_sections(
     if peaks:
         text = "Sums over spectators near beam energy, as a collision sends them."
         yield Section("Events", text, peaks)
-    yield Section(
-        "Correlations",
-        "Of channels and observables.",
-        tuple(_matrices(real.detector.scheme(judgement.scheme).labels, seen)),
-    )
+    matrices = tuple(_matrices(real.detector.scheme(judgement.scheme).labels, seen))
+    yield Section("Correlations", "Of channels and observables.", matrices)
     if train is not None and len(train):
         yield _memory(real, generated, train, rng)
 
