@@ -167,15 +167,18 @@ def over_transport(
 
 def _untrained(detector: "Detector", transport: Path, scratch: Path) -> Path:
     """The light network with random weights, exported for a detector that has no simulator."""
+    import numpy as np
     import torch
 
     from caloforge.data.scaling import FeatureScaling
     from caloforge.data.showers import ShowerFile
     from caloforge.export.onnx import export_simulator
     from caloforge.networks.generators import GeneratorConfig
+    from caloforge.transport import SPECTRA, draw
 
-    with ShowerFile(transport) as file:
-        conditions = file.conditions
+    spectrum = next(name for owner, name in sorted(SPECTRA) if owner == detector.name)
+    with ShowerFile(transport) as file:  # a wide range: random weights must not meet outliers
+        conditions = np.concatenate([draw(spectrum, detector, 2000, 0).conditions, file.conditions])
     config = GeneratorConfig()
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-EDGES_GEV = (0.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, math.inf)
+EDGES_GEV = (0.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 2000.0, 4000.0, math.inf)
 BATCHES = (1, 256)
 BLOCK = 1024
 """Showers of one timing: what the simulator draws latents for at once."""
