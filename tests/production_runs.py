@@ -17,7 +17,20 @@ def order(shop, out, *options, sharded=True, showers=SHOWERS):
     """Arguments of a production."""
     size = ["--shard-size", SHARD] if sharded else []
     command = ["generate", shop / "simulator", "--like", shop / "like.h5", "-n", showers]
-    return [str(part) for part in (*command, "--out", out, "--seed", 3, "--engine", "onnxruntime", *size, *options)]
+    return [
+        str(part)
+        for part in (
+            *command,
+            "--out",
+            out,
+            "--seed",
+            3,
+            "--engine",
+            "onnxruntime",
+            *size,
+            *options,
+        )
+    ]
 
 
 def start(arguments, **how):

@@ -19,13 +19,13 @@ class DataError(CaloforgeError):
     exit_code = 3
 
 
-class GateFailed(CaloforgeError):
+class GateFailed(CaloforgeError):  # noqa: N818 - reads as what happened
     """A judgement was made and the showers did not pass it."""
 
     exit_code = 4
 
 
-class Terminated(CaloforgeError):
+class Terminated(CaloforgeError):  # noqa: N818 - reads as what happened
     """SIGTERM arrived; a checkpoint was written before leaving."""
 
     exit_code = 143

@@ -64,6 +64,10 @@ class Answer:
         return f"{self.name} {self.distance:.3g} {self.unit} (limit {self.limit:g})"
 
 
+CLEAR_SIMILARITY = 0.8
+"""Cosine from which an impostor is named: most of the answers agree (0.8 squared: 64 %)."""
+
+
 @dataclass(frozen=True)
 class Likeness:
     """How much rejected showers look like those of a known impostor."""
@@ -72,6 +76,12 @@ class Likeness:
     title: str
     similarity: float
     """Cosine of the answers to all checks; 1: the same, 0: nothing in common."""
+
+    def __str__(self) -> str:
+        """What the showers look like, or that they look like nothing known."""
+        if self.similarity >= CLEAR_SIMILARITY:
+            return f"It looks like {self.title}"
+        return f"It looks like no known impostor (nearest: {self.title})"
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,7 @@ class Verdict:
         worst = ", ".join(str(answer) for answer in self.failures[:SHOWN_FAILURES])
         more = len(self.failures) - SHOWN_FAILURES
         tail = f" and {more} more" if more > 0 else ""
-        look = "" if self.likeness is None else f" It looks like {self.likeness.title}."
+        look = "" if self.likeness is None else f" {self.likeness} (similarity {self.likeness.similarity:.2f})."
         return (
             f"Gate ({self.gate}): REJECTED, {len(self.failures)} of {self.defined} checks "
             f"failed: {worst}{tail}.{look}"
