@@ -120,7 +120,8 @@ class Verdict:
         worst = ", ".join(str(answer) for answer in self.failures[:SHOWN_FAILURES])
         more = len(self.failures) - SHOWN_FAILURES
         tail = f" and {more} more" if more > 0 else ""
-        look = "" if self.likeness is None else f" {self.likeness} (similarity {self.likeness.similarity:.2f})."
+        like = self.likeness
+        look = "" if like is None else f" {like} (similarity {like.similarity:.2f})."
         return (
             f"Gate ({self.gate}): REJECTED, {len(self.failures)} of {self.defined} checks "
             f"failed: {worst}{tail}.{look}"
