@@ -54,20 +54,18 @@ def judge(
 ) -> Judgement:
     """All measures of generated showers, with floors, errors, baselines and differences.
 
-    ``generated`` holds showers of the particles of ``real`` (same numbers, same conditions);
-    ``train`` is what baselines draw from. Raises DataError for showers without common particles.
+    ``generated`` holds showers of the particles of ``real``, by number and conditions; ``train`` is
+    what baselines draw from. Raises DataError for showers without common particles.
     """
     real, generated, warnings = _comparable(real, generated, train)
-    channels = real.detector.scheme(scheme)
     names, slot, other = repeats.shared_slots(real.particle, generated.particle)
     numbers = repeats.equal_numbers(slot, other, len(names))
-    table = measures(real.detector, channels)
     chance, random = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    table = measures(real.detector, channels := real.detector.scheme(scheme))
     court = convene(observe(real, scheme), slot, numbers, table, resamples, chance)
     heard = {MODEL: court.hear(observe(generated, scheme), other, random)}
     heard[REAL] = _floor(court, real, numbers, (channels.scheme, seed, resamples), floors)
     heard |= dict(_baselines(court, real, train, scheme, seed))
-    rows = rows_of(table)
     return Judgement(
         detector=real.detector.name,
         unit=real.detector.unit,
@@ -78,11 +76,11 @@ def judge(
         numbers=repeats.describe(numbers, len(names)),
         seed=seed,
         resamplings=resamples,
-        rows_of_table=rows,
+        rows_of_table=rows_of(table),
         candidates=tuple(_candidate(name, found, court) for name, found in heard.items()),
-        differences=tuple(_differences(heard, rows)),
+        differences=tuple(_differences(heard, rows_of(table))),
         warnings=(*warnings, *_remarks(court, numbers, heard)),
-        provenance={key: str(value) for key, value in real.provenance.items()},
+        provenance=dict(real.provenance),
     )
 
 
