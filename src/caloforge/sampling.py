@@ -84,7 +84,9 @@ def _poisson(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     several times faster than to draw each cell by itself.
     """
     uniform = rng.random(rates.shape, dtype=np.float32)
-    hit = np.flatnonzero(uniform >= np.exp(-np.maximum(rates, 0)))
+    nothing = np.maximum(rates, 0)
+    np.exp(np.negative(nothing, out=nothing), out=nothing)
+    hit = np.flatnonzero(uniform >= nothing)
     counts = np.zeros(rates.size, dtype=np.uint16)
     counts[hit] = poisson_quantile(
         uniform.ravel()[hit].astype(np.float64), rates.ravel()[hit].astype(np.float64)

@@ -183,10 +183,11 @@ class Simulator:
         self, latents: NDArray[np.float32], conditions: NDArray[Any], batch: int
     ) -> NDArray[np.float32]:
         """Expected cells of all conditions, some at a time.  (>= N, Z), (N, C) -> (N, K)"""
-        rows = len(conditions)
-        parts = [slice(start, min(start + batch, rows)) for start in range(0, rows, batch)]
-        found = [self.expected(latents[part], conditions[part]) for part in parts]
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        rates = np.empty((len(conditions), self.detector.cells), dtype=np.float32)
+        for start in range(0, len(rates), batch):
+            part = slice(start, min(start + batch, len(rates)))
+            rates[part] = self.expected(latents[part], conditions[part])
+        return rates
 
     def require_conditions(self, conditions: NDArray[Any]) -> NDArray[Any]:
         """The conditions, if they are a finite table of this detector.  (N, C)"""
