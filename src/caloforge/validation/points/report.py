@@ -219,14 +219,15 @@ their share.
 
 ![The real points](figure1.png)
 
-Figure 1: the set. Figures 3, below: what each method makes of it (first seed)."""
+Figure 1: the set. Figures 3, below: what each method makes of it (first seed). They show what the
+paper's figures 1 and 3 are about; the typeset ones were not at hand."""
 REGIME_NOTES = {
     "fragile": "Adam with β₁ = 0.9 and rate 10⁻³ for both players: the plain conditional GAN "
     "collapses.",
     "healthy": "Adam with β₁ = 0.5, rate 10⁻³ for both players: the plain conditional GAN works.",
 }
 TRIALS = "Validation points, two seeds a weight, runs as long as the final ones."
-READING = """Fragile regime, test points, at the weight that was chosen for the method.
-*Per pair*: the ratio of distances for each pair as the papers write it, in place of the ratio of
-means over a condition (MS-GAN: over the batch). *Through tanh*: DivBal-GAN with the gradient of the
-tanh, as written."""
+READING = """Fragile regime, test points, at the weight that was chosen for the method. *Per pair*:
+the ratio of distances for each pair as the papers write it, in place of the ratio of means over a
+condition (MS-GAN: over the batch). *Through tanh*: DivBal-GAN with the gradient of the tanh, as
+written. *Without*: that term of `calibrated` at weight 0; the score alone has no critic."""
