@@ -150,6 +150,14 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
     assert hardware.precision_of("float32", device) is torch.float32
 
 
+def test_denormals_count_as_zero_inside_only() -> None:
+    tiny = torch.full((64,), 1e-30)
+    with hardware.without_denormals():
+        inside = (tiny * 1e-10).sum().item()
+    assert inside == 0
+    assert (tiny * 1e-10).sum().item() > 0
+
+
 def test_missing_device_is_told() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="no CUDA device"):

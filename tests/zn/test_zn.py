@@ -131,8 +131,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     label = "score, cells"
     for module in (plan, report):
         monkeypatch.setattr(module, "METHODS", chosen)
+        monkeypatch.setattr(module, "RATES", {"2e-4": ()})
         monkeypatch.setattr(module, "ABLATIONS", {label: plan.ABLATIONS[label]})
-    monkeypatch.setattr(plan, "RATES", {"2e-4": ()})
     monkeypatch.setattr(plan, "WINDOWS", {"calibrated": (0.1,), "sdi-gan": ()})
 
     def tiny(name: str, detector: str) -> Recipe:

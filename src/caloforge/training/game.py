@@ -18,7 +18,7 @@ from caloforge.objectives import NonFinite, Objective, Round, Rows
 from caloforge.objectives.rules import PLAYERS, Player, belongs_to, training_only
 from caloforge.recipe import Adam, Optimisers, Recipe, Training
 from caloforge.sampling import Sampling
-from caloforge.training.hardware import precision_of
+from caloforge.training.hardware import precision_of, without_denormals
 from caloforge.training.team import Team
 
 
@@ -47,7 +47,8 @@ class Game:
             for _ in range(rounds(player, self.objective, self.training)):
                 if player == "critic" or rows is None:
                     rows = rows_of_batch(next(batches), self.team.device)
-                parts[player] = self.play(player, rows, number)
+                with without_denormals():
+                    parts[player] = self.play(player, rows, number)
         return parts
 
     def play(self, player: Player, rows: Rows, number: int) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from caloforge.files import write_aside
 from caloforge.validation.zn.campaign import REFERENCES, by_name
-from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, Budget
+from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, RATES, Budget
 from caloforge.validation.zn.plan import WINDOWS as TRIED
 from caloforge.validation.zn.summary import COLUMNS, groups, pairs, reference_row
 from caloforge.validation.zn.words import COMMAND, FINALS, INTRODUCTION, PAIRS, TRIALS, WINDOWS
@@ -52,7 +52,7 @@ def state(records: Records) -> str:
     left = absent(records)
     if not left:
         return "All runs are there."
-    shown = ", ".join(f"{number} x {what}" for what, number in left.items())
+    shown = ", ".join(f"{runs} x {what}" for what, runs in left.items())
     return (
         f"**The campaign is not finished**: {len(records)} runs are there; missing: {shown}. Rows "
         f"of fewer seeds say so. It goes on by `{COMMAND}`."
@@ -62,14 +62,14 @@ def state(records: Records) -> str:
 def absent(records: Records, budget: Budget = FULL) -> dict[str, int]:
     """Numbers of runs without a record, by part; trials that are not known yet are counted, too."""
     planned = {
-        "trial": sum(len(method.weights) or 4 for method in METHODS.values() if method.rated),
+        "trial": sum(number(name) for name, method in METHODS.items() if method.rated),
         "final": len(METHODS) * budget.seeds,
         "ablation": len(ABLATIONS) * budget.ablation_seeds,
         "window": sum(map(len, TRIED.values())),
     }
     there = {part: sum(one["part"] == part for one in records.values()) for part in planned}
-    left = {part: number - there[part] for part, number in planned.items()}
-    return {part: number for part, number in left.items() if number > 0}
+    left = {part: planned[part] - there[part] for part in planned}
+    return {part: runs for part, runs in left.items() if runs > 0}
 
 
 def finals_section(records: Records, references: Record) -> str:
@@ -102,7 +102,8 @@ def trials_section(records: Records) -> str:
             best[one["method"]] = (score, one["rate"], one["weight"])
     for one in sorted(tried, key=lambda one: (list(METHODS).index(one["method"]), trial_key(one))):
         score = "failed" if one["validation_score"] is None else f"{one['validation_score']:.2f}"
-        taken = best.get(one["method"], ())[1:] == (one["rate"], one["weight"])
+        whole = sum(other["method"] == one["method"] for other in tried) == number(one["method"])
+        taken = whole and best.get(one["method"], ())[1:] == (one["rate"], one["weight"])
         rows.append(
             row(
                 [
@@ -159,10 +160,14 @@ def of_part(records: Records, part: str) -> list[Record]:
     return [one for one in records.values() if one["part"] == part]
 
 
+def number(method: str) -> int:
+    """How many trials a method gets."""
+    return len(METHODS[method].weights) or len(RATES)
+
+
 def trial_key(one: Record) -> tuple[float, float]:
     """Order of trials in the table."""
-    rates = ("2e-4", "5e-4", "1e-3", "as-calibrated")
-    return (float(one["weight"] or 0), rates.index(one["rate"]) if one["rate"] else 0)
+    return (float(one["weight"] or 0), list(RATES).index(one["rate"]) if one["rate"] else 0)
 
 
 def weight_of(one: Record) -> str:
