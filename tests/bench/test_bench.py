@@ -118,7 +118,7 @@ def test_every_speed_states_its_quality_or_that_there_is_none():
 
 
 def test_a_production_measures_itself():
-    from caloforge.bench.end_to_end import production, stages
+    from caloforge.bench.tasks import production, stages
 
     folder = str(shipped_simulator("alice_zn"))
     made = production(folder, "onnxruntime", "portable", 1024)

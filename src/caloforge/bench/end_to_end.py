@@ -10,33 +10,20 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import h5py
-import numpy as np
-
 from caloforge.bench.report import Benchmark, Row
+from caloforge.bench.tasks import NETWORK
 from caloforge.data.filters import Compression
-from caloforge.data.samples import sample_path
-from caloforge.data.showers import ShowerWriter
 from caloforge.errors import CaloforgeError
-from caloforge.generate import Particles, generate
-from caloforge.machine import peak_memory_mb
-from caloforge.production.output import Output
 from caloforge.reporter import SILENT, Reporter
-from caloforge.sampling import BATCH, DRAWN_ROWS, block_streams, draw_counts, draw_latents
-from caloforge.simulator import Simulator
+from caloforge.sampling import BATCH
 
-STAGE_ROUNDS = 40
-NETWORK = "network"
 LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-SGEMM_SIZE, SGEMM_SECONDS, SCALING_ROUNDS = 1024, 2.0, 3
+SGEMM_SECONDS, SCALING_ROUNDS = 2.0, 3
 
 
 def bench_end_to_end(
@@ -99,121 +86,6 @@ def two_workers(task: dict[str, str], showers: int) -> dict[str, float]:
     }
 
 
-# ---- tasks of fresh processes --------------------------------------------------------------------
-
-
-def production(folder: str, engine: str, packing: Compression, showers: int) -> dict[str, float]:
-    """One production, measured by itself."""
-    simulator = Simulator.load(Path(folder), engine=engine)
-    particles = Particles.like(sample_path(simulator.detector.name), simulator.detector)
-    output = Output(scheme=simulator.detector.scheme().scheme, packing=packing)
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch) / "out.h5"
-        made = generate(
-            simulator, particles, out, showers=showers, batch=BATCH, output=output, seed=1
-        )
-        with h5py.File(out) as file:
-            images = sum(table.id.get_storage_size() for table in file["showers"].values())
-    return {
-        "microseconds": made.cpu_seconds / showers * 1e6,
-        "memory_mb": peak_memory_mb(),
-        "bytes": made.megabytes * 1e6 / showers,
-        "image_bytes": images / showers,
-    }
-
-
-def rate(folder: str, engine: str, packing: Compression, showers: int) -> float:
-    """Showers a second of CPU time, after all is loaded."""
-    simulator = Simulator.load(Path(folder), engine=engine)
-    particles = Particles.like(sample_path(simulator.detector.name), simulator.detector)
-    output = Output(scheme=simulator.detector.scheme().scheme, packing=packing)
-    wait_for_the_others()
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch) / "out.h5"
-        made = generate(simulator, particles, out, showers=showers, batch=BATCH, output=output)
-    return showers / made.cpu_seconds
-
-
-def sgemm(seconds: float) -> float:
-    """Products of 1024 x 1024 float32 matrices a second of CPU time."""
-    rng = np.random.default_rng(0)
-    left, right = rng.random((2, SGEMM_SIZE, SGEMM_SIZE), dtype=np.float32)
-    left @ right
-    wait_for_the_others()
-    started, count = time.process_time(), 0
-    while time.process_time() - started < seconds:
-        left @ right
-        count += 1
-    return count / (time.process_time() - started)
-
-
-def stages(folder: str, engine: str, packing: Compression) -> dict[str, float]:
-    """Microseconds of CPU a shower, of each stage."""
-    simulator = Simulator.load(Path(folder), engine=engine)
-    detector = simulator.detector
-    particles = Particles.like(sample_path(detector.name), detector)
-    latent_stream, count_stream = block_streams(0, 0)
-    spaced = np.linspace(0, len(particles) - 1, DRAWN_ROWS).astype(int)  # of all energies
-    latents = draw_latents(latent_stream, DRAWN_ROWS, simulator.latent_size)
-    conditions = particles.conditions[spaced]
-    rates = simulator.expected(latents, conditions).copy()
-    cells = draw_counts(rates, simulator.sampling, count_stream)
-    work: dict[str, Callable[[], object]] = {
-        "latents": lambda: draw_latents(latent_stream, DRAWN_ROWS, simulator.latent_size),
-        "conditions": lambda: particles.of(range(DRAWN_ROWS)),
-        NETWORK: lambda: [
-            simulator.expected(latents[start : start + BATCH], conditions[start : start + BATCH])
-            for start in range(0, DRAWN_ROWS, BATCH)
-        ],
-        "counts": lambda: draw_counts(rates, simulator.sampling, count_stream),
-    }
-    figures = {name: microseconds(call) for name, call in work.items()}
-    with tempfile.TemporaryDirectory() as scratch:
-        writer = ShowerWriter(
-            Path(scratch) / "out.h5",
-            detector,
-            {},
-            columns=() if particles.pdg is None else ("pdg",),
-            channels_scheme=detector.scheme().scheme,
-            compression=packing,
-        )
-        with writer:
-            place = iter(range(0, 10**9, DRAWN_ROWS))
-
-            def write() -> None:
-                start = next(place)
-                writer.append(cells, **particles.of(range(start, start + DRAWN_ROWS)))
-
-            figures["sums and writing"] = microseconds(write)
-    return figures
-
-
-def microseconds(call: Callable[[], object]) -> float:
-    """Median CPU time a shower."""
-    call()
-    times = []
-    for _ in range(STAGE_ROUNDS):
-        before = time.process_time()
-        call()
-        times.append(time.process_time() - before)
-    return median(times) / DRAWN_ROWS * 1e6
-
-
-TASKS: dict[str, Callable[..., Any]] = {
-    "production": production,
-    "rate": rate,
-    "sgemm": sgemm,
-    "stages": stages,
-}
-
-
-def wait_for_the_others() -> None:
-    """Say that this process is ready, and go on when told."""
-    sys.stderr.write("ready\n")
-    sys.stderr.flush()
-    sys.stdin.readline()
-
-
 def fresh(what: str, **task: Any) -> Any:
     """Do a task in a process of its own and return its answer."""
     (answer,) = at_once(what, 1, **task)
@@ -222,7 +94,7 @@ def fresh(what: str, **task: Any) -> Any:
 
 def at_once(what: str, count: int, **task: Any) -> list[Any]:
     """Do a task in several processes that begin to measure together."""
-    command = [sys.executable, "-m", "caloforge.bench.end_to_end", what, json.dumps(task)]
+    command = [sys.executable, "-m", "caloforge.bench.tasks", what, json.dumps(task)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     environment = {**os.environ, **dict.fromkeys(LIMITS, "1")}
     started = [
@@ -244,13 +116,5 @@ def at_once(what: str, count: int, **task: Any) -> list[Any]:
         answers.append(json.loads(shown))
     return answers
 
-
-def main(what: str, task: str) -> None:
-    """Do one task and print its answer."""
-    sys.stdout.write(json.dumps(TASKS[what](**json.loads(task))))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
 
 __all__ = ["bench_end_to_end", "packings_here"]
