@@ -36,10 +36,11 @@ is paired (all methods meet the same resamplings), seeds are pooled, and their s
 in quadrature; the last column leaves it out."""
 TRIALS = """\
 Two CPU-minutes a run, conditional W1 on the validation particles; bold: what the final runs
-take, once all four are there. Optimisers: `2e-4`, `5e-4`, `1e-3` for both players; `as-calibrated`: 1e-3 with weight
-decay 0.1 for the generator, 5e-4 for the critic. Empty showers score 44.3. Trials of `dcgan`
-of commit 4d70a3a took two to three times their budget: numbers too small for full precision,
-with which a collapsed game is full, are slow to compute with; since then they count as 0."""
+take, once all four are there. Optimisers: `2e-4`, `5e-4`, `1e-3` for both players;
+`as-calibrated`: 1e-3 with weight decay 0.1 for the generator, 5e-4 for the critic. Empty
+showers score 44.3. Trials of `dcgan` of commit 4d70a3a took two to three times their budget:
+numbers too small for full precision, with which a collapsed game is full, are slow to compute
+with; since then they count as 0."""
 WINDOWS = """\
 Three CPU-minutes a run, one seed, test particles. `calibrated`: weight of the adversarial loss
 beside the energy score (1). `sdi-gan`: weight of selective diversity beside the adversarial
