@@ -124,7 +124,8 @@ def test_campaign_goes_on_where_it_was_killed(
         return perform(tasks)
 
     monkeypatch.setattr(run, "perform", counted)
-    campaign.validate(tmp_path, quick=False, seed=0, workers=1, reporter=SILENT)
+    told = campaign.validate(tmp_path, quick=False, seed=0, workers=1, reporter=SILENT)
+    assert set(told["means"]["healthy"]) == {"dcgan", "sdi-gan"}
     assert trained == [records[0].stem]
     again, first = json.loads(records[0].read_text()), json.loads(written[records[0]])
     assert again["figures"] == first["figures"]

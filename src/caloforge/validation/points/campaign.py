@@ -33,7 +33,7 @@ FLOOR_SEED = 5
 
 def validate(out: Path, *, quick: bool, seed: int, workers: int, reporter: Reporter) -> Record:
     """Train what is not there yet, write records, README.md and pictures into a folder."""
-    from caloforge.validation.points.report import table, write_report
+    from caloforge.validation.points.report import summary, table, write_report
 
     budget = QUICK if quick else FULL
     (out / "runs").mkdir(parents=True, exist_ok=True)
@@ -47,8 +47,9 @@ def validate(out: Path, *, quick: bool, seed: int, workers: int, reporter: Repor
     run_all(readings(budget, seed, weights), runs, workers, reporter, "other readings")
     records = read_records(out)
     write_report(out, records, floors)
-    reporter.result(table(records, floors), {"out": str(out), "floors": floors})
-    return floors
+    result = {"out": str(out), "floors": floors, "means": summary(records)}
+    reporter.result(table(records, floors), result)
+    return result
 
 
 def write_floors(out: Path) -> dict[str, dict[str, float]]:

@@ -168,6 +168,17 @@ def row_of(name: str, weight: float | None, group: Sequence[Record], draw: str) 
     return f"{name} | {shown} | {cells(values)} | {seconds:.0f} |"
 
 
+def summary(records: Sequence[Record]) -> dict[str, dict[str, dict[str, float]]]:
+    """Means over seeds at 1000 points per cluster, by regime, method and figure."""
+    return {
+        regime: {
+            name: {f: float(np.mean([one["figures"]["test"][f] for one in group])) for f in NAMES}
+            for name, group in by_label(finals(records, regime)).items()
+        }
+        for regime in REGIMES
+    }
+
+
 def mean_and_error(values: Sequence[float]) -> str:
     """Mean ± standard error over seeds; the bare value of a single seed."""
     digits = 1 if np.mean(values) >= 20 else 2
@@ -215,7 +226,7 @@ and coordinate, averaged. Numbers are mean ± standard error over seeds that cho
 generator of a run is judged. The weight of every method was chosen on validation points among four
 weights x two other seeds, by the sum over both spreads of W1 over its floor. Runs that differ in
 seed and weight only were trained as one, each with what its recipe gives alone (a test); CPU s is
-their share.
+their share. Where no trials are listed (`--quick`), weights are those of the recipes.
 
 ![The real points](figure1.png)
 
