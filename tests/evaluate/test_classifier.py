@@ -115,3 +115,10 @@ def test_kinds_that_differ_for_the_wrong_reason_do_not_transfer():
     assert found["generated", "real"].value < 0.6
     with pytest.raises(DataError, match="kinds"):
         transfer(showers(energies(30, 0), 2, 1), kinds(1, 5), schooling=short)
+
+
+def test_rows_of_equal_odds_get_one_probability():
+    label = np.array([False, False, True, True, True, False])
+    odds = np.array([0.0, 0.0, 0.0, 0.0, 1.0, -1.0])
+    # Sorted by the label, the ties would be told apart: 0, 0, 1, 1.
+    np.testing.assert_allclose(calibrated(odds, label, np.array([-1.0, 0.0, 1.0])), [0, 0.5, 1])

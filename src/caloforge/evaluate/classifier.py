@@ -119,11 +119,13 @@ def calibrated(known: Values, label: Labels, odds: Values) -> Values:
 
     if label.all() or not label.any():
         return np.full(len(odds), 0.5)
-    order = np.argsort(known, kind="stable")
     # Classes of unequal size would shift the probabilities away from the divergence's 0.5.
-    share = np.where(label[order], 0.5 / label.mean(), 0.5 / (1 - label.mean()))
-    fitted = isotonic_regression(label[order].astype(np.float64), weights=share).x
-    chance: Values = np.interp(odds, known[order], fitted)
+    share = np.where(label, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
+    # Rows of equal odds (all empty showers) get one probability: their order means nothing.
+    values, place = np.unique(known, return_inverse=True)
+    weight = np.bincount(place, weights=share)
+    mean = np.bincount(place, weights=share * label) / weight
+    chance: Values = np.interp(odds, values, isotonic_regression(mean, weights=weight).x)
     return chance
 
 

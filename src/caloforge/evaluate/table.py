@@ -41,7 +41,7 @@ def table(judgement: Judgement) -> str:
 def _head(judgement: Judgement) -> Iterator[str]:
     yield (
         f"{judgement.detector}: {judgement.generated_rows} generated against {judgement.rows} real "
-        f"showers of {judgement.particles} particles, integer showers as generate writes them"
+        f"showers of {judgement.particles} particles, showers as generate writes them"
     )
     yield (
         f"scheme {judgement.scheme}, W1 in {judgement.unit}; equal numbers a particle: "
