@@ -39,7 +39,12 @@ def test_every_method_gets_four_trials_but_ours_and_equal_lengths() -> None:
         assert len(tried) == (0 if name == "calibrated" else 4)
     finals = [t for t in tasks if t.part == "final"]
     assert {(t.method, t.seed) for t in finals} == {(m, s) for m in plan.METHODS for s in range(3)}
-    for part, seconds in (("trial", 120), ("final", 240), ("ablation", 180), ("window", 180)):
+    for part, seconds in (
+        ("trial", 120),
+        ("final", plan.FULL.final),
+        ("ablation", 180),
+        ("window", 180),
+    ):
         assert {t.cpu_seconds for t in tasks if t.part == part} == {seconds}
     judged = {t.seed for t in tasks if t.part != "trial"}
     assert not judged & {t.seed for t in tasks if t.part == "trial"}
@@ -177,6 +182,21 @@ def test_campaign_goes_on_where_it_was_left(
     again = len(executed)
     campaign.validate(small, quick=False, seed=0, workers=1, reporter=SILENT)
     assert len(executed) == again
+
+
+def test_one_recipe_is_trained_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = campaign.sample_path(plan.DETECTOR)
+    campaign.prepare(small, data)
+    final = plan.Task("final", "calibrated", "calibrated", 0.01, 0)
+    first = run.execute(final, 10, data, small)
+    monkeypatch.setattr(run, "finish", None)
+    ablation = plan.Task("ablation", "score, all views", "calibrated", 0.01, 0)
+    assert cost.key_of(ablation) == cost.key_of(final)
+    second = run.execute(ablation, 10, data, small)
+    assert (second["part"], second["label"]) == ("ablation", "score, all views")
+    assert {key for key in first if first[key] != second[key]} == {"part", "label"}
+    with pytest.raises(TypeError):
+        run.execute(replace(ablation, seed=1), 10, data, small)
 
 
 def test_page_tells_how_far_the_campaign_is() -> None:

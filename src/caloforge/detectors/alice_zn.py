@@ -34,7 +34,7 @@ def zdc_features(half_width_cm: float, pitch_cm: float, distance_cm: float) -> t
     The impact point is vertex + 112.6 m x slope, which standardised momenta hide at low energy.
     Vertex and slope by themselves are left out: they tell particles apart without telling how
     they shower, hence only help to learn the training particles by heart. The wave of one pitch
-    tells where in its cell a particle enters: four in five neutral particles that enter at a
+    tells where in its cell a particle enters: two in three neutral particles that enter at a
     fibre's groove fly through it and leave no light (docs/choices.md, "channelling").
     """
     wavelengths_cm = (*(half_width_cm * times for times in (8, 4, 2, 1)), pitch_cm)

@@ -30,7 +30,7 @@ def key_of(task: Task) -> str:
     """Runs of one cost: weights and rates cost nothing, other terms do."""
     if task.part == "window" and task.method == "calibrated":
         return "score and adversary"
-    return task.label
+    return task.label if task.settings or task.part != "ablation" else task.method
 
 
 def costs_with(task: Task, folder: Path, data: Path) -> dict[str, Cost]:

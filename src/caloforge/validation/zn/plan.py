@@ -99,7 +99,7 @@ class Budget:
     """False: no trials, the recipes' own settings, and no ablations."""
 
 
-FULL = Budget(trial=120, final=240, ablation=180)
+FULL = Budget(trial=120, final=180, ablation=180)
 QUICK = Budget(trial=0, final=10, ablation=0, seeds=1, tried=False)
 TRIAL_SEED = 1000
 """Seeds of trials start here: no judged run shares one."""

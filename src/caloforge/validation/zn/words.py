@@ -9,7 +9,7 @@ diversity make a conditional GAN better than the plain one. Here all of them tra
 shipped showers (`zn.h5`, transport by Geant4) for equal CPU seconds, beside our own
 `calibrated`.
 
-**Command**: `{COMMAND}` (three and a half CPU-hours; resumable; `--minutes 60` leaves after an
+**Command**: `{COMMAND}` (three CPU-hours; resumable; `--minutes 60` leaves after an
 hour, `--workers 2` uses two cores), `{COMMAND} --quick` (one short run of each method).
 
 **Rules.** One thread, float32, the same light networks and batches (16 particles x 8 showers)
@@ -38,9 +38,7 @@ TRIALS = """\
 Two CPU-minutes a run, conditional W1 on the validation particles; bold: what the final runs
 take, once all four are there. Optimisers: `2e-4`, `5e-4`, `1e-3` for both players;
 `as-calibrated`: 1e-3 with weight decay 0.1 for the generator, 5e-4 for the critic. Empty
-showers score 44.3. Trials of `dcgan` of commit 4d70a3a took two to three times their budget:
-numbers too small for full precision, with which a collapsed game is full, are slow to compute
-with; since then they count as 0."""
+showers score 44.3."""
 WINDOWS = """\
 Three CPU-minutes a run, one seed, test particles. `calibrated`: weight of the adversarial loss
 beside the energy score (1). `sdi-gan`: weight of selective diversity beside the adversarial
