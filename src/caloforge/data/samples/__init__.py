@@ -4,7 +4,10 @@ from pathlib import Path
 
 from caloforge.errors import UsageError
 
-SAMPLES = {"alice_zn": "zn.h5"}
+SAMPLES = {
+    "alice_zn": "zn.h5",
+    "alice_zp": "zp.h5",
+}
 
 
 def sample_path(detector: str) -> Path:
