@@ -27,10 +27,11 @@ KINDS = [
 
 
 def conditions_of(detector: Detector, number: int = 6) -> np.ndarray:
-    """Conditions that differ between rows: near one hundred, but particles fly forward."""
+    """Conditions that differ between rows: near one hundred, but forward and about once charged."""
     known = np.random.default_rng(3).uniform(50, 150, (number, len(detector.columns)))
-    sideways = [c.vector is not None and c.axis is not None for c in detector.conditions]
-    return np.where(sideways, 1e-4 * known, known)
+    sideways = np.array([c.vector is not None and c.axis is not None for c in detector.conditions])
+    charge = np.array(detector.columns) == "charge"
+    return np.where(sideways, 1e-4, np.where(charge, 1e-2, 1.0)) * known
 
 
 def scaling_of(detector: Detector, kind: Any = "features") -> FeatureScaling:

@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from caloforge.data.samples import sample_path
 from caloforge.data.scaling import FeatureScaling, evaluate_features, features
-from caloforge.data.showers import ShowerFile
-from caloforge.detectors import ALICE_ZN
+from caloforge.data.showers import ShowerFile, read
+from caloforge.detectors import ALICE_ZN, ALICE_ZP
 from caloforge.errors import DataError
+from caloforge.features import Feature
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +100,36 @@ def test_undefined_features_name_the_row(conditions, column, value, words):
 def test_wrong_number_of_conditions(conditions):
     with pytest.raises(DataError, match="8 conditions, expected 9"):
         FeatureScaling.fit(ALICE_ZN, conditions).encode(conditions[:, :8])
+
+
+def test_dispersion_shifts_the_impact_point_in_x_by_charge_over_momentum():
+    features = {feature.name: feature for feature in ALICE_ZP.features}
+    bent, straight = features["impact_dispersed_x"], features["impact_x"]
+    for charge, momentum, shift_cm in ((1, 1380, 0), (1, 690, 12), (2, 690, 36), (0, 1380, -12)):
+        row = np.array([[momentum, 1e-3, 0, 0, 0.2, 0, -momentum, 938.272, charge]], dtype=float)
+        expected = 1e-3 + 11252 * 0.2 / momentum
+        found = evaluate_features((straight, bent), ALICE_ZP.columns, row)
+        assert found == pytest.approx(np.array([[expected, expected + shift_cm]]))
+        wave = features["sine_dispersed_x_11.2cm"]
+        found = evaluate_features((wave,), ALICE_ZP.columns, row)
+        assert found == pytest.approx(math.sin(2 * math.pi * (expected + shift_cm) / 11.2))
+
+
+def test_a_dispersion_needs_the_charge():
+    fields = ALICE_ZP.features[2].model_dump() | {"of": ("Vx", "Px", "Pz")}
+    with pytest.raises(ValidationError, match="takes 4"):
+        Feature.model_validate(fields)
+
+
+def test_features_show_where_showers_of_the_proton_sample_are():
+    """One line through the bent impact point finds the centres; through the straight one not."""
+    showers = read(sample_path("alice_zp"))
+    image = showers.cells.reshape(-1, 56, 30).astype(float)
+    lit = image.sum(axis=(1, 2)) > 80
+    columns_cm = 0.4 * (np.arange(56) - 27.5)
+    centre_cm = (image[lit].sum(axis=2) @ columns_cm) / image[lit].sum(axis=(1, 2))
+    point = {f.name: f for f in ALICE_ZP.features}
+    for name, least, most in (("impact_dispersed_x", 0.05, 0.25), ("impact_x", 1.0, 3.0)):
+        place = evaluate_features((point[name],), ALICE_ZP.columns, showers.conditions[lit])[:, 0]
+        line = np.polyval(np.polyfit(place, centre_cm, 1), place)
+        assert least < np.std(centre_cm - line) < most

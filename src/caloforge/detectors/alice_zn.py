@@ -6,7 +6,7 @@ nphe ("photons" in the papers).
 """
 
 from caloforge.detector import Condition, Detector, Layer, Symmetry
-from caloforge.features import Feature, impact_features
+from caloforge.features import Dispersion, Feature, impact_features
 from caloforge.readout import checkerboard, quadrants
 
 SHAPE = (44, 44)
@@ -28,19 +28,29 @@ ZDC_CONDITIONS = (
 DISTANCE_CM = 11260.0
 
 
-def zdc_features(half_width_cm: float, pitch_cm: float, distance_cm: float) -> tuple[Feature, ...]:
-    """Features of a particle that flies straight to a ZDC of that half width and fibre pitch.
+def zdc_features(
+    half_width_cm: float,
+    pitch_cm: float,
+    distance_cm: float,
+    dispersion: Dispersion | None = None,
+) -> tuple[Feature, ...]:
+    """Features of a particle that flies to a ZDC of that half width and fibre pitch.
 
     The impact point is vertex + 112.6 m x slope, which standardised momenta hide at low energy.
     Vertex and slope by themselves are left out: they tell particles apart without telling how
     they shower, hence only help to learn the training particles by heart. The wave of one pitch
     tells where in its cell a particle enters: two in three neutral particles that enter at a
     fibre's groove fly through it and leave no light (docs/choices.md, "channelling").
+    With a dispersion, waves along x are those of where the bent flight ends; the end of the
+    straight one stays as a number, for files of another transport line.
     """
     wavelengths_cm = (*(half_width_cm * times for times in (8, 4, 2, 1)), pitch_cm)
+    straight_waves = () if dispersion else wavelengths_cm
+    bent = ("Vx", "Px", "Pz", "charge")
     return (
         Feature(name="log_energy", kind="log", of=("Energy",)),
-        *impact_features(("Vx", "Px", "Pz"), distance_cm, wavelengths_cm),
+        *impact_features(("Vx", "Px", "Pz"), distance_cm, straight_waves),
+        *(impact_features(bent, distance_cm, wavelengths_cm, dispersion) if dispersion else ()),
         *impact_features(("Vy", "Py", "Pz"), distance_cm, wavelengths_cm),
         Feature(name="mass", kind="value", of=("mass",)),
         Feature(name="charge", kind="value", of=("charge",)),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
+from caloforge.detectors.alice_zp import DISPERSION
 from caloforge.errors import DataError, UsageError
 from caloforge.features import Description
 from caloforge.transport.geometry import Geometry, PlateStack
@@ -36,18 +37,8 @@ class Upstream(Description):
     """Radius of the opening, projected on the front face."""
 
 
-class Dispersion(Description):
-    """Shift in x at the face of ``shift_mm * (reference q / p - 1)``; 0 at the reference momentum.
-
-    A neutral particle (q = 0) is not bent and passes ``shift_mm`` beside the middle.
-    """
-
-    shift_mm: float
-    reference_gev: float
-
-
-DISPERSIONS = {"alice_zp": Dispersion(shift_mm=120.0, reference_gev=1380.0)}
-"""12 cm x (1380 GeV / p - 1), as in the card of shared/data; ZN and EM have none."""
+DISPERSIONS = {"alice_zp": DISPERSION}
+"""As in the card of shared/data; ZN and EM have none."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +107,7 @@ def _fly(detector: Detector, c: dict[str, Array]) -> Aim:
         10 * (c[f"V{a}"] + flight_cm * direction[:, n] / along) for n, a in ((0, "x"), (1, "y"))
     )
     if dispersion := DISPERSIONS.get(detector.name):
-        rigidity = dispersion.reference_gev * c["charge"] / size
-        x = x + dispersion.shift_mm * (rigidity - 1)
+        x = x + 10 * dispersion.at(c["charge"], size)
     return x, y, direction, c["Energy"] - c["mass"] / 1000
 
 
