@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,17 @@ from caloforge.errors import Terminated
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import RECIPES, recipe_of_name
 from caloforge.reporter import SILENT
-from caloforge.validation.zn import campaign, cost, plan, report, run, summary
+from caloforge.validation.campaign import carry_out, cost, group, run, task
+from caloforge.validation.campaign.campaign import Campaign
+from caloforge.validation.campaign.record import by_name, read_records
+from caloforge.validation.campaign.task import Task
+from caloforge.validation.zn import campaign, plan, report, summary
 from small_run import SETTINGS, write_part_of_sample
 
 SMALL = plan.Budget(trial=0.01, final=0.01, ablation=0.01, seeds=1, ablation_seeds=1)
 
 
-def everything(budget: plan.Budget, score: Callable[[plan.Task], float]) -> dict[str, Any]:
+def everything(budget: plan.Budget, score: Callable[[Task], float]) -> dict[str, Any]:
     """Records of the whole campaign, as if each run had got a score."""
     records: dict[str, Any] = {}
     while True:
@@ -56,7 +61,7 @@ def test_every_method_gets_four_trials_but_ours_and_equal_lengths() -> None:
 def test_trials_choose_optimisers_first_and_then_weights() -> None:
     wanted = {"dcgan": "5e-4", "sdi-gan": 0.01, "divco": 3.0}
 
-    def score(task: plan.Task) -> float:
+    def score(task: Task) -> float:
         return float(wanted.get(task.method) not in (task.rate, task.weight))
 
     records = everything(plan.FULL, score)
@@ -82,13 +87,13 @@ def test_failed_trial_is_not_chosen() -> None:
 
 def test_every_task_is_a_recipe_and_says_what_it_changes() -> None:
     tasks = [r["task"] for r in everything(plan.FULL, lambda task: 1.0).values()]
-    for task in tasks:
-        recipe = task.recipe(100)
+    for one in tasks:
+        recipe = one.recipe("alice_zn", 100)
         assert (recipe.training.steps, recipe.training.validation_interval) == (100, 10)
         assert recipe.training.precision == "float32"
         assert Recipe.from_json(recipe.to_json()) == recipe
     window = {
-        t.weight: t.recipe(9).objective.terms
+        t.weight: t.recipe("alice_zn", 9).objective.terms
         for t in tasks
         if t.part == "window" and t.method == "calibrated"
     }
@@ -102,7 +107,7 @@ def test_every_task_is_a_recipe_and_says_what_it_changes() -> None:
 
 
 def test_steps_fill_the_budget() -> None:
-    task = plan.Task("final", "dcgan", "dcgan", 240, 0)
+    task = Task("final", "dcgan", "dcgan", 240, 0)
     assert cost.steps_of(task, {"dcgan": {"step": 0.1, "score": 2.0}}) == 2200
     assert cost.steps_of(task, {"dcgan": {"step": 100.0, "score": 2.0}}) == 10
 
@@ -116,21 +121,20 @@ def test_means_and_errors_over_seeds_by_loops(rng: np.random.Generator) -> None:
         }
         for k, value in enumerate((1.0, 2.0, 6.0))
     ]  # fmt: skip
-    (group,) = summary.groups(runs)
-    found = group.measured("w1")
+    (runs_together,) = group.groups(runs)
+    found = runs_together.measured("w1")
     assert found.value == pytest.approx(3.0)
     seeds = (sum((v - 3) ** 2 for v in (1, 2, 6)) / 2) ** 0.5 / 3**0.5
     assert found.error == pytest.approx((0.3**2 + seeds**2) ** 0.5)
-    means = group.pooled.replicates[:, 0]
+    means = runs_together.pooled().replicates[:, 0]
     np.testing.assert_allclose(means, [np.mean(one["by_particle"]) for one in runs])
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Campaign:
     """Two methods, tiny networks, twenty particles."""
     data = write_part_of_sample(tmp_path / "zn.h5", 20)
-    monkeypatch.setattr(campaign, "sample_path", lambda name: data)
-    monkeypatch.setattr(campaign, "FULL", SMALL)
+    monkeypatch.setattr(carry_out, "sample_path", lambda name: data)
     chosen = {name: plan.METHODS[name] for name in ("calibrated", "dcgan", "sdi-gan")}
     chosen["sdi-gan"] = replace(chosen["sdi-gan"], weights=(0.1,))
     label = "score, cells"
@@ -143,60 +147,68 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     def tiny(name: str, detector: str) -> Recipe:
         return override(recipe_of_name(name, detector), list(SETTINGS))
 
-    monkeypatch.setattr(plan, "recipe_of_name", tiny)
-    return tmp_path / "out"
+    monkeypatch.setattr(task, "recipe_of_name", tiny)
+    changed = replace(campaign.CAMPAIGN, full=partial(plan.upcoming, SMALL))
+    monkeypatch.setattr(campaign, "validate", partial(carry_out.carry_out, changed))
+    return changed
 
 
 def test_campaign_goes_on_where_it_was_left(
-    small: Path, monkeypatch: pytest.MonkeyPatch, caloforge: Callable[..., tuple[int, str, str]]
+    small: Campaign,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caloforge: Callable[..., tuple[int, str, str]],
 ) -> None:
+    out = tmp_path / "out"
     executed: list[str] = []
     execute = run.execute
 
-    def leaves(task: plan.Task, *more: Any) -> Any:
+    def leaves(whole: Campaign, task: Task, *more: Any) -> Any:
         executed.append(task.name)
         if len(executed) == 3:
             raise Terminated("stopped")
-        return execute(task, *more)
+        return execute(whole, task, *more)
 
-    monkeypatch.setattr(campaign, "execute", leaves)
+    monkeypatch.setattr(carry_out, "execute", leaves)
     with pytest.raises(Terminated):
-        campaign.validate(small, quick=False, seed=0, workers=1, reporter=SILENT)
-    page = (small / "README.md").read_text()
+        campaign.validate(out, quick=False, seed=0, workers=1, reporter=SILENT)
+    page = (out / "README.md").read_text()
     assert "not finished" in page
-    assert len(campaign.by_name(small)) == 2
-    code, shown, _ = caloforge("validate", "zn", "--out", small, "--workers", 1, "-q")
+    assert len(by_name(out)) == 2
+    code, shown, _ = caloforge("validate", "zn", "--out", out, "--workers", 1, "-q")
     assert code == 0
     assert "calibrated" in shown
     assert executed[2] == executed[3]
-    records = campaign.by_name(small)
+    records = by_name(out)
     assert len(set(executed)) == len(records) == len(executed) - 1
-    assert (small / "README.md").read_text() == report.render_folder(small)
-    folders = sorted(path.name for path in (small / "work").iterdir())
+    assert (out / "README.md").read_text() == report.render_folder(out)
+    folders = sorted(path.name for path in (out / "work").iterdir())
     assert folders == [".gitignore", *sorted(n for n in records if n.startswith("final"))]
     final = records["final-sdi-gan-rate2e-4-weight0.1-seed0"]
     assert final["budget_cpu_seconds"] == 0.01
     assert final["recipe"]["training"]["steps"] == final["steps"] == 10
-    assert set(final["test"]) == set(run.MEASURES)
+    assert set(final["test"]) == set(summary.KEPT_MEASURES)
     assert "test" not in records["trial-dcgan-rate2e-4-seed1000"]
     again = len(executed)
-    campaign.validate(small, quick=False, seed=0, workers=1, reporter=SILENT)
+    campaign.validate(out, quick=False, seed=0, workers=1, reporter=SILENT)
     assert len(executed) == again
 
 
-def test_one_recipe_is_trained_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = campaign.sample_path(plan.DETECTOR)
-    campaign.prepare(small, data)
-    final = plan.Task("final", "calibrated", "calibrated", 0.01, 0)
-    first = run.execute(final, 10, data, small)
+def test_one_recipe_is_trained_once(
+    small: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = carry_out.sample_path(plan.DETECTOR), tmp_path / "out"
+    carry_out.prepare(small, out, data)
+    final = Task("final", "calibrated", "calibrated", 0.01, 0)
+    first = run.execute(small, final, 10, data, out)
     monkeypatch.setattr(run, "finish", None)
-    ablation = plan.Task("ablation", "score, all views", "calibrated", 0.01, 0)
-    assert cost.key_of(ablation) == cost.key_of(final)
-    second = run.execute(ablation, 10, data, small)
+    ablation = Task("ablation", "score, all views", "calibrated", 0.01, 0)
+    assert ablation.cost_name == final.cost_name
+    second = run.execute(small, ablation, 10, data, out)
     assert (second["part"], second["label"]) == ("ablation", "score, all views")
     assert {key for key in first if first[key] != second[key]} == {"part", "label"}
     with pytest.raises(TypeError):
-        run.execute(replace(ablation, seed=1), 10, data, small)
+        run.execute(small, replace(ablation, seed=1), 10, data, out)
 
 
 def test_page_tells_how_far_the_campaign_is() -> None:
@@ -240,11 +252,11 @@ def test_committed_page_is_what_the_records_say() -> None:
     assert (COMMITTED / "README.md").read_text(encoding="utf-8") == report.render_folder(COMMITTED)
 
 
-@pytest.mark.skipif(not (COMMITTED / "README.md").is_file(), reason="nothing is committed yet")
+@pytest.mark.skipif(not (COMMITTED / "runs").is_dir(), reason="no run is committed yet")
 def test_committed_records_are_of_the_shipped_showers() -> None:
     from caloforge.data.samples import sample_path
     from caloforge.files import sha256_of
 
-    sums = {one["data"]["sha256"] for one in campaign.read_records(COMMITTED)}
+    sums = {one["data"]["sha256"] for one in read_records(COMMITTED)}
     assert sums == {sha256_of(sample_path("alice_zn"))}
     assert json.loads((COMMITTED / "costs.json").read_text()).keys()

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from caloforge.recipe import Recipe, override
-from caloforge.recipes import recipe_of_name
+from caloforge.validation.campaign.task import Task
 
-Part = Literal["trial", "final", "ablation", "window"]
 DETECTOR = "alice_zn"
-SCORES = 10
-"""Scores on the validation particles in every run, from which it keeps the best generator."""
 
 
 @dataclass(frozen=True)
@@ -105,45 +101,6 @@ TRIAL_SEED = 1000
 """Seeds of trials start here: no judged run shares one."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """One training run."""
-
-    part: Part
-    label: str
-    """The method, or the variant of it."""
-    method: str
-    cpu_seconds: float
-    seed: int
-    rate: str | None = None
-    weight: float | None = None
-    settings: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """File name of the record, without suffix."""
-        label = self.label.replace(",", "").replace(" ", "-")
-        rate = "" if self.rate is None else f"-rate{self.rate}"
-        weight = "" if self.weight is None else f"-weight{self.weight:g}"
-        return f"{self.part}-{label}{rate}{weight}-seed{self.seed}"
-
-    def recipe(self, steps: int) -> Recipe:
-        """The recipe of so many steps."""
-        every = max(1, steps // SCORES)
-        changes = [
-            f"seed={self.seed}",
-            f"training.steps={steps}",
-            f"training.validation_interval={every}",
-            f"training.checkpoint_interval={2 * every}",
-            "training.precision=float32",
-            *(() if self.rate is None else RATES[self.rate]),
-        ]
-        term = METHODS[self.method].term
-        if self.weight is not None and term is not None:
-            changes.append(f"objective.{term}.weight={self.weight}")
-        return override(recipe_of_name(self.method, DETECTOR), [*changes, *self.settings])
-
-
 Record = Mapping[str, Any]
 
 
@@ -164,9 +121,9 @@ def upcoming(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterat
 
 def _begin(name: str, budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterator[Task]:
     """Trials of a method, and its final run with what they chose."""
-    tried = trials(name, budget, seed, records)
-    yield from tried
-    best = chosen(tried, records) if tried else _untried(name, budget, seed, records)
+    choice = trials(name, budget, seed, records)
+    yield from choice
+    best = chosen(choice, records) if choice else _untried(name, budget, seed, records)
     if best is not None:
         yield replace(best, part="final", seed=seed, cpu_seconds=budget.final)
 
@@ -179,14 +136,35 @@ def trials(name: str, budget: Budget, seed: int, records: Mapping[str, Record]) 
     if method.term is None:
         return rate_trials(budget, seed)
     rate = best_rate(budget, seed, records)
-    plain = Task("trial", name, name, budget.trial, TRIAL_SEED + seed, rate)
-    return [] if rate is None else [replace(plain, weight=weight) for weight in method.weights]
+    if rate is None:
+        return []
+    return [
+        tried("trial", name, budget.trial, TRIAL_SEED + seed, rate, weight)
+        for weight in method.weights
+    ]
 
 
 def rate_trials(budget: Budget, seed: int) -> list[Task]:
     """``dcgan`` with each of the optimisers."""
-    plain = Task("trial", "dcgan", "dcgan", budget.trial, TRIAL_SEED + seed)
-    return [replace(plain, rate=one) for one in RATES]
+    return [tried("trial", "dcgan", budget.trial, TRIAL_SEED + seed, rate) for rate in RATES]
+
+
+def tried(
+    part: str,
+    method: str,
+    cpu_seconds: float,
+    seed: int,
+    rate: str | None = None,
+    weight: float | None = None,
+) -> Task:
+    """A run of a method with some optimisers, and a weight of the term that is tried."""
+    weighed = () if weight is None else (f"objective.{METHODS[method].term}.weight={weight}",)
+    settings = (*_optimisers(rate), *weighed)
+    return Task(part, method, method, cpu_seconds, seed, rate, weight, settings)
+
+
+def _optimisers(rate: str | None) -> tuple[str, ...]:
+    return () if rate is None else RATES[rate]
 
 
 def best_rate(budget: Budget, seed: int, records: Mapping[str, Record]) -> str | None:
@@ -195,12 +173,12 @@ def best_rate(budget: Budget, seed: int, records: Mapping[str, Record]) -> str |
     return None if best is None else best.rate
 
 
-def chosen(tried: list[Task], records: Mapping[str, Record]) -> Task | None:
+def chosen(choice: list[Task], records: Mapping[str, Record]) -> Task | None:
     """The trial of the lowest validation score; None while one is missing."""
-    if not tried or any(task.name not in records for task in tried):
+    if not choice or any(task.name not in records for task in choice):
         return None
-    scores = [records[task.name]["validation_score"] for task in tried]
-    return tried[min(range(len(tried)), key=lambda n: _or_infinity(scores[n]))]
+    scores = [records[task.name]["validation_score"] for task in choice]
+    return choice[min(range(len(choice)), key=lambda n: _or_infinity(scores[n]))]
 
 
 def _untried(name: str, budget: Budget, seed: int, records: Mapping[str, Record]) -> Task | None:
@@ -218,9 +196,9 @@ def _further(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterat
             known = rate if METHODS[method].rated else None
             if METHODS[method].rated and rate is None:
                 continue
-            yield Task(
-                "ablation", label, method, budget.ablation, seed + number, known, None, settings
-            )
+            plain = tried("ablation", method, budget.ablation, seed + number, known)
+            cost = label if settings else None
+            yield replace(plain, label=label, settings=(*plain.settings, *settings), cost=cost)
         if number == 0 and rate is not None:
             yield from _windows(budget, seed, rate)
 
@@ -228,10 +206,10 @@ def _further(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterat
 def _windows(budget: Budget, seed: int, rate: str) -> Iterator[Task]:
     for weight in WINDOWS["calibrated"]:
         both = (objective(SCORE, ADVERSARY % weight),)
-        plain = Task("window", "calibrated", "calibrated", budget.ablation, seed)
-        yield replace(plain, weight=weight, settings=both)
+        plain = tried("window", "calibrated", budget.ablation, seed)
+        yield replace(plain, weight=weight, settings=both, cost="score and adversary")
     for weight in WINDOWS["sdi-gan"]:
-        yield Task("window", "sdi-gan", "sdi-gan", budget.ablation, seed, rate, weight)
+        yield tried("window", "sdi-gan", budget.ablation, seed, rate, weight)
 
 
 def _or_infinity(value: float | None) -> float:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caloforge.files import write_aside
-from caloforge.validation.zn.plan import SCORES, Task
+from caloforge.validation.campaign.task import SCORES, Task
 
 if TYPE_CHECKING:
+    from caloforge.recipe import Recipe
     from caloforge.training.run import Run
 
 FILE = "costs.json"
@@ -22,36 +23,29 @@ Cost = dict[str, float]
 
 def steps_of(task: Task, costs: dict[str, Cost]) -> int:
     """Steps that fit the budget beside the scores; a budget is no promise on another machine."""
-    cost = costs[key_of(task)]
+    cost = costs[task.cost_name]
     return max(SCORES, int((task.cpu_seconds - SCORES * cost["score"]) / cost["step"]))
 
 
-def key_of(task: Task) -> str:
-    """Runs of one cost: weights and rates cost nothing, other terms do."""
-    if task.part == "window" and task.method == "calibrated":
-        return "score and adversary"
-    return task.label if task.settings or task.part != "ablation" else task.method
-
-
-def costs_with(task: Task, folder: Path, data: Path) -> dict[str, Cost]:
+def costs_with(task: Task, detector: str, folder: Path, data: Path) -> dict[str, Cost]:
     """The recorded costs, that of the task among them; measured now if it is not there."""
     path = folder / FILE
     known: dict[str, Cost] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    if key_of(task) not in known:
-        known[key_of(task)] = measure(task, data)
+    if task.cost_name not in known:
+        known[task.cost_name] = measure(task.recipe(detector, 1000), data)
         with write_aside(path, overwrite=True) as part:
             part.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     return known
 
 
-def measure(task: Task, data: Path) -> Cost:
+def measure(recipe: Recipe, data: Path) -> Cost:
     """Median CPU seconds of some steps, and of one score."""
     import torch
 
     from caloforge.search.trial import THREADS
 
     torch.set_num_threads(THREADS)
-    run = _run(task, data)
+    run = _run(recipe, data)
     stream, seconds = run.batches.iterate(), []
     for step in range(WARM_STEPS + TIMED_STEPS):
         started = time.process_time()
@@ -65,8 +59,8 @@ def measure(task: Task, data: Path) -> Cost:
     return {"step": round(step_seconds, 5), "score": round(score, 3)}
 
 
-def _run(task: Task, data: Path) -> Run:
-    """The task's run at step 0, without a folder."""
+def _run(recipe: Recipe, data: Path) -> Run:
+    """The run at step 0, without a folder."""
     import torch
 
     from caloforge.data.showers import ShowerFile
@@ -76,7 +70,6 @@ def _run(task: Task, data: Path) -> Run:
     from caloforge.training.material import divide
     from caloforge.training.team import Team
 
-    recipe = task.recipe(1000)
     with ShowerFile(data, recipe.resolve()) as file:
         material = divide(file, recipe.data)
     return prepare(recipe, material, RunFolder(data), Team(torch.device("cpu")), SILENT)

@@ -1,0 +1,96 @@
+"""Records of one method together: means over seeds, errors of particles and seeds, differences.
+
+Shapes: P test particles, S seeds, B resamplings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from caloforge.compare.pooling import Contrast, Pooled, pool
+from caloforge.evaluate.judge import RESAMPLINGS
+from caloforge.evaluate.measured import Measured, resamplings
+
+Record = Mapping[str, Any]
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed only."""
+
+    label: str
+    weight: float | None
+    records: tuple[Record, ...]
+
+    @property
+    def whole(self) -> list[Record]:
+        """Runs that did not fail."""
+        return [one for one in self.records if "test" in one]
+
+    def measured(self, name: str, table: str = "test") -> Measured:
+        """Mean over seeds; the error holds that of the particles, which seeds do not average."""
+        found = [one[table][name] for one in self.whole]
+        values = [one["value"] for one in found if one["value"] is not None]
+        if not values:
+            return Measured(None, None, "failed" if not found else "undefined")
+        particles = fmean(one["error"] or 0.0 for one in found)
+        seeds = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+        return Measured(fmean(values), math.hypot(particles, seeds))
+
+    def value(self, name: str) -> float:
+        """Mean over seeds, infinite where there is none."""
+        value = self.measured(name).value
+        return math.inf if value is None else value
+
+    @property
+    def steps(self) -> str:
+        """Steps of its runs."""
+        steps = sorted({one["steps"] for one in self.records})
+        return str(steps[0]) if len(steps) == 1 else f"{steps[0]}-{steps[-1]}"
+
+    @property
+    def cpu_seconds(self) -> str:
+        """Mean CPU seconds of a run, empty where all failed."""
+        seconds = [one["cpu_seconds"] for one in self.whole]
+        return f"{fmean(seconds):.0f}" if seconds else ""
+
+    def pooled(self, name: str = "by_particle") -> Pooled:
+        """A number of each particle, all seeds under the resamplings that all methods share."""
+        return pool([replicates(one[name]) for one in self.whole])
+
+
+def groups(records: Iterable[Record]) -> list[Group]:
+    """Runs of one label and weight together."""
+    found: dict[tuple[str, float | None], list[Record]] = {}
+    for one in sorted(records, key=lambda one: one["seed"]):
+        found.setdefault((one["label"], one["weight"]), []).append(one)
+    return [Group(label, weight, tuple(runs)) for (label, weight), runs in found.items()]
+
+
+def replicates(by_particle: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Mean over particles under all resamplings.  (P,) -> (1 + B,)"""
+    values = np.array(by_particle)
+    weights = resamplings(len(values), RESAMPLINGS, np.random.default_rng(SEED))
+    means: np.ndarray[Any, np.dtype[np.float64]] = weights @ values / weights.sum(axis=1)
+    return means
+
+
+def contrast_cells(one: Contrast) -> list[str]:
+    """Cells of a row: who, against whom, the difference, its sigmas with and without seeds."""
+    both, alone = (_shown(number.sigma) for number in (one.measured, one.particles))
+    return [one.first, one.second, str(one.measured), both, alone]
+
+
+CONTRAST = ("first", "second", "second - first", "sigma", "sigma by particles alone")
+"""Titles of those cells."""
+
+
+def _shown(sigma: float | None) -> str:
+    return "" if sigma is None else f"{sigma:.1f}"

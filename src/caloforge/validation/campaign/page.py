@@ -1,0 +1,58 @@
+"""Parts that pages of campaigns share: tables, where the numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from caloforge.files import write_aside
+from caloforge.validation.campaign.record import Records
+
+Record = Mapping[str, Any]
+PAGE = "README.md"
+
+
+def write_page(out: Path, text: str) -> None:
+    """README.md of a folder, whole or not at all."""
+    with write_aside(out / PAGE, overwrite=True) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def provenance(records: Records) -> str:
+    """Where the numbers come from."""
+    if not records:
+        return ""
+    told = {
+        name: ", ".join(sorted({str(one[name]) for one in records.values()}))
+        for name in ("commit", "torch", "processor")
+    }
+    data = sorted({f"{one['data']['name']} {one['data']['sha256']}" for one in records.values()})
+    minutes = sum(one["cpu_seconds"] or 0 for one in records.values()) / 60
+    return (
+        f"## Provenance\n\n{len(records)} runs, {minutes:.0f} CPU-minutes; commit "
+        f"{told['commit']}; torch {told['torch']}; {told['processor']}, one thread, shared with "
+        "other work; showers: "
+        f"{', '.join(data)}. One JSON record a run in `runs/`: recipe, seed, steps, CPU seconds, "
+        "validation score, judgement. This page is rendered from them, and a test renders it again."
+    )
+
+
+def of_part(records: Records, part: str) -> list[Record]:
+    """Records of one part of the campaign."""
+    return [one for one in records.values() if one["part"] == part]
+
+
+def section(title: str, text: str, table: str = "") -> str:
+    """A section with a title, words and a table."""
+    return "\n\n".join(part for part in (f"## {title}", text, table) if part)
+
+
+def table(names: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table with its head."""
+    return "\n".join(map(row, (names, ["---"] * len(names), *rows)))
+
+
+def row(cells: Iterable[str]) -> str:
+    """A row of a table."""
+    return f"| {' | '.join(cells)} |"
