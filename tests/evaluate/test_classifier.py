@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.evaluate import classifier, sample_metrics, two_sample
-from caloforge.evaluate.classifier import Schooling, auc, calibrated, classify, divergence
+from caloforge.evaluate import sample_metrics, two_sample
+from caloforge.evaluate.classifier import auc, calibrated, classify, divergence
+from caloforge.evaluate.schooling import SCHOOLINGS, Schooling
 from caloforge.evaluate.transfer import transfer
 from evaluate.stand_in import PROTON, energies, showers
 
@@ -78,8 +79,7 @@ def test_without_torch_every_other_metric_is_there(monkeypatch):
     monkeypatch.setattr(sample_metrics, "find_spec", lambda name: None)
     real, made = showers(energies(30, 0), 4, 1), showers(energies(30, 0), 4, 2)
     found = {
-        row.name: row
-        for row in two_sample.compare(real, made, schooling=classifier.SCHOOLINGS["default"])
+        row.name: row for row in two_sample.compare(real, made, schooling=SCHOOLINGS["default"])
     }
     assert found["auc_low"].value.note == "needs caloforge[train]"
     assert found["auc_low"].floor.note == "needs caloforge[train]"

@@ -9,42 +9,25 @@ Particles are split, never their showers: a network that knows a particle by hea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.errors import CaloforgeError, DataError
+from caloforge.errors import DataError
 from caloforge.evaluate.measured import Measured, measured, resamplings
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from caloforge.evaluate.schooling import (
+    DEFAULT,
+    Loss,
+    Schooling,
+    standardised,
+    trained_answers,
+)
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.bool_]
 PARTS = (0.6, 0.2, 0.2)
 RESAMPLINGS = 200
-NEEDS_TORCH = "needs caloforge[train]"
-
-
-@dataclass(frozen=True)
-class Schooling:
-    """Size and training of the classifier."""
-
-    name: str
-    widths: tuple[int, ...]
-    learning_rate: float
-    batch: int
-    epochs: int
-    patience: int
-    """Epochs without a better validation loss after which it stops."""
-
-
-DEFAULT = Schooling("default", (256, 256), 1e-3, 512, 30, 4)
-CHALLENGE = Schooling("challenge", (2048, 2048), 2e-4, 1000, 50, 50)
-"""The CaloChallenge's: 50 epochs, best epoch by accuracy there, by validation loss here."""
-SCHOOLINGS = {schooling.name: schooling for schooling in (DEFAULT, CHALLENGE)}
 
 
 @dataclass(frozen=True)
@@ -129,16 +112,6 @@ def calibrated(known: Values, label: Labels, odds: Values) -> Values:
     return chance
 
 
-def standardised(inputs: NDArray[np.float32], train: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Mean 0 and deviation 1 on the training rows; undefined inputs become 0.  (N, d)"""
-    mean = np.nanmean(inputs[train], axis=0)
-    deviation = np.nanstd(inputs[train], axis=0)
-    # Cells that hardly ever light would get huge values from a tiny deviation.
-    least = 1e-2 * float(deviation.max(initial=0)) or 1.0
-    scaled = np.nan_to_num((inputs - mean) / np.maximum(deviation, least))
-    return np.asarray(scaled, dtype=np.float32)
-
-
 def train_and_score(
     inputs: NDArray[np.float32],
     classes: NDArray[np.int64],
@@ -148,68 +121,16 @@ def train_and_score(
     seed: int,
 ) -> Values:
     """Logits of all rows by the network with the best validation loss.  (N, d) -> (N, classes)"""
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise CaloforgeError(f"the classifier {NEEDS_TORCH}") from error
-    chance = torch.Generator().manual_seed(seed)
     number = int(classes.max()) + 1
-    network = _network(inputs.shape[1], schooling.widths, number, chance)
-    table, target = torch.from_numpy(inputs), torch.from_numpy(classes)
-    best = _fit(network, table, target, train, validation, schooling, chance)
-    network.load_state_dict(best)
-    with torch.no_grad():
-        scores = [network(block) for block in torch.split(table, 8192)]
-    return torch.cat(scores).numpy().astype(np.float64)
+    return trained_answers(
+        inputs, classes, number, _cross_entropy, train, validation, schooling, seed
+    )
 
 
-def _fit(
-    network: nn.Module,
-    table: Tensor,
-    target: Tensor,
-    train: NDArray[np.int64],
-    validation: NDArray[np.int64],
-    schooling: Schooling,
-    chance: Any,
-) -> dict[str, Any]:
-    """Train until the validation loss no longer falls; the best weights."""
-    import torch
+def _cross_entropy() -> Loss:
     from torch.nn.functional import cross_entropy
 
-    optimiser = torch.optim.Adam(network.parameters(), lr=schooling.learning_rate)
-    held, rows = torch.from_numpy(validation), torch.from_numpy(train)
-    best, least, waited = {}, float("inf"), 0
-    for _ in range(schooling.epochs):
-        shuffled = rows[torch.randperm(len(rows), generator=chance)]
-        for batch in torch.split(shuffled, schooling.batch):
-            optimiser.zero_grad(set_to_none=True)
-            cross_entropy(network(table[batch]), target[batch]).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-        with torch.no_grad():
-            loss = float(cross_entropy(network(table[held]), target[held]))
-        waited = 0 if loss < least else waited + 1
-        if loss < least:
-            best = {name: weight.clone() for name, weight in network.state_dict().items()}
-            least = loss
-        if waited >= schooling.patience:
-            break
-    return best
-
-
-def _network(inputs: int, widths: tuple[int, ...], classes: int, chance: Any) -> nn.Module:
-    """Linear layers with leaky rectifiers, initialised from the generator."""
-    from torch import nn
-
-    sizes = [inputs, *widths]
-    layers: list[nn.Module] = []
-    for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.LeakyReLU(0.01)]
-    layers.append(nn.Linear(sizes[-1], classes))
-    for layer in layers:
-        if isinstance(layer, nn.Linear):
-            nn.init.kaiming_uniform_(layer.weight, generator=chance)
-            nn.init.zeros_(layer.bias)
-    return nn.Sequential(*layers)
+    return cross_entropy
 
 
 def _split(particle: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:

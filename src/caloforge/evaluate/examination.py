@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caloforge.errors import UsageError
-from caloforge.evaluate.classifier import SCHOOLINGS
 from caloforge.evaluate.events import events
 from caloforge.evaluate.floors import NOTHING_KEPT, Floors
 from caloforge.evaluate.gate import DEFAULT, read_gate
@@ -21,6 +20,7 @@ from caloforge.evaluate.judgement import Judgement
 from caloforge.evaluate.measured import Measured
 from caloforge.evaluate.memorisation import memorisation
 from caloforge.evaluate.regions import regions
+from caloforge.evaluate.schooling import SCHOOLINGS
 from caloforge.evaluate.two_sample import Compared, compare
 
 if TYPE_CHECKING:

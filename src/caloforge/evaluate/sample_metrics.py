@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError
 from caloforge.evaluate import repeats, separation
-from caloforge.evaluate.classifier import NEEDS_TORCH, Schooling, classify
+from caloforge.evaluate.classifier import classify
 from caloforge.evaluate.gaussian import fpd, kpd
 from caloforge.evaluate.measured import Measured, measured, resamplings
 from caloforge.evaluate.neighbours import fidelity
 from caloforge.evaluate.observables import Observed, observe
 from caloforge.evaluate.repeats import Rows
+from caloforge.evaluate.schooling import NEEDS_TORCH, Schooling
 from caloforge.evaluate.transfer import transfer
 
 if TYPE_CHECKING:

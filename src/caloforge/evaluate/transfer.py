@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError
-from caloforge.evaluate.classifier import DEFAULT, Schooling, standardised, train_and_score
+from caloforge.evaluate.classifier import train_and_score
 from caloforge.evaluate.measured import Measured, measured, resamplings
+from caloforge.evaluate.schooling import DEFAULT, Schooling, standardised
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers

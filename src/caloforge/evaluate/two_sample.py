@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caloforge.evaluate import repeats
-from caloforge.evaluate.classifier import Schooling
 from caloforge.evaluate.floors import NOTHING_KEPT, Floors
 from caloforge.evaluate.measured import Measured
 from caloforge.evaluate.sample_metrics import (
@@ -26,6 +25,7 @@ from caloforge.evaluate.sample_metrics import (
     named_columns,
     sample_of,
 )
+from caloforge.evaluate.schooling import Schooling
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
