@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from caloforge.validation.campaign.task import Task
+from caloforge.validation.campaign.trials import RATES, TRIAL_SEED, chosen
 
 DETECTOR = "alice_zn"
 
@@ -31,24 +32,6 @@ METHODS: dict[str, Method] = {
     "divco": Method("LatentContrast", (0.1, 0.3, 1, 3)),
 }
 """In the order in which they are run."""
-
-RATES: dict[str, tuple[str, ...]] = {
-    "2e-4": (),
-    "5e-4": (
-        "optimisers.generator.learning_rate=0.0005",
-        "optimisers.critic.learning_rate=0.0005",
-    ),
-    "1e-3": (
-        "optimisers.generator.learning_rate=0.001",
-        "optimisers.critic.learning_rate=0.001",
-    ),
-    "as-calibrated": (
-        "optimisers.generator.learning_rate=0.001",
-        "optimisers.generator.weight_decay=0.1",
-        "optimisers.critic.learning_rate=0.0005",
-    ),
-}
-"""Optimisers that ``dcgan`` tries in place of a weight; the first are the recipes' own."""
 
 SCORE, ADVERSARY = '"EnergyScore": {"weight": 1}', '"NonSaturating": {"weight": %g}'
 
@@ -97,8 +80,6 @@ class Budget:
 
 FULL = Budget(trial=120, final=180, ablation=180)
 QUICK = Budget(trial=0, final=10, ablation=0, seeds=1, tried=False)
-TRIAL_SEED = 1000
-"""Seeds of trials start here: no judged run shares one."""
 
 
 Record = Mapping[str, Any]
@@ -173,14 +154,6 @@ def best_rate(budget: Budget, seed: int, records: Mapping[str, Record]) -> str |
     return None if best is None else best.rate
 
 
-def chosen(choice: list[Task], records: Mapping[str, Record]) -> Task | None:
-    """The trial of the lowest validation score; None while one is missing."""
-    if not choice or any(task.name not in records for task in choice):
-        return None
-    scores = [records[task.name]["validation_score"] for task in choice]
-    return choice[min(range(len(choice)), key=lambda n: _or_infinity(scores[n]))]
-
-
 def _untried(name: str, budget: Budget, seed: int, records: Mapping[str, Record]) -> Task | None:
     """A method that runs as its recipe says; None while it waits for trials."""
     if METHODS[name].rated and budget.tried:
@@ -210,7 +183,3 @@ def _windows(budget: Budget, seed: int, rate: str) -> Iterator[Task]:
         yield replace(plain, weight=weight, settings=both, cost="score and adversary")
     for weight in WINDOWS["sdi-gan"]:
         yield tried("window", "sdi-gan", budget.ablation, seed, rate, weight)
-
-
-def _or_infinity(value: float | None) -> float:
-    return float("inf") if value is None else value

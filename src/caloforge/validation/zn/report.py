@@ -9,7 +9,9 @@ from typing import Any
 from caloforge.validation.campaign.group import CONTRAST, groups
 from caloforge.validation.campaign.page import of_part, provenance, section, table, write_page
 from caloforge.validation.campaign.record import by_name, read_references
-from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, RATES, Budget
+from caloforge.validation.campaign.trials import RATES
+from caloforge.validation.zn.pictures import WINDOW, save_pictures
+from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, Budget
 from caloforge.validation.zn.plan import WINDOWS as TRIED
 from caloforge.validation.zn.summary import COLUMNS, group_row, pairs, reference_row
 from caloforge.validation.zn.words import COMMAND, FINALS, INTRODUCTION, PAIRS, TRIALS, WINDOWS
@@ -19,7 +21,8 @@ Records = Mapping[str, Record]
 
 
 def write_report(out: Path) -> None:
-    """README.md of a folder."""
+    """README.md of a folder, and its figure."""
+    save_pictures(out, by_name(out), read_references(out))
     write_page(out, render_folder(out))
 
 
@@ -123,7 +126,8 @@ def windows_section(records: Records) -> str:
     """Weights over three decades."""
     found = sorted(groups(of_part(records, "window")), key=lambda one: (one.label, one.weight or 0))
     rows = [group_row(one) for one in found]
-    return section("Weights over three decades", WINDOWS, table(COLUMNS, rows)) if rows else ""
+    text = f"{WINDOWS}\n\n![Conditional W1 and slope against the weight]({WINDOW})"
+    return section("Weights over three decades", text, table(COLUMNS, rows)) if rows else ""
 
 
 def number(method: str) -> int:
