@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from caloforge.errors import DataError, UsageError
 from caloforge.features import Description, Feature
@@ -90,6 +90,10 @@ class Detector(Description):
     channels: tuple[Channels, ...]
     """Read-out schemes; the first one is the default."""
     symmetries: tuple[Symmetry, ...] = (Symmetry(),)
+    energy: str | None = None
+    """The condition that the sum of all cells is to be compared with, in the unit of the cells."""
+    sampling_fraction: float = Field(default=1.0, gt=0)
+    """Part of the deposited energy that cells hold: 1 where absorbers are read out, too."""
     distance_cm: float | None = None
     """From the interaction point to the front face, where particles fly straight."""
 
@@ -99,6 +103,8 @@ class Detector(Description):
         for feature in self.features:
             if missing := set(feature.of) - known:
                 raise ValueError(f"feature {feature.name} uses unknown conditions {missing}")
+        if self.energy is not None and self.energy not in known:
+            raise ValueError(f"energy is {self.energy}, which is no condition")
         for scheme in self.channels:
             if len(scheme.of_cell) != self.cells:
                 raise ValueError(f"scheme {scheme.scheme} describes {len(scheme.of_cell)} cells")

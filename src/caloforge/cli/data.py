@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from caloforge.cli.options import Force, Json, Out, Quiet, reporter_of
+from caloforge.cli.options import Force, Json, Out, Quiet, reporter_of, showers_file
 
 command = typer.Typer(
     add_completion=False,
@@ -14,7 +14,15 @@ command = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A showers file.", show_default=False)]
+File = Annotated[
+    Path,
+    typer.Argument(
+        parser=showers_file,
+        metavar="FILE",
+        help="A showers file, or the name of a shipped one (atlas_em, atlas_em/gamma).",
+        show_default=False,
+    ),
+]
 Sources = Annotated[
     list[Path],
     typer.Argument(
@@ -34,6 +42,62 @@ CompressionName = Annotated[
     Literal["portable", "smallest", "none"],
     typer.Option("--compression", help="gzip 1, gzip 9, or none."),
 ]
+
+OneType = Annotated[
+    int | None,
+    typer.Option("--pdg", help="PDG id of all rows, where files do not tell.", show_default=False),
+]
+FaceZ = Annotated[
+    float | None,
+    typer.Option(
+        "--face-z",
+        help="Where the front face is, in mm, in the frame of the files (CaloGAN's: -240).",
+        show_default=False,
+    ),
+]
+Fraction = Annotated[
+    float | None,
+    typer.Option(
+        "--sampling-fraction",
+        min=0,
+        help="Part of the deposited energy that cells hold, where absorbers are left out.",
+        show_default=False,
+    ),
+]
+ClipNegative = Annotated[
+    bool, typer.Option("--clip-negative", help="Take negative deposits for 0, and count them.")
+]
+Notes = Annotated[
+    list[str] | None,
+    typer.Option("--note", metavar="NAME=TEXT", help="Add to the provenance; repeat as needed."),
+]
+Types = Annotated[
+    list[int] | None,
+    typer.Option("--pdg", help="Keep rows of this PDG id; repeat for several."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CONDITION<NUMBER", help="Keep rows of which this is true ('E>50', 'x0=0')."
+    ),
+]
+Bits = Annotated[
+    int | None,
+    typer.Option(help="Round deposits to so many bits of mantissa; 10 keep 0.05 %."),
+]
+
+
+def _notes(texts: list[str] | None) -> dict[str, str]:
+    """Provenance from ``NAME=TEXT``."""
+    from caloforge.errors import UsageError
+
+    notes = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"--note {text}: write NAME=TEXT")
+        notes[name] = value
+    return notes
 
 
 @command.command("info")
@@ -55,16 +119,56 @@ def convert(
     detector: DetectorName = None,
     values: CellValues = None,
     compression: CompressionName = "portable",
+    pdg: OneType = None,
+    face_z: FaceZ = None,
+    sampling_fraction: Fraction = None,
+    clip_negative: ClipNegative = False,
+    note: Notes = None,
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Convert showers of the ALICE authors (npz) or of the transport jobs into our format."""
+    """Convert showers of the ALICE authors, the transport jobs or CaloGAN into our format."""
     from caloforge.data import dialects
     from caloforge.detectors import detector_of_name
 
     reporter = reporter_of(quiet, json)
     wanted = detector_of_name(detector) if detector else None
-    request = dialects.Request(tuple(sources), wanted, values, reporter)
-    rows = dialects.convert(request, out, overwrite=force, compression=compression)
+    request = dialects.Request(
+        tuple(sources), wanted, values, pdg, face_z, sampling_fraction, clip_negative, reporter
+    )
+    rows = dialects.convert(
+        request, out, overwrite=force, compression=compression, notes=_notes(note)
+    )
+    reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})
+
+
+@command.command("select")
+def select(
+    file: File,
+    out: Out,
+    pdg: Types = None,
+    where: Where = None,
+    bits: Bits = None,
+    note: Notes = None,
+    compression: CompressionName = "portable",
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Write some showers of a file: particles of some types, conditions within bounds."""
+    from caloforge.data.select import Choice
+    from caloforge.data.select import select as write_selected
+
+    reporter = reporter_of(quiet, json)
+    choice = Choice(tuple(pdg or ()), tuple(where or ()), bits)
+    rows = write_selected(
+        file,
+        choice,
+        out,
+        notes=_notes(note),
+        overwrite=force,
+        compression=compression,
+        reporter=reporter,
+    )
     reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from caloforge.cli.options import Force, Json, Quiet, Seed, reporter_of
+from caloforge.cli.options import Force, Json, Quiet, Seed, reporter_of, showers_file
 
 if TYPE_CHECKING:
     from caloforge.evaluate.case import Case
@@ -23,10 +23,22 @@ Subject = Annotated[
         show_default=False,
     ),
 ]
-Against = Annotated[Path, typer.Option(help="File of real showers.", show_default=False)]
+Against = Annotated[
+    Path,
+    typer.Option(
+        parser=showers_file,
+        metavar="FILE",
+        help="Real showers, or the name of a shipped sample.",
+        show_default=False,
+    ),
+]
 Train = Annotated[
     Path | None,
-    typer.Option(help="Showers that baselines draw from; default: what a run trained on."),
+    typer.Option(
+        parser=showers_file,
+        metavar="FILE",
+        help="Showers that baselines draw from; default: what a run trained on.",
+    ),
 ]
 WhichPart = Annotated[
     Literal["test", "validation", "train", "all"] | None,

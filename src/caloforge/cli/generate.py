@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from caloforge.cli.options import Force, Json, Out, Quiet, Seed, Workers, reporter_of
+from caloforge.cli.options import (
+    Force,
+    Json,
+    Out,
+    Quiet,
+    Seed,
+    Workers,
+    reporter_of,
+    showers_file,
+)
 
 WhichSimulator = Annotated[
     str,
@@ -18,6 +27,8 @@ WhichSimulator = Annotated[
 Like = Annotated[
     Path | None,
     typer.Option(
+        parser=showers_file,
+        metavar="FILE",
         help="Showers file whose particles are used, again and again; default: the shipped sample.",
         show_default=False,
     ),

@@ -15,6 +15,14 @@ Force = Annotated[bool, typer.Option("--force", help="Replace output that exists
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes to use.")]
 
 
+def showers_file(text: str) -> Path:
+    """A file, or the name of a shipped sample where there is no such file."""
+    from caloforge.data.samples import SAMPLES, sample_path
+
+    path = Path(text)
+    return sample_path(text) if text in SAMPLES and not path.exists() else path
+
+
 def reporter_of(quiet: bool, json: bool) -> Reporter:
     """The reporter that these options ask for."""
     return Reporter(quiet=quiet, json=json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from caloforge.cli.options import Force, Json, Quiet, reporter_of
+from caloforge.cli.options import Force, Json, Quiet, reporter_of, showers_file
 
 WhichRecipe = Annotated[
     str,
@@ -21,7 +21,13 @@ DetectorName = Annotated[
 ]
 DataFile = Annotated[
     Path | None,
-    typer.Option("--data", help="Showers file; default: the shipped sample.", show_default=False),
+    typer.Option(
+        "--data",
+        parser=showers_file,
+        metavar="FILE",
+        help="Showers, or the name of a shipped sample; default: the detector's sample.",
+        show_default=False,
+    ),
 ]
 OutFolder = Annotated[
     Path | None,

@@ -3,6 +3,7 @@
 /showers/<layer> (N, nx, ny)   uint16 counts, or float32 in the detector's unit
 /conditions (N, C) float64     /particle (N,) int64, rows of one particle adjacent
 /pdg (N,) int32   /cpu_seconds (N,) float32   /channels (N, channels) {scheme, labels}
+/overflow (N, layers) float32, deposits beside the cells of each layer
 root attributes: format, version, detector (JSON), detector_hash, columns, units, and the
 provenance (engine, seed, source, licence ...) as plain strings
 """

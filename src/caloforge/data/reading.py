@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from caloforge.data import layout
 from caloforge.data.particles import Groups, check_same_conditions, groups_of
-from caloforge.data.record import Showers, cell_type, check_cells, check_conditions
+from caloforge.data.record import (
+    Showers,
+    cell_type,
+    check_cells,
+    check_conditions,
+    check_overflow,
+)
 from caloforge.detector import Detector
 from caloforge.errors import DataError
 
@@ -47,6 +53,7 @@ class ShowerFile:
         self.conditions = self._read_conditions()
         self.pdg = self._optional("pdg", "iu", np.int32)
         self.cpu_seconds = self._optional("cpu_seconds", "f", np.float32)
+        self.overflow = self._read_overflow()
         self._groups = groups_of(self.particle)
         check_same_conditions(self.particle, self.conditions)
 
@@ -84,10 +91,22 @@ class ShowerFile:
         check_conditions(self.detector, conditions)
         return conditions
 
-    def _optional(self, name: str, kinds: str, dtype: Any) -> NDArray[Any] | None:
+    def _read_overflow(self) -> NDArray[np.float32] | None:
+        overflow = self._optional("overflow", "f", np.float32, rank=2)
+        if overflow is None:
+            return None
+        if overflow.shape[1] != len(self.detector.layers):
+            raise DataError(
+                f"/overflow has {overflow.shape[1]} columns, {self.detector.name} has "
+                f"{len(self.detector.layers)} layers"
+            )
+        check_overflow(overflow)
+        return overflow
+
+    def _optional(self, name: str, kinds: str, dtype: Any, rank: int = 1) -> NDArray[Any] | None:
         if name not in self._file:
             return None
-        found = layout.dataset(self._file, name, kinds, 1)
+        found = layout.dataset(self._file, name, kinds, rank)
         self._check_rows(found)
         return np.asarray(found[:].astype(dtype))
 
@@ -147,6 +166,7 @@ class ShowerFile:
             None if self.pdg is None else self.pdg[part],
             None if self.cpu_seconds is None else self.cpu_seconds[part],
             self.provenance,
+            None if self.overflow is None else self.overflow[part],
         )
 
     def close(self) -> None:

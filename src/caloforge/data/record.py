@@ -36,6 +36,8 @@ class Showers:
     """What the engine spent on each shower.  (N,)"""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Engine, seed, source, licence: whatever the file says of itself."""
+    overflow: NDArray[np.float32] | None = None
+    """What was deposited beside the cells of each layer, in the detector's unit.  (N, layers)"""
 
     def __post_init__(self) -> None:
         expected = {
@@ -44,6 +46,7 @@ class Showers:
             "particle": ((len(self),), np.dtype(np.int64)),
             "pdg": ((len(self),), np.dtype(np.int32)),
             "cpu_seconds": ((len(self),), np.dtype(np.float32)),
+            "overflow": ((len(self), len(self.detector.layers)), np.dtype(np.float32)),
         }
         for name, (shape, dtype) in expected.items():
             array = getattr(self, name)
@@ -66,6 +69,7 @@ class Showers:
             None if self.pdg is None else self.pdg[index],
             None if self.cpu_seconds is None else self.cpu_seconds[index],
             self.provenance,
+            None if self.overflow is None else self.overflow[index],
         )
 
     def of_particles(self, ids: NDArray[np.int64]) -> "Showers":
@@ -86,6 +90,8 @@ def check_values(showers: Showers) -> None:
     check_conditions(showers.detector, showers.conditions)
     check_same_conditions(showers.particle, showers.conditions)
     check_cells(showers.detector, showers.cells)
+    if showers.overflow is not None:
+        check_overflow(showers.overflow)
 
 
 def check_conditions(detector: Detector, conditions: NDArray[np.float64]) -> None:
@@ -106,3 +112,9 @@ def check_cells(detector: Detector, cells: NDArray[Any]) -> None:
         raise DataError(f"a cell is negative ({cells.min()} {detector.unit})")
     if detector.counts and cells.size and cells.max() > np.iinfo(np.uint16).max:
         raise DataError(f"a cell holds {cells.max()} {detector.unit}, more than 65535")
+
+
+def check_overflow(overflow: NDArray[Any]) -> None:
+    """Raise DataError naming the first row whose overflow is negative or no number."""
+    if len(bad := np.flatnonzero(~((overflow >= 0) & np.isfinite(overflow)).all(axis=1))):
+        raise DataError(f"row {bad[0]}: overflow is negative or not a finite number")

@@ -20,8 +20,12 @@ from caloforge.errors import DataError
 from caloforge.files import write_aside
 from caloforge.readout import Channels
 
-Column = Literal["pdg", "cpu_seconds"]
-COLUMN_TYPES: dict[Column, Any] = {"pdg": np.int32, "cpu_seconds": np.float32}
+Column = Literal["pdg", "cpu_seconds", "overflow"]
+COLUMN_TYPES: dict[Column, Any] = {
+    "pdg": np.int32,
+    "cpu_seconds": np.float32,
+    "overflow": np.float32,
+}
 CHUNK_BYTES = 2**18
 OLDEST_AND_NEWEST = ("v110", "v110")
 """HDF5 1.10 keeps a checksum of all metadata, so that damage is noticed."""
@@ -77,7 +81,8 @@ class ShowerWriter:
         self._grow(self._file, "conditions", (len(self.detector.columns),), np.float64)
         self._grow(self._file, "particle", (), np.int64)
         for column in self.columns:
-            self._grow(self._file, column, (), COLUMN_TYPES[column])
+            shape = (len(self.detector.layers),) if column == "overflow" else ()
+            self._grow(self._file, column, shape, COLUMN_TYPES[column])
         if self._scheme:
             dtype = np.uint32 if self.detector.counts else np.float32
             shape = (len(self._scheme.labels),)
@@ -95,6 +100,10 @@ class ShowerWriter:
         )
         self._tables[table.name] = table
         return table
+
+    def note(self, name: str, value: str) -> None:
+        """Add to the provenance what is known only now."""
+        layout.put_text(self._file, name, value)
 
     def append(
         self,

@@ -47,6 +47,7 @@ ATLAS_EM = Detector(
             source="energy of each layer, arXiv:1712.10321",
         ),
     ),
+    energy="E",
     symmetries=tuple(
         Symmetry(flip_x=flip_x, flip_y=flip_y)
         for flip_y in (False, True)

@@ -1,15 +1,18 @@
 """Foreign files of showers, converted into ours; a new dialect is one file and one line here."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from caloforge.data import layout
 from caloforge.data.dialects.authors_npz import AUTHORS_NPZ
+from caloforge.data.dialects.calogan import CALOGAN
 from caloforge.data.dialects.dialect import Dialect, Foreign, Request, Values
 from caloforge.data.dialects.transport_zdc import TRANSPORT_ZDC
+from caloforge.data.energy import Ledger
 from caloforge.data.showers import Compression, ShowerWriter
 from caloforge.errors import DataError
 
-DIALECTS = (AUTHORS_NPZ, TRANSPORT_ZDC)
+DIALECTS = (AUTHORS_NPZ, TRANSPORT_ZDC, CALOGAN)
 """Asked in this order."""
 
 
@@ -41,17 +44,20 @@ def convert(
     *,
     overwrite: bool = False,
     compression: Compression = "portable",
+    notes: Mapping[str, str] | None = None,
 ) -> int:
     """Write foreign showers as one of our files; the number of rows.
 
-    Raises DataError on anything odd in the sources, UsageError when ``out`` exists.
+    ``notes`` go to the provenance. Raises DataError on anything odd in the sources, UsageError
+    when ``out`` exists. Deposits that cannot belong to the incident energy are a warning.
     """
     dialect = dialect_of(request.sources)
     with dialect.open(request) as foreign:
+        ledger = Ledger(foreign.detector) if foreign.detector.energy else None
         writer = ShowerWriter(
             out,
             foreign.detector,
-            foreign.provenance,
+            {**foreign.provenance, **(notes or {})},
             columns=foreign.columns,
             overwrite=overwrite,
             compression=compression,
@@ -60,6 +66,13 @@ def convert(
             for chunk in foreign.chunks:
                 writer.extend(chunk)
                 advance(len(chunk))
+                if ledger:
+                    ledger.add(chunk)
+            for name, value in foreign.closing().items():
+                writer.note(name, value)
+                request.reporter.warn(f"{name.replace('_', ' ')}: {value}")
+        for warning in ledger.book().warnings() if ledger else ():
+            request.reporter.warn(warning)
         return foreign.rows
 
 

@@ -27,6 +27,14 @@ class Request:
     """Inferred from the files when None."""
     values: Values | None = None
     """How cells are written; detected when None."""
+    pdg: int | None = None
+    """PDG id of all rows, for files that do not tell it."""
+    face_z_mm: float | None = None
+    """Where the front face is, in the frame of the files; for files that do not tell it."""
+    sampling_fraction: float | None = None
+    """Part of the deposited energy that the cells hold; for files that do not tell it."""
+    clip_negative: bool = False
+    """Take negative deposits for 0, and count them, instead of refusing them."""
     reporter: Reporter = SILENT
 
 
@@ -39,6 +47,8 @@ class Foreign:
     columns: tuple[Column, ...]
     rows: int
     chunks: Iterator[Showers]
+    closing: Callable[[], Mapping[str, str]] = dict
+    """Provenance that is known only after the last chunk."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,16 @@ from caloforge.errors import UsageError
 SAMPLES = {
     "alice_zn": "zn.h5",
     "alice_zp": "zp.h5",
+    "atlas_em": "em_eplus.h5",
+    "atlas_em/eplus-centred": "em_eplus_centred.h5",
+    "atlas_em/gamma": "em_gamma.h5",
+    "atlas_em/piplus": "em_piplus.h5",
 }
+"""By detector, the one that is meant where nothing else is said; others behind a slash."""
 
 
-def sample_path(detector: str) -> Path:
-    """The shipped file of a detector's showers; UsageError with the names that exist."""
-    if detector not in SAMPLES:
-        raise UsageError(f"no showers of {detector} ship; there are {', '.join(SAMPLES)}")
-    return Path(__file__).with_name(SAMPLES[detector])
+def sample_path(name: str) -> Path:
+    """The shipped file of that name; UsageError with the names that exist."""
+    if name not in SAMPLES:
+        raise UsageError(f"no showers of {name} ship; there are {', '.join(SAMPLES)}")
+    return Path(__file__).with_name(SAMPLES[name])
