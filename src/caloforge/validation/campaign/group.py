@@ -12,12 +12,14 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from caloforge.compare.pooling import Contrast, Pooled, pool
 from caloforge.evaluate.judge import RESAMPLINGS
 from caloforge.evaluate.measured import Measured, resamplings
 
 Record = Mapping[str, Any]
+Values = NDArray[np.float64]
 SEED = 0
 
 
@@ -74,11 +76,12 @@ def groups(records: Iterable[Record]) -> list[Group]:
     return [Group(label, weight, tuple(runs)) for (label, weight), runs in found.items()]
 
 
-def replicates(by_particle: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Mean over particles under all resamplings.  (P,) -> (1 + B,)"""
-    values = np.array(by_particle)
+def replicates(by_particle: Sequence[float | None]) -> Values:
+    """Mean over the particles that have the number, under all resamplings.  (P,) -> (1 + B,)"""
+    values = np.array(by_particle, dtype=np.float64)
     weights = resamplings(len(values), RESAMPLINGS, np.random.default_rng(SEED))
-    means: np.ndarray[Any, np.dtype[np.float64]] = weights @ values / weights.sum(axis=1)
+    there = np.isfinite(values)
+    means: Values = weights[:, there] @ values[there] / weights[:, there].sum(axis=1)
     return means
 
 

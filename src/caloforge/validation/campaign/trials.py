@@ -1,0 +1,42 @@
+"""Optimisers that are tried before a comparison, and how the best trial is chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from caloforge.validation.campaign.record import Records
+from caloforge.validation.campaign.task import Task
+
+RATES: Mapping[str, tuple[str, ...]] = {
+    "2e-4": (),
+    "5e-4": (
+        "optimisers.generator.learning_rate=0.0005",
+        "optimisers.critic.learning_rate=0.0005",
+    ),
+    "1e-3": (
+        "optimisers.generator.learning_rate=0.001",
+        "optimisers.critic.learning_rate=0.001",
+    ),
+    "as-calibrated": (
+        "optimisers.generator.learning_rate=0.001",
+        "optimisers.generator.weight_decay=0.1",
+        "optimisers.critic.learning_rate=0.0005",
+    ),
+}
+"""Settings of both players by name; the first are the recipes' own."""
+TRIAL_SEED = 1000
+"""Seeds of trials start here: no judged run shares one."""
+
+
+def chosen(choice: Sequence[Task], records: Records) -> Task | None:
+    """The trial of the lowest validation score; None while one is missing."""
+    if not choice or any(task.name not in records for task in choice):
+        return None
+    scores = [records[task.name]["validation_score"] for task in choice]
+    return choice[min(range(len(choice)), key=lambda n: _or_infinity(scores[n]))]
+
+
+def _or_infinity(value: Any) -> float:
+    return math.inf if value is None else float(value)
