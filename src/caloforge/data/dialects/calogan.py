@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -228,7 +229,7 @@ class _Source:
             None if overflow is None else deposits(overflow[part], overflow.name),
         )
 
-    def _told(self, name: str, part: slice, dtype: object) -> NDArray[np.generic] | None:
+    def _told(self, name: str, part: slice, dtype: object) -> NDArray[Any] | None:
         column = self._optional.get(name)
         return None if column is None else column[part].ravel().astype(dtype)
 
