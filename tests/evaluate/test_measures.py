@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caloforge.evaluate import repeats, w1
-from caloforge.evaluate.measure import conditional
+from caloforge.evaluate.measure import centre_error, conditional
 from caloforge.evaluate.measured import resamplings
 from caloforge.evaluate.measures import measures
 from caloforge.evaluate.observables import observe
@@ -71,6 +71,49 @@ def test_conditional_w1_is_the_mean_over_particles_of_w1():
     assert result[0] == pytest.approx(result[1:].mean())
 
 
+def looped_centre_error(real, other, repeats_each):
+    """Mean over particles of the distance in mm of the mean centres; cells of 2 mm x 3 mm."""
+
+    def mean_centre(sample, particle):
+        centres = []
+        for row in range(particle * repeats_each, (particle + 1) * repeats_each):
+            image, total, x, y = sample.cells[row].reshape(6, 6), 0.0, 0.0, 0.0
+            for i in range(6):
+                for j in range(6):
+                    total += float(image[i, j])
+                    x += float(image[i, j]) * 2.0 * (i - 2.5)
+                    y += float(image[i, j]) * 3.0 * (j - 2.5)
+            if total:
+                centres.append((x / total, y / total))
+        return [sum(axis) / len(centres) for axis in zip(*centres, strict=True)]
+
+    distances = []
+    for particle in range(len(real) // repeats_each):
+        a, b = mean_centre(real, particle), mean_centre(other, particle)
+        if a and b:
+            distances.append(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
+    return sum(distances) / len(distances)
+
+
+def test_centre_error_is_that_of_loops_and_leaves_empty_showers_out():
+    energy = energies(9, 0)
+    real, other = showers(energy, 4, 1), showers(energy, 4, 2)
+    real.cells[0] = 0
+    other.cells[4:8] = 0
+    expected = looped_centre_error(real, other, 4)
+    assert centre_error(pair_of(real, other), np.ones((1, 9)))[0, 0] == pytest.approx(expected)
+
+
+def test_centre_error_of_shifted_showers_is_the_shift():
+    real = showers(energies(12, 0), 4, 1)
+    images = real.cells.reshape(-1, 6, 6).copy()
+    images[:, -1] = 0
+    real = dataclasses.replace(real, cells=images.reshape(-1, 36))
+    moved = dataclasses.replace(real, cells=np.roll(images, 1, axis=1).reshape(-1, 36))
+    error = centre_error(pair_of(real, moved), np.ones((1, 12)))
+    assert error[0, 0] == pytest.approx(2.0)  # cells are 2 mm wide along x
+
+
 def test_brighter_showers_are_brighter_by_the_known_factor():
     energy = energies(200, 0)
     real, other = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.25)
@@ -105,6 +148,7 @@ def test_empty_showers_leave_shapes_undefined_and_the_rest_defined():
         "mean_width",
         "sigma_total",
         "sigma_centre",
+        "centre_error",
     ):
         assert np.isnan(found[name]), name
 

@@ -74,7 +74,7 @@ class Comparison:
     @property
     def rows(self) -> tuple[Row, ...]:
         """What was measured."""
-        return tuple(row for measure in self.sitting.court.measures for row in measure.rows)
+        return self.sitting.court.rows
 
     @property
     def scheme(self) -> str:

@@ -46,8 +46,8 @@ def page(comparison: Comparison) -> str:
     return environment.get_template("comparison.html").render(
         comparison=comparison,
         title=f"{comparison.case.real.detector.name}: {counted(len(comparison.methods))} compared",
-        headings=headings(),
-        rows=[(one, row(one)) for one in shown],
+        headings=headings(comparison),
+        rows=[(one, row(comparison, one)) for one in shown],
         sentences=[(sentence(one), one.measured.sigma) for one in comparison.contrasts],
         measure=next(r.title for r in comparison.rows if r.name == comparison.measure),
         sections=list(sections(comparison)),

@@ -6,14 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from caloforge.compare.comparison import Comparison, Method
 from caloforge.compare.pooling import Contrast
-from caloforge.evaluate.table import COLUMNS
+from caloforge.evaluate.table import columns
 
 
 def table(comparison: Comparison) -> str:
     """Methods and references against measures, then who is better than whom."""
     parts = [
         "\n".join(_head(comparison)),
-        _aligned([["", *headings()], *([one.title, *row(one)] for one in lines(comparison))]),
+        _aligned(
+            [
+                ["", *headings(comparison)],
+                *([one.title, *row(comparison, one)] for one in lines(comparison)),
+            ]
+        ),
         "\n".join(f"{m.label}: {m.settings}" for m in comparison.methods if m.settings),
         "\n".join(contrast_lines(comparison)),
         "\n".join(f"warning: {warning}" for warning in comparison.warnings),
@@ -21,9 +26,12 @@ def table(comparison: Comparison) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def headings() -> list[str]:
+def headings(comparison: Comparison) -> list[str]:
     """Titles of the columns after the first."""
-    titles = [f"{title}, all rows" if name == "w1_all" else title for name, title in COLUMNS]
+    titles = [
+        f"{title}, all rows" if name == "w1_all" else title
+        for name, title in columns(comparison.rows)
+    ]
     return [*titles, "seeds", "CPU s"]
 
 
@@ -34,9 +42,9 @@ def lines(comparison: Comparison) -> tuple[Method, ...]:
     return (*known, *comparison.references)
 
 
-def row(method: Method) -> list[str]:
+def row(comparison: Comparison, method: Method) -> list[str]:
     """One line of the table, without its title."""
-    numbers = [_shown(method, name) for name, _ in COLUMNS]
+    numbers = [_shown(method, name) for name, _ in columns(comparison.rows)]
     seconds = "" if method.cpu_seconds is None else f"{method.cpu_seconds:.0f}"
     return [*numbers, str(len(method.seeds) or ""), seconds]
 

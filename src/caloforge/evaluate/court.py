@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.evaluate import repeats
-from caloforge.evaluate.measure import Measure
+from caloforge.evaluate.measure import Measure, Row
 from caloforge.evaluate.measured import resamplings
 from caloforge.evaluate.observables import Observed
 from caloforge.evaluate.pair import Pair, Side
@@ -37,6 +37,11 @@ class Court:
     """Whether halves are halves of each particle; else they are halves of the particles."""
     weights: Values
     measures: tuple[Measure, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of all measures."""
+        return tuple(row for measure in self.measures for row in measure.rows)
 
     def hear(self, other: Observed, slot: Rows, rng: np.random.Generator) -> Replicates:
         """All measures of a candidate under all resamplings.  (1 + B,) each"""

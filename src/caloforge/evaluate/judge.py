@@ -96,7 +96,8 @@ def _floor(
         }
 
     arrays = (real.cells, real.conditions, real.particle, numbers)
-    found = floors.remembered(arrays, ("table", real.detector.fingerprint, *settings), make)
+    about = ("table", real.detector.fingerprint, *settings, *(r.name for r in court.rows))
+    found = floors.remembered(arrays, about, make)
     return {name: np.array(values, dtype=np.float64) for name, values in found.items()}
 
 

@@ -137,6 +137,25 @@ def centre_sigma(pair: Pair, weights: Values) -> Values:
     return diversity.ratio_of_means(real, other, weights)[:, None]
 
 
+def centre_error(pair: Pair, weights: Values) -> Values:
+    """Distance of the mean centres, real to generated, mean over particles, in mm.  (B, 1)"""
+    each = centre_distances(pair)
+    there = np.isfinite(each)
+    mass = weights[:, there]
+    return _quotient(mass @ each[there], mass.sum(axis=1))[:, None]
+
+
+def centre_distances(pair: Pair) -> Values:
+    """Distance of the mean centres of each particle in mm, NaN where a side is dark.  (P,)"""
+    offsets = [
+        _particle_mean(pair.other, pair.particles, name)
+        - _particle_mean(pair.real, pair.particles, name)
+        for name in ("centre_x", "centre_y")
+    ]
+    distances: Values = np.hypot(*offsets)
+    return distances
+
+
 def _with_mean(each: Values) -> Values:
     return np.concatenate([each.mean(axis=1, keepdims=True), each], axis=1)
 
@@ -155,10 +174,12 @@ def _mean(side: Side, weights: Values, observable: str) -> Values:
 
 
 def _particle_mean(side: Side, particles: int, observable: str) -> Values:
-    """Mean over the rows of each particle, NaN without rows.  (P,)"""
-    numbers = np.bincount(side.slot, minlength=particles)
+    """Mean over the rows of each particle that have the observable, NaN without any.  (P,)"""
+    values = side.value(observable)
+    there = np.isfinite(values)
+    numbers = np.bincount(side.slot[there], minlength=particles)
     sums = np.zeros(particles)
-    np.add.at(sums, side.slot, side.value(observable))
+    np.add.at(sums, side.slot[there], values[there])
     return _quotient(sums, numbers.astype(np.float64))
 
 

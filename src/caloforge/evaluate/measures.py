@@ -13,6 +13,7 @@ from caloforge.evaluate.measure import (
     SPREAD_HALVINGS,
     Measure,
     Row,
+    centre_error,
     centre_sigma,
     channel_sigma,
     channel_w1,
@@ -75,8 +76,10 @@ def shapes(unit: str, seen: tuple[Observable, ...]) -> tuple[Measure, ...]:
     width = Row("mean_width", "mean width", ideal=1, detail=True)
     empty = Row("empty", "empty, excess over real", "fraction")
     wide = partial(mean_ratio, observable="width")
+    centre = Row("centre_error", "distance of mean centres", "mm", distance=True)
     return (
         Measure((total,), partial(mean_ratio, observable="total"), halvings=0),
+        *_where("centre_x", seen, Measure((centre,), centre_error, per_particle=True)),
         *_where("width", seen, Measure((width,), wide, halvings=0)),
         Measure((empty,), partial(mean_difference, observable="empty"), halvings=0),
         *(

@@ -11,7 +11,7 @@ from caloforge.evaluate.measure import Row
 from caloforge.evaluate.measured import Measured
 from caloforge.evaluate.pictures import sections
 from caloforge.evaluate.regions import Region
-from caloforge.evaluate.table import COLUMNS, TOLD
+from caloforge.evaluate.table import TOLD, columns
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
@@ -32,7 +32,7 @@ def report(
     return environment.get_template("report.html").render(
         judgement=judgement,
         number=_number,
-        columns=COLUMNS,
+        columns=columns(judgement.rows_of_table),
         told=[d for d in judgement.differences if d.measure in TOLD],
         regions=list(_regions(judgement)),
         compared=judgement.compared,

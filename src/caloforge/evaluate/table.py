@@ -14,6 +14,8 @@ COLUMNS = (
     ("spread_slope", "slope"),
     ("spread_correlation", "corr."),
     ("sigma_total", "sig(total)"),
+    ("sigma_centre", "sig(centre)"),
+    ("centre_error", "centre/mm"),
     ("mean_total", "mean total"),
 )
 """Measures of the comparison of candidates, and their short titles."""
@@ -21,6 +23,12 @@ LONG = ("separation", "ks_", "mann_whitney_", "event_")
 """Metrics with a row for every observable: only the report prints them."""
 TOLD = ("w1", "conditional_w1")
 """Differences between candidates that are printed."""
+
+
+def columns(rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+    """The columns of what was measured; points have no centre."""
+    measured = {row.name for row in rows}
+    return tuple((name, title) for name, title in COLUMNS if name in measured)
 
 
 def table(judgement: Judgement) -> str:
@@ -50,11 +58,12 @@ def _head(judgement: Judgement) -> Iterator[str]:
 
 
 def _comparison(judgement: Judgement) -> Iterator[Sequence[str]]:
-    yield ("", *(title for _, title in COLUMNS))
+    shown = columns(judgement.rows_of_table)
+    yield ("", *(title for _, title in shown))
     counted = f"({judgement.numbers.split(' (')[0]})"
-    yield ("", "(all rows)", *(counted for _ in COLUMNS[1:-1]), "(all rows)")
+    yield ("", "(all rows)", *(counted for _ in shown[1:-1]), "(all rows)")
     for candidate in judgement.candidates:
-        numbers = (str(candidate.measured[name]) for name, _ in COLUMNS)
+        numbers = (str(candidate.measured[name]) for name, _ in shown)
         yield (candidate.title, *numbers)
 
 
