@@ -19,6 +19,20 @@ def write_page(out: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
+def state(records: Records, planned: Mapping[str, int], quick_seconds: float, command: str) -> str:
+    """How far a campaign is, and how it goes on; ``planned`` numbers of runs by part."""
+    if {one["budget_cpu_seconds"] for one in records.values()} == {quick_seconds}:
+        return f"**A quick look**: {quick_seconds:g} CPU seconds a run, nothing tried, one seed."
+    left = {part: number - len(of_part(records, part)) for part, number in planned.items()}
+    if not any(runs > 0 for runs in left.values()):
+        return "All runs are there."
+    shown = ", ".join(f"{runs} x {what}" for what, runs in left.items() if runs > 0)
+    return (
+        f"**The campaign is not finished**: {len(records)} runs are there; missing: {shown}. Rows "
+        f"of fewer seeds say so. It goes on by `{command}`."
+    )
+
+
 def provenance(records: Records) -> str:
     """Where the numbers come from."""
     if not records:

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.validation.campaign.group import CONTRAST, groups
-from caloforge.validation.campaign.page import of_part, provenance, section, table, write_page
+from caloforge.validation.campaign.page import (
+    of_part,
+    provenance,
+    section,
+    state,
+    table,
+    write_page,
+)
 from caloforge.validation.campaign.record import by_name, read_references
 from caloforge.validation.campaign.trials import RATES
 from caloforge.validation.zn.pictures import WINDOW, save_pictures
@@ -35,7 +42,7 @@ def render(records: Records, references: Record) -> str:
     """The whole page, a pure function of the records."""
     parts = [
         INTRODUCTION,
-        state(records),
+        progress(records),
         finals_section(records, references),
         pairs_section(records, references),
         trials_section(records),
@@ -46,31 +53,19 @@ def render(records: Records, references: Record) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def state(records: Records) -> str:
+def progress(records: Records) -> str:
     """How far the campaign is, and how it goes on."""
-    if {one["budget_cpu_seconds"] for one in records.values()} == {QUICK.final}:
-        return f"**A quick look**: {QUICK.final:g} CPU seconds a run, nothing tried, one seed."
-    left = absent(records)
-    if not left:
-        return "All runs are there."
-    shown = ", ".join(f"{runs} x {what}" for what, runs in left.items())
-    return (
-        f"**The campaign is not finished**: {len(records)} runs are there; missing: {shown}. Rows "
-        f"of fewer seeds say so. It goes on by `{COMMAND}`."
-    )
+    return state(records, planned(), QUICK.final, COMMAND)
 
 
-def absent(records: Records, budget: Budget = FULL) -> dict[str, int]:
-    """Numbers of runs without a record, by part; trials that are not known yet are counted, too."""
-    planned = {
+def planned(budget: Budget = FULL) -> dict[str, int]:
+    """Numbers of runs by part; trials that are not known yet are counted, too."""
+    return {
         "trial": sum(number(name) for name, method in METHODS.items() if method.rated),
         "final": len(METHODS) * budget.seeds,
         "ablation": len(ABLATIONS) * budget.ablation_seeds,
         "window": sum(map(len, TRIED.values())),
     }
-    there = {part: sum(one["part"] == part for one in records.values()) for part in planned}
-    left = {part: planned[part] - there[part] for part in planned}
-    return {part: runs for part, runs in left.items() if runs > 0}
 
 
 def finals_section(records: Records, references: Record) -> str:
@@ -153,7 +148,7 @@ def seconds_of(one: Record) -> str:
 def terminal(out: Path) -> str:
     """What the command line prints: the finals."""
     records = by_name(out)
-    return "\n\n".join([finals_section(records, read_references(out)), state(records)])
+    return "\n\n".join([finals_section(records, read_references(out)), progress(records)])
 
 
-__all__ = ["absent", "render", "render_folder", "terminal", "write_report"]
+__all__ = ["planned", "render", "render_folder", "terminal", "write_report"]
