@@ -24,7 +24,7 @@ PACKAGE = ROOT / "src" / "caloforge"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("files", "machine", "reporter", "sampling", "termination"),
-    ("detector", "features", "readout"),
+    ("detector", "features", "layer", "readout"),
     ("detectors",),
     ("data",),
     (

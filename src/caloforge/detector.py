@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from caloforge.errors import DataError, UsageError
 from caloforge.features import Description, Feature
+from caloforge.layer import Layer as Layer
 from caloforge.readout import Channels
 
 Axis = Literal["x", "y"]
@@ -35,26 +36,6 @@ class Condition(Description):
     """The axis along which it points; a flip of that axis mirrors it."""
     mirror_at: float = 0.0
     """Where it is mirrored: 0 for a signed component, pi / 2 for an angle to the y axis."""
-
-
-class Layer(Description):
-    """A plane of cells, axis 0 along x and axis 1 along y."""
-
-    name: str
-    shape: tuple[int, int]
-    cell_mm: tuple[float, float]
-    depth_mm: float | None = None
-
-    @property
-    def cells(self) -> int:
-        """Number of cells of this layer."""
-        return self.shape[0] * self.shape[1]
-
-    def centres_mm(self, axis: int) -> NDArray[np.float64]:
-        """Cell centres along an axis, in mm from the middle of the layer.  (n,)"""
-        n = self.shape[axis]
-        steps = np.arange(n, dtype=np.float64) - (n - 1) / 2
-        return steps * self.cell_mm[axis]
 
 
 class Symmetry(Description):
@@ -131,7 +112,7 @@ class Detector(Description):
         contract = {
             "name": self.name,
             "unit": self.unit,
-            "layers": [[layer.name, layer.shape, layer.cell_mm] for layer in self.layers],
+            "layers": [layer.contract for layer in self.layers],
             "conditions": [[condition.name, condition.unit] for condition in self.conditions],
         }
         return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:16]

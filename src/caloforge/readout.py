@@ -5,6 +5,7 @@ Shapes: K cells (all layers, flat), a cell [x][y] of a layer (nx, ny) has number
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +29,16 @@ class Channels(Description):
         members = np.asarray(self.of_cell)[:, None] == np.arange(len(self.labels))
         matrix: NDArray[np.float32] = members.astype(np.float32)
         return matrix
+
+
+def by_layer(cells: Mapping[str, int], source: str) -> Channels:
+    """The scheme whose channels are the layers, from how many cells each has."""
+    return Channels(
+        scheme="layers",
+        labels=tuple(cells),
+        of_cell=tuple(number for number, count in enumerate(cells.values()) for _ in range(count)),
+        source=source,
+    )
 
 
 def checkerboard(

@@ -11,11 +11,14 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
+    model_validator,
 )
 
 from caloforge.detector import Detector
-from caloforge.detectors import detector_of_name
+from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import UsageError
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
@@ -97,6 +100,8 @@ class Recipe(Part):
 
     name: str
     detector: str = "alice_zn"
+    described: Detector | None = None
+    """The detector itself, where it came from a file: a recipe needs nothing beside it."""
     citation: str = ""
     """The paper that the recipe follows."""
     generator: GeneratorConfig = GeneratorConfig()
@@ -111,9 +116,28 @@ class Recipe(Part):
     """How counts are drawn from expected counts, in training and in generation alike."""
     seed: int = 0
 
+    @model_validator(mode="after")
+    def _names_what_it_describes(self) -> Recipe:
+        if self.described is not None and self.described.name != self.detector:
+            raise ValueError(f"describes {self.described.name}, but names {self.detector}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_description(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        record: dict[str, Any] = write(self)
+        if record["described"] is None:
+            del record["described"]
+        return record
+
     def resolve(self) -> Detector:
-        """The detector that the recipe names."""
-        return detector_of_name(self.detector)
+        """The detector that the recipe names or describes."""
+        return self.described or detector_of_name(self.detector)
+
+    def made_for(self, detector: Detector) -> Recipe:
+        """The same recipe for another detector, which travels with it unless it ships."""
+        ships = DETECTORS.get(detector.name) == detector
+        changes = {"detector": detector.name, "described": None if ships else detector}
+        return self.model_copy(update=changes)
 
     def to_json(self) -> str:
         """The recipe as a JSON document with format and version."""

@@ -16,7 +16,9 @@ WhichRecipe = Annotated[
 DetectorName = Annotated[
     str | None,
     typer.Option(
-        "--detector", help="Detector; default: alice_zn, or the recipe's.", show_default=False
+        "--detector",
+        help="Detector: a name, or a file (.json, binning.xml); default: the recipe's.",
+        show_default=False,
     ),
 ]
 DataFile = Annotated[

@@ -75,12 +75,12 @@ def command(
 
     The same seed gives the same arrays whatever the number of workers.
     """
-    from caloforge.detectors import detector_of_name
+    from caloforge.detectors.find import find_detector
     from caloforge.transport import Farm, Upstream, prepare, transport
     from caloforge.transport.preparation import choose_particles, read_geometry
 
     reporter = reporter_of(quiet, json)
-    described = detector_of_name(detector)
+    described = find_detector(detector)
     request, tables = prepare(
         described,
         choose_particles(described, particles, spectrum, number, seed),

@@ -9,7 +9,7 @@ import math
 
 from caloforge.detector import Condition, Detector, Layer, Symmetry
 from caloforge.features import Feature
-from caloforge.readout import Channels
+from caloforge.readout import by_layer
 
 LAYERS = (
     Layer(name="layer_0", shape=(3, 96), cell_mm=(160.0, 5.0), depth_mm=90.0),
@@ -38,13 +38,8 @@ ATLAS_EM = Detector(
         Feature(name=name, kind="value", of=(name,)) for name in ("E", "theta", "phi", "x0", "y0")
     ),
     channels=(
-        Channels(
-            scheme="layers",
-            labels=tuple(layer.name for layer in LAYERS),
-            of_cell=tuple(
-                number for number, layer in enumerate(LAYERS) for _ in range(layer.cells)
-            ),
-            source="energy of each layer, arXiv:1712.10321",
+        by_layer(
+            {layer.name: layer.cells for layer in LAYERS}, "energy of each layer, arXiv:1712.10321"
         ),
     ),
     energy="E",

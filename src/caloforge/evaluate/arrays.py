@@ -15,7 +15,7 @@ from caloforge.data.record import Showers, cell_type, check_cells, check_conditi
 from caloforge.detector import Condition, Detector, Layer
 from caloforge.errors import DataError
 from caloforge.features import Feature
-from caloforge.readout import Channels
+from caloforge.readout import by_layer
 
 
 def plain_detector(
@@ -41,14 +41,7 @@ def plain_detector(
         layers=planes,
         conditions=tuple(Condition(name=key, unit=value) for key, value in conditions.items()),
         features=tuple(Feature(name=key, kind="value", of=(key,)) for key in conditions),
-        channels=(
-            Channels(
-                scheme="layers",
-                labels=tuple(layers),
-                of_cell=tuple(n for n, plane in enumerate(planes) for _ in range(plane.cells)),
-                source="sum of each layer",
-            ),
-        ),
+        channels=(by_layer({p.name: p.cells for p in planes}, "sum of each layer"),),
     )
 
 

@@ -51,7 +51,7 @@ def layout_of(detector: Detector) -> Layout:
     starts = detector.offsets()
     layers = []
     for layer, start in zip(detector.layers, starts, strict=False):
-        x, y = np.meshgrid(layer.centres_mm(0), layer.centres_mm(1), indexing="ij")
+        x, y = layer.places_mm()
         flat = slice(start, start + layer.cells)
         layers.append(LayerCells(layer.name, flat, layer.shape, x.ravel(), y.ravel()))
     x, y = (np.concatenate([getattr(layer, axis) for layer in layers]) for axis in ("x_mm", "y_mm"))

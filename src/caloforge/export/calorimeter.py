@@ -32,6 +32,10 @@ def require_energies(simulator: Simulator, reader: str) -> None:
             f"{reader} holds energies of a segmented calorimeter, not the {detector.quantity} of "
             f"{detector.name}: export it for o2 or triton"
         )
+    if any(layer.ring_edges_mm for layer in detector.layers):
+        raise UsageError(
+            f"{reader} takes cells in x and y, {detector.name} has rings: export it for triton"
+        )
 
 
 def conditions(simulator: Simulator, told: Mapping[str, Value]) -> Value:

@@ -1,0 +1,136 @@
+"""A detector of rings and sectors, from a binning.xml of the CaloChallenge or of FastCaloSim.
+
+``<Bins><Bin pid name><Layer id r_edges="0,5,..." n_bin_alpha/>`` (FastCaloSim: a ``Particle``
+around the bins); a layer with a single edge is absent (calo.md b3, d4). A layer has the shape
+(alpha, r), so that flat cells come in the order of ``showers``: r fastest, then alpha, then layer.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Never
+from xml.parsers import expat
+
+from pydantic import ValidationError
+
+from caloforge.detector import Condition, Detector
+from caloforge.errors import DataError
+from caloforge.features import Feature
+from caloforge.layer import LARGEST_CELLS, Layer
+from caloforge.readout import by_layer
+
+QUANTUM_GEV = 0.001
+
+
+@dataclass
+class Bin:
+    """One set of layers of the file."""
+
+    pid: str
+    layers: list[Layer] = field(default_factory=list)
+
+
+def read_binning(path: Path) -> Detector:
+    """The detector of a file with one set of layers; DataError in one line for any other file.
+
+    It is called after the file, takes the kinetic energy as its condition, and has no depths.
+    """
+    bins = [one for one in _bins(path.read_bytes()) if one.layers]
+    if len(bins) != 1:
+        pids = ", ".join(one.pid for one in bins) or "none"
+        raise DataError(f"has {len(bins)} sets of layers (pid: {pids}); leave one in the file")
+    layers = tuple(bins[0].layers)
+    if (count := sum(layer.cells for layer in layers)) > LARGEST_CELLS:
+        raise DataError(f"has {count} cells, more than {LARGEST_CELLS}")
+    name = re.sub(r"\W+", "_", path.stem)
+    return Detector(
+        name=name if name[:1].isalpha() else f"binning_{name}",
+        title=path.stem,
+        quantity="energy",
+        unit="GeV",
+        counts=False,
+        quantum=QUANTUM_GEV,
+        layers=layers,
+        conditions=(Condition(name="E", unit="GeV", meaning="incident energy"),),
+        features=(Feature(name="log_E", kind="log", of=("E",)),),
+        channels=(by_layer({layer.name: layer.cells for layer in layers}, path.name),),
+        energy="E",
+    )
+
+
+def _bins(content: bytes) -> list[Bin]:
+    """All sets of layers. Documents that declare types or entities are refused."""
+    walk = _Walk()
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.EntityDeclHandler = _refuse
+    parser.StartElementHandler = walk.start
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        raise DataError(f"not XML ({error})") from None
+    return walk.bins
+
+
+def _refuse(*_: object) -> Never:
+    raise DataError("has a DOCTYPE or declares entities; both are refused")
+
+
+class _Walk:
+    """What the elements say, one after the other."""
+
+    def __init__(self) -> None:
+        self.bins: list[Bin] = []
+        self._pid = "unknown"
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """One opening tag."""
+        self._pid = attributes.get("pid", self._pid)
+        if tag == "Bin":
+            self.bins.append(Bin(self._pid))
+        elif tag == "Layer":
+            if not self.bins:
+                raise DataError("has a Layer outside any Bin")
+            self._layer(self.bins[-1], attributes)
+
+    def _layer(self, into: Bin, attributes: dict[str, str]) -> None:
+        if missing := {"id", "r_edges", "n_bin_alpha"} - attributes.keys():
+            raise DataError(f"has a Layer without {sorted(missing)[0]}")
+        number, edges = attributes["id"], _numbers(attributes["r_edges"], "r_edges")
+        if not re.fullmatch(r"\d{1,6}", number):
+            raise DataError(f"has a Layer of id {number[:40]!r}")
+        if len(edges) < 2:
+            return
+        layer = _rings(f"layer_{number}", edges, _sectors(attributes["n_bin_alpha"]))
+        if layer.name in {other.name for other in into.layers}:
+            raise DataError(f"has {layer.name} twice")
+        into.layers.append(layer)
+
+
+def _rings(name: str, edges: list[float], sectors: int) -> Layer:
+    rings = len(edges) - 1
+    arc = 2 * math.pi * (edges[0] + edges[-1]) / 2 / sectors
+    cell_mm = (arc, (edges[-1] - edges[0]) / rings)
+    try:
+        return Layer(name=name, shape=(sectors, rings), cell_mm=cell_mm, ring_edges_mm=tuple(edges))
+    except ValidationError as error:
+        raise DataError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
+
+
+def _numbers(text: str, what: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise DataError(f"{what} {text[:40]!r} are no numbers") from None
+    if not all(map(math.isfinite, numbers)):
+        raise DataError(f"{what} {text[:40]!r} are not finite")
+    return numbers
+
+
+def _sectors(text: str) -> int:
+    if not re.fullmatch(r"\s*\d{1,7}\s*", text) or int(text) < 1:
+        raise DataError(f"n_bin_alpha {text[:40]!r} is no number of sectors")
+    return int(text)

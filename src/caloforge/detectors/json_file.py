@@ -1,0 +1,106 @@
+"""A detector written as JSON: the fields of ``Detector``, the usual ones left out.
+
+What may be left out: title (the name), quantity and unit (energy, GeV), counts (false), features
+(the conditions as they are), channels (the sum of each layer), and all that ``Detector`` has a
+value for. ``format`` and ``version`` say that it is such a file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from caloforge.detector import Detector
+from caloforge.errors import DataError
+from caloforge.layer import LARGEST_CELLS
+from caloforge.readout import by_layer
+
+FORMAT, VERSION = "caloforge-detector", 1
+NAME = re.compile(r"[A-Za-z][\w-]*")
+"""Names become names of folders, of datasets and of columns."""
+
+
+def read_json(path: Path) -> Detector:
+    """The detector of a JSON file; DataError naming the field that is wrong."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON ({str(error)[:100]})") from None
+    if not isinstance(record, dict):
+        raise DataError("describes no detector: not an object")
+    return detector_of_record(record)
+
+
+def detector_of_record(record: dict[str, Any]) -> Detector:
+    """The detector that a JSON object describes."""
+    fields = dict(record)
+    found = fields.pop("format", FORMAT), fields.pop("version", VERSION)
+    if found != (FORMAT, VERSION):
+        raise DataError(f"is {found[0]} version {found[1]}, not {FORMAT} version {VERSION}")
+    try:
+        detector = Detector.model_validate(_usual(fields) | fields)
+    except (ValidationError, RecursionError) as error:
+        raise DataError(_flaw(error)) from None
+    _check(detector)
+    return detector
+
+
+def record_of(detector: Detector) -> dict[str, Any]:
+    """The JSON object of a detector, whole."""
+    return {"format": FORMAT, "version": VERSION, **detector.model_dump(mode="json")}
+
+
+def _usual(fields: dict[str, Any]) -> dict[str, Any]:
+    """What stands for the fields that are left out, as far as the others are what they should."""
+    layers, conditions = (_objects(fields.get(name)) for name in ("layers", "conditions"))
+    cells = {str(layer.get("name")): _cells(layer.get("shape")) for layer in layers}
+    if (count := sum(cells.values())) > LARGEST_CELLS:
+        raise DataError(f"has {count} cells, more than {LARGEST_CELLS}")
+    names = [condition.get("name") for condition in conditions]
+    return {
+        "title": fields.get("name"),
+        "quantity": "energy",
+        "unit": "GeV",
+        "counts": False,
+        "features": [{"name": name, "kind": "value", "of": [name]} for name in names],
+        "channels": [] if "channels" in fields else [by_layer(cells, "sum of each layer")],
+    }
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _cells(shape: Any) -> int:
+    """Cells of a shape, 0 for what is none: the detector's own checks then say so."""
+    numbers = isinstance(shape, list) and all(type(n) is int for n in shape)
+    return max(math.prod(shape), 0) if numbers else 0
+
+
+def _flaw(error: ValidationError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "nests too deeply"
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the detector"
+    return f"{where}: {first['msg']}"
+
+
+def _check(detector: Detector) -> None:
+    """Raise DataError for names and sizes that nothing can be made of."""
+    layers, columns = [layer.name for layer in detector.layers], list(detector.columns)
+    for what, names in (("layers", layers), ("conditions", columns)):
+        if not names:
+            raise DataError(f"has no {what}")
+        if len(set(names)) != len(names):
+            raise DataError(f"{what} share a name: {', '.join(names)}")
+    for name in (detector.name, *layers, *columns):
+        if not NAME.fullmatch(name):
+            raise DataError(f"{name!r} is no name: letters, digits, _ and -, a letter first")
+    for layer in detector.layers:
+        if not all(0 < size < math.inf for size in layer.cell_mm):
+            raise DataError(f"cells of {layer.name} are {layer.cell_mm} mm")

@@ -1,0 +1,68 @@
+"""One layer of a detector: its cells and where they are.
+
+Shapes: a layer of shape (nx, ny); the cell [x][y] has the flat number ``x * ny + y``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from caloforge.features import Description
+
+LARGEST_CELLS = 2**20
+"""More than any detector has; descriptions from files are held to it."""
+
+
+class Layer(Description):
+    """A plane of cells: axis 0 along x and axis 1 along y, or axis 0 alpha and axis 1 r.
+
+    In rings, sectors count from alpha = -pi and x = r cos(alpha), y = r sin(alpha).
+    """
+
+    name: str
+    shape: tuple[int, int]
+    cell_mm: tuple[float, float]
+    """Of rings, mean arc and mean width."""
+    depth_mm: float | None = None
+    ring_edges_mm: tuple[float, ...] | None = None
+    """Radii between rings, one more than there are rings; None for a plane of x and y."""
+
+    @model_validator(mode="after")
+    def _rings_are_all_there(self) -> Layer:
+        if min(self.shape) < 1:
+            raise ValueError(f"layer {self.name} has the shape {self.shape}")
+        edges = self.ring_edges_mm
+        if edges is not None and (
+            len(edges) != self.shape[1] + 1 or edges[0] < 0 or (np.diff(edges) <= 0).any()
+        ):
+            raise ValueError(f"layer {self.name}: edges of {self.shape[1]} rings must rise from 0")
+        return self
+
+    @property
+    def cells(self) -> int:
+        """Number of cells of this layer."""
+        return self.shape[0] * self.shape[1]
+
+    def centres_mm(self, axis: int) -> NDArray[np.float64]:
+        """Cell centres along an axis, in mm from the middle of the layer.  (n,)"""
+        n = self.shape[axis]
+        steps = np.arange(n, dtype=np.float64) - (n - 1) / 2
+        return steps * self.cell_mm[axis]
+
+    def places_mm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """X and y of each cell, from the middle of the layer, in mm.  2 x (nx, ny)"""
+        if self.ring_edges_mm is None:
+            x, y = np.meshgrid(self.centres_mm(0), self.centres_mm(1), indexing="ij")
+            return x, y
+        edges = np.asarray(self.ring_edges_mm)
+        sectors = (np.arange(self.shape[0]) + 0.5) * (2 * np.pi / self.shape[0]) - np.pi
+        alpha, r = np.meshgrid(sectors, (edges[1:] + edges[:-1]) / 2, indexing="ij")
+        return r * np.cos(alpha), r * np.sin(alpha)
+
+    @property
+    def contract(self) -> list[object]:
+        """What files must agree on."""
+        rings = [] if self.ring_edges_mm is None else [self.ring_edges_mm]
+        return [self.name, self.shape, self.cell_mm, *rings]
