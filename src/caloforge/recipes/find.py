@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from caloforge.detectors.find import find_detector
 from caloforge.errors import UsageError
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import RECIPES, recipe_of_name
@@ -14,18 +15,19 @@ DEFAULT_DETECTOR = "alice_zn"
 def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: int | None) -> Recipe:
     """The recipe of that name, or of that ``recipe.json`` (a run folder has one), with changes.
 
-    Raises UsageError for an unknown recipe, detector or setting, with the names that exist.
+    ``detector`` is a name or a file that describes one. Raises UsageError for an unknown recipe,
+    detector or setting, with the names that exist.
     """
+    wanted = find_detector(detector) if detector else None
     changes = [] if seed is None else [f"seed={seed}"]
     path = Path(recipe) / "recipe.json" if Path(recipe).is_dir() else Path(recipe)
     if recipe in RECIPES or not path.is_file():
         if path.suffix == ".json" and recipe not in RECIPES:
             raise UsageError(f"{path}: there is no such recipe file")
-        found = recipe_of_name(recipe, detector or DEFAULT_DETECTOR)
+        found = recipe_of_name(recipe, wanted.name if wanted else DEFAULT_DETECTOR)
     else:
         found = read_recipe(path)
-        changes += [f"detector={detector}"] if detector else []
-    chosen = override(found, [*settings, *changes])
+    chosen = override(found.made_for(wanted) if wanted else found, [*settings, *changes])
     chosen.resolve()
     return chosen
 
