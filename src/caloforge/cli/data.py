@@ -27,22 +27,29 @@ Sources = Annotated[
     list[Path],
     typer.Argument(
         metavar="SOURCE...",
-        help="Foreign file, or the pair of responses and particles.",
+        help="Foreign file, or those of images and of their particles.",
         show_default=False,
     ),
 ]
 DetectorName = Annotated[
-    str | None, typer.Option("--detector", help="Expected detector; default: what the files say.")
+    str | None,
+    typer.Option(
+        "--detector",
+        help="Detector: a name, or a file (.json, binning.xml); default: what the files say.",
+    ),
 ]
 CellValues = Annotated[
     Literal["raw", "log1p"] | None,
-    typer.Option("--values", help="How npz files write cells; default: detected."),
+    typer.Option("--values", help="How npz files and pickles write cells; default: detected."),
 ]
 CompressionName = Annotated[
     Literal["portable", "smallest", "none"],
     typer.Option("--compression", help="gzip 1, gzip 9, or none."),
 ]
 
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Read pickles; nothing of them is executed.")
+]
 OneType = Annotated[
     int | None,
     typer.Option("--pdg", help="PDG id of all rows, where files do not tell.", show_default=False),
@@ -123,6 +130,7 @@ def convert(
     face_z: FaceZ = None,
     sampling_fraction: Fraction = None,
     clip_negative: ClipNegative = False,
+    allow_pickle: AllowPickle = False,
     note: Notes = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -130,12 +138,20 @@ def convert(
 ) -> None:
     """Convert showers of the ALICE authors, the transport jobs or CaloGAN into our format."""
     from caloforge.data import dialects
-    from caloforge.detectors import detector_of_name
+    from caloforge.detectors.find import find_detector
 
     reporter = reporter_of(quiet, json)
-    wanted = detector_of_name(detector) if detector else None
+    wanted = find_detector(detector) if detector else None
     request = dialects.Request(
-        tuple(sources), wanted, values, pdg, face_z, sampling_fraction, clip_negative, reporter
+        tuple(sources),
+        detector=wanted,
+        values=values,
+        pdg=pdg,
+        face_z_mm=face_z,
+        sampling_fraction=sampling_fraction,
+        clip_negative=clip_negative,
+        allow_pickle=allow_pickle,
+        reporter=reporter,
     )
     rows = dialects.convert(
         request, out, overwrite=force, compression=compression, notes=_notes(note)

@@ -35,6 +35,8 @@ class Request:
     """Part of the deposited energy that the cells hold; for files that do not tell it."""
     clip_negative: bool = False
     """Take negative deposits for 0, and count them, instead of refusing them."""
+    allow_pickle: bool = False
+    """Read pickles, too; nothing of them is executed."""
     reporter: Reporter = SILENT
 
 

@@ -1,0 +1,223 @@
+"""Pickles of the ALICE authors: images and a table of particles, row by row the same.
+
+Filtered ones (reference zdc.md a4): ``data_proton_photonsum_proton_1_2312.pkl`` with
+``data_cond_photonsum_proton_1_2312.pkl`` and, if wanted, ``data_coord_...`` (max_x, max_y); names
+of neutrons likewise. Raw dumps (a1): ``proton_images2{a,b,c}.pkl`` or ``neutron_images2...`` with
+``particles_cond_with_mass2{a,b,c}.pkl``, put one behind the other. What a file is follows from
+what it holds; names only say which belong together. Conditions are selected by name.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.derive import peak_of_cells
+from caloforge.data.dialects.dialect import Dialect, Foreign, Request
+from caloforge.data.dialects.pickled import Frame, is_pickle, unpickle
+from caloforge.data.dialects.zdc_images import (
+    check_rows,
+    checked_conditions,
+    checked_pdg,
+    counts_of,
+    foreign_showers,
+    named,
+    zdc_of_shape,
+)
+from caloforge.detector import Detector
+from caloforge.errors import DataError, UsageError
+
+COORDINATES = ("max_x", "max_y")
+PDG = "Pdg"
+SUMS = {"alice_zn": ("neutron_photon_sum", "PhotonSum"), "alice_zp": ("proton_photon_sum",)}
+"""Columns that should be the sum of the image beside them."""
+COMPANIONS = (
+    (r"(?:proton|neutron)_images(2[abc])", r"particles_cond_with_mass\1"),
+    (r"data_(?:proton|neutron)_(photonsum_.*)", r"data_cond_\1"),
+    (r"data_(proton|neutron)_(photonsum_.*)", r"data_cond_\1_\2"),
+)
+"""From the name of a file of images to that of its particles, as the authors' scripts write it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of particles or of coordinates, and the file it is from."""
+
+    path: Path
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class PickledImages:
+    """Images of a pickle, over its bytes."""
+
+    path: Path
+    values: NDArray[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, nx, ny), perhaps with an axis of 1 behind."""
+        return self.values.shape
+
+    def chunks(self, rows: int) -> Iterator[NDArray[Any]]:
+        """Rows of the array, so many at a time.  (rows, ...)"""
+        for start in range(0, len(self.values), rows):
+            yield self.values[start : start + rows]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one file of images."""
+
+    path: Path
+    detector: Detector
+    cells: NDArray[np.uint16]
+    conditions: NDArray[np.float64]
+    pdg: NDArray[np.int32] | None
+
+
+def _accepts(sources: tuple[Path, ...]) -> bool:
+    return all(is_pickle(source) for source in sources)
+
+
+@contextmanager
+def _open(request: Request) -> Iterator[Foreign]:
+    parts = [_read(group, request) for group in _belonging(request.sources)]
+    detector, path = parts[0].detector, parts[0].path
+    for part in parts[1:]:
+        if part.detector is not detector:
+            raise DataError(f"{part.path} is of {part.detector.name}, {path} of {detector.name}")
+    numbers = [part.pdg for part in parts if part.pdg is not None]
+    if len(numbers) not in (0, len(parts)):
+        raise DataError(f"column {PDG} is in some tables only: convert these files apart")
+    yield foreign_showers(
+        detector,
+        _joined([part.cells for part in parts]),
+        _joined([part.conditions for part in parts]),
+        _joined(numbers) if numbers else None,
+        ", ".join(source.name for source in request.sources),
+    )
+
+
+def _joined(arrays: list[Any]) -> NDArray[Any]:
+    """One array, not copied where there is but one.  (N, ...)"""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _belonging(sources: tuple[Path, ...]) -> list[tuple[Path, ...]]:
+    """Files of the same rows: by the letter of raw dumps, in order; else all of them."""
+    letters = [re.search(r"2([abc])$", source.stem) for source in sources]
+    if not all(letters):
+        return [sources]
+    groups: dict[str, tuple[Path, ...]] = {}
+    for source, letter in zip(sources, letters, strict=True):
+        key = letter[1] if letter else ""
+        groups[key] = (*groups.get(key, ()), source)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _with_particles(sources: tuple[Path, ...]) -> tuple[Path, ...]:
+    """These files, and the particles of a lone file of images where their name tells them."""
+    if len(sources) > 1:
+        return sources
+    source = sources[0]
+    for mine, other in COMPANIONS:
+        name, count = re.subn(f"^{mine}$", other, source.stem)
+        candidate = source.with_name(name + source.suffix)
+        if count and candidate.is_file():
+            return (source, candidate)
+    raise UsageError(f"{source}: name the file of its particles (or of its images) too")
+
+
+def _read(sources: tuple[Path, ...], request: Request) -> Part:
+    """The rows of some files: tables first, since they are small and say if the rest fits."""
+    images: PickledImages | None = None
+    tables: list[Table] = []
+    for source in sorted(_with_particles(sources), key=lambda path: path.stat().st_size):
+        found = unpickle(source, allowed=request.allow_pickle)
+        if isinstance(found, Frame):
+            tables.append(Table(source, found))
+        elif images is None:
+            images = PickledImages(source, found.values)
+        else:
+            raise DataError(f"{images.path} and {source} both hold arrays; one is needed")
+    if images is None or not tables:
+        names = " ".join(map(str, sources))
+        raise DataError(f"{names}: one array of images and a table of particles are needed")
+    return _part(images, tables, request)
+
+
+def _part(images: PickledImages, tables: list[Table], request: Request) -> Part:
+    for table in tables:
+        check_rows(images, table.path, len(table.frame))
+    with named(images.path):
+        if images.values.dtype.kind not in "iuf":
+            raise DataError(f"holds {images.values.dtype}, not images of numbers")
+        detector = zdc_of_shape(images.shape, request.detector)
+    coordinates = [table for table in tables if set(COORDINATES) <= set(table.frame.columns)]
+    particles = [table for table in tables if table not in coordinates]
+    if len(particles) != 1:
+        names = " ".join(str(table.path) for table in tables)
+        raise DataError(f"{names}: one table of particles is needed, not {len(particles)}")
+    with named(particles[0].path):
+        conditions, pdg = _particles(detector, particles[0].frame, request)
+    with named(images.path):
+        cells = counts_of(images, detector, request)
+    for table in coordinates:
+        with named(table.path):
+            _check_coordinates(detector, cells, table.frame)
+    _check_sums(detector, cells, particles[0], request)
+    return Part(images.path, detector, cells, conditions, pdg)
+
+
+def _particles(
+    detector: Detector, frame: Frame, request: Request
+) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
+    """Conditions (N, C) by name, PDG ids (N,) where there are any; the rest is ignored, aloud."""
+    conditions = checked_conditions(detector, frame.numbers(detector.columns))
+    ignored = [name for name in frame.columns if name not in (*detector.columns, PDG)]
+    if ignored:
+        request.reporter.say(f"ignored columns: {', '.join(ignored)}")
+    if PDG not in frame.columns:
+        return conditions, None
+    return conditions, checked_pdg(frame.numbers((PDG,))[:, 0], f"column {PDG}")
+
+
+def _check_coordinates(detector: Detector, cells: NDArray[np.uint16], frame: Frame) -> None:
+    """Raise DataError when coordinates are not those of the largest pixels.  (N, K)"""
+    given = frame.numbers(COORDINATES)
+    largest = np.nan_to_num(peak_of_cells(detector, cells))
+    if len(wrong := np.flatnonzero((given != largest).any(axis=1))):
+        raise DataError(
+            f"{len(wrong)} of {len(given)} coordinates, the first in row {wrong[0]}, are not those "
+            "of the largest pixel: other rows than the images, or leave this file out"
+        )
+
+
+def _check_sums(
+    detector: Detector, cells: NDArray[np.uint16], table: Table, request: Request
+) -> None:
+    """Warn when photon sums of the table are not those of the images.  (N, K)"""
+    for name in SUMS.get(detector.name, ()):
+        if name not in table.frame.columns:
+            continue
+        given = table.frame.numbers((name,))[:, 0]
+        wrong = np.abs(given - cells.sum(axis=1, dtype=np.int64)) > 0.5
+        if wrong.any():
+            request.reporter.warn(
+                f"{table.path}: {name} is not the sum of the image in {wrong.sum()} of "
+                f"{len(wrong)} rows: other rows than the images, or sums of logarithms"
+            )
+
+
+AUTHORS_PICKLE = Dialect(
+    name="authors-pickle",
+    reads="pickles of images with those of their particles (ALICE authors; --allow-pickle)",
+    accepts=_accepts,
+    open=_open,
+)
