@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 Values = NDArray[np.float64]
+PANEL_INCHES, TEXT_INCHES = 1.3, 0.38
+"""Width of an image in a row of them, and height of the text below it."""
 DECADES = 4
 """Log colours span at most so many decades below the brightest cell."""
 
@@ -36,7 +38,8 @@ def shower_rows(
     ``rows`` maps the name of a sample to its images (n, nx, ny) and as many texts.
     """
     columns = max(len(images) for images, _ in rows.values())
-    drawn = figure(1.3 * columns + 0.95, 1.68 * len(rows) + 0.35)
+    height = PANEL_INCHES * (_aspect(layer) if _has_equal_axes(layer) else 1) + TEXT_INCHES
+    drawn = figure(PANEL_INCHES * columns + 0.95, height * len(rows) + 0.35)
     grid = drawn.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
     scale = log_scale(np.concatenate([images.ravel() for images, _ in rows.values()]))
     for line, (name, (images, texts)) in zip(grid, rows.items(), strict=True):
@@ -121,8 +124,19 @@ def _show(
         norm=scale,
         cmap=colours,
         interpolation="nearest",
-        aspect="equal" if 0.4 < half[0] / half[1] < 2.5 else "auto",
+        aspect="equal" if _has_equal_axes(layer) else "auto",
     )
+
+
+def _aspect(layer: Layer) -> float:
+    """Height of a layer over its width."""
+    width, height = (n * size for n, size in zip(layer.shape, layer.cell_mm, strict=True))
+    return height / width
+
+
+def _has_equal_axes(layer: Layer) -> bool:
+    """False where an image to scale would be a strip."""
+    return 0.4 < _aspect(layer) < 2.5
 
 
 def _colour_bar(drawn: Figure, shown: AxesImage, axes: list[Axes], label: str) -> None:
