@@ -15,17 +15,20 @@ from caloforge.errors import UsageError
 from caloforge.objectives import (
     TERMS,
     EnergyScore,
+    Intensity,
     ModeSeeking,
     Objective,
     SelectiveDiversity,
+    ShowerCentre,
     Term,
     objective_from_record,
     objective_record,
 )
+from caloforge.objectives.rules import PLAYERS
 from caloforge.recipe import Recipe, override
-from caloforge.recipes import RECIPES, recipe_of_name
+from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.recipes.find import find_recipe
-from small_game import latents_of, networks, round_of, rows, take
+from small_game import TINY, latents_of, networks, round_of, rows, take
 
 VARIANTS: list[Term] = [
     *(term() for term in TERMS.values()),
@@ -34,16 +37,27 @@ VARIANTS: list[Term] = [
     SelectiveDiversity(average="pair"),
     SelectiveDiversity(space="pixels"),
     EnergyScore(normalise="batch"),
+    Intensity(distance="squared", scale="log"),
+    Intensity(distance="moments"),
+    ShowerCentre(learns="fake", distance="absolute"),
+    ShowerCentre(of="mass", distance="moments", unit="mm"),
 ]
 SCALED_BY_BATCH = {EnergyScore(normalise="batch")}
 """Shares that are, by definition, in units of a mean over the batch."""
 
 
+def players(term: Term, dtype: Any = torch.float64) -> dict[str, Any]:
+    """All networks of a game with the term."""
+    torch.manual_seed(0)
+    helpers = (1.0 * term).helpers(TINY)
+    return networks(dtype=dtype) | {name: net.to(dtype) for name, net in helpers.items()}
+
+
 def shares(term: Term, **changes: Any) -> dict[str, Tensor]:
     """Share of each player that has one.  {player: (N,)}"""
     found = {}
-    for player in ("generator", "critic"):
-        play = round_of(player, **{"batch": rows(), "nets": networks()} | changes)
+    for player in PLAYERS:
+        play = round_of(player, **{"batch": rows(), "nets": players(term)} | changes)
         share = getattr(term, player)(play)
         if share is not None:
             found[player] = share
@@ -128,7 +142,7 @@ def test_the_guard_catches_a_term_that_mixes_rows(term: Term) -> None:
 def test_linear_in_its_weight(term: Term) -> None:
     for player in shares(term):
         losses = [
-            (weight * term)(round_of(player, rows(), networks()))[0].item() for weight in (1, 3)
+            (weight * term)(round_of(player, rows(), players(term)))[0].item() for weight in (1, 3)
         ]
         assert losses[1] == pytest.approx(3 * losses[0])
 
@@ -137,13 +151,13 @@ def test_linear_in_its_weight(term: Term) -> None:
 @pytest.mark.parametrize("repeats", [4, 32])
 def test_finite_where_all_distances_are_zero(term: Term, repeats: int, dtype: Any) -> None:
     """Fakes equal to each other and to the real showers: value and gradient stay finite."""
-    nets = networks(dtype=dtype)
+    nets = players(term, dtype)
     batch = rows(particles=2, repeats=repeats, dtype=dtype)
     for column in (batch.conditions, batch.spread):
         column[:] = column[:1]
     z1 = latents_of(1, dtype)[0].expand(2 * repeats, -1)
     batch.real[:] = nets["generator"](z1, batch.conditions).detach()
-    for player in ("generator", "critic"):
+    for player in PLAYERS:
         play = round_of(player, batch, nets, latents=(z1, z1))
         share = getattr(term, player)(play)
         if share is None:
@@ -179,8 +193,14 @@ def test_needs_are_columns_of_a_batch(term: Term) -> None:
     assert term.needs <= set(NEEDS)
 
 
-@pytest.mark.parametrize("detector", sorted(DETECTORS))
-@pytest.mark.parametrize("name", sorted(RECIPES))
+MADE_FOR = [
+    (name, detector)
+    for name in sorted(RECIPES)
+    for detector in DETECTORS_OF.get(name, sorted(DETECTORS))
+]
+
+
+@pytest.mark.parametrize(("name", "detector"), MADE_FOR)
 def test_recipe_survives_json(name: str, detector: str) -> None:
     recipe = recipe_of_name(name, detector)
     assert recipe.name == name
@@ -260,6 +280,21 @@ def test_bad_recipe_file_is_told(text: str, told: str, tmp_path: Any) -> None:
 def test_unknown_recipe_is_told_with_those_that_exist() -> None:
     with pytest.raises(UsageError, match=r"no recipe sdi_gan; there are .*sdi-gan"):
         find_recipe("sdi_gan", None, [], None)
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS_OF))
+def test_recipe_of_another_detector_is_refused(name: str, tmp_path: Any) -> None:
+    own, *_ = DETECTORS_OF[name]
+    assert find_recipe(name, None, [], None).detector == own
+    path = tmp_path / "recipe.json"
+    path.write_text(recipe_of_name(name).to_json())
+    for recipe, detector, settings in (
+        (name, "points", []),
+        (name, None, ["detector=points"]),
+        (str(path), "points", []),
+    ):
+        with pytest.raises(UsageError, match=f"recipe {name} is made for {own}"):
+            find_recipe(recipe, detector, settings, None)
 
 
 def test_detectors_carry_their_names() -> None:

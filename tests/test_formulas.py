@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import test_methods
+import test_physics
 from caloforge.objectives import (
     R1,
     TERMS,
@@ -25,7 +26,7 @@ CHECKED = {"EnergyScore", "Minimax", "ModeSeeking", "NonSaturating", "R1", "Sele
 
 
 def test_every_term_has_a_twin() -> None:
-    assert set(TERMS) == CHECKED | test_methods.CHECKED
+    assert set(TERMS) == CHECKED | test_methods.CHECKED | test_physics.CHECKED
 
 
 @pytest.fixture(scope="module")

@@ -261,8 +261,9 @@ ALL = [term() for term in TERMS.values()]
 
 @pytest.mark.parametrize("term", ALL, ids=repr)
 def test_batch_of_one_row(term: Any) -> None:
-    for player in ("generator", "critic"):
-        play = round_of(player, rows(particles=1, repeats=1), networks(), latents=latents_of(1))
+    nets = networks() | {n: net.double() for n, net in (1.0 * term).helpers(TINY).items()}
+    for player in ("generator", "critic", "helper"):
+        play = round_of(player, rows(particles=1, repeats=1), nets, latents=latents_of(1))
         share = getattr(term, player)(play)
         assert share is None or (share.shape == (1,) and torch.isfinite(share).all())
 

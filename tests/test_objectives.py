@@ -50,7 +50,7 @@ class Centre(Term):
 
     needs: ClassVar[frozenset[str]] = frozenset({"peak"})
 
-    def network(self, num_conditions: int) -> nn.Module:
+    def network(self, detector: Any) -> nn.Module:
         return nn.Sequential(nn.Linear(TINY.cells, 2), nn.BatchNorm1d(2)).double()
 
     def generator(self, play: Any) -> Tensor:
@@ -161,7 +161,7 @@ def test_only_the_player_gets_gradients(player: str, nets: Any) -> None:
 
 def test_helper_network_is_trained_by_its_term_alone(nets: Any) -> None:
     objective = NonSaturating() + Centre()
-    nets = nets | objective.helpers(3)
+    nets = nets | objective.helpers(TINY)
     assert set(nets) == {"generator", "critic", "Centre"}
     assert gradients("helper", objective, nets) == {"Centre"}
     assert gradients("generator", objective, nets) == {"generator"}
@@ -285,6 +285,12 @@ def test_drawn_counts_are_whole_and_unbiased(sampling: Any) -> None:
 def test_continuous_showers_are_not_drawn() -> None:
     rates = torch.tensor([[0.25, 3.5]])
     assert torch.equal(drawn(rates, "continuous", torch.Generator()), rates)
+
+
+def test_continuous_showers_have_the_gradient_of_the_rates_once() -> None:
+    rates = torch.tensor([[0.25, 3.5]], requires_grad=True)
+    drawn(rates, "continuous", torch.Generator()).sum().backward()
+    assert torch.equal(rates.grad, torch.ones(1, 2))
 
 
 def test_terms_see_drawn_counts(nets: Any) -> None:

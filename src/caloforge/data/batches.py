@@ -21,7 +21,7 @@ from caloforge.detector import Symmetry
 from caloforge.errors import DataError, UsageError
 
 NEEDS = ("spread", "twin", "peak", "intensity")
-"""Derived columns that a term may declare; the intensity is in ``real`` itself."""
+"""Derived columns that a term may declare; intensity and centre of mass are in ``real`` itself."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Batch:
     """Spread of the particle, 0 to 1 by the bounds of training.  (N,)"""
     peak: NDArray[np.float32] | None
     """Cell numbers [x, y] of the largest cell; the middle for an empty shower.  (N, 2)"""
+    distinct: NDArray[np.float32]
+    """Different real showers among the rows of the particle; fewer than R are repeated.  (N,)"""
     particles: int
     repeats: int
 
@@ -186,11 +188,12 @@ class Batches:
             twin=np.concatenate(twins).astype(np.float32) if twins else None,
             spread=None if spreads is None else self._per_row(spreads),
             peak=self._peaks(real) if "peak" in self.needs else None,
+            distinct=self._per_row(np.minimum(self._groups.counts[places], self.repeats)),
             particles=self.particles,
             repeats=self.repeats,
         )
 
-    def _per_row(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    def _per_row(self, values: NDArray[Any]) -> NDArray[np.float32]:
         return values.repeat(self.repeats, axis=0).astype(np.float32)
 
     def _peaks(self, real: NDArray[Any]) -> NDArray[np.float32]:

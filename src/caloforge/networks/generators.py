@@ -177,6 +177,15 @@ DCGAN_TABLES = {
         seed=(13, 13),
         stages=(Stage((2, 2), 128, (3, 3)), Stage((2, 2), 64, (3, 3)), Stage((1, 1), 1, (3, 3))),
     ),
+    "alice_zp": DcganTable(
+        seed=(20, 10),
+        stages=(
+            Stage((3, 2), 256, (2, 2)),
+            Stage((1, 2), 128, (2, 2)),
+            Stage((1, 1), 64, (2, 2)),
+            Stage((1, 1), 1, (2, 7)),
+        ),
+    ),
 }
 """Layer tables of the public generators (zdc.md c1, c2), by detector."""
 

@@ -18,6 +18,7 @@ from caloforge.objectives.diversity import (
     SelectiveDiversity,
 )
 from caloforge.objectives.penalties import R1, GradientPenalty
+from caloforge.objectives.physics import Intensity, ShowerCentre
 from caloforge.objectives.score import EnergyScore
 
 TERMS: dict[str, type[Term]] = {
@@ -28,6 +29,7 @@ TERMS: dict[str, type[Term]] = {
         EnergyScore,
         GradientPenalty,
         Hinge,
+        Intensity,
         LatentContrast,
         LogRatio,
         Minimax,
@@ -35,6 +37,7 @@ TERMS: dict[str, type[Term]] = {
         NonSaturating,
         R1,
         SelectiveDiversity,
+        ShowerCentre,
         Wasserstein,
     )
 }
@@ -82,6 +85,7 @@ __all__ = [
     "EnergyScore",
     "GradientPenalty",
     "Hinge",
+    "Intensity",
     "LatentContrast",
     "LogRatio",
     "Minimax",
@@ -92,6 +96,7 @@ __all__ = [
     "Round",
     "Rows",
     "SelectiveDiversity",
+    "ShowerCentre",
     "Term",
     "Wasserstein",
 ]

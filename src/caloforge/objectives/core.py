@@ -15,6 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
+from caloforge.detector import Detector
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.objectives.round import Round, Rows
 from caloforge.objectives.rules import PLAYERS, NonFinite, Player
@@ -39,9 +40,13 @@ class Term(BaseModel):
         """The share of the term's own helper network.  (N,)"""
         return None
 
-    def network(self, num_conditions: int) -> nn.Module | None:
+    def network(self, detector: Detector) -> nn.Module | None:
         """A helper network that this term owns, if any; stored and trained beside the others."""
         return None
+
+    def plays(self, player: Player) -> bool:
+        """True where the term has a share for the player."""
+        return getattr(type(self), player) is not getattr(Term, player)
 
     def __add__(self, other: Term | Objective) -> Objective:
         return Objective.of(self) + other
@@ -86,14 +91,13 @@ class Objective(BaseModel):
 
     def plays(self, player: Player) -> bool:
         """True where a term has a share for the player; a player without one is not trained."""
-        return any(
-            weight and getattr(type(term), player) is not getattr(Term, player)
-            for weight, term in self.terms
-        )
+        return any(weight and term.plays(player) for weight, term in self.terms)
 
-    def helpers(self, num_conditions: int) -> dict[str, nn.Module]:
-        """Helper networks by the name of the term that owns them."""
-        owned = {type(term).__name__: term.network(num_conditions) for _, term in self.terms}
+    def helpers(self, detector: Detector) -> dict[str, nn.Module]:
+        """Helper networks by the name of the term that owns them; none for a weight of 0."""
+        owned = {
+            type(term).__name__: term.network(detector) for weight, term in self.terms if weight
+        }
         return {name: network for name, network in owned.items() if network is not None}
 
     def __call__(self, play: Round) -> tuple[Tensor, dict[str, float]]:

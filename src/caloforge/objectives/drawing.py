@@ -17,7 +17,8 @@ from caloforge.sampling import Sampling
 def drawn(rates: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
     """Counts drawn from rates, with the gradient of the rates (straight through).  (N, K)"""
     with torch.no_grad():
-        counts = LAWS[sampling](rates, random)
+        # Detached: a law may return the rates themselves, whose gradient would count twice.
+        counts = LAWS[sampling](rates.detach(), random)
     # rates - rates is exactly 0: the value stays a whole number, the gradient passes.
     return counts if not rates.requires_grad else counts + (rates - rates.detach())
 

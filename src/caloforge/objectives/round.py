@@ -43,6 +43,8 @@ class Rows:
     twin: Tensor | None = None
     spread: Tensor | None = None
     peak: Tensor | None = None
+    distinct: Tensor | None = None
+    """How many different real showers the particle of each row has in the batch; None: all."""
 
 
 class Round:
@@ -72,8 +74,8 @@ class Round:
         self.views = views
         self.latent_size = latent_size
         self.sampling: Sampling = sampling
-        self._precision = precision
-        self._random = random
+        self.precision = precision
+        self.random = random
         self._dropout_seed = int(torch.randint(2**31, (), generator=random, device=random.device))
         self._updated: set[str] = set()
 
@@ -91,6 +93,13 @@ class Round:
     def peak(self) -> Tensor:
         """Position of the hottest cell of each real row.  (N, 2)"""
         return _present("peak", self.rows.peak)
+
+    @property
+    def distinct(self) -> Tensor:
+        """Different real showers among the rows of each row's particle.  (N,)"""
+        if self.rows.distinct is not None:
+            return self.rows.distinct
+        return self.rows.real.new_full((len(self.rows.real),), self.rows.repeats)
 
     @cached_property
     def z1(self) -> Tensor:
@@ -165,7 +174,7 @@ class Round:
 
     def _latents(self) -> Tensor:
         size = (len(self.rows.real), self.latent_size)
-        return torch.randn(size, generator=self._random, device=self.rows.real.device)
+        return torch.randn(size, generator=self.random, device=self.rows.real.device)
 
     def generate(self, latent: Tensor) -> Tensor:
         """Showers of these latents for the conditions of the rows, drawn.  (N, Z) -> (N, K)"""
@@ -174,7 +183,7 @@ class Round:
             rates: Tensor = self._pass("generator", latent, self.rows.conditions)
             if not torch.isfinite(rates).all():
                 raise NonFinite("the generator's showers are NaN or infinite: training stopped")
-            return drawn(rates, self.sampling, self._random)
+            return drawn(rates, self.sampling, self.random)
 
     def _pass(self, name: str, *inputs: Tensor) -> Any:
         """One forward pass under the rules of the round."""
@@ -187,7 +196,7 @@ class Round:
         with (
             same_dropout(network, self._dropout_seed, device),
             running_statistics(network, update=updates),
-            torch.autocast(device.type, self._precision, enabled=self._precision != torch.float32),
+            torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32),
         ):
             return wide(network(*inputs))
 

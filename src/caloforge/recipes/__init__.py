@@ -12,6 +12,12 @@ from caloforge.recipes.ds_gan import ds_gan
 from caloforge.recipes.ms_gan import ms_gan
 from caloforge.recipes.other_games import hinge_gan, wgan_gp
 from caloforge.recipes.points import calibrated_on_points, on_points
+from caloforge.recipes.proton import (
+    proton_gan,
+    proton_sdi,
+    proton_sdi_intensity,
+    proton_sdi_intensity_aux,
+)
 from caloforge.recipes.sdi_gan import sdi_gan
 
 RECIPES: dict[str, Callable[[str], Recipe]] = {
@@ -22,9 +28,20 @@ RECIPES: dict[str, Callable[[str], Recipe]] = {
     "ds-gan": ds_gan,
     "hinge-gan": hinge_gan,
     "ms-gan": ms_gan,
+    "proton-gan": proton_gan,
+    "proton-sdi": proton_sdi,
+    "proton-sdi-intensity": proton_sdi_intensity,
+    "proton-sdi-intensity-aux": proton_sdi_intensity_aux,
     "sdi-gan": sdi_gan,
     "wgan-gp": wgan_gp,
 }
+
+DETECTORS_OF: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("proton-gan", "proton-sdi", "proton-sdi-intensity", "proton-sdi-intensity-aux"), ("alice_zp",)
+)
+"""Recipes that are made for some detectors only, the first of them by default."""
+DEFAULT_DETECTOR = "alice_zn"
+"""Of all others."""
 
 SETTINGS: dict[str, Callable[[Recipe], Recipe]] = {"points": on_points}
 """What a detector changes in any recipe."""
@@ -35,14 +52,26 @@ VARIANTS: dict[tuple[str, str], Callable[[], Recipe]] = {
 """Recipes with an objective of their own for a detector, by recipe and detector."""
 
 
-def recipe_of_name(name: str, detector: str) -> Recipe:
-    """The recipe of that name for a detector; raises UsageError with the names that exist."""
+def recipe_of_name(name: str, detector: str | None = None) -> Recipe:
+    """The recipe of that name for a detector, by default its own.
+
+    Raises UsageError with the names that exist, and for a detector that it is not made for.
+    """
     if name not in RECIPES:
         raise UsageError(f"no recipe {name}; there are {', '.join(sorted(RECIPES))}")
+    detector = detector or DETECTORS_OF.get(name, (DEFAULT_DETECTOR,))[0]
+    require_made_for(name, detector)
     if (name, detector) in VARIANTS:
         return VARIANTS[name, detector]()
     recipe = RECIPES[name](detector)
     return SETTINGS[detector](recipe) if detector in SETTINGS else recipe
 
 
-__all__ = ["RECIPES", "recipe_of_name"]
+def require_made_for(name: str, detector: str) -> None:
+    """Raises UsageError when the recipe of that name is made for other detectors."""
+    made_for = DETECTORS_OF.get(name, (detector,))
+    if detector not in made_for:
+        raise UsageError(f"recipe {name} is made for {', '.join(made_for)}, not for {detector}")
+
+
+__all__ = ["DETECTORS_OF", "RECIPES", "recipe_of_name", "require_made_for"]

@@ -7,9 +7,7 @@ from pathlib import Path
 from caloforge.detectors.find import find_detector
 from caloforge.errors import UsageError
 from caloforge.recipe import Recipe, override
-from caloforge.recipes import RECIPES, recipe_of_name
-
-DEFAULT_DETECTOR = "alice_zn"
+from caloforge.recipes import RECIPES, recipe_of_name, require_made_for
 
 
 def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: int | None) -> Recipe:
@@ -24,11 +22,11 @@ def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: in
     if recipe in RECIPES or not path.is_file():
         if path.suffix == ".json" and recipe not in RECIPES:
             raise UsageError(f"{path}: there is no such recipe file")
-        found = recipe_of_name(recipe, wanted.name if wanted else DEFAULT_DETECTOR)
+        found = recipe_of_name(recipe, wanted.name if wanted else None)
     else:
         found = read_recipe(path)
     chosen = override(found.made_for(wanted) if wanted else found, [*settings, *changes])
-    chosen.resolve()
+    require_made_for(chosen.name, chosen.resolve().name)
     return chosen
 
 

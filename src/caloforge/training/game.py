@@ -113,7 +113,7 @@ def build_game(recipe: Recipe, scaling: FeatureScaling, team: Team) -> Game:
         networks = {"generator": recipe.generator.build(detector, scaling)}
         if recipe.objective.plays("critic"):
             networks["critic"] = recipe.critic.build(detector, scaling)
-        networks |= recipe.objective.helpers(len(detector.columns))
+        networks |= recipe.objective.helpers(detector)
     for network in networks.values():
         # Channels last is a fifth faster for these convolutions, on processors and CUDA alike.
         network.to(device=team.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -177,7 +177,7 @@ def has_finite_gradient(network: nn.Module) -> bool:
 
 def rows_of_batch(batch: Batch, device: torch.device) -> Rows:
     """A batch as tensors on a device, row for row."""
-    derived = {name: getattr(batch, name) for name in ("twin", "spread", "peak")}
+    derived = {name: getattr(batch, name) for name in ("twin", "spread", "peak", "distinct")}
     return Rows(
         conditions=_tensor(batch.conditions, device),
         real=_tensor(batch.real, device),

@@ -1,0 +1,84 @@
+"""Regressors: where is the hottest cell of a shower?
+
+Shapes: N rows, K cells of one layer (nx, ny); positions are cell numbers [x, y].
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from caloforge.detector import Detector
+from caloforge.networks.critics import authors_block
+from caloforge.networks.scales import ResponseScale
+
+RegressorKind = Literal["light", "reference"]
+
+
+def regressor(kind: RegressorKind, detector: Detector) -> nn.Module:
+    """The regressor of that kind for a detector of one layer."""
+    return REGRESSORS[kind](detector)
+
+
+def cell_numbers(detector: Detector) -> Tensor:
+    """Cell numbers [x, y] of the cells of one layer.  (K, 2)"""
+    (layer,) = detector.layers
+    places = np.indices(layer.shape, dtype=np.float32).reshape(2, -1).T
+    return torch.from_numpy(np.ascontiguousarray(places))
+
+
+class SoftPeak(nn.Module):
+    """Mean cell number under a softmax over cells that convolutions heat.  (N, K) -> (N, 2)
+
+    It never leaves the front face, and what it learns of a cell holds for all cells. Rows are
+    independent, as no normalisation mixes them.
+    """
+
+    places: Tensor
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.scale = ResponseScale(detector)
+        self.shape = detector.layers[0].shape
+        self.heat = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding=1), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 3, padding=1)
+        )
+        self.register_buffer("places", cell_numbers(detector), persistent=False)
+
+    def forward(self, showers: Tensor) -> Tensor:
+        image = self.scale.encode(showers).reshape(-1, 1, *self.shape)
+        positions: Tensor = torch.softmax(self.heat(image).flatten(1), dim=1) @ self.places
+        return positions
+
+
+class ReferenceRegressor(nn.Module):
+    """The authors' regressor: four 3x3 convolutions, a dense layer of 2.  (N, K) -> (N, 2)
+
+    Public code of arXiv:2406.03263 for the 56 x 30 fibres of the ZP.
+    """
+
+    POOLS = ((2, 2), (2, 1), (2, 1), (1, 1))
+    """After each of the convolutions."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.scale = ResponseScale(detector)
+        self.shape = detector.layers[0].shape
+        layers: list[nn.Module] = []
+        for seen, wider, pool in zip((1, 32, 64, 128), (32, 64, 128, 256), self.POOLS, strict=True):
+            layers += [nn.Conv2d(seen, wider, 3), *authors_block(nn.BatchNorm2d(wider))]
+            layers += [nn.MaxPool2d(pool)] if pool != (1, 1) else []
+        self.see = nn.Sequential(*layers, nn.Flatten())
+        seen = self.see(torch.zeros(2, 1, *self.shape)).shape[1]
+        self.position = nn.Linear(seen, 2)
+
+    def forward(self, showers: Tensor) -> Tensor:
+        image = self.scale.encode(showers).reshape(-1, 1, *self.shape)
+        positions: Tensor = self.position(self.see(image))
+        return positions
+
+
+REGRESSORS: dict[str, type[nn.Module]] = {"light": SoftPeak, "reference": ReferenceRegressor}
