@@ -44,7 +44,6 @@ EXTRAS = {
     "onnxscript": "train",
     "uproot": "root",
     "awkward": "root",
-    "pandas": "authors",
     "hist": "plots",
     "mplhep": "plots",
     "openvino": "openvino",
