@@ -12,6 +12,7 @@ from caloforge.errors import UsageError
 
 VALIDATIONS = {
     "points": "caloforge.validation.points.campaign",
+    "proton": "caloforge.validation.proton.campaign",
     "transport": "caloforge.validation.transport.campaign",
     "zn": "caloforge.validation.zn.campaign",
 }
@@ -30,7 +31,7 @@ OutFolder = Annotated[
 ]
 Minutes = Annotated[
     float | None,
-    typer.Option(min=0, help="Leave after so many minutes (zn); the same command goes on."),
+    typer.Option(min=0, help="Leave after so many minutes (proton, zn); the same command goes on."),
 ]
 
 

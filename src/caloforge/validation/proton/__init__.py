@@ -1,0 +1,1 @@
+"""The published comparison on the proton calorimeter, beside a split that leaks nothing."""

@@ -1,0 +1,82 @@
+"""What is trained: the four rows of the paper and ours, both splits, one weight at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from caloforge.search.grid import Axis, points, settings
+from caloforge.validation.campaign.record import Records
+from caloforge.validation.campaign.task import Task
+
+DETECTOR = "alice_zp"
+PLAIN, WHOLE, OURS = "proton-gan", "proton-sdi-intensity-aux", "calibrated"
+PAPER = (PLAIN, "proton-sdi", "proton-sdi-intensity", WHOLE)
+"""The rows of Table 1 of arXiv:2406.03263, in its order."""
+METHODS = (*PAPER, OURS)
+TEST = "data.test=0.2"
+"""As many particles judge as the published split keeps rows."""
+LEAKY = "data.split=row"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One weight over decades, all others as the recipe says."""
+
+    method: str
+    axis: Axis
+
+
+SCANS = {
+    "lambda_in": Scan(
+        "proton-sdi-intensity", Axis("objective.Intensity.weight", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1))
+    ),
+    "lambda_div": Scan(
+        "proton-sdi", Axis("objective.SelectiveDiversity.weight", (1e-3, 1e-2, 1e-1, 1, 10))
+    ),
+    "lambda_aux": Scan(
+        WHOLE, Axis("objective.ShowerCentre.weight", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1))
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """CPU seconds of a run, and seeds."""
+
+    final: float
+    scan: float
+    seeds: int = 5
+    whole: bool = True
+    """False: no split by row and no scans."""
+
+
+FULL = Budget(final=75, scan=30)
+"""A longer campaign is other numbers here; 360 a run and 120 a scan were allowed."""
+QUICK = Budget(final=10, scan=0, seeds=1, whole=False)
+
+
+def upcoming(budget: Budget, seed: int, records: Records) -> Iterator[Task]:
+    """All tasks, the most telling first; none waits for a choice."""
+    del records
+    first = [run_of("final", name, budget.final, seed) for name in METHODS]
+    for number in range(budget.seeds):
+        yield from (replace(task, seed=seed + number) for task in first)
+    if budget.whole:
+        for task in first:
+            yield replace(task, part="leaky", settings=(*task.settings, LEAKY))
+        yield from scans(budget, seed)
+
+
+def run_of(part: str, method: str, cpu_seconds: float, seed: int) -> Task:
+    """A run of a recipe as it is, with the test part of this campaign."""
+    return Task(part, method, method, cpu_seconds, seed, settings=(TEST,))
+
+
+def scans(budget: Budget, seed: int) -> Iterator[Task]:
+    """Each weight alone, by the grid of ``caloforge search``."""
+    for label, scan in SCANS.items():
+        plain = run_of("scan", scan.method, budget.scan, seed)
+        for point in points([scan.axis]):
+            changed = (*plain.settings, *settings(point))
+            yield replace(plain, label=label, weight=point[0][1], settings=changed)

@@ -1,0 +1,185 @@
+"""README.md of the proton campaign, rendered from its records alone, and its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from caloforge.validation.campaign.group import CONTRAST, Group, contrast_cells, groups
+from caloforge.validation.campaign.page import (
+    of_part,
+    provenance,
+    section,
+    state,
+    table,
+    write_page,
+)
+from caloforge.validation.campaign.record import Records, by_name, read_references
+from caloforge.validation.proton import words
+from caloforge.validation.proton.judging import SCHEMES
+from caloforge.validation.proton.plan import FULL, METHODS, PLAIN, QUICK, SCANS, WHOLE, Budget
+from caloforge.validation.proton.tables import (
+    BEYOND,
+    PUBLISHED,
+    beyond_row,
+    contrasts,
+    protocol_head,
+    protocol_row,
+    reference_row,
+    tail_rows,
+)
+
+Record = Mapping[str, Any]
+REMARKS = "remarks.md"
+NEEDED_SIGMA = 3.0
+RIVALS = (
+    ("shuffled", "real showers of shuffled conditions (had to be reached)", "**no**"),
+    ("replayed", "training showers replayed, which know no conditions", "not shown"),
+    (PLAIN, f"`{PLAIN}`", "not shown"),
+)
+"""Of the centre error: against whom, in words, and what is said below that many sigma."""
+
+
+def write_report(out: Path) -> None:
+    """README.md of a folder and its pictures."""
+    from caloforge.plots.canvas import save
+    from caloforge.validation.proton.pictures import pictures
+
+    write_page(out, render_folder(out))
+    finals = groups(of_part(by_name(out), "final"))
+    for name, drawn in pictures(in_order(finals), read_references(out)["real"]).items():
+        save(drawn, out / name)
+
+
+def render_folder(out: Path) -> str:
+    """The page of a folder's records, and of remarks where somebody wrote some beside them."""
+    remarks = out / REMARKS
+    text = remarks.read_text(encoding="utf-8").strip() if remarks.is_file() else ""
+    return render(by_name(out), read_references(out), text)
+
+
+def render(records: Records, references: Record, remarks: str = "") -> str:
+    """The whole page, a pure function of the records."""
+    parts = [
+        words.INTRODUCTION,
+        progress(records),
+        reached(records, references),
+        remarks,
+        protocol_section(records, references),
+        beyond_section(records, references),
+        pairs_section(records, references),
+        section("Figures", words.FIGURES) if of_part(records, "final") else "",
+        tails_section(records),
+        scans_section(records),
+        words.GRID,
+        provenance(records),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def planned(budget: Budget = FULL) -> dict[str, int]:
+    """Numbers of runs by part."""
+    return {
+        "final": len(METHODS) * budget.seeds,
+        "leaky": len(METHODS),
+        "scan": sum(len(scan.axis.values) for scan in SCANS.values()),
+    }
+
+
+def progress(records: Records) -> str:
+    """How far the campaign is, and how it goes on."""
+    return state(records, planned(), QUICK.final, words.COMMAND)
+
+
+def reached(records: Records, references: Record) -> str:
+    """What had to be reached in the centre error, and whether the regressor helps."""
+    found = {
+        (one.first, one.second): one.measured
+        for title, one in contrasts(groups(of_part(records, "final")), references)
+        if title.startswith("centre")
+    }
+    rows = []
+    for rival, title, unproved in RIVALS:
+        one = found.get((WHOLE, rival))
+        if one is not None and one.sigma is not None:
+            said = "yes" if one.sigma >= NEEDED_SIGMA else unproved
+            rows.append([f"beats {title}", f"{one} mm, {one.sigma:.1f} sigma", said])
+    if not rows:
+        return ""
+    names = (f"`{WHOLE}`", "found", f"≥ {NEEDED_SIGMA:g} sigma")
+    return section("What had to be reached", words.REACHED, table(names, rows))
+
+
+def in_order(found: list[Group]) -> list[Group]:
+    """Methods in the order of the paper, ours last."""
+    return sorted(found, key=lambda one: METHODS.index(one.label))
+
+
+def protocol_section(records: Records, references: Record) -> str:
+    """Table 1 of the paper in both schemes, both splits."""
+    floor = references["references"]["real"]["published"]
+    parts = []
+    for scheme in SCHEMES:
+        rows = []
+        for part, note in (("final", ""), ("leaky", ", by row (leaky)")):
+            for one in in_order(groups(of_part(records, part))):
+                runs = [run["published"] for run in one.whole]
+                paper = PUBLISHED.get(one.label, "") if scheme == SCHEMES[0] and not note else ""
+                rows.append(protocol_row(f"{one.label}{note}", runs, scheme, paper))
+        rows.append(protocol_row("*floor: half against half*", [floor], scheme, ""))
+        parts.append(f"Scheme `{scheme}`.\n\n{table(protocol_head(), rows)}")
+    return section("Table 1: the published protocol", words.TABLE, "\n\n".join(parts))
+
+
+def beyond_section(records: Records, references: Record) -> str:
+    """What a marginal distance does not see."""
+    rows = [beyond_row(one) for one in in_order(groups(of_part(records, "final")))]
+    rows += [reference_row(one) for one in references["references"].values()]
+    names = ("", *(title for _, _, title in BEYOND), "seeds", "steps", "CPU s")
+    return section("Particle by particle", words.BEYOND, table(names, rows))
+
+
+def pairs_section(records: Records, references: Record) -> str:
+    """Differences with paired errors."""
+    found = contrasts(groups(of_part(records, "final")), references)
+    rows = [[title, *contrast_cells(one)] for title, one in found]
+    return section("Who is better", words.PAIRS, table(("", *CONTRAST), rows)) if rows else ""
+
+
+def tails_section(records: Records) -> str:
+    """Tails of the channels of Fig. 3."""
+    finals = [one for one in in_order(groups(of_part(records, "final"))) if one.whole]
+    rows = [cells for one in finals for cells in tail_rows(one)]
+    names = ("", "", "above real 95 %", "above real 99 %", "dark", "dark, real")
+    return section("Tails", words.TAILS, table(names, rows)) if rows else ""
+
+
+def scans_section(records: Records) -> str:
+    """Each weight over decades."""
+    found = groups(of_part(records, "scan"))
+    order = list(SCANS)
+    rows = []
+    for one in sorted(found, key=lambda one: (order.index(one.label), one.weight or 0)):
+        numbers = [str(one.measured(name, part)) for name, part, _ in BEYOND]
+        rows.append([one.label, f"{one.weight:g}", score_of(one), *numbers, one.steps])
+    names = ("", "weight", "validation", *(title for _, _, title in BEYOND), "steps")
+    methods = ", ".join(f"`{label}`: `{scan.method}`" for label, scan in SCANS.items())
+    text = f"{words.SCANS} {methods}."
+    return section("One weight at a time", text, table(names, rows)) if rows else ""
+
+
+def score_of(one: Group) -> str:
+    """Validation score of a single run."""
+    scores = [run["validation_score"] for run in one.records]
+    return "failed" if scores[0] is None else f"{scores[0]:.2f}"
+
+
+def terminal(out: Path) -> str:
+    """What the command line prints."""
+    records, references = by_name(out), read_references(out)
+    parts = [beyond_section(records, references), reached(records, references), progress(records)]
+    return "\n\n".join(part for part in parts if part)
+
+
+__all__ = ["planned", "render", "render_folder", "terminal", "write_report"]
