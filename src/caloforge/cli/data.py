@@ -107,6 +107,18 @@ def _notes(texts: list[str] | None) -> dict[str, str]:
     return notes
 
 
+LayoutName = Annotated[
+    Literal["calogan", "calochallenge"],
+    typer.Option("--to", help="Whose layout: the CaloGAN sets' or the CaloChallenge's."),
+]
+TheirFace = Annotated[
+    float, typer.Option("--face-z", help="Front face in their frame, in mm (calogan).")
+]
+TheirStart = Annotated[
+    float, typer.Option("--start-z", help="Where their particles start, in mm (calogan).")
+]
+
+
 @command.command("info")
 def info(file: File, quiet: Quiet = False, json: Json = False) -> None:
     """Tell what is in a file of showers, and whether it can test a claim about diversity."""
@@ -138,12 +150,13 @@ def convert(
 ) -> None:
     """Convert showers of the ALICE authors, the transport jobs or CaloGAN into our format."""
     from caloforge.data import dialects
+    from caloforge.data.dialects.dialect import matching
     from caloforge.detectors.find import find_detector
 
     reporter = reporter_of(quiet, json)
     wanted = find_detector(detector) if detector else None
     request = dialects.Request(
-        tuple(sources),
+        matching(sources),
         detector=wanted,
         values=values,
         pdg=pdg,
@@ -187,4 +200,25 @@ def select(
         compression=compression,
         reporter=reporter,
     )
+    reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})
+
+
+@command.command("export")
+def export(
+    file: File,
+    out: Out,
+    to: LayoutName,
+    pdg: OneType = None,
+    face_z: TheirFace = -240.0,
+    start_z: TheirStart = -288.0,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Write showers in the layout of the CaloGAN sets or of the CaloChallenge, in MeV."""
+    from caloforge.data.foreign import Frame, Order, write_foreign
+
+    reporter = reporter_of(quiet, json)
+    order = Order(file, to, Frame(face_z, start_z), pdg)
+    rows = write_foreign(order, out, overwrite=force, reporter=reporter)
     reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})

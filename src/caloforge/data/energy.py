@@ -114,8 +114,8 @@ class Book:
             *rows,
             f"{'all layers':16s} {self.total:14.4g} of {self.incident:.4g} {self.unit} incident: "
             f"{self.deposit_over_incident:.4f}",
-            f"{'with overflow':16s} {self.balance:14.4f} of what was deposited, at a sampling "
-            f"fraction of {self.sampling_fraction:g}",
+            f"{'with overflow':16s} {self.balance:14.4f} of incident energy x sampling fraction "
+            f"({self.sampling_fraction:g})",
         ]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.derive import spread
+from caloforge.data.energy import Book, Ledger
 from caloforge.data.reading import ShowerFile
 from caloforge.detector import Detector
 
@@ -57,6 +58,8 @@ class Summary:
     channels_scheme: str | None
     provenance: dict[str, str]
     warnings: list[str] = field(default_factory=list)
+    energy: Book | None = None
+    """Where the energy goes; None where cells hold none."""
 
     def record(self) -> dict[str, Any]:
         """Plain numbers and names for JSON."""
@@ -70,6 +73,7 @@ class _Totals:
     total: NDArray[np.float64]
     empty: int
     largest: float
+    energy: Book | None
 
 
 def summarise(path: Path, detector: Detector | None = None) -> Summary:
@@ -99,17 +103,24 @@ def summarise(path: Path, detector: Detector | None = None) -> Summary:
             pdg={} if file.pdg is None else _counts(file.pdg),
             channels_scheme=file.channels_scheme,
             provenance=dict(file.provenance),
-            warnings=_warnings(variation, file.provenance),
+            warnings=[
+                *_warnings(variation, file.provenance),
+                *(walked.energy.warnings() if walked.energy else ()),
+            ],
+            energy=walked.energy,
         )
 
 
 def _walk(file: ShowerFile) -> _Totals:
     totals, empty, largest = [], 0, -np.inf
+    ledger = Ledger(file.detector) if file.detector.energy else None
     for chunk in file.chunks():
         totals.append(chunk.total())
         empty += int((~chunk.cells.any(axis=1)).sum())
         largest = max(largest, float(chunk.cells.max()))
-    return _Totals(np.concatenate(totals), empty, largest)
+        if ledger:
+            ledger.add(chunk)
+    return _Totals(np.concatenate(totals), empty, largest, ledger.book() if ledger else None)
 
 
 def _counts(values: NDArray[Any]) -> dict[int, int]:
@@ -185,6 +196,7 @@ def describe(summary: Summary) -> str:
         "",
         *_condition_lines(summary),
         "",
+        *([*summary.energy.lines(), ""] if summary.energy else ()),
         *_spread_lines(summary),
         *_pdg_lines(summary),
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from caloforge.data import layout
 from caloforge.data.dialects.authors_npz import AUTHORS_NPZ
 from caloforge.data.dialects.authors_pickle import AUTHORS_PICKLE
+from caloforge.data.dialects.calochallenge import CALOCHALLENGE
 from caloforge.data.dialects.calogan import CALOGAN
 from caloforge.data.dialects.dialect import Dialect, Foreign, Request, Values
 from caloforge.data.dialects.transport_zdc import TRANSPORT_ZDC
@@ -13,7 +14,7 @@ from caloforge.data.energy import Ledger
 from caloforge.data.showers import Compression, ShowerWriter
 from caloforge.errors import DataError
 
-DIALECTS = (AUTHORS_NPZ, AUTHORS_PICKLE, TRANSPORT_ZDC, CALOGAN)
+DIALECTS = (AUTHORS_NPZ, AUTHORS_PICKLE, TRANSPORT_ZDC, CALOGAN, CALOCHALLENGE)
 """Asked in this order."""
 
 

@@ -1,6 +1,6 @@
 """What a dialect is: a foreign way to keep showers, and how to walk through it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,15 @@ class Dialect:
     accepts: Callable[[tuple[Path, ...]], bool]
     """Whether these files look like it; it opens them but reads no showers."""
     open: Callable[[Request], AbstractContextManager[Foreign]]
+
+
+def matching(sources: Sequence[Path]) -> tuple[Path, ...]:
+    """Files, where a name that is none may be a pattern (``eplus_*.h5``); sorted within it."""
+    found: list[Path] = []
+    for source in sources:
+        matches = [] if source.exists() else sorted(source.parent.glob(source.name))
+        found += matches or [source]
+    return tuple(found)
 
 
 def starts_with(path: Path, magic: bytes) -> bool:
