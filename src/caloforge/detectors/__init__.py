@@ -4,11 +4,12 @@ from caloforge.detector import Detector
 from caloforge.detectors.alice_zn import ALICE_ZN
 from caloforge.detectors.alice_zp import ALICE_ZP
 from caloforge.detectors.atlas_em import ATLAS_EM
+from caloforge.detectors.atlas_em_polar import ATLAS_EM_POLAR
 from caloforge.detectors.points import POINTS
 from caloforge.errors import UsageError
 
 DETECTORS: dict[str, Detector] = {
-    detector.name: detector for detector in (ALICE_ZN, ALICE_ZP, ATLAS_EM, POINTS)
+    detector.name: detector for detector in (ALICE_ZN, ALICE_ZP, ATLAS_EM, ATLAS_EM_POLAR, POINTS)
 }
 
 
@@ -19,4 +20,12 @@ def detector_of_name(name: str) -> Detector:
     return DETECTORS[name]
 
 
-__all__ = ["ALICE_ZN", "ALICE_ZP", "ATLAS_EM", "DETECTORS", "POINTS", "detector_of_name"]
+__all__ = [
+    "ALICE_ZN",
+    "ALICE_ZP",
+    "ATLAS_EM",
+    "ATLAS_EM_POLAR",
+    "DETECTORS",
+    "POINTS",
+    "detector_of_name",
+]
