@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -145,7 +145,7 @@ class Recipe(Part):
         return json.dumps(header | self.model_dump(mode="json"), indent=2)
 
     @classmethod
-    def from_json(cls, text: str) -> Recipe:
+    def from_json(cls, text: str) -> Self:
         """The inverse of ``to_json``; raises UsageError for anything else."""
         try:
             record = json.loads(text)
@@ -156,20 +156,23 @@ class Recipe(Part):
         if record.pop("version", None) != RECIPE_VERSION:
             raise UsageError(f"recipe: this caloforge reads version {RECIPE_VERSION}; upgrade it")
         record.pop("run", None)  # what a run folder adds: program, data, machine
-        return recipe_from_record(record)
+        return recipe_from_record(record, cls)
 
 
-def recipe_from_record(record: dict[str, Any]) -> Recipe:
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+def recipe_from_record(record: dict[str, Any], kind: type[AnyRecipe]) -> AnyRecipe:
     """A validated recipe; raises UsageError that names the path and the flaw."""
     try:
-        return Recipe.model_validate(record)
+        return kind.model_validate(record)
     except ValidationError as error:
         flaw = error.errors()[0]
         path = ".".join(str(part) for part in flaw["loc"])
         raise UsageError(f"recipe: {path}: {flaw['msg']} (got {flaw['input']!r})") from error
 
 
-def override(recipe: Recipe, settings: list[str]) -> Recipe:
+def override(recipe: AnyRecipe, settings: list[str]) -> AnyRecipe:
     """The recipe with ``path=value`` settings applied, for example ``training.steps=100``.
 
     Raises UsageError for an unknown path, with the names that are valid there.
@@ -180,7 +183,7 @@ def override(recipe: Recipe, settings: list[str]) -> Recipe:
         if not equals:
             raise UsageError(f"--set {setting}: write path=value, for example training.steps=100")
         _assign(record, path, _value(text))
-    return recipe_from_record(record)
+    return recipe_from_record(record, type(recipe))
 
 
 def _assign(record: dict[str, Any], path: str, value: Any) -> None:

@@ -51,19 +51,23 @@ def objective_record(objective: Objective) -> dict[str, dict[str, Any]]:
     }
 
 
-def objective_from_record(record: Objective | Mapping[str, Mapping[str, Any]]) -> Objective:
+def objective_from_record(
+    record: Objective | Mapping[str, Mapping[str, Any]], *, terms: Mapping[str, type[Term]] = TERMS
+) -> Objective:
     """The inverse of ``objective_record``; raises UsageError with the names that exist."""
     if isinstance(record, Objective):
         return record
     if not isinstance(record, Mapping):
         raise UsageError(f"objective: name terms and their weights, not {record!r}")
-    return Objective(terms=tuple(_weighed(name, fields) for name, fields in record.items()))
+    return Objective(terms=tuple(_weighed(name, fields, terms) for name, fields in record.items()))
 
 
-def _weighed(name: str, fields: Mapping[str, Any]) -> tuple[float, Term]:
+def _weighed(
+    name: str, fields: Mapping[str, Any], terms: Mapping[str, type[Term]]
+) -> tuple[float, Term]:
     """A term and its weight, 1 by default."""
-    if name not in TERMS:
-        raise UsageError(f"objective: no term {name}; there are {', '.join(sorted(TERMS))}")
+    if name not in terms:
+        raise UsageError(f"objective: no term {name}; there are {', '.join(sorted(terms))}")
     if not isinstance(fields, Mapping):
         raise UsageError(f"objective.{name}: set objective.{name}.weight, not {fields!r}")
     weight = fields.get("weight", 1.0)
@@ -71,7 +75,7 @@ def _weighed(name: str, fields: Mapping[str, Any]) -> tuple[float, Term]:
         raise UsageError(f"objective.{name}.weight: a finite number, not {weight!r}")
     try:
         numbers = {field: value for field, value in fields.items() if field != "weight"}
-        return float(weight), TERMS[name](**numbers)
+        return float(weight), terms[name](**numbers)
     except ValidationError as error:
         flaw = error.errors()[0]
         raise UsageError(f"objective.{name}.{flaw['loc'][0]}: {flaw['msg']}") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from caloforge.detectors.find import find_detector
 from caloforge.errors import UsageError
-from caloforge.recipe import Recipe, override
+from caloforge.recipe import AnyRecipe, Recipe, override
 from caloforge.recipes import RECIPES, recipe_of_name, require_made_for
 
 
@@ -24,15 +24,15 @@ def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: in
             raise UsageError(f"{path}: there is no such recipe file")
         found = recipe_of_name(recipe, wanted.name if wanted else None)
     else:
-        found = read_recipe(path)
+        found = read_recipe(path, Recipe)
     chosen = override(found.made_for(wanted) if wanted else found, [*settings, *changes])
     require_made_for(chosen.name, chosen.resolve().name)
     return chosen
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:
     """A recipe file; UsageError, starting with the path, when it is none."""
     try:
-        return Recipe.from_json(path.read_text(encoding="utf-8"))
+        return kind.from_json(path.read_text(encoding="utf-8"))
     except (UsageError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error

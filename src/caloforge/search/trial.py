@@ -47,7 +47,7 @@ def plan(recipe: Recipe, points: Sequence[Point], seeds: int, folder: Path) -> l
 
 
 def finish(
-    recipe: str,
+    recipe: str | Recipe,
     data: Path,
     sha256: str,
     folder: Path,
@@ -61,11 +61,10 @@ def finish(
     checkpoint. Raises UsageError when the folder holds another run, DataError when that was of
     other showers (``sha256``), and what ``train`` raises.
     """
-    from caloforge.recipe import Recipe
     from caloforge.train import train
     from caloforge.training.folder import RunFolder
 
-    run, wanted = RunFolder(folder), Recipe.from_json(recipe)
+    run, wanted = RunFolder(folder), as_recipe(recipe)
     if not is_finished(run, wanted, sha256):
         begun = run.checkpoint.is_file()
         train(
@@ -81,6 +80,13 @@ def finish(
     return run.summary()
 
 
+def as_recipe(recipe: str | Recipe) -> Recipe:
+    """The recipe itself, or the one that the JSON document holds."""
+    from caloforge.recipe import Recipe
+
+    return Recipe.from_json(recipe) if isinstance(recipe, str) else recipe
+
+
 def is_finished(run: RunFolder, recipe: Recipe, sha256: str) -> bool:
     """Whether the folder holds the result of this recipe and these showers.
 
@@ -92,7 +98,7 @@ def is_finished(run: RunFolder, recipe: Recipe, sha256: str) -> bool:
     card = run.simulator / CARD
     if not card.is_file() or run.summary()["step"] != recipe.training.steps:
         return False
-    if read_recipe(run.recipe) != recipe:
+    if read_recipe(run.recipe, type(recipe)) != recipe:
         raise UsageError(f"{run.path} holds a run of another recipe; name another --out")
     if run.record().get("run", {}).get("data", {}).get("sha256") != sha256:
         raise DataError(f"{run.path} was trained on other showers; name another --out")
