@@ -31,7 +31,9 @@ def conditions_of(detector: Detector, number: int = 6) -> np.ndarray:
     known = np.random.default_rng(3).uniform(50, 150, (number, len(detector.columns)))
     sideways = np.array([c.vector is not None and c.axis is not None for c in detector.conditions])
     charge = np.array(detector.columns) == "charge"
-    return np.where(sideways, 1e-4, np.where(charge, 1e-2, 1.0)) * known
+    known = np.where(sideways, 1e-4, np.where(charge, 1e-2, 1.0)) * known
+    angle = [condition.unit == "rad" for condition in detector.conditions]
+    return np.where(angle, [c.mirror_at for c in detector.conditions] + 1e-3 * known, known)
 
 
 def scaling_of(detector: Detector, kind: Any = "features") -> FeatureScaling:

@@ -41,7 +41,11 @@ class Feature(Description):
     kind: Literal["value", "log", "slope", "impact", "sine", "cosine"]
     of: tuple[str, ...]
     distance_cm: float = 0.0
-    """How far particles fly to the front face (impact, sine, cosine)."""
+    """How far particles fly to the plane (impact, sine, cosine)."""
+    direction: Literal["momentum", "phi", "theta"] = "momentum"
+    """What tells the slope: a component and pz, or the angles of the CaloGAN authors."""
+    vertex_cm: float = 1.0
+    """Unit of the vertex, in cm."""
     wavelength_cm: float = 1.0
     """Period of sine and cosine along the front face."""
     dispersion: Dispersion | None = None
@@ -49,7 +53,9 @@ class Feature(Description):
 
     @model_validator(mode="after")
     def _takes_its_arguments(self) -> Feature:
-        expected = ARGUMENTS[self.kind] + (self.dispersion is not None)
+        flies = self.kind in FLIGHTS
+        expected = flies * SLOPES[self.direction][0] + ARGUMENTS[self.kind]
+        expected += self.dispersion is not None
         if len(self.of) != expected:
             raise ValueError(f"feature {self.name}: {self.kind} takes {expected} condition(s)")
         return self
@@ -59,51 +65,71 @@ class Feature(Description):
         return FORMULAS[self.kind](library, self, *conditions)
 
 
-def impact(
-    _: Any, feature: Feature, vertex: Any, momentum: Any, momentum_z: Any, charge: Any = None
-) -> Any:
-    """Where a flight meets the front face, straight but for the dispersion, in cm.  (N,)
+SLOPES: dict[str, tuple[int, Callable[..., Any]]] = {
+    "momentum": (2, lambda _, momentum, momentum_z: momentum / abs(momentum_z)),
+    "phi": (1, lambda library, phi: -library.tan(phi)),
+    "theta": (2, lambda library, theta, phi: 1 / (library.tan(theta) * library.cos(phi))),
+}
+"""Number of conditions, and the slope to z of them: px / pz = -tan(phi), py / pz = cot(theta) /
+cos(phi) for theta = arccos(py / p), phi = arctan(-px / pz)."""
 
-    The momentum is taken as |pz|: what flies 112 m into a hand's breadth flies along z.
+
+def slope(library: Any, feature: Feature, *conditions: Any) -> Any:
+    """Way along the plane over way along z.  (N,)"""
+    number, formula = SLOPES[feature.direction]
+    return formula(library, *conditions[:number])
+
+
+def impact(library: Any, feature: Feature, vertex: Any, *conditions: Any) -> Any:
+    """Where a flight meets the plane, straight but for the dispersion, in cm.  (N,)
+
+    With a dispersion the momentum is taken as |pz|: what flies 112 m into a hand's breadth flies
+    along z.
     """
-    straight = vertex + feature.distance_cm * momentum / abs(momentum_z)
+    way = feature.distance_cm * slope(library, feature, *conditions)
+    straight = feature.vertex_cm * vertex + way
     if feature.dispersion is None:
         return straight
+    _, momentum_z, charge = conditions
     return straight + feature.dispersion.at(charge, abs(momentum_z))
 
 
-def phase(feature: Feature, *conditions: Any) -> Any:
+def phase(library: Any, feature: Feature, *conditions: Any) -> Any:
     """Impact point in radians of the feature's wavelength.  (N,)"""
-    return impact(None, feature, *conditions) * (2 * pi / feature.wavelength_cm)
+    return impact(library, feature, *conditions) * (2 * pi / feature.wavelength_cm)
 
 
 FORMULAS: dict[str, Callable[..., Any]] = {
     "value": lambda _, feature, condition: condition,
     "log": lambda library, feature, condition: library.log(condition),
-    "slope": lambda _, feature, numerator, denominator: numerator / abs(denominator),
+    "slope": slope,
     "impact": impact,
-    "sine": lambda library, feature, *c: library.sin(phase(feature, *c)),
-    "cosine": lambda library, feature, *c: library.cos(phase(feature, *c)),
+    "sine": lambda library, feature, *c: library.sin(phase(library, feature, *c)),
+    "cosine": lambda library, feature, *c: library.cos(phase(library, feature, *c)),
 }
-ARGUMENTS = {"value": 1, "log": 1, "slope": 2, "impact": 3, "sine": 3, "cosine": 3}
+ARGUMENTS = {"value": 1, "log": 1, "slope": 0, "impact": 1, "sine": 1, "cosine": 1}
+"""Beside those of the slope."""
+FLIGHTS = frozenset({"slope", "impact", "sine", "cosine"})
 
 
 def impact_features(
     of: tuple[str, ...],
     distance_cm: float,
     wavelengths_cm: tuple[float, ...],
-    dispersion: Dispersion | None = None,
+    *,
+    name: str | None = None,
+    **flight: Any,
 ) -> tuple[Feature, ...]:
-    """Impact point along one axis, and its waves from coarse to fine.
+    """Impact point along one axis, and its waves from coarse to fine; ``flight``: other fields.
 
     A network resolves a position to a cell sooner from waves than from one number.
     """
-    axis = of[0][-1] if dispersion is None else f"dispersed_{of[0][-1]}"
-    alike: dict[str, Any] = {"of": of, "distance_cm": distance_cm, "dispersion": dispersion}
-    point = Feature(name=f"impact_{axis}", kind="impact", **alike)
+    name = name or (f"dispersed_{of[0][-1]}" if flight.get("dispersion") else of[0][-1])
+    alike: dict[str, Any] = {"of": of, "distance_cm": distance_cm, **flight}
+    point = Feature(name=f"impact_{name}", kind="impact", **alike)
     waves = tuple(
         Feature(
-            name=f"{kind}_{axis}_{wavelength:g}cm", kind=kind, wavelength_cm=wavelength, **alike
+            name=f"{kind}_{name}_{wavelength:g}cm", kind=kind, wavelength_cm=wavelength, **alike
         )
         for wavelength in wavelengths_cm
         for kind in WAVES

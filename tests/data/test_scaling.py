@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from caloforge.data.samples import sample_path
 from caloforge.data.scaling import FeatureScaling, evaluate_features, features
 from caloforge.data.showers import ShowerFile, read
-from caloforge.detectors import ALICE_ZN, ALICE_ZP
+from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM
 from caloforge.errors import DataError
 from caloforge.features import Feature
 
@@ -133,3 +133,22 @@ def test_features_show_where_showers_of_the_proton_sample_are():
         place = evaluate_features((point[name],), ALICE_ZP.columns, showers.conditions[lit])[:, 0]
         line = np.polyval(np.polyfit(place, centre_cm, 1), place)
         assert least < np.std(centre_cm - line) < most
+
+
+def test_features_follow_a_slanted_track_through_the_depth():
+    """By vectors: start at (x0, y0), go along p, and stop at the depth."""
+    features = {feature.name: feature for feature in ATLAS_EM.features}
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        p = np.array([*rng.normal(0, 10, 2), rng.uniform(30, 90)])
+        length = math.sqrt(p @ p)
+        x0, y0 = rng.uniform(-50, 50, 2)
+        row = np.array([[length, math.acos(p[1] / length), math.atan(-p[0] / p[2]), x0, y0]])
+        for depth_cm in (0, 6, 16, 41):
+            place_cm = np.array([x0, y0]) / 10 + depth_cm * p[:2] / p[2]
+            wanted = tuple(features[f"impact_{axis}_at_{depth_cm}cm"] for axis in "xy")
+            found = evaluate_features(wanted, ATLAS_EM.columns, row)[0]
+            np.testing.assert_allclose(found, place_cm, rtol=1e-9)
+            wave = features[f"sine_y_at_{depth_cm}cm_4cm"]
+            found = evaluate_features((wave,), ATLAS_EM.columns, row)[0, 0]
+            assert found == pytest.approx(math.sin(2 * math.pi * place_cm[1] / 4))

@@ -50,7 +50,11 @@ def zdc_features(
     return (
         Feature(name="log_energy", kind="log", of=("Energy",)),
         *impact_features(("Vx", "Px", "Pz"), distance_cm, straight_waves),
-        *(impact_features(bent, distance_cm, wavelengths_cm, dispersion) if dispersion else ()),
+        *(
+            impact_features(bent, distance_cm, wavelengths_cm, dispersion=dispersion)
+            if dispersion
+            else ()
+        ),
         *impact_features(("Vy", "Py", "Pz"), distance_cm, wavelengths_cm),
         Feature(name="mass", kind="value", of=("mass",)),
         Feature(name="charge", kind="value", of=("charge",)),

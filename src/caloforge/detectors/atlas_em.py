@@ -6,9 +6,10 @@ pictures), axis 1 is y ("eta"). A cell holds the deposits in lead and argon, in 
 """
 
 import math
+from typing import Any
 
 from caloforge.detector import Condition, Detector, Layer, Symmetry
-from caloforge.features import Feature
+from caloforge.features import Feature, impact_features
 from caloforge.readout import by_layer
 
 LAYERS = (
@@ -26,17 +27,51 @@ CONDITIONS = (
 )
 """The angles are those of the authors (calo.md b2): theta near pi / 2, phi near 0."""
 
+DEPTHS_CM = (0.0, 6.0, 16.0, 41.0)
+"""The front face, where showers start, are brightest, and end."""
+SUB_CELL_CM = (2.0, 1.0, 0.5)
+"""Waves down to the pitch of the first layer along y."""
+
+
+def shower_features() -> tuple[Feature, ...]:
+    """Energy, slopes, and where the straight track passes the depths that make a shower.
+
+    Cells of 40 mm see little of a shower of 30 mm but where in the cell its axis is, which
+    depends on position, angle and depth together (docs/choices.md, "layered showers").
+    """
+    axes: dict[str, dict[str, Any]] = {
+        "x": {"of": ("x0", "phi"), "direction": "phi"},
+        "y": {"of": ("y0", "theta", "phi"), "direction": "theta"},
+    }
+    found = [
+        Feature(name="log_energy", kind="log", of=("E",)),
+        Feature(name="energy", kind="value", of=("E",)),
+    ]
+    for axis, flight in axes.items():
+        of, direction = flight["of"][1:], flight["direction"]
+        found.append(Feature(name=f"slope_{axis}", kind="slope", of=of, direction=direction))
+        for depth_cm in DEPTHS_CM:
+            fine = SUB_CELL_CM if axis == "y" and depth_cm == DEPTHS_CM[1] else ()
+            found += impact_features(
+                distance_cm=depth_cm,
+                wavelengths_cm=(32.0, 16.0, 8.0, 4.0, *fine),
+                name=f"{axis}_at_{depth_cm:g}cm",
+                vertex_cm=0.1,
+                **flight,
+            )
+    return tuple(found)
+
+
 ATLAS_EM = Detector(
     name="atlas_em",
     title="Pb/LAr EM calorimeter",
     quantity="energy",
     unit="GeV",
     counts=False,
+    quantum=1e-3,
     layers=LAYERS,
     conditions=CONDITIONS,
-    features=tuple(
-        Feature(name=name, kind="value", of=(name,)) for name in ("E", "theta", "phi", "x0", "y0")
-    ),
+    features=shower_features(),
     channels=(
         by_layer(
             {layer.name: layer.cells for layer in LAYERS}, "energy of each layer, arXiv:1712.10321"
