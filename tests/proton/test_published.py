@@ -162,10 +162,10 @@ def test_generator_share_is_that_of_loops() -> None:
     whole = sum(log(1 + x) for row in fakes[0].tolist() for x in row)
     wanted = []
     for row in range(12):
-        value = log(1 + exp(-float(verdicts[0].logit[row])))
+        value = log(1 + exp(-verdicts[0].logit[row].item()))
         value += 0.3 * looped_diversity(batch.spread.tolist(), moved)
         value += 1e-4 * (whole - sum(batch.real[row].tolist())) ** 2
-        gap = [float(positions[row, axis] - batch.peak[row, axis]) for axis in (0, 1)]
+        gap = [(positions[row, axis] - batch.peak[row, axis]).item() for axis in (0, 1)]
         value += 0.02 * (gap[0] ** 2 + gap[1] ** 2) / 2
         wanted.append(value)
     assert term.generator(play).tolist() == pytest.approx(wanted, rel=1e-4)
