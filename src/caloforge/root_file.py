@@ -16,10 +16,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.reading import ShowerFile
 from caloforge.data.record import cell_type
 from caloforge.detector import Detector
 from caloforge.errors import CaloforgeError
 from caloforge.files import write_aside
+from caloforge.reporter import SILENT, Reporter
 
 FORMAT = "caloforge-showers"
 VERSION = 1
@@ -127,4 +129,23 @@ class RootWriter:
                 raise CaloforgeError(f"{self.path} was not finished") from error
 
 
-__all__ = ["RootWriter"]
+def write_root(
+    source: Path, out: Path, *, overwrite: bool = False, reporter: Reporter = SILENT
+) -> int:
+    """Write a showers file as a tree; the number of rows.
+
+    Raises UsageError when ``out`` exists, DataError on a damaged source.
+    """
+    with ShowerFile(source) as file:
+        columns = () if file.pdg is None else ("pdg",)
+        writer = RootWriter(
+            out, file.detector, file.provenance, columns=columns, overwrite=overwrite
+        )
+        with writer, reporter.progress("write", len(file)) as advance:
+            for chunk in file.chunks():
+                writer.append(chunk.cells, chunk.conditions, chunk.particle, pdg=chunk.pdg)
+                advance(len(chunk))
+        return len(file)
+
+
+__all__ = ["RootWriter", "write_root"]

@@ -108,8 +108,8 @@ def _notes(texts: list[str] | None) -> dict[str, str]:
 
 
 LayoutName = Annotated[
-    Literal["calogan", "calochallenge"],
-    typer.Option("--to", help="Whose layout: the CaloGAN sets' or the CaloChallenge's."),
+    Literal["calogan", "calochallenge", "root"],
+    typer.Option("--to", help="Layout: the CaloGAN sets', the CaloChallenge's, or a ROOT tree."),
 ]
 TheirFace = Annotated[
     float, typer.Option("--face-z", help="Front face in their frame, in mm (calogan).")
@@ -215,10 +215,14 @@ def export(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Write showers in the layout of the CaloGAN sets or of the CaloChallenge, in MeV."""
+    """Write showers in the layout of the CaloGAN sets or the CaloChallenge (MeV), or as a tree."""
     from caloforge.data.foreign import Frame, Order, write_foreign
+    from caloforge.root_file import write_root
 
     reporter = reporter_of(quiet, json)
-    order = Order(file, to, Frame(face_z, start_z), pdg)
-    rows = write_foreign(order, out, overwrite=force, reporter=reporter)
+    if to == "root":
+        rows = write_root(file, out, overwrite=force, reporter=reporter)
+    else:
+        order = Order(file, to, Frame(face_z, start_z), pdg)
+        rows = write_foreign(order, out, overwrite=force, reporter=reporter)
     reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})

@@ -53,7 +53,8 @@ def spread_of_rows(
     """Spread of the showers of one particle (R, K); NaN for one row, or, relative, no light."""
     if len(cells) < 2:
         return float("nan")
-    values = cells.astype(np.float64)
+    # Most cells of a calorimeter are dark in all repeats and add nothing.
+    values = cells[:, cells.any(axis=0)].astype(np.float64)
     total = values.sum(axis=1).mean()
     scaled = np.log1p(values) if scale == "log1p" else values
     raw = float(scaled.std(axis=0).sum())

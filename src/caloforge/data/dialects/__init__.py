@@ -9,12 +9,13 @@ from caloforge.data.dialects.authors_pickle import AUTHORS_PICKLE
 from caloforge.data.dialects.calochallenge import CALOCHALLENGE
 from caloforge.data.dialects.calogan import CALOGAN
 from caloforge.data.dialects.dialect import Dialect, Foreign, Request, Values
+from caloforge.data.dialects.o2_images import O2_IMAGES
 from caloforge.data.dialects.transport_zdc import TRANSPORT_ZDC
 from caloforge.data.energy import Ledger
 from caloforge.data.showers import Compression, ShowerWriter
 from caloforge.errors import DataError
 
-DIALECTS = (AUTHORS_NPZ, AUTHORS_PICKLE, TRANSPORT_ZDC, CALOGAN, CALOCHALLENGE)
+DIALECTS = (AUTHORS_NPZ, AUTHORS_PICKLE, O2_IMAGES, TRANSPORT_ZDC, CALOGAN, CALOCHALLENGE)
 """Asked in this order."""
 
 

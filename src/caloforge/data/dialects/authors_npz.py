@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from caloforge.data.dialects.dialect import Dialect, Foreign, Request, starts_with
 from caloforge.data.dialects.npy import NPY_MAGIC, ZIP_MAGIC, StoredArray
 from caloforge.data.dialects.zdc_images import (
+    PROVENANCE,
     check_rows,
     checked_conditions,
     checked_pdg,
@@ -45,8 +46,8 @@ def _open(request: Request) -> Iterator[Foreign]:
     check_rows(responses, particles.path, len(conditions))
     with named(responses.path):
         cells = counts_of(responses, detector, request)
-    source = f"{responses.path.name}, {particles.path.name}"
-    yield foreign_showers(detector, cells, conditions, pdg, source)
+    provenance = {**PROVENANCE, "source": f"{responses.path.name}, {particles.path.name}"}
+    yield foreign_showers(detector, cells, conditions, pdg, provenance)
 
 
 def _pair(sources: tuple[Path, ...]) -> tuple[StoredArray, StoredArray]:

@@ -21,6 +21,7 @@ from caloforge.data.derive import peak_of_cells
 from caloforge.data.dialects.dialect import Dialect, Foreign, Request
 from caloforge.data.dialects.pickled import Frame, is_pickle, unpickle
 from caloforge.data.dialects.zdc_images import (
+    PROVENANCE,
     check_rows,
     checked_conditions,
     checked_pdg,
@@ -100,7 +101,7 @@ def _open(request: Request) -> Iterator[Foreign]:
         _joined([part.cells for part in parts]),
         _joined([part.conditions for part in parts]),
         _joined(numbers) if numbers else None,
-        ", ".join(source.name for source in request.sources),
+        {**PROVENANCE, "source": ", ".join(source.name for source in request.sources)},
     )
 
 

@@ -5,7 +5,7 @@ says which rows are repeats: rows whose nine conditions are exactly equal are on
 brought together (reference zdc.md a).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,14 +55,14 @@ def foreign_showers(
     cells: NDArray[np.uint16],
     conditions: NDArray[np.float64],
     pdg: NDArray[np.int32] | None,
-    source: str,
+    provenance: Mapping[str, str],
 ) -> Foreign:
     """Rows (N, K), (N, C), (N,) as showers, those of equal conditions together."""
     columns: tuple[Column, ...] = () if pdg is None else ("pdg",)
     # -0.0 and 0.0 are one condition, but other bytes.
     conditions = np.ascontiguousarray(conditions) + 0.0
     chunks = _rows(detector, cells, conditions, _particle_numbers(conditions), pdg)
-    return Foreign(detector, {**PROVENANCE, "source": source}, columns, len(cells), chunks)
+    return Foreign(detector, provenance, columns, len(cells), chunks)
 
 
 def _rows(
