@@ -58,6 +58,7 @@ def record_of(detector: Detector) -> dict[str, Any]:
 def _usual(fields: dict[str, Any]) -> dict[str, Any]:
     """What stands for the fields that are left out, as far as the others are what they should."""
     layers, conditions = (_objects(fields.get(name)) for name in ("layers", "conditions"))
+    _check_different("layers", [str(layer.get("name")) for layer in layers])
     cells = {str(layer.get("name")): _cells(layer.get("shape")) for layer in layers}
     if (count := sum(cells.values())) > LARGEST_CELLS:
         raise DataError(f"has {count} cells, more than {LARGEST_CELLS}")
@@ -96,11 +97,15 @@ def _check(detector: Detector) -> None:
     for what, names in (("layers", layers), ("conditions", columns)):
         if not names:
             raise DataError(f"has no {what}")
-        if len(set(names)) != len(names):
-            raise DataError(f"{what} share a name: {', '.join(names)}")
+        _check_different(what, names)
     for name in (detector.name, *layers, *columns):
         if not NAME.fullmatch(name):
             raise DataError(f"{name!r} is no name: letters, digits, _ and -, a letter first")
     for layer in detector.layers:
         if not all(0 < size < math.inf for size in layer.cell_mm):
             raise DataError(f"cells of {layer.name} are {layer.cell_mm} mm")
+
+
+def _check_different(what: str, names: list[str]) -> None:
+    if len(set(names)) != len(names):
+        raise DataError(f"{what} share a name: {', '.join(names)[:100]}")

@@ -19,8 +19,8 @@ from caloforge.reference import Reference
 from caloforge.simulator import Simulator
 
 MEV_PER_GEV = 1000.0
-STRAIGHT = {"theta": pi / 2, "phi": 0.0, "x0": 0.0, "y0": 0.0}
-"""Perpendicular incidence at the middle, in the authors' angles (detectors/atlas_em.py)."""
+STRAIGHT = {"theta": pi / 2, "phi": 0.0, "polar": 0.0, "azimuth": 0.0, "x0": 0.0, "y0": 0.0}
+"""Perpendicular incidence at the middle, by whichever angles."""
 
 
 def require_energies(simulator: Simulator, reader: str) -> None:

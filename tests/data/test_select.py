@@ -1,0 +1,78 @@
+"""Some showers of a file as a file of their own."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.data.raw import write_raw
+from tests.data.test_showers_file import in_memory
+
+from caloforge.data.samples import sample_path
+from caloforge.data.select import with_bits
+from caloforge.data.showers import read
+
+
+def test_by_particle_and_condition(tmp_path, caloforge):
+    source, out = write_raw(tmp_path / "a.h5"), tmp_path / "b.h5"
+    everything = in_memory()
+    bound = np.sort(np.unique(everything.conditions[:, 0]))[1]
+    arguments = ("--pdg", 22, "--pdg", -211, "--where", f"Energy>={bound}")
+    code, shown, _ = caloforge("data", "select", source, *arguments, "--out", out)
+    keep = np.isin(everything.pdg, [22, -211]) & (everything.conditions[:, 0] >= bound)
+    assert code == 0
+    assert f"{keep.sum()} showers" in shown
+    found, wanted = read(out), everything.rows(keep)
+    for name in ("cells", "conditions", "particle", "pdg", "cpu_seconds"):
+        assert np.array_equal(getattr(found, name), getattr(wanted, name))
+    assert found.provenance["engine"] == "a pencil"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--pdg", 13), 3, "no row is of that kind"),
+        (("--where", "mass<3"), 2, "no condition mass"),
+        (("--where", "Energy~3"), 2, "write CONDITION<NUMBER"),
+        (("--where", "Energy<much"), 2, "write CONDITION<NUMBER"),
+        (("--note", "format"), 2, "write NAME=TEXT"),
+        (("--note", "format=x"), 3, "provenance may not be called format"),
+    ],
+)
+def test_what_cannot_be_chosen(tmp_path, caloforge, arguments, code, words):
+    source, out = write_raw(tmp_path / "a.h5"), tmp_path / "b.h5"
+    found, _, err = caloforge("data", "select", source, *arguments, "--out", out)
+    assert found == code
+    assert words in err
+    assert err.count("\n") == 1
+    assert not out.exists()
+
+
+@given(
+    st.lists(st.floats(2.0**-100, 2.0**100, width=32), min_size=1, max_size=20),
+    st.integers(1, 23),
+)
+def test_rounding_is_to_the_nearest_and_keeps_so_many_bits(values, bits):
+    given_values = np.array(values, dtype=np.float32)
+    found = with_bits(given_values, bits)
+    assert (np.abs(found / given_values.astype(np.float64) - 1) <= 2.0 ** -(bits + 1)).all()
+    mantissa, _ = np.frexp(found.astype(np.float64))
+    assert (mantissa * 2 ** (bits + 1) % 1 == 0).all()
+
+
+def test_zero_stays_zero():
+    assert with_bits(np.zeros(3, np.float32), 5).tolist() == [0, 0, 0]
+
+
+def test_samples_by_name_wherever_a_file_is_taken(tmp_path, caloforge):
+    out = tmp_path / "some.h5"
+    arguments = ("data", "select", "atlas_em/gamma", "--where", "E>99", "--bits", 5, "--out", out)
+    assert caloforge(*arguments)[0] == 0
+    everything = read(sample_path("atlas_em/gamma"))
+    chosen = everything.conditions[:, 0] > 99
+    found = read(out)
+    assert np.array_equal(found.conditions, everything.conditions[chosen])
+    np.testing.assert_allclose(found.cells, everything.cells[chosen], rtol=2**-6)
+    assert "5 bits of mantissa (within 1.6 %)" in found.provenance["rounding"]
+    assert set(everything.pdg.tolist()) == {22}
+    with pytest.raises(FileNotFoundError):
+        (tmp_path / "atlas_em").stat()
