@@ -200,7 +200,7 @@ def test_derived_sets_tell_their_sampling_fraction(tmp_path):
     with h5py.File(path, "r+") as file:
         file.attrs["sampling_fraction"] = 0.005
     assert converted([path], tmp_path).provenance["sampling_fraction"] == "0.005"
-    with pytest.raises(DataError, match="says that sampling_fraction is 0.005"):
+    with pytest.raises(DataError, match=r"says that sampling_fraction is 0\.005"):
         converted([path], tmp_path, sampling_fraction=0.2)
 
 

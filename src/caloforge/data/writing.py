@@ -113,9 +113,13 @@ class ShowerWriter:
         *,
         pdg: NDArray[np.int32] | None = None,
         cpu_seconds: NDArray[np.float32] | None = None,
+        overflow: NDArray[np.float32] | None = None,
     ) -> None:
         """Add rows: cells (N, K), conditions (N, C), particle (N,), and the promised columns."""
-        self.extend(Showers(self.detector, cells, conditions, particle, pdg, cpu_seconds))
+        rows = Showers(
+            self.detector, cells, conditions, particle, pdg, cpu_seconds, overflow=overflow
+        )
+        self.extend(rows)
 
     def extend(self, showers: Showers) -> None:
         """Add showers; a particle may go on from the rows before. DataError as for ``append``."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from caloforge import __version__
@@ -69,13 +68,18 @@ def assemble(request: Request, parts: Parts, out: Path, *, overwrite: bool) -> S
     """
     fates, seconds = _overview(request, parts)
     provenance = provenance_of(request, parts, fates)
-    columns: tuple[Column, ...] = ("pdg",) if np.isnan(seconds) else ("pdg", "cpu_seconds")
-    with write_aside(out, overwrite=overwrite) as aside:
-        with ShowerWriter(aside, request.detector, provenance, columns=columns) as writer:
-            for number, rows in enumerate(parts.ranges):
-                _append(writer, request, rows, parts.load(number))
-        if request.overflow_layers:
-            _write_overflow(aside, request, parts)
+    present: dict[Column, bool] = {
+        "pdg": True,
+        "cpu_seconds": not np.isnan(seconds),
+        "overflow": request.overflow_layers > 0,
+    }
+    columns = tuple(name for name, there in present.items() if there)
+    with (
+        write_aside(out, overwrite=overwrite) as aside,
+        ShowerWriter(aside, request.detector, provenance, columns=columns) as writer,
+    ):
+        for number, rows in enumerate(parts.ranges):
+            _append(writer, request, rows, parts.load(number))
     missing = np.flatnonzero(fates == MISSING)
     _list_missing(request, out, missing.tolist())
     counts = {fate: int((fates == fate).sum()) for fate in (TRANSPORTED, MISSED, LOST)}
@@ -105,16 +109,8 @@ def _append(writer: ShowerWriter, request: Request, rows: range, shard: Shard) -
         request.particles.number[place],
         pdg=request.particles.pdg[place],
         cpu_seconds=shard.cpu_seconds[kept],
+        overflow=shard.overflow[kept] if request.overflow_layers else None,
     )
-
-
-def _write_overflow(path: Path, request: Request, parts: Parts) -> None:
-    """Deposits beside the cells, (N, layers) in the detector's unit, in their own dataset."""
-    shards = (parts.load(number) for number in range(len(parts.ranges)))
-    overflow = np.concatenate([shard.overflow[shard.fate != MISSING] for shard in shards])
-    with h5py.File(path, "r+") as file:
-        found = file.create_dataset("overflow", data=overflow, compression="gzip", fletcher32=True)
-        found.attrs["unit"] = np.bytes_(request.detector.unit)
 
 
 def _list_missing(request: Request, out: Path, missing: list[int]) -> None:
