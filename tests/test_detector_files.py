@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from tests.data.layered_raw import BINNING
 
+from caloforge.data.showers import write
 from caloforge.detectors import DETECTORS
 from caloforge.detectors.find import find_detector
 from caloforge.detectors.json_file import detector_of_record, record_of
 from caloforge.errors import DataError, UsageError
+from caloforge.evaluate.arrays import showers_of
 from caloforge.recipe import Recipe
 from caloforge.recipes.find import find_recipe
 
@@ -177,3 +179,17 @@ def test_a_recipe_carries_its_detector(tmp_path):
         find_recipe("dcgan", "alice_zn", [], None).from_json(
             json.dumps(json.loads(recipe.to_json()) | {"detector": "alice_zn"})
         )
+
+
+def test_training_doubts_energies_in_mev(tmp_path, caloforge):
+    described(tmp_path, SMALL)
+    rng = np.random.default_rng(0)
+    conditions = rng.uniform(1, 9, (40, 2))
+    cells = rng.exponential(1000 / 19, (40, 19)) * conditions[:, :1]
+    detector = detector_of_record(SMALL)
+    write(tmp_path / "mev.h5", showers_of(detector, cells, conditions, np.arange(40)))
+    arguments = ("train", "calibrated", "--detector", tmp_path / "detector.json")
+    settings = ("--set", "training.steps=1", "--set", "generator.kind=mlp", "--out", tmp_path / "r")
+    code, _, err = caloforge(*arguments, "--data", tmp_path / "mev.h5", *settings)
+    assert code == 0
+    assert "MeV taken for GeV" in err

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from caloforge.data.energy import doubts
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated
 from caloforge.files import sha256_of
@@ -57,6 +58,8 @@ def train(
         changed = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
         run = prepare(recipe, divide(file, recipe.data), folder, team, reporter)
         run.reporter.say(size_line(run.batches, run.material))
+        for doubt in doubts(run.material.validation):
+            run.reporter.warn(doubt)
         if changed:
             run.reporter.warn(f"resuming with {changed}: not bit for bit the same run")
         run.resume() if resume else run.begin(facts)

@@ -161,3 +161,12 @@ class Ledger:
             balance=everything / (self._fraction * incident),
             sampling_fraction=self._fraction,
         )
+
+
+def doubts(showers: Showers) -> list[str]:
+    """Why these energies cannot be right; nothing where cells hold no energy."""
+    if showers.detector.energy is None or not len(showers):
+        return []
+    ledger = Ledger(showers.detector)
+    ledger.add(showers)
+    return ledger.book().warnings()

@@ -111,6 +111,7 @@ def rows_of(source: Showers | ShowerFile, index: NDArray[Any]) -> Showers:
         np.concatenate([part.cells for part in parts]),
         source.conditions[index],
         source.particle[index],
+        provenance=source.provenance,
     )
 
 
