@@ -50,6 +50,9 @@ class Feature(Description):
     """Period of sine and cosine along the front face."""
     dispersion: Dispersion | None = None
     """What magnets add to the impact point; the charge is then one argument more."""
+    within_cm: float | None = None
+    """An impact point further from the middle counts as this far: metres away it has no meaning,
+    but many wavelengths, of which single precision does not see the last."""
 
     @model_validator(mode="after")
     def _takes_its_arguments(self) -> Feature:
@@ -87,11 +90,13 @@ def impact(library: Any, feature: Feature, vertex: Any, *conditions: Any) -> Any
     along z.
     """
     way = feature.distance_cm * slope(library, feature, *conditions)
-    straight = feature.vertex_cm * vertex + way
-    if feature.dispersion is None:
-        return straight
-    _, momentum_z, charge = conditions
-    return straight + feature.dispersion.at(charge, abs(momentum_z))
+    point = feature.vertex_cm * vertex + way
+    if feature.dispersion is not None:
+        _, momentum_z, charge = conditions
+        point = point + feature.dispersion.at(charge, abs(momentum_z))
+    if feature.within_cm is None:
+        return point
+    return library.clip(point, -feature.within_cm, feature.within_cm)
 
 
 def phase(library: Any, feature: Feature, *conditions: Any) -> Any:

@@ -152,3 +152,19 @@ def test_features_follow_a_slanted_track_through_the_depth():
             wave = features[f"sine_y_at_{depth_cm}cm_4cm"]
             found = evaluate_features((wave,), ATLAS_EM.columns, row)[0, 0]
             assert found == pytest.approx(math.sin(2 * math.pi * place_cm[1] / 4))
+
+
+def test_networks_see_slow_particles_alike_in_single_precision():
+    """The authors' set goes down to 1 GeV, where the formula of dispersion leads metres away."""
+    rng = np.random.default_rng(0)
+    energy = np.exp(rng.normal(np.log(547), 1.5, 2000)).clip(1.5, 7000)
+    sideways = rng.normal(0, 0.3, (2, 2000)).clip(-1, 1)
+    forward = np.sqrt(energy**2 - (sideways**2).sum(axis=0)) * rng.choice([-1, 1], 2000)
+    nothing = np.zeros((3, 2000))
+    known = np.column_stack([energy, *nothing, *sideways, forward, energy, np.sign(forward)])
+    scaling = FeatureScaling.fit(ALICE_ZP, known)
+    single = evaluate_features(scaling.features, scaling.columns, known.astype("f4"))
+    double = evaluate_features(scaling.features, scaling.columns, known)
+    assert (np.abs(single - double) / np.array(scaling.std)).max() < 2e-3
+    place = [feature.name for feature in scaling.features].index("impact_dispersed_x")
+    assert np.abs(double[:, place]).max() == pytest.approx(4 * 11.2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caloforge.data.samples import sample_path
-from caloforge.detectors import ALICE_ZN
+from caloforge.detectors import ALICE_ZN, ALICE_ZP
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.export.classifier import LARGEST_LOSS, Table, read_table, train
 from caloforge.export.o2 import hit_graph
@@ -110,3 +110,16 @@ def test_on_real_showers_it_loses_less_than_a_thousandth(seed):
     assert made.lost_light < LARGEST_LOSS
     for low, high in made.ranges_cm.values():  # the face is 7.04 cm wide
         assert (low, high) == pytest.approx((-3.52, 3.52), abs=0.15)
+
+
+def test_the_graph_of_protons_knows_where_dispersed_ones_arrive(tmp_path, rng):
+    table = read_table(sample_path("alice_zp"), ALICE_ZP)
+    made = train(table)
+    (tmp_path / "classifier.onnx").write_bytes(hit_graph(made))
+    conditions = np.tile(table.conditions, (2, 1)).astype(np.float32)
+    conditions[len(table.conditions) :, 6] *= rng.uniform(1e-3, 2, len(table.conditions))
+    wanted = made.hits(conditions.astype(np.float64))
+    said = Graph(tmp_path / "classifier.onnx").run(conditions)[:, 0] == 1
+    assert 0.2 < wanted.mean() < 0.8
+    assert (said != wanted).mean() < 0.002  # but for single precision at the borders
+    assert made.lost_light < LARGEST_LOSS

@@ -33,6 +33,7 @@ def zdc_features(
     pitch_cm: float,
     distance_cm: float,
     dispersion: Dispersion | None = None,
+    within_cm: float | None = None,
 ) -> tuple[Feature, ...]:
     """Features of a particle that flies to a ZDC of that half width and fibre pitch.
 
@@ -49,13 +50,15 @@ def zdc_features(
     bent = ("Vx", "Px", "Pz", "charge")
     return (
         Feature(name="log_energy", kind="log", of=("Energy",)),
-        *impact_features(("Vx", "Px", "Pz"), distance_cm, straight_waves),
+        *impact_features(("Vx", "Px", "Pz"), distance_cm, straight_waves, within_cm=within_cm),
         *(
-            impact_features(bent, distance_cm, wavelengths_cm, dispersion=dispersion)
+            impact_features(
+                bent, distance_cm, wavelengths_cm, dispersion=dispersion, within_cm=within_cm
+            )
             if dispersion
             else ()
         ),
-        *impact_features(("Vy", "Py", "Pz"), distance_cm, wavelengths_cm),
+        *impact_features(("Vy", "Py", "Pz"), distance_cm, wavelengths_cm, within_cm=within_cm),
         Feature(name="mass", kind="value", of=("mass",)),
         Feature(name="charge", kind="value", of=("charge",)),
     )

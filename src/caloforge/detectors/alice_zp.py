@@ -6,7 +6,8 @@ The front faces are at +11251.8 and -11253.3 cm. Symmetric under y -> -y only, s
 disperse protons along x.
 
 How they do is known of the transport behind the shipped sample alone (card of data/samples). There
-a network cannot find a shower without it, hence features that show it; ALICE's own line is another.
+a network cannot find a shower without it, hence features that show it; ALICE's own line is another,
+and its particles of a few GeV would be dispersed by metres, hence an end to where points may lie.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from caloforge.features import Dispersion
 from caloforge.readout import checkerboard, quadrants
 
 SHAPE = (56, 30)
+HALF_WIDTH_CM = 11.2
 DISTANCE_CM = 11252.0
 DISPERSION = Dispersion(shift_cm=12.0, reference_gev=1380.0)
 """Of the shipped sample: 12 cm x (1380 GeV / p - 1)."""
@@ -30,7 +32,11 @@ ALICE_ZP = Detector(
     layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(4.0, 4.0), depth_mm=1500.0),),
     conditions=ZDC_CONDITIONS,
     features=zdc_features(
-        half_width_cm=11.2, pitch_cm=0.4, distance_cm=DISTANCE_CM, dispersion=DISPERSION
+        half_width_cm=HALF_WIDTH_CM,
+        pitch_cm=0.4,
+        distance_cm=DISTANCE_CM,
+        dispersion=DISPERSION,
+        within_cm=4 * HALF_WIDTH_CM,
     ),
     channels=(
         checkerboard(

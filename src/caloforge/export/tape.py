@@ -62,6 +62,10 @@ class Tape:
         """Natural logarithm."""
         return self.apply("Log", value)
 
+    def clip(self, value: Value, low: float, high: float) -> Value:
+        """No smaller and no larger than that."""
+        return value.at_least(low).at_most(high)
+
     def sin(self, value: Value) -> Value:
         """Sine."""
         return self.apply("Sin", value)
