@@ -43,7 +43,11 @@ def changed(showers: Showers, cells: Any) -> Showers:
 
 
 def test_five_rows_five_seeds_one_leaky_run_each_and_weights_alone() -> None:
-    tasks = list(plan.upcoming(plan.FULL, 0, {}))
+    tried = plan.trials(plan.FULL, 0)
+    assert list(plan.upcoming(plan.FULL, 0, {})) == tried
+    records = {one.name: {"validation_score": float(k != 2)} for k, one in enumerate(tried)}
+    tasks = list(plan.upcoming(plan.FULL, 0, records))
+    assert {one.rate for one in tasks[4:]} == {"slow-critic-0.0005", None}
     assert report.planned() == dict(Counter(one.part for one in tasks))
     assert len({one.name for one in tasks}) == len(tasks)
     recipes = {one.name: one.recipe("alice_zp", 100) for one in tasks}
@@ -51,14 +55,14 @@ def test_five_rows_five_seeds_one_leaky_run_each_and_weights_alone() -> None:
         recipe, usual = recipes[one.name], recipe_of_name(one.method, "alice_zp")
         assert recipe.data.test == 0.2
         assert recipe.data.split == ("row" if one.part == "leaky" else "particle")
-        assert recipe.optimisers == usual.optimisers
+        assert (recipe.optimisers == usual.optimisers) == (one.rate in ("own", None))
         given = {type(term).__name__: weight for weight, term in recipe.objective.terms}
         own = {type(term).__name__: weight for weight, term in usual.objective.terms}
         differing = {name for name in own if own[name] != given[name]}
         assert given.keys() == own.keys()
         assert len(differing) <= (one.part == "scan")
         assert all(given[name] == one.weight for name in differing)
-    first = [one.method for one in tasks[: len(plan.METHODS)]]
+    first = [one.method for one in tasks[4 : 4 + len(plan.METHODS)]]
     assert first == list(plan.METHODS)
     weights = [one.weight for one in tasks if one.label == "lambda_in"]
     assert weights == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
@@ -175,7 +179,9 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, some: Showers) -> Cam
         return override(recipe_of_name(name, detector), list(SETTINGS))
 
     monkeypatch.setattr(task, "recipe_of_name", tiny)
-    budget = plan.Budget(final=0.01, scan=0.01, seeds=2)
+    for module in (plan, report):
+        monkeypatch.setattr(module, "RATES", {"own": ()})
+    budget = plan.Budget(trial=0.01, final=0.01, scan=0.01, seeds=1)
     whole = dataclasses.replace(campaign.CAMPAIGN, full=partial(plan.upcoming, budget))
     monkeypatch.setattr(campaign, "validate", partial(carry_out.carry_out, whole))
     return whole
@@ -198,8 +204,9 @@ def test_campaign_from_the_command_line(
         *["leaky"] * 2,
         "scan",
     ]
-    assert records["leaky-proton-gan-seed0"]["recipe"]["data"]["split"] == "row"
-    for one in records.values():
+    splits = {one["part"]: one["recipe"]["data"]["split"] for one in records.values()}
+    assert splits == {"trial": "particle", "final": "particle", "leaky": "row", "scan": "particle"}
+    for one in (one for one in records.values() if one["part"] != "trial"):
         assert set(one["test"]) == set(judging.MEASURES)
         assert set(one["published"]) == {"paper-zp", "o2"}
     page = (out / "README.md").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from caloforge.search.grid import Axis, points, settings
 from caloforge.validation.campaign.record import Records
 from caloforge.validation.campaign.task import Task
+from caloforge.validation.campaign.trials import TRIAL_SEED, chosen
 
 DETECTOR = "alice_zp"
 PLAIN, WHOLE, OURS = "proton-gan", "proton-sdi-intensity-aux", "calibrated"
@@ -40,43 +41,69 @@ SCANS = {
 }
 
 
+RATES: dict[str, tuple[str, ...]] = {
+    "own": (),
+    **{
+        f"slow-critic-{rate:g}": (
+            f"optimisers.generator.learning_rate={rate}",
+            f"optimisers.critic.learning_rate={rate / 10}",
+        )
+        for rate in (0.001, 0.0005, 0.0002)
+    },
+}
+"""Optimisers that ``proton-gan`` tries: the recipe's, and the ratio of ten of the public code."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """CPU seconds of a run, and seeds."""
 
+    trial: float
     final: float
     scan: float
     seeds: int = 5
     whole: bool = True
-    """False: no split by row and no scans."""
+    """False: no trials, the recipes' own optimisers, no split by row, no scans."""
 
 
-FULL = Budget(final=75, scan=30)
+FULL = Budget(trial=30, final=60, scan=20)
 """A longer campaign is other numbers here; 360 a run and 120 a scan were allowed."""
-QUICK = Budget(final=10, scan=0, seeds=1, whole=False)
+QUICK = Budget(trial=0, final=10, scan=0, seeds=1, whole=False)
 
 
 def upcoming(budget: Budget, seed: int, records: Records) -> Iterator[Task]:
-    """All tasks, the most telling first; none waits for a choice."""
-    del records
-    first = [run_of("final", name, budget.final, seed) for name in METHODS]
+    """All tasks that the records let one know, the most telling first."""
+    rate = None
+    if budget.whole:
+        yield from (tried := trials(budget, seed))
+        if (best := chosen(tried, records)) is None:
+            return
+        rate = best.rate
+    first = [run_of("final", name, budget.final, seed, rate) for name in METHODS]
     for number in range(budget.seeds):
         yield from (replace(task, seed=seed + number) for task in first)
     if budget.whole:
         for task in first:
             yield replace(task, part="leaky", settings=(*task.settings, LEAKY))
-        yield from scans(budget, seed)
+        yield from scans(budget, seed, rate)
 
 
-def run_of(part: str, method: str, cpu_seconds: float, seed: int) -> Task:
-    """A run of a recipe as it is, with the test part of this campaign."""
-    return Task(part, method, method, cpu_seconds, seed, settings=(TEST,))
+def trials(budget: Budget, seed: int) -> list[Task]:
+    """``proton-gan`` with each of the optimisers."""
+    return [run_of("trial", PLAIN, budget.trial, TRIAL_SEED + seed, rate) for rate in RATES]
 
 
-def scans(budget: Budget, seed: int) -> Iterator[Task]:
+def run_of(part: str, method: str, cpu_seconds: float, seed: int, rate: str | None) -> Task:
+    """A run of a recipe with the test part of this campaign; ours has its own optimisers."""
+    rate = None if method == OURS else rate
+    changes = (TEST, *(() if rate is None else RATES[rate]))
+    return Task(part, method, method, cpu_seconds, seed, rate, settings=changes)
+
+
+def scans(budget: Budget, seed: int, rate: str | None) -> Iterator[Task]:
     """Each weight alone, by the grid of ``caloforge search``."""
     for label, scan in SCANS.items():
-        plain = run_of("scan", scan.method, budget.scan, seed)
+        plain = run_of("scan", scan.method, budget.scan, seed, rate)
         for point in points([scan.axis]):
             changed = (*plain.settings, *settings(point))
             yield replace(plain, label=label, weight=point[0][1], settings=changed)

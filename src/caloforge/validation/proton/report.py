@@ -18,7 +18,16 @@ from caloforge.validation.campaign.page import (
 from caloforge.validation.campaign.record import Records, by_name, read_references
 from caloforge.validation.proton import words
 from caloforge.validation.proton.judging import SCHEMES
-from caloforge.validation.proton.plan import FULL, METHODS, PLAIN, QUICK, SCANS, WHOLE, Budget
+from caloforge.validation.proton.plan import (
+    FULL,
+    METHODS,
+    PLAIN,
+    QUICK,
+    RATES,
+    SCANS,
+    WHOLE,
+    Budget,
+)
 from caloforge.validation.proton.tables import (
     BEYOND,
     PUBLISHED,
@@ -72,6 +81,7 @@ def render(records: Records, references: Record, remarks: str = "") -> str:
         section("Figures", words.FIGURES) if of_part(records, "final") else "",
         tails_section(records),
         scans_section(records),
+        trials_section(records),
         words.GRID,
         provenance(records),
     ]
@@ -81,6 +91,7 @@ def render(records: Records, references: Record, remarks: str = "") -> str:
 def planned(budget: Budget = FULL) -> dict[str, int]:
     """Numbers of runs by part."""
     return {
+        "trial": len(RATES),
         "final": len(METHODS) * budget.seeds,
         "leaky": len(METHODS),
         "scan": sum(len(scan.axis.values) for scan in SCANS.values()),
@@ -167,6 +178,19 @@ def scans_section(records: Records) -> str:
     methods = ", ".join(f"`{label}`: `{scan.method}`" for label, scan in SCANS.items())
     text = f"{words.SCANS} {methods}."
     return section("One weight at a time", text, table(names, rows)) if rows else ""
+
+
+def trials_section(records: Records) -> str:
+    """Optimisers that were tried, on validation particles."""
+    found = sorted(of_part(records, "trial"), key=lambda one: list(RATES).index(one["rate"]))
+    scores = [one["validation_score"] for one in found if one["validation_score"] is not None]
+    rows = []
+    for one in found:
+        score = "failed" if one["validation_score"] is None else f"{one['validation_score']:.2f}"
+        best = len(found) == len(RATES) and one["validation_score"] == min(scores, default=None)
+        rows.append([one["rate"], f"**{score}**" if best else score, str(one["steps"])])
+    names = ("optimisers", "validation score", "steps")
+    return section("Trials", words.TRIALS, table(names, rows)) if rows else ""
 
 
 def score_of(one: Group) -> str:
