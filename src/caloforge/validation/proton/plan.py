@@ -66,7 +66,7 @@ class Budget:
     """False: no trials, the recipes' own optimisers, no split by row, no scans."""
 
 
-FULL = Budget(trial=30, final=60, scan=20)
+FULL = Budget(trial=20, final=45, scan=15)
 """A longer campaign is other numbers here; 360 a run and 120 a scan were allowed."""
 QUICK = Budget(trial=0, final=10, scan=0, seeds=1, whole=False)
 
