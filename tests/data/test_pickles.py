@@ -196,11 +196,12 @@ def test_raw_dumps_are_put_one_behind_the_other_and_keep_the_pdg_id(tmp_path):
     sources, counts, known = [], [], []
     for number, letter in enumerate("abc"):
         shown = images(seed=number)
+        stored = (shown.astype("f8"), shown.astype("u2"), np.asfortranarray(shown, "u2"))[number]
         values = dict(zip(COLUMNS, conditions(number).T, strict=True))
         extra = {"Pdg": PDG.astype("f8"), "PhotonSum": np.arange(6)}
         for name, content in (
             (f"particles_cond_with_mass2{letter}", frame({**values, **extra})),
-            (f"proton_images2{letter}", pickle.dumps(shown.astype("f8"), 4)),
+            (f"proton_images2{letter}", pickle.dumps(stored, 4)),
         ):
             sources.append(tmp_path / f"{name}.pkl")
             sources[-1].write_bytes(content)

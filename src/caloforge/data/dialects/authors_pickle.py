@@ -65,6 +65,11 @@ class PickledImages:
         """(N, nx, ny), perhaps with an axis of 1 behind."""
         return self.values.shape
 
+    @property
+    def held(self) -> NDArray[Any]:
+        """The array."""
+        return self.values
+
     def chunks(self, rows: int) -> Iterator[NDArray[Any]]:
         """Rows of the array, so many at a time.  (rows, ...)"""
         for start in range(0, len(self.values), rows):

@@ -31,6 +31,9 @@ class StoredArray:
             if claimed + stream.tell() != stored:
                 raise DataError(f"claims {claimed} bytes of values, holds {stored - stream.tell()}")
 
+    held = None
+    """Nothing of it is kept in memory."""
+
     def __len__(self) -> int:
         return int(self.shape[0])
 

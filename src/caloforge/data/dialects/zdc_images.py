@@ -45,6 +45,11 @@ class Images(Protocol):
         """(N, nx, ny), perhaps with an axis of 1 behind."""
         ...
 
+    @property
+    def held(self) -> NDArray[Any] | None:
+        """The array, where all of it is in memory anyway.  (N, nx, ny)"""
+        ...
+
     def chunks(self, rows: int) -> Iterator[NDArray[Any]]:
         """Rows of the array, so many at a time.  (rows, ...)"""
         ...
@@ -121,6 +126,8 @@ def counts_of(images: Images, detector: Detector, request: Request) -> NDArray[n
     values = request.values or _detect_values(images)
     how = "as asked" if request.values else "detected; --values overrides"
     request.reporter.say(f"{images.path.name}: cells are {values} ({how})")
+    if values == "raw" and images.held is not None and images.held.dtype == np.uint16:
+        return images.held.reshape(-1, detector.cells)
     cells = np.empty((images.shape[0], detector.cells), dtype=np.uint16)
     start = 0
     for chunk in images.chunks(ROWS_AT_ONCE):
