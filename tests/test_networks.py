@@ -13,16 +13,22 @@ from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import UsageError
 from caloforge.networks.critics import CRITICS, CriticConfig
-from caloforge.networks.generators import DCGAN_TABLES, GENERATORS, GeneratorConfig, cosines
+from caloforge.networks.dcgan import DCGAN_TABLES
+from caloforge.networks.generators import GENERATORS, GeneratorConfig, cosines
 from caloforge.networks.scales import ConditionScale, ResponseScale
 from caloforge.networks.views import Views
 from small_game import TINY
 
+FITS = {
+    "reference": lambda detector: detector.name in DCGAN_TABLES,
+    "layered": lambda detector: not detector.signed,
+}
+"""Kinds that are not made for every detector."""
 KINDS = [
     (kind, name)
     for kind in sorted(GENERATORS)
     for name in sorted(DETECTORS)
-    if kind != "reference" or name in DCGAN_TABLES
+    if FITS.get(kind, lambda _: True)(DETECTORS[name])
 ]
 
 
@@ -42,6 +48,18 @@ def scaling_of(detector: Detector, kind: Any = "features") -> FeatureScaling:
 
 def parameters(network: torch.nn.Module) -> int:
     return sum(p.numel() for p in network.parameters())
+
+
+def sizes_of_convolutions(
+    network: torch.nn.Module, first: torch.Tensor, detector: Detector
+) -> list[tuple[int, ...]]:
+    """Sizes of what convolutions give for two rows, (channels, nx, ny)."""
+    sizes: list[tuple[int, ...]] = []
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda _, __, out: sizes.append(tuple(out.shape[1:])))
+    network(first, torch.tensor(conditions_of(detector, 2), dtype=torch.float32))
+    return sizes
 
 
 def build(kind: str, detector: Detector) -> torch.nn.Module:
@@ -135,15 +153,37 @@ def test_reference_generator_is_the_published_one() -> None:
 
 
 def test_reference_generator_goes_through_the_published_sizes() -> None:
-    network = build("reference", detector_of_name("alice_zn"))
-    sizes: list[tuple[int, ...]] = []
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.register_forward_hook(lambda _, __, out: sizes.append(tuple(out.shape[1:])))
     detector = detector_of_name("alice_zn")
-    known = torch.tensor(conditions_of(detector, 2), dtype=torch.float32)
-    network(torch.randn(2, 10), known)
+    sizes = sizes_of_convolutions(build("reference", detector), torch.randn(2, 10), detector)
     assert sizes == [(128, 24, 24), (64, 46, 46), (1, 44, 44)]
+
+
+def test_reference_generator_of_protons_is_the_published_one() -> None:
+    """19 -> 256 -> 128 x 20 x 10, up 3x2, 2x2 256, up 1x2, 2x2 128, 2x2 64, 2x7 1: 56 x 30."""
+    detector = detector_of_name("alice_zp")
+    network = GeneratorConfig(kind="reference", features="plain").build(
+        detector, scaling_of(detector, "plain")
+    )
+    assert parameters(network) == pytest.approx(7.0e6, rel=0.02)
+    dense = (19 * 256 + 256 + 2 * 256) + (256 * 25600 + 25600 + 2 * 25600)
+    first = 128 * 256 * 4 + 256 + 2 * 256
+    second = 256 * 128 * 4 + 128 + 2 * 128
+    third = 128 * 64 * 4 + 64 + 2 * 64
+    last = 64 * 14 + 1
+    assert parameters(network) == dense + first + second + third + last == 6_933_185
+    sizes = sizes_of_convolutions(network, torch.randn(2, 10), detector)
+    assert sizes == [(256, 59, 19), (128, 58, 37), (64, 57, 36), (1, 56, 30)]
+
+
+def test_reference_critic_of_protons_is_the_published_one() -> None:
+    """3x3 32, pool 2x2, 3x3 16, pool 2x1: 2304 numbers, 9 conditions, dense 128, 64, 1."""
+    detector = detector_of_name("alice_zp")
+    critic = CriticConfig(kind="reference").build(detector, scaling_of(detector, "plain"))
+    convolutions = (9 * 32 + 32 + 2 * 32) + (9 * 32 * 16 + 16 + 2 * 16)
+    dense = (2313 * 128 + 128 + 2 * 128) + (128 * 64 + 64 + 2 * 64) + (64 + 1)
+    assert parameters(critic) == convolutions + dense
+    sizes = sizes_of_convolutions(critic, torch.rand(2, detector.cells), detector)
+    assert sizes == [(32, 54, 28), (16, 25, 12)]
 
 
 @pytest.mark.parametrize("kind", ["features", "plain"])

@@ -131,6 +131,7 @@ PUBLIC = {
         "Hinge",
         "Intensity",
         "LatentContrast",
+        "LocalScore",
         "LogRatio",
         "Minimax",
         "ModeSeeking",

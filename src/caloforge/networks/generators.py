@@ -6,7 +6,6 @@ Shapes: N rows, Z latents, C conditions, F features, T numbers of the trunk, K c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from typing import Literal
@@ -19,8 +18,8 @@ from torch.nn.functional import softplus
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector, Layer
-from caloforge.errors import UsageError
-from caloforge.networks.critics import authors_block
+from caloforge.networks.dcgan import ReferenceBody
+from caloforge.networks.layered import LayeredGenerator
 from caloforge.networks.mlp import MlpBody
 from caloforge.networks.scales import ConditionScale
 
@@ -29,16 +28,19 @@ class GeneratorConfig(BaseModel):
     """Which generator is built; its sizes come from the detector."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["light", "reference", "o2", "mlp"] = "light"
+    kind: Literal["light", "reference", "o2", "mlp", "layered"] = "light"
     latent: int = Field(default=10, ge=1)
     """Length of the latent vector; O2 draws 10."""
     features: Literal["features", "plain"] = "features"
     """The detector's feature map (log energy, slopes), or the conditions as they are."""
+    attention: bool = True
+    """Whether a layer may take over from the one before it; networks of layers only."""
+    blur: tuple[int, ...] = ()
+    """Numbers of the layers behind a fixed blur; networks of layers only."""
 
     def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
         """The generator for a detector, with its scaling inside."""
-        body = GENERATORS[self.kind](detector, self.latent + len(scaling.features))
-        return Generator(detector, scaling, body)
+        return GENERATORS[self.kind](self, detector, scaling)
 
 
 class Generator(nn.Module):
@@ -155,86 +157,28 @@ def cosines(cells: int, waves: int) -> Tensor:
     return torch.from_numpy(basis.astype(np.float32))
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Nearest upsampling, then a valid convolution."""
-
-    up: tuple[int, int]
-    channels: int
-    kernel: tuple[int, int]
+Body = Callable[[Detector, int], nn.Module]
+Build = Callable[[GeneratorConfig, Detector, FeatureScaling], nn.Module]
 
 
-@dataclass(frozen=True)
-class DcganTable:
-    """The authors' layer table: a seed image of 128 channels and the stages that follow."""
-
-    seed: tuple[int, int]
-    stages: tuple[Stage, ...]
-
-
-DCGAN_TABLES = {
-    "alice_zn": DcganTable(
-        seed=(13, 13),
-        stages=(Stage((2, 2), 128, (3, 3)), Stage((2, 2), 64, (3, 3)), Stage((1, 1), 1, (3, 3))),
-    ),
-    "alice_zp": DcganTable(
-        seed=(20, 10),
-        stages=(
-            Stage((3, 2), 256, (2, 2)),
-            Stage((1, 2), 128, (2, 2)),
-            Stage((1, 1), 64, (2, 2)),
-            Stage((1, 1), 1, (2, 7)),
-        ),
-    ),
-}
-"""Layer tables of the public generators (zdc.md c1, c2), by detector."""
+def of_body(body: Body) -> Build:
+    """A generator around a body that knows nothing of units."""
+    return lambda config, detector, scaling: Generator(
+        detector, scaling, body(detector, config.latent + len(scaling.features))
+    )
 
 
-class ReferenceBody(nn.Sequential):
-    """The authors' DCGAN generator, in log space with a ReLU at the end."""
-
-    def __init__(self, detector: Detector, inputs: int) -> None:
-        if detector.name not in DCGAN_TABLES:
-            raise UsageError(
-                f"{detector.name} has no published generator: set generator.kind=light"
-            )
-        table = DCGAN_TABLES[detector.name]
-        size = 128 * table.seed[0] * table.seed[1]
-        super().__init__(
-            nn.Linear(inputs, 256),
-            *authors_block(nn.BatchNorm1d(256)),
-            nn.Linear(256, size),
-            *authors_block(nn.BatchNorm1d(size)),
-            nn.Unflatten(1, (128, *table.seed)),
-            *authors_stages(table.stages),
-            nn.ReLU(),
-            nn.Flatten(),
-            ExpMinusOne(),
-        )
+def of_layers(network: Callable[..., nn.Module]) -> Build:
+    """A generator of deposits, layer by layer."""
+    return lambda config, detector, scaling: network(
+        detector, scaling, config.latent, attention=config.attention, blur=config.blur
+    )
 
 
-class ExpMinusOne(nn.Module):
-    """From ln(1 + x) to x.  (N, K) -> (N, K)"""
-
-    def forward(self, encoded: Tensor) -> Tensor:
-        return torch.exp(encoded) - 1
-
-
-def authors_stages(stages: tuple[Stage, ...]) -> list[nn.Module]:
-    """Upsampling and convolutions of a table; the last one stays without normalisation."""
-    layers: list[nn.Module] = []
-    channels = 128
-    for stage in stages:
-        layers += [nn.Upsample(scale_factor=stage.up)] if stage.up != (1, 1) else []
-        layers += [nn.Conv2d(channels, stage.channels, stage.kernel)]
-        channels = stage.channels
-        layers += authors_block(nn.BatchNorm2d(channels)) if channels > 1 else []
-    return layers
-
-
-GENERATORS: dict[str, Callable[[Detector, int], nn.Module]] = {
-    "light": partial(TrunkBody, stream=PatchStream),
-    "o2": partial(TrunkBody, stream=CosineStream),
-    "reference": ReferenceBody,
-    "mlp": MlpBody,
+GENERATORS: dict[str, Build] = {
+    "light": of_body(partial(TrunkBody, stream=PatchStream)),
+    "o2": of_body(partial(TrunkBody, stream=CosineStream)),
+    "reference": of_body(ReferenceBody),
+    "mlp": of_body(MlpBody),
+    "layered": of_layers(LayeredGenerator),
 }

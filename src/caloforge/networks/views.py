@@ -1,6 +1,6 @@
 """What can be seen of a shower at each resolution: pixels, block sums, channels, projections.
 
-Shapes: N showers, K cells, M numbers of a view.
+Shapes: N showers, K cells, M numbers of a view; a layer of shape (nx, ny).
 """
 
 from __future__ import annotations
@@ -36,6 +36,17 @@ class Views(nn.Module):
             image = self.detector.split(showers)[layer.name]
             for name, sums in blocks(image, layer):
                 seen[f"{layer.name}/{name}"] = self.scale.steady(sums)
+        return seen | self.of_deposits(showers)
+
+    def of_deposits(self, showers: Tensor) -> dict[str, Tensor]:
+        """What cells of energy show beside it; nothing of other detectors.  {view: (N, M)}"""
+        if self.detector.counts or self.detector.signed:
+            return {}
+        seen = {"total": self.scale.steady(showers.sum(dim=1, keepdim=True))}
+        for layer in self.detector.layers:
+            image = self.detector.split(showers)[layer.name] / self.scale.quantum
+            for name, numbers in deposits(image):
+                seen[f"{layer.name}:{name}"] = numbers
         return seen
 
 
@@ -52,3 +63,38 @@ def blocks(image: Tensor, layer: Layer) -> list[tuple[str, Tensor]]:
         sums.append((f"blocks_{size}", pooled.flatten(1)))
         size *= 2
     return sums
+
+
+FAINT = 0.03
+"""Deposit, in quanta, that counts as half a lit cell."""
+
+
+def deposits(image: Tensor) -> list[tuple[str, Tensor]]:
+    """Logarithms of layer and projections, spectrum, lit cells, centre and width of a layer.
+
+    (N, nx, ny) in quanta -> [(name, (N, M))]
+    """
+    along = [image.sum(dim=2), image.sum(dim=1)]
+    centres, widths = zip(*(moments(profile) for profile in along), strict=True)
+    return [
+        ("log", torch.log1p(image.sum(dim=(1, 2)))[:, None]),
+        ("log_along_x", torch.log1p(along[0])),
+        ("log_along_y", torch.log1p(along[1])),
+        ("spectrum", torch.log1p(image.flatten(1)).sort(dim=1, descending=True).values),
+        ("lit", (image / (image + FAINT)).mean(dim=(1, 2))[:, None]),
+        ("centre", torch.stack(centres, dim=1)),
+        ("width", torch.stack(widths, dim=1)),
+    ]
+
+
+def moments(profile: Tensor) -> tuple[Tensor, Tensor]:
+    """Centre and width of a profile, in half widths of the layer.  (N, n) -> (N,), (N,)"""
+    cells = profile.shape[1]
+    place = (torch.arange(cells, device=profile.device, dtype=profile.dtype) + 0.5) * (
+        2 / cells
+    ) - 1
+    total = profile.sum(dim=1) + 0.1
+    centre = profile @ place / total
+    variance = profile @ place.square() / total - centre.square()
+    # The root has no gradient at 0, where all is in one cell.
+    return centre, torch.sqrt(variance.clamp(min=0) + 1e-4)

@@ -17,6 +17,7 @@ from caloforge.objectives.diversity import (
     ModeSeeking,
     SelectiveDiversity,
 )
+from caloforge.objectives.local_score import LocalScore
 from caloforge.objectives.penalties import R1, GradientPenalty
 from caloforge.objectives.physics import Intensity, ShowerCentre
 from caloforge.objectives.score import EnergyScore
@@ -31,6 +32,7 @@ TERMS: dict[str, type[Term]] = {
         Hinge,
         Intensity,
         LatentContrast,
+        LocalScore,
         LogRatio,
         Minimax,
         ModeSeeking,
@@ -91,6 +93,7 @@ __all__ = [
     "Hinge",
     "Intensity",
     "LatentContrast",
+    "LocalScore",
     "LogRatio",
     "Minimax",
     "ModeSeeking",

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from caloforge.detector import Detector
+from caloforge.detectors import DETECTORS
 from caloforge.errors import UsageError
 from caloforge.recipe import Recipe
-from caloforge.recipes.calibrated import calibrated
+from caloforge.recipes.calibrated import calibrated, calibrated_on_deposits
 from caloforge.recipes.dcgan import dcgan
 from caloforge.recipes.divbal_gan import divbal_gan
 from caloforge.recipes.divco import divco
@@ -42,12 +44,15 @@ DETECTORS_OF: dict[str, tuple[str, ...]] = dict.fromkeys(
 """Recipes that are made for some detectors only, the first of them by default."""
 DEFAULT_DETECTOR = "alice_zn"
 """Of all others."""
+DEPOSITS = "atlas_em"
+"""The detector that others with cells of energy take their settings from."""
 
 SETTINGS: dict[str, Callable[[Recipe], Recipe]] = {"points": on_points}
 """What a detector changes in any recipe."""
 
 VARIANTS: dict[tuple[str, str], Callable[[], Recipe]] = {
-    ("calibrated", "points"): calibrated_on_points
+    ("calibrated", "atlas_em"): calibrated_on_deposits,
+    ("calibrated", "points"): calibrated_on_points,
 }
 """Recipes with an objective of their own for a detector, by recipe and detector."""
 
@@ -67,6 +72,12 @@ def recipe_of_name(name: str, detector: str | None = None) -> Recipe:
     return SETTINGS[detector](recipe) if detector in SETTINGS else recipe
 
 
+def like(detector: Detector) -> str:
+    """The detector whose settings suit: itself, or atlas_em for deposits of one from a file."""
+    deposits = not (detector.counts or detector.signed)
+    return DEPOSITS if deposits and detector.name not in DETECTORS else detector.name
+
+
 def require_made_for(name: str, detector: str) -> None:
     """Raises UsageError when the recipe of that name is made for other detectors."""
     made_for = DETECTORS_OF.get(name, (detector,))
@@ -74,4 +85,4 @@ def require_made_for(name: str, detector: str) -> None:
         raise UsageError(f"recipe {name} is made for {', '.join(made_for)}, not for {detector}")
 
 
-__all__ = ["DETECTORS_OF", "RECIPES", "recipe_of_name", "require_made_for"]
+__all__ = ["DETECTORS_OF", "RECIPES", "like", "recipe_of_name", "require_made_for"]

@@ -1,7 +1,8 @@
 """Our own: match the real conditional distribution, spread included, by a proper score."""
 
-from caloforge.objectives import EnergyScore
-from caloforge.recipe import Adam, Optimisers, Recipe
+from caloforge.networks.generators import GeneratorConfig
+from caloforge.objectives import EnergyScore, LocalScore
+from caloforge.recipe import Adam, Data, Optimisers, Recipe, Training
 
 
 def calibrated(detector: str = "alice_zn") -> Recipe:
@@ -13,4 +14,21 @@ def calibrated(detector: str = "alice_zn") -> Recipe:
         objective=1.0 * EnergyScore(),
         optimisers=Optimisers(generator=Adam(learning_rate=1e-3, weight_decay=0.1)),
         sampling="poisson",
+    )
+
+
+def calibrated_on_deposits() -> Recipe:
+    """For layers of energy: a score of neighbouring cells beside it, and many latents.
+
+    Two showers of each of many particles: where no particle has a repeat, another particle tells
+    more than another fake. Latents make the noise of the cells, so there are many of them.
+    """
+    return calibrated("atlas_em").model_copy(
+        update={
+            "objective": EnergyScore() + 1.0 * LocalScore(),
+            "generator": GeneratorConfig(kind="layered", latent=64, attention=False),
+            "optimisers": Optimisers(generator=Adam(learning_rate=2e-3, weight_decay=0.01)),
+            "data": Data(particles=160, repeats=2),
+            "training": Training(steps=6000, validation_interval=500, checkpoint_interval=500),
+        }
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from caloforge.detectors.find import find_detector
 from caloforge.errors import UsageError
 from caloforge.recipe import AnyRecipe, Recipe, override
-from caloforge.recipes import RECIPES, recipe_of_name, require_made_for
+from caloforge.recipes import RECIPES, like, recipe_of_name, require_made_for
 
 
 def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: int | None) -> Recipe:
@@ -22,11 +22,11 @@ def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: in
     if recipe in RECIPES or not path.is_file():
         if path.suffix == ".json" and recipe not in RECIPES:
             raise UsageError(f"{path}: there is no such recipe file")
-        found = recipe_of_name(recipe, wanted.name if wanted else None)
+        found = recipe_of_name(recipe, like(wanted) if wanted else None)
     else:
         found = read_recipe(path, Recipe)
     chosen = override(found.made_for(wanted) if wanted else found, [*settings, *changes])
-    require_made_for(chosen.name, chosen.resolve().name)
+    require_made_for(chosen.name, like(chosen.resolve()))
     return chosen
 
 

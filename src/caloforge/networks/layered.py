@@ -1,0 +1,208 @@
+"""A light generator for calorimeters with layers: energy is dealt to layers, then to cells.
+
+Shapes: N rows, Z latents, C conditions, F features, T numbers of the trunk, L layers,
+K cells, n cells of a layer of shape (nx, ny).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, softplus
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector, Layer
+from caloforge.errors import UsageError
+from caloforge.networks.inpainting import Blur, InPainting
+from caloforge.networks.scales import ConditionScale
+
+TRUNK = 128
+TRUNK_LATENTS = 16
+"""Latents that the whole shower depends on; all of them make the noise of the cells."""
+CHANNELS = 16
+WIDTHS = (0.02, 0.08, 0.3)
+"""Widths of a shower to begin with, in half widths of the layer."""
+BRIGHTEST = 20.0
+"""Logarithm of a cell over the quantum where it ends: far above any energy."""
+DUST = 0.01
+"""Cells below this part of a quantum are dark, as transport and read-out have them."""
+
+
+class LayeredGenerator(nn.Module):
+    """Physical conditions in, deposits out: their total follows the energy, share by share.
+
+    The total is the incident energy times a response whose logarithm the network tells (a root
+    in quanta for a detector without energy), so a thousandth is as easy as a tenth. Each stream
+    draws its cells on a log scale, dark ones included; only their ratios count.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        scaling: FeatureScaling,
+        latent: int,
+        *,
+        attention: bool,
+        blur: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        if detector.signed:
+            raise UsageError(f"{detector.name} has cells of any sign: set generator.kind=mlp")
+        self.conditions = ConditionScale(detector, scaling)
+        self.energy = None if detector.energy is None else detector.column(detector.energy)
+        self.quantum = detector.quantum
+        self.common = min(TRUNK_LATENTS, latent)
+        inputs = self.common + self.conditions.size
+        self.trunk = two_layers(inputs, TRUNK, TRUNK)
+        self.heads = two_layers(TRUNK + inputs + self.common, 64, 1 + len(detector.layers))
+        self.streams = nn.ModuleList(CellStream(layer, inputs, latent) for layer in detector.layers)
+        self.painters = painters(detector) if attention else None
+        self.blurs = blurs(detector, blur)
+
+    def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
+        """Deposits.  (N, Z), (N, C) -> (N, K)"""
+        common = latent[:, : self.common]
+        inputs = torch.cat([common, self.conditions(conditions)], dim=1)
+        trunk = leaky_relu(self.trunk(inputs), 0.2)
+        # Cubes reach as far as the rare shower that loses ten times the usual energy.
+        heads = self.heads(torch.cat([trunk, inputs, common**3 / 4], dim=1))
+        total = self.total(heads[:, :1], conditions)
+        layers = total * torch.softmax(heads[:, 1:], dim=1)
+        images = self.painted([stream(inputs, trunk, latent) for stream in self.streams])
+        cells = torch.cat(
+            [
+                shared(layer, blur(torch.exp(torch.relu(image).clamp(max=BRIGHTEST)) - 1))
+                for layer, image, blur in zip(
+                    torch.split(layers, 1, dim=1), images, self.blurs, strict=True
+                )
+            ],
+            dim=1,
+        )
+        cells = cells * (cells > DUST * self.quantum)
+        return cells * (total / (cells.sum(dim=1, keepdim=True) + 1e-3 * self.quantum))
+
+    def total(self, head: Tensor, conditions: Tensor) -> Tensor:
+        """Sum of all cells.  (N, 1), (N, C) -> (N, 1)"""
+        if self.energy is None:
+            return softplus(10 * head + 10).square() * self.quantum
+        return conditions[:, self.energy : self.energy + 1] * torch.exp(0.01 * head)
+
+    def painted(self, images: list[Tensor]) -> list[Tensor]:
+        """Each layer may take over from the one before it.  [(N, nx, ny)]"""
+        if self.painters is None:
+            return images
+        seen = images[:1]
+        for image, painter in zip(images[1:], self.painters, strict=True):
+            seen.append(painter(image, seen[-1]))
+        return seen
+
+
+def two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """Dense, activated, dense.  (N, inputs) -> (N, outputs)"""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, outputs))
+
+
+def painters(detector: Detector) -> nn.ModuleList:
+    """In-painting from each layer into the next."""
+    shapes = [layer.shape for layer in detector.layers]
+    return nn.ModuleList(InPainting(before, after) for before, after in pairwise(shapes))
+
+
+def blurs(detector: Detector, blur: tuple[int, ...]) -> nn.ModuleList:
+    """A fixed blur for the layers of these numbers, nothing for others.
+
+    Raises UsageError for a number that the detector does not have.
+    """
+    if unknown := set(blur) - set(range(len(detector.layers))):
+        raise UsageError(f"generator.blur: {detector.name} has no layer {min(unknown)}")
+    return nn.ModuleList(
+        Blur(layer.shape) if number in blur else nn.Identity()
+        for number, layer in enumerate(detector.layers)
+    )
+
+
+def shared(energy: Tensor, amounts: Tensor) -> Tensor:
+    """Energy of a layer, dealt to its cells by their amounts.  (N, 1), (N, nx, ny) -> (N, n)"""
+    flat = amounts.flatten(1)
+    return energy * flat / (flat.sum(dim=1, keepdim=True) + 1e-3)
+
+
+class CellStream(nn.Module):
+    """One layer: profiles around an axis, and noise, seen cell by cell.  -> (N, nx, ny)
+
+    What a cell holds depends on where it is relative to the shower's axis. The network says
+    where the axis is and how wide the shower, and convolutions see, for each cell, the logarithm
+    of the integral of logistic profiles over it: narrow cores need no fine cells. Each cell adds
+    noise of its own with one width below and another above, so that showers end in single
+    deposits and dark cells as real ones do.
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def __init__(self, layer: Layer, inputs: int, latent: int) -> None:
+        super().__init__()
+        self.shape = layer.shape
+        self.register_buffer("x", middles(layer.shape[0]), persistent=False)
+        self.register_buffer("y", middles(layer.shape[1]), persistent=False)
+        self.axis = nn.Linear(inputs, 2)
+        self.widths = nn.Linear(TRUNK, 2 * len(WIDTHS))
+        self.noise = nn.Linear(latent, 2 * layer.cells, bias=False)
+        self.profile = nn.Conv2d(len(WIDTHS), CHANNELS, 1)
+        self.near = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)
+        self.told = nn.ModuleList(nn.Linear(TRUNK, CHANNELS) for _ in range(2))
+        self.stirred = nn.ModuleList(nn.Conv2d(2, CHANNELS, 1, bias=False) for _ in range(2))
+        self.law = nn.Conv2d(CHANNELS, 3, 1)
+        self._begin()
+
+    @torch.no_grad()
+    def _begin(self) -> None:
+        self.axis.weight.mul_(0.3)
+        self.widths.weight.mul_(0.3)
+        self.widths.bias.copy_(torch.tensor(WIDTHS * 2).log())
+        nn.init.normal_(self.noise.weight, std=self.noise.in_features**-0.5)
+
+    def forward(self, inputs: Tensor, trunk: Tensor, latent: Tensor) -> Tensor:
+        """Cells on a log scale, dark where negative.  (N, Z + F), (N, T), (N, Z)"""
+        noise = self.noise(latent).reshape(-1, 2, *self.shape)
+        hidden = self.profile(self.profiles(inputs, trunk))
+        for number, (told, stirred) in enumerate(zip(self.told, self.stirred, strict=True)):
+            hidden = self.near(hidden) if number else hidden
+            hidden = hidden + told(trunk)[:, :, None, None] + stirred(noise)
+            hidden = leaky_relu(hidden, 0.2)
+        middle, above, below = self.law(hidden).unbind(dim=1)
+        own = noise[:, 1]
+        spread = softplus(above) * torch.relu(own) - softplus(below) * torch.relu(-own)
+        image: Tensor = middle + spread
+        return image
+
+    def profiles(self, inputs: Tensor, trunk: Tensor) -> Tensor:
+        """Logarithms of the parts of logistic showers in each cell.  (N, widths, nx, ny)"""
+        axis = 1.2 * torch.tanh(self.axis(inputs))
+        widths = self.widths(trunk).clamp(-6, 2).exp()
+        along_x, along_y = widths.split(len(WIDTHS), dim=1)
+        part_x = log_part(self.x, axis[:, :1], along_x, 1 / self.shape[0])
+        part_y = log_part(self.y, axis[:, 1:], along_y, 1 / self.shape[1])
+        # A fifth: cells a few widths away are then of order one.
+        return (part_x[:, :, :, None] + part_y[:, :, None, :]) / 5
+
+
+def middles(cells: int) -> Tensor:
+    """Middles of cells from -1 to 1.  (cells,)"""
+    return (torch.arange(cells) + 0.5) * (2 / cells) - 1
+
+
+def log_part(middle: Tensor, axis: Tensor, width: Tensor, half: float) -> Tensor:
+    r"""Logarithm of the part of a logistic distribution within each cell.  (N, widths, cells)
+
+    .. math:: \log(\sigma(b) - \sigma(a)) = \log\sigma(b) + \log\sigma(-a) + \log(1 - e^{a - b})
+    """
+    width = width[:, :, None]
+    place = middle[None, None, :] - axis[:, :, None]
+    upper, lower = (place + half) / width, (place - half) / width
+    return torch.log(1 - torch.exp(-2 * half / width)) - softplus(-upper) - softplus(lower)
+
+
+__all__ = ["LayeredGenerator"]
