@@ -71,6 +71,23 @@ FULL = Budget(trial=20, final=45, scan=15)
 QUICK = Budget(trial=0, final=10, scan=0, seeds=1, whole=False)
 
 
+def numbers(budget: Budget) -> dict[str, int]:
+    """Runs of a whole campaign by part."""
+    return {
+        "trial": len(RATES),
+        "final": len(METHODS) * budget.seeds,
+        "leaky": len(METHODS),
+        "scan": sum(len(scan.axis.values) for scan in SCANS.values()),
+    }
+
+
+def cpu_seconds(budget: Budget) -> float:
+    """CPU seconds of a whole campaign."""
+    runs = numbers(budget)
+    judged = (runs["final"] + runs["leaky"]) * budget.final
+    return runs["trial"] * budget.trial + judged + runs["scan"] * budget.scan
+
+
 def upcoming(budget: Budget, seed: int, records: Records) -> Iterator[Task]:
     """All tasks that the records let one know, the most telling first."""
     rate = None

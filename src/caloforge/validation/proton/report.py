@@ -26,7 +26,7 @@ from caloforge.validation.proton.plan import (
     RATES,
     SCANS,
     WHOLE,
-    Budget,
+    numbers,
 )
 from caloforge.validation.proton.tables import (
     BEYOND,
@@ -82,25 +82,16 @@ def render(records: Records, references: Record, remarks: str = "") -> str:
         tails_section(records),
         scans_section(records),
         trials_section(records),
+        words.REFERENCE,
         words.GRID,
         provenance(records),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def planned(budget: Budget = FULL) -> dict[str, int]:
-    """Numbers of runs by part."""
-    return {
-        "trial": len(RATES),
-        "final": len(METHODS) * budget.seeds,
-        "leaky": len(METHODS),
-        "scan": sum(len(scan.axis.values) for scan in SCANS.values()),
-    }
-
-
 def progress(records: Records) -> str:
     """How far the campaign is, and how it goes on."""
-    return state(records, planned(), QUICK.final, words.COMMAND)
+    return state(records, numbers(FULL), QUICK.final, words.COMMAND)
 
 
 def reached(records: Records, references: Record) -> str:
@@ -172,8 +163,8 @@ def scans_section(records: Records) -> str:
     order = list(SCANS)
     rows = []
     for one in sorted(found, key=lambda one: (order.index(one.label), one.weight or 0)):
-        numbers = [str(one.measured(name, part)) for name, part, _ in BEYOND]
-        rows.append([one.label, f"{one.weight:g}", score_of(one), *numbers, one.steps])
+        found_here = [str(one.measured(name, part)) for name, part, _ in BEYOND]
+        rows.append([one.label, f"{one.weight:g}", score_of(one), *found_here, one.steps])
     names = ("", "weight", "validation", *(title for _, _, title in BEYOND), "steps")
     methods = ", ".join(f"`{label}`: `{scan.method}`" for label, scan in SCANS.items())
     text = f"{words.SCANS} {methods}."
@@ -206,4 +197,4 @@ def terminal(out: Path) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-__all__ = ["planned", "render", "render_folder", "terminal", "write_report"]
+__all__ = ["render", "render_folder", "terminal", "write_report"]

@@ -1,5 +1,13 @@
 """What the page says beside its numbers."""
 
+from caloforge.recipes.proton import REFERENCE as PAPERS_NETWORKS
+from caloforge.recipes.proton import REFERENCE_REGRESSOR
+from caloforge.validation.proton.plan import FULL, WHOLE, cpu_seconds
+
+SETTINGS = " \\\n        ".join(
+    f"--set {setting}" for setting in (*PAPERS_NETWORKS, REFERENCE_REGRESSOR)
+)
+MINUTES = cpu_seconds(FULL) / 60
 COMMAND = "caloforge validate proton"
 INTRODUCTION = f"""\
 # The proton calorimeter: the published comparison, and one that leaks nothing
@@ -10,7 +18,7 @@ ALICE ZP better step by step. Here the same four rows train on the shipped showe
 260 particles x 8 showers, transport by Geant4) for equal CPU seconds, and our `calibrated` as a
 fifth.
 
-**Command**: `{COMMAND}` (about 45 CPU-minutes; resumable; `--minutes 20` leaves after twenty
+**Command**: `{COMMAND}` ({MINUTES:.0f} CPU-minutes; resumable; `--minutes 20` leaves after twenty
 minutes, `--workers 2` uses two cores), `{COMMAND} --quick` (one short run of each row).
 
 **Rules.** One thread, float32, the same light networks and batches (16 particles x 8 showers).
@@ -66,12 +74,21 @@ TRIALS = """\
 `proton-gan`, validation particles; bold: what the rows of the paper take. `own`: the recipe's
 rates, 0.001 and 0.0005; `slow-critic`: that rate for the generator, a tenth for the critic (the
 public code has 1e-4 and 1e-5). Empty showers score 104."""
-GRID = """\
+GRID = f"""\
 ## The paper's 45-point grid
 
 The appendix of the paper tunes lambda_div .01-1 (3 values), lambda_in 1e-11-1e-7 (5), lambda_aux
 1e-4-1e-2 (3) in the arithmetic of its script (squared batch sums in log space, shuffled
-conditions); `caloforge/validation/proton/published.py` repeats that arithmetic apart from our
-terms. Five runs of 300 epochs on 344 228 rows at each point are 1.5 x 10⁸ steps of the reference
-networks; at the budget of this page one seed of the grid is 56 CPU-minutes. It was not run: its
-units do not carry over to other data."""
+conditions). `caloforge.validation.proton.published.grid()` gives the 45 recipes in that arithmetic,
+apart from our terms. Five runs of 300 epochs on 344 228 rows at each point are 1.5 x 10⁸ steps of
+the reference networks; at the budget of this page one seed of the grid is
+{45 * FULL.final / 60:.0f} CPU-minutes. It was not run: its units do not carry over."""
+REFERENCE = f"""\
+## The paper's networks
+
+Its networks (7 million parameters) want a GPU and the full data; 300 epochs of 344 228 rows:
+
+    caloforge train {WHOLE} --data zp.h5 --out run --device cuda --set training.steps=645000 \\
+        {SETTINGS}
+
+Not run here: tests train them for 20 steps and export them."""

@@ -1,0 +1,125 @@
+"""``caloforge validate proton-script``: the paper's 45 points of three weights, by its script.
+
+Only the arithmetic of ``published.py`` knows weights in the script's units, so only it can repeat
+the paper's grid. Light networks, one seed, 45 x 60 CPU seconds; ``--quick``: the paper's point.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from caloforge.evaluate.case import Case
+from caloforge.evaluate.judge import judge
+from caloforge.evaluate.measured import Measured
+from caloforge.recipe import Recipe, override
+from caloforge.validation.campaign import judging
+from caloforge.validation.campaign.campaign import Campaign
+from caloforge.validation.campaign.carry_out import carry_out
+from caloforge.validation.campaign.judging import JUDGE_SEED
+from caloforge.validation.campaign.page import provenance, state, table, write_page
+from caloforge.validation.campaign.record import Record, Records, by_name
+from caloforge.validation.campaign.task import Task
+from caloforge.validation.proton.plan import DETECTOR
+from caloforge.validation.proton.published import GRID, grid
+
+CLAIM = "proton-script"
+CPU_SECONDS, QUICK_CPU_SECONDS = 60.0, 10.0
+PAPER = {"diversity": 0.1, "intensity": 1e-10, "auxiliary": 1e-3}
+"""The point that the paper chose, by W1 on its test part."""
+MEASURES = ("w1_all", "conditional_w1", "centre_error", "sigma_total", "mean_total")
+TITLES = ("W1", "cond. W1", "centre error [mm]", "σ(total)", "mean total")
+TEXT = """# The published script's grid of weights
+
+The losses are those of the paper's public code, with all that its equations do not say
+(`caloforge/validation/proton/published.py`), on our split by particle, with our light networks and
+optimisers. Weights are in the script's units. Rows stand in the order of the validation score,
+which alone may choose; the paper chose on its test part.
+
+**Command**: `caloforge validate proton-script` (45 CPU-minutes, resumable, `--minutes` leaves),
+`--quick` for the paper's point alone."""
+
+
+@dataclass(frozen=True)
+class ScriptTask(Task):
+    """A run of the script with some weights."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def recipe(self, detector: str, steps: int) -> Recipe:
+        """The script's recipe of so many steps."""
+        found = next(recipe for weights, recipe in grid() if weights == self.weights)
+        return override(found, [f"detector={detector}", *self.of_every_run(steps), *self.settings])
+
+
+def upcoming(
+    points: tuple[Mapping[str, float], ...], cpu_seconds: float, seed: int, records: Records
+) -> Iterator[ScriptTask]:
+    """A run of each point."""
+    del records
+    for weights in points:
+        label = " ".join(f"{name}={value:g}" for name, value in weights.items())
+        yield ScriptTask("grid", label, "script", cpu_seconds, seed, weights=weights)
+
+
+def judged(case: Case) -> Record:
+    """The measures of the test part."""
+    judgement = judge(case.real, case.generated, case.train, seed=JUDGE_SEED)
+    return {"test": judging.numbers_of(judgement, MEASURES)}
+
+
+def nothing(data: Path) -> Record:
+    """No references: those of ``validate proton`` are of the same showers."""
+    return {"data": data.name}
+
+
+def ordered(records: Records) -> list[Mapping[str, Any]]:
+    """Records by their validation score; failed runs last."""
+    return sorted(
+        records.values(),
+        key=lambda one: (one["validation_score"] is None, one["validation_score"] or 0.0),
+    )
+
+
+def row(record: Mapping[str, Any]) -> list[str]:
+    """One point: its weights, its scores, the paper's own marked."""
+    term = record["recipe"]["objective"]["PublishedScript"]
+    weights = {name: term[name] for name in GRID}
+    mark = " (the paper's)" if weights == PAPER else ""
+    score, test = record["validation_score"], record.get("test", {})
+    numbers = [str(Measured(**test[name])) if test else "" for name in MEASURES]
+    shown = "failed" if score is None else f"{score:.2f}"
+    return [f"{record['label']}{mark}", shown, *numbers, str(record["steps"])]
+
+
+def write_report(out: Path) -> None:
+    """README.md of the grid."""
+    records = by_name(out)
+    lines = [row(record) for record in ordered(records)]
+    told = state(records, {"grid": 45}, QUICK_CPU_SECONDS, f"caloforge validate {CLAIM}")
+    parts = [TEXT, told, table(("weights", "validation", *TITLES, "steps"), lines)]
+    write_page(out, "\n\n".join([*parts, provenance(records)]) + "\n")
+
+
+def terminal(out: Path) -> str:
+    """The best point in one line."""
+    best = next(iter(ordered(by_name(out))), None)
+    return "no run yet" if best is None else f"best of the grid: {json.dumps(best['label'])}"
+
+
+CAMPAIGN = Campaign(
+    claim=CLAIM,
+    detector=DETECTOR,
+    full=partial(upcoming, tuple(weights for weights, _ in grid()), CPU_SECONDS),
+    quick=partial(upcoming, (PAPER,), QUICK_CPU_SECONDS),
+    judge=judged,
+    references=nothing,
+    report=write_report,
+    terminal=terminal,
+    kept=frozenset(),
+)
+validate = partial(carry_out, CAMPAIGN)
