@@ -20,6 +20,9 @@ from caloforge.files import sha256_of
 from caloforge.objectives import TERMS, Objective
 from caloforge.recipe import Recipe, override
 from caloforge.search.trial import finish
+from caloforge.validation.campaign.record import is_of
+from caloforge.validation.campaign.record import write as write_record
+from caloforge.validation.proton import script_campaign
 from caloforge.validation.proton.published import (
     EPSILON,
     GRID,
@@ -243,3 +246,53 @@ def step_kept(folder: Path) -> int:
     names = {path.name for path in (folder / "simulator").iterdir()}
     assert names == {"generator.onnx", "simulator.json", "reference.npz"}
     return int(state["step"])
+
+
+def test_the_grid_is_a_campaign_of_stated_budget(tmp_path: Path) -> None:
+    tasks = list(script_campaign.CAMPAIGN.full(0, {}))
+    assert len({task.name for task in tasks}) == 45
+    assert sum(task.cpu_seconds for task in tasks) == 45 * 60
+    assert {task.cost_name for task in tasks} == {"script"}
+    (task,) = script_campaign.CAMPAIGN.quick(3, {})
+    recipe = task.recipe("alice_zp", 40)
+    (_, term), *_ = recipe.objective.terms
+    assert {name: getattr(term, name) for name in GRID} == script_campaign.PAPER
+    assert (recipe.seed, recipe.training.steps) == (3, 40)
+    assert is_of({"recipe": json.loads(recipe.to_json())}, recipe)
+
+
+def test_the_page_of_the_grid_orders_by_validation(tmp_path: Path) -> None:
+    number = {"value": 2.0, "error": 0.5}
+    for place, task in enumerate(script_campaign.CAMPAIGN.full(0, {})):
+        failed = place == 44
+        record = {
+            "part": "grid",
+            "label": task.label,
+            "recipe": json.loads(task.recipe("alice_zp", 10).to_json()),
+            "validation_score": None if failed else 50.0 - place,
+            "cpu_seconds": None if failed else 60.0,
+            "budget_cpu_seconds": 60.0,
+            "steps": 10,
+            "data": {"name": "zp.h5", "sha256": "0"},
+            **dict.fromkeys(("commit", "torch", "processor"), ""),
+        }
+        judged = {} if failed else {"test": dict.fromkeys(script_campaign.MEASURES, number)}
+        (tmp_path / "runs").mkdir(exist_ok=True)
+        write_record(tmp_path / "runs" / f"{task.name}.json", record | judged)
+    script_campaign.write_report(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("| diversity=")]
+    assert len(lines) == 45
+    assert [line.split(" | ")[1] for line in lines[:2]] == ["7.00", "8.00"]
+    assert "failed" in lines[-1]
+    assert sum("(the paper's)" in line for line in lines) == 1
+    assert "All runs are there" in page
+
+
+@pytest.mark.slow
+def test_the_quick_grid_runs(caloforge: Any, tmp_path: Path) -> None:
+    code, _, told = caloforge(
+        "validate", "proton-script", "--quick", "-o", tmp_path / "grid", "--workers", 1, "-q"
+    )
+    assert code == 0, told
+    assert "A quick look" in (tmp_path / "grid" / "README.md").read_text()

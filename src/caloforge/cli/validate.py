@@ -13,6 +13,7 @@ from caloforge.errors import UsageError
 VALIDATIONS = {
     "points": "caloforge.validation.points.campaign",
     "proton": "caloforge.validation.proton.campaign",
+    "proton-script": "caloforge.validation.proton.script_campaign",
     "transport": "caloforge.validation.transport.campaign",
     "zn": "caloforge.validation.zn.campaign",
 }

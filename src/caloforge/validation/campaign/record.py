@@ -44,7 +44,7 @@ def write(path: Path, record: Record) -> None:
 def is_of(record: Mapping[str, Any], recipe: Recipe) -> bool:
     """True if a record is of this recipe, even if an older one wrote fewer fields."""
     try:
-        return Recipe.from_json(json.dumps(record["recipe"])) == recipe
+        return type(recipe).from_json(json.dumps(record["recipe"])) == recipe
     except UsageError:
         return False
 

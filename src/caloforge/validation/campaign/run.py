@@ -32,9 +32,7 @@ def execute(
         write(out / RUNS / f"{task.name}.json", judged_before)
         return judged_before
     try:
-        summary = finish(
-            recipe.to_json(), data, record["data"]["sha256"], folder, reporter=reporter
-        )
+        summary = finish(recipe, data, record["data"]["sha256"], folder, reporter=reporter)
     except NonFinite as error:
         record |= {"failed": str(error), "validation_score": None, "cpu_seconds": None}
     else:

@@ -49,12 +49,16 @@ class Task:
 
     def recipe(self, detector: str, steps: int) -> Recipe:
         """The recipe of so many steps."""
+        changes = (*self.of_every_run(steps), *self.settings)
+        return override(recipe_of_name(self.method, detector), list(changes))
+
+    def of_every_run(self, steps: int) -> tuple[str, ...]:
+        """What all runs of so many steps change, whatever their recipe."""
         every = max(1, steps // SCORES)
-        changes = (
+        return (
             f"seed={self.seed}",
             f"training.steps={steps}",
             f"training.validation_interval={every}",
             f"training.checkpoint_interval={2 * every}",
             "training.precision=float32",
         )
-        return override(recipe_of_name(self.method, detector), [*changes, *self.settings])

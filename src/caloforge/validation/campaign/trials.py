@@ -9,23 +9,23 @@ from typing import Any
 from caloforge.validation.campaign.record import Records
 from caloforge.validation.campaign.task import Task
 
+
+def rates(generator: float, critic: float, weight_decay: float = 0.0) -> tuple[str, ...]:
+    """Settings of both players, whatever the recipe says."""
+    return (
+        f"optimisers.generator.learning_rate={generator}",
+        f"optimisers.generator.weight_decay={weight_decay}",
+        f"optimisers.critic.learning_rate={critic}",
+    )
+
+
 RATES: Mapping[str, tuple[str, ...]] = {
-    "2e-4": (),
-    "5e-4": (
-        "optimisers.generator.learning_rate=0.0005",
-        "optimisers.critic.learning_rate=0.0005",
-    ),
-    "1e-3": (
-        "optimisers.generator.learning_rate=0.001",
-        "optimisers.critic.learning_rate=0.001",
-    ),
-    "as-calibrated": (
-        "optimisers.generator.learning_rate=0.001",
-        "optimisers.generator.weight_decay=0.1",
-        "optimisers.critic.learning_rate=0.0005",
-    ),
+    "2e-4": rates(0.0002, 0.0002),
+    "5e-4": rates(0.0005, 0.0005),
+    "1e-3": rates(0.001, 0.001),
+    "as-calibrated": rates(0.001, 0.0005, weight_decay=0.1),
 }
-"""Settings of both players by name; the first are the recipes' own."""
+"""Settings of both players by name; the first are those of ``dcgan``."""
 TRIAL_SEED = 1000
 """Seeds of trials start here: no judged run shares one."""
 
