@@ -18,7 +18,8 @@ LARGEST_CELLS = 2**20
 class Layer(Description):
     """A plane of cells: axis 0 along x and axis 1 along y, or axis 0 alpha and axis 1 r.
 
-    In rings, sectors count from alpha = -pi and x = r cos(alpha), y = r sin(alpha).
+    In rings, sectors count from alpha = -pi and x = r cos(alpha), y = r sin(alpha); a whole ring,
+    which is one cell, is in the middle.
     """
 
     name: str
@@ -59,7 +60,22 @@ class Layer(Description):
         edges = np.asarray(self.ring_edges_mm)
         sectors = (np.arange(self.shape[0]) + 0.5) * (2 * np.pi / self.shape[0]) - np.pi
         alpha, r = np.meshgrid(sectors, (edges[1:] + edges[:-1]) / 2, indexing="ij")
+        if len(sectors) == 1:
+            return 0 * r, 0 * r
         return r * np.cos(alpha), r * np.sin(alpha)
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """What runs along axis 0 and axis 1 of an image, with its unit."""
+        return ("x [mm]", "y [mm]") if self.ring_edges_mm is None else ("sector", "ring")
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Edges of an image along axis 0 and axis 1: in mm, or numbers of sectors and rings."""
+        if self.ring_edges_mm is not None:
+            return (0.0, float(self.shape[0]), 0.0, float(self.shape[1]))
+        x, y = (n * size / 2 for n, size in zip(self.shape, self.cell_mm, strict=True))
+        return (-x, x, -y, y)
 
     @property
     def contract(self) -> list[object]:

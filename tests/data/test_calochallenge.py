@@ -66,6 +66,9 @@ def test_places_of_voxels(binning):
         for r, radius in enumerate((1.0, 3.0)):
             assert x[alpha, r] == pytest.approx(radius * np.cos(centre))
             assert y[alpha, r] == pytest.approx(radius * np.sin(centre))
+    whole_rings = find_detector(str(binning)).layers[0]
+    assert not np.any(whole_rings.places_mm())
+    assert (layer.axes, layer.extent) == (("sector", "ring"), (0, 4, 0, 2))
 
 
 BAD = {
