@@ -71,6 +71,16 @@ def test_logarithms_are_noticed_and_pdg_ids_split_off(tmp_path):
     assert np.array_equal(showers.conditions, particles()[TOGETHER])
 
 
+@pytest.mark.parametrize(("behind", "place"), [(1, 0), (2, 0), (4, 2)])
+def test_pdg_ids_among_the_columns_behind_the_conditions(tmp_path, behind, place):
+    more = np.full((6, behind), 0.25)
+    more[:, place] = pdg = np.array([22, -211, 22, -211, 2112, 22])
+    sources = pair(tmp_path, images(), np.column_stack([particles(), more]))
+    showers = converted(sources, tmp_path)
+    assert showers.pdg.tolist() == pdg[TOGETHER].tolist()
+    assert np.array_equal(showers.conditions, particles()[TOGETHER])
+
+
 def test_small_whole_numbers_are_counts(tmp_path):
     few = np.minimum(images(), 2)
     showers = converted(pair(tmp_path, few.astype("f8"), particles()), tmp_path)
@@ -191,7 +201,9 @@ def test_damaged_archives(tmp_path):
 
 def test_other_keys_and_missing_files(tmp_path):
     sources = pair(tmp_path, images(), particles(), key="x")
-    with pytest.raises(DataError, match="no array arr_0; it has x"):
+    assert len(converted(sources, tmp_path)) == 6  # the only array, whatever its name
+    np.savez(sources[0], x=images(), y=particles())
+    with pytest.raises(DataError, match="no array arr_0; it has x, y"):
         converted(sources, tmp_path)
     with pytest.raises(DataError, match="no such file"):
         converted((tmp_path / "none.npz",), tmp_path)

@@ -11,6 +11,7 @@ from caloforge.data.scaling import FeatureScaling, evaluate_features, features
 from caloforge.data.showers import ShowerFile, read
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM
 from caloforge.errors import DataError
+from caloforge.evaluate.regions import impact_mm
 from caloforge.features import Feature
 
 
@@ -113,6 +114,15 @@ def test_dispersion_shifts_the_impact_point_in_x_by_charge_over_momentum():
         wave = features["sine_dispersed_x_11.2cm"]
         found = evaluate_features((wave,), ALICE_ZP.columns, row)
         assert found == pytest.approx(math.sin(2 * math.pi * (expected + shift_cm) / 11.2))
+
+
+def test_protons_arrive_where_they_are_dispersed_to():
+    row = np.array([[690, 1e-3, 0, 0, 0.2, 0.1, 690, 938.272, 1]])
+    expected = [10 * (1e-3 + 11252 * 0.2 / 690 + 12), 10 * 11252 * 0.1 / 690]
+    assert impact_mm(ALICE_ZP, row) == pytest.approx(np.array([expected]))
+    assert impact_mm(ALICE_ZN, row) == pytest.approx(
+        np.array([[10 * (1e-3 + 11260 * 0.2 / 690), 10 * 11260 * 0.1 / 690]])
+    )
 
 
 def test_a_dispersion_needs_the_charge():

@@ -152,7 +152,9 @@ def _impacts(particles: Showers) -> Iterator[tuple[str, str, NDArray[np.bool_]]]
 
 def impact_mm(detector: Detector, conditions: Values) -> Values | None:
     """Impact point on the front face in mm, None where no condition tells it.  (N, 2)"""
-    wanted = tuple(feature for feature in detector.features if feature.kind == "impact")
+    flights = [f for f in detector.features if f.kind == "impact" and f.direction == "momentum"]
+    # By vertex, that is by axis: a dispersed point takes the place of the straight one before it.
+    wanted = tuple({feature.of[0]: feature for feature in flights}.values())
     if len(wanted) == 2:
         return 10 * evaluate_features(wanted, detector.columns, conditions)
     named = {c.axis: n for n, c in enumerate(detector.conditions) if c.axis and c.unit == "mm"}

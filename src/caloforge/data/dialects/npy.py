@@ -69,13 +69,14 @@ class StoredArray:
 
     def _member(self, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
-        if KEY not in names:
+        key = names[0] if len(names) == 1 else KEY
+        if key not in names:
             raise DataError(f"has no array {KEY}; it has {', '.join(names) or 'none'}")
-        member = archive.getinfo(f"{KEY}.npy")
+        member = archive.getinfo(archive.namelist()[names.index(key)])
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(f"{KEY} is compressed in a way that numpy does not write")
+            raise DataError(f"{key} is compressed in a way that numpy does not write")
         if member.file_size > member.compress_size * LARGEST_DEFLATION + 4096:
-            raise DataError(f"{KEY} claims {member.file_size} bytes in {member.compress_size}")
+            raise DataError(f"{key} claims {member.file_size} bytes in {member.compress_size}")
         return member
 
     def _header(self, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
