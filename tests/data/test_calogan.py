@@ -2,16 +2,23 @@
 
 import json
 import math
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.data.layered_raw import SHAPES, calogan, deposits, flights, write
 
 from caloforge.data.dialects import Request, convert
+from caloforge.data.flights import CONDITIONS, Flight, unit_direction
+from caloforge.data.samples import SAMPLES, sample_path
 from caloforge.data.showers import read
 from caloforge.detectors import ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.errors import DataError, UsageError
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "em.h5"
 
 
 def converted(sources, tmp_path, **options):
@@ -241,3 +248,43 @@ def test_links_and_lying_sizes_are_refused(tmp_path):
         )
     with pytest.raises(DataError, match=r"claims \d+ bytes"):
         converted([path], tmp_path)
+
+
+def test_truncated_files_are_one_line(tmp_path):
+    path = calogan(tmp_path / "a.h5", centred=True)
+    good = path.read_bytes()
+    for part in (0.1, 0.5, 0.9, 0.999):
+        path.write_bytes(good[: int(part * len(good))])
+        with pytest.raises(DataError, match=r"damaged|not a known kind") as caught:
+            converted([path], tmp_path)
+        assert "\n" not in str(caught.value)
+
+
+@given(
+    polar=st.floats(0, 1.2),
+    azimuth=st.floats(-math.pi, math.pi, exclude_min=True),
+    momentum=st.floats(0.1, 1e3),
+)
+def test_angles_there_and_back(polar, azimuth, momentum):
+    along = np.array(
+        [math.sin(polar) * math.cos(azimuth), math.sin(polar) * math.sin(azimuth), math.cos(polar)]
+    )
+    one = np.ones(1)
+    flight = Flight(one, *(momentum * along[:, None]), one, one)
+    for names in (("theta", "phi"), ("polar", "azimuth")):
+        told = {name: CONDITIONS[name](flight) for name in names}
+        np.testing.assert_allclose(np.ravel(unit_direction(told)), along, atol=1e-7)
+
+
+@pytest.mark.skipif(not SHARED.is_file(), reason="no shared files beside the checkout")
+def test_the_samples_are_the_shared_file(tmp_path):
+    everything = converted([SHARED], tmp_path, face_z_mm=0.0)
+    assert np.unique(everything.pdg, return_counts=True)[1].tolist() == [10_000, 3_000, 3_000]
+    for name in (name for name in SAMPLES if name.startswith("atlas_em")):
+        sample = read(sample_path(name))
+        rows = everything.rows(sample.particle)
+        assert np.array_equal(sample.conditions, rows.conditions)
+        assert np.array_equal(sample.pdg, rows.pdg)
+        assert ((sample.cells > 0) == (rows.cells > 0)).all()
+        np.testing.assert_allclose(sample.cells, rows.cells, rtol=2**-11)
+        np.testing.assert_allclose(sample.overflow, rows.overflow, rtol=2**-11)
