@@ -129,7 +129,15 @@ def _write(out: Path, judgement: Judgement, case: Case, style: str, force: bool)
     from caloforge.plots import styled
 
     with styled(style):
-        write_report(out, judgement, case.real, case.generated, train=case.train, overwrite=force)
+        write_report(
+            out,
+            judgement,
+            case.real,
+            case.generated,
+            train=case.train,
+            moved=case.traversals(judgement.seed),
+            overwrite=force,
+        )
 
 
 def _told(judgement: Judgement, reporter: Reporter, *, held: bool) -> None:

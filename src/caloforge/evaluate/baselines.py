@@ -83,7 +83,7 @@ BASELINES: tuple[Baseline, ...] = (
 
 def as_showers(real: Showers, cells: NDArray[Any]) -> Showers:
     """The cells with the conditions and particles of the judged rows."""
-    return dataclasses.replace(real, cells=cells, cpu_seconds=None)
+    return dataclasses.replace(real, cells=cells, cpu_seconds=None, overflow=None)
 
 
 def nearest_particle(real: Showers, train: Showers) -> Rows:

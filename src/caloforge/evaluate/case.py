@@ -21,6 +21,7 @@ from caloforge.evaluate.gate import DEFAULT
 from caloforge.evaluate.judge import judge
 from caloforge.evaluate.judgement import Judgement
 from caloforge.evaluate.matching import matched
+from caloforge.evaluate.traversal import Traversal, traverse
 from caloforge.files import sha256_of
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
@@ -50,6 +51,17 @@ class Case:
     about: Mapping[str, str]
     """What was judged, for the report."""
     warnings: tuple[str, ...] = ()
+    simulator: Simulator | None = None
+    """What made the generated showers, where it can be asked for more."""
+
+    def traversals(self, seed: int = 0) -> tuple[Traversal, ...]:
+        """Each attribute moved at fixed latents; nothing without a simulator."""
+        if self.simulator is None:
+            return ()
+        simulator, rng = self.simulator, np.random.default_rng([seed, 0x7A])
+        ranges = simulator.card.training_ranges
+        size = simulator.latent_size
+        return traverse(simulator.expected, size, simulator.detector, ranges, rng=rng)
 
     def judge(
         self,
@@ -111,10 +123,11 @@ def assemble(
     cells = simulator.generate(real.conditions, seed=seed)
     return Case(
         real=real,
-        generated=dataclasses.replace(real, cells=cells, cpu_seconds=None),
+        generated=dataclasses.replace(real, cells=cells, cpu_seconds=None, overflow=None),
         train=training if train is None else read(train, simulator.detector),
         about={"judged": subject, "against": f"{against} ({chosen} particles)", "seed": str(seed)},
         warnings=(LEAKY,) if isinstance(divided, RowSplit) else (),
+        simulator=simulator,
     )
 
 

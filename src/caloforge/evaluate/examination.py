@@ -17,6 +17,7 @@ from caloforge.evaluate.floors import NOTHING_KEPT, Floors
 from caloforge.evaluate.gate import DEFAULT, read_gate
 from caloforge.evaluate.inspection import inspect
 from caloforge.evaluate.judgement import Judgement
+from caloforge.evaluate.layered_checks import layered_checks
 from caloforge.evaluate.measured import Measured
 from caloforge.evaluate.memorisation import memorisation
 from caloforge.evaluate.regions import regions
@@ -48,14 +49,8 @@ def examine(
         raise UsageError(f"no classifier {classifier}; there are {', '.join(CLASSIFIERS)}")
     read_gate(gate, real.detector)
     scheme, seed = judgement.scheme, judgement.seed
-    compared = compare(
-        real,
-        generated,
-        scheme=scheme,
-        schooling=SCHOOLINGS.get(classifier),
-        seed=seed,
-        floors=floors,
-    )
+    school = SCHOOLINGS.get(classifier)
+    compared = compare(real, generated, scheme=scheme, schooling=school, seed=seed, floors=floors)
     verdict = inspect(
         real, generated, train, gate=gate, scheme=scheme, seed=seed, judgement=judgement
     )
@@ -65,6 +60,7 @@ def examine(
         gate=verdict,
         compared=(
             *compared,
+            *layered_checks(real, generated, train, schooling=school, seed=seed),
             *_memory(real, generated, train, rest),
             *_events(real, generated, rest),
         ),

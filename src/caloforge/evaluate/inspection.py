@@ -91,7 +91,9 @@ def _likeness(
     for impostor in IMPOSTORS:
         if not impostor.applies(real.detector, train):
             continue
-        made = dataclasses.replace(second, cells=impostor.of(second, train, rng), cpu_seconds=None)
+        made = dataclasses.replace(
+            second, cells=impostor.of(second, train, rng), cpu_seconds=None, overflow=None
+        )
         theirs = _signature(answers_of(evidence_of(pooled(first, made, scheme), known, rng)))
         size = math.sqrt((ours @ ours) * (theirs @ theirs))
         similarity = float(ours @ theirs) / size if size > 0 else 0.0

@@ -126,6 +126,12 @@ def their_width(cells: Values, layout: Layout, *, layer: int) -> Values:
     return _deviation(cells[:, places.cells], np.repeat(at, columns))
 
 
+def shift(cells: Values, layout: Layout, *, layers: tuple[int, int], axis: str) -> Values:
+    """Centre of the second layer minus that of the first, in mm; NaN if one is dark.  (N,)"""
+    first, second = (layout.layers[number] for number in layers)
+    return _centre(cells, second, axis) - _centre(cells, first, axis)
+
+
 def depth_weighted(cells: Values, layout: Layout) -> Values:
     """l_d = sum over layers of d E_d.  (N,)"""
     sums: Values = _energies(cells, layout) @ np.arange(len(layout.layers), dtype=np.float64)
@@ -151,6 +157,10 @@ def last_layer(cells: Values, layout: Layout) -> Values:
 
 def _of(cells: Values, layout: Layout, layer: int) -> Values:
     return cells[:, layout.layers[layer].cells]
+
+
+def _centre(cells: Values, layer: LayerCells, axis: str) -> Values:
+    return mean_over_cells(cells[:, layer.cells], layer.x_mm if axis == "x" else layer.y_mm)
 
 
 def _energies(cells: Values, layout: Layout) -> Values:

@@ -73,6 +73,7 @@ def _banded(real: Showers, generated: Showers) -> tuple[Showers, Showers]:
         particle=np.arange(len(conditions)),
         pdg=kinds,
         cpu_seconds=None,
+        overflow=None,
     )
     band = bands_of(both)
     numbers = np.bincount(band)

@@ -15,6 +15,8 @@ class Picture:
 
     uri: str
     caption: str
+    wide: bool = False
+    """True where it takes the whole width of the page."""
 
 
 @dataclass(frozen=True)

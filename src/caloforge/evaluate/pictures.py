@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +13,12 @@ from caloforge.detector import Layer
 from caloforge.evaluate import gallery, repeats
 from caloforge.evaluate.gallery import Picked, Spreads
 from caloforge.evaluate.judgement import REAL, Judgement
+from caloforge.evaluate.layered_pictures import layered_sections, mean_layers
 from caloforge.evaluate.observables import Observed, observables, observe
 from caloforge.evaluate.physics_pictures import physics_sections
 from caloforge.evaluate.picture import Picture, Section, quantity_of
 from caloforge.evaluate.regions import kind_name
+from caloforge.evaluate.traversal import Traversal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,12 +26,17 @@ if TYPE_CHECKING:
     from caloforge.data.showers import Showers
 
 Values = NDArray[np.float64]
+SINGLE = "single showers"
 MANY_LAYERS = 1
 """Detectors with more layers show one particle of each kind."""
 
 
 def sections(
-    judgement: Judgement, real: Showers, generated: Showers, train: Showers | None = None
+    judgement: Judgement,
+    real: Showers,
+    generated: Showers,
+    train: Showers | None = None,
+    moved: Sequence[Traversal] = (),
 ) -> Iterator[Section]:
     """The pictures of the page, section by section."""
     names, _ = repeats.slots(real.particle)
@@ -42,18 +49,21 @@ def sections(
     spreads = gallery.spreads_of(real, generated)
     labels = " · ".join(real.detector.scheme(judgement.scheme).labels)
     for kind, pictures in _showers(judgement, real, generated, seen, spreads).items():
-        text = f"{SHOWERS_TEXT[kind]} Under each shower: {labels} ({judgement.scheme})."
+        text = SHOWERS_TEXT[kind]
+        if kind != SINGLE or len(real.detector.layers) == MANY_LAYERS:
+            text += f" Under each shower: {labels} ({judgement.scheme})."
         yield Section(f"Showers: {kind}", text, tuple(pictures))
     yield _diversity(judgement, spreads)
     yield _histograms(judgement, real, generated, seen)
     yield from physics_sections(real, generated, seen, train, judgement)
+    yield from layered_sections(real, generated, moved)
     yield Section("Mean images", "Over all judged showers.", tuple(_means(real, generated)))
 
 
 SHOWERS_TEXT = {
     "consistent": "Particles whose real showers agree with one another.",
     "diverse": "Particles whose real showers differ most: the generator should differ as much.",
-    "single showers": "No particle has repeats: one shower of some particles.",
+    SINGLE: "No particle has repeats: one shower of some particles.",
 }
 
 
@@ -69,6 +79,9 @@ def _showers(
     layers = real.detector.layers
     for picked in gallery.pick(real, generated, spreads):
         pictures = found.setdefault(picked.kind, [])
+        if len(layers) > MANY_LAYERS and picked.kind == SINGLE:
+            pictures.append(_one_shower(real, generated, picked))
+            continue
         if len(layers) > MANY_LAYERS and len(pictures) >= len(layers):
             continue
         for layer in layers:
@@ -76,6 +89,19 @@ def _showers(
             caption = _described(real, picked) + _of_layer(real, layer)
             pictures.append(Picture(plots.data_uri(drawn), caption))
     return found
+
+
+def _one_shower(real: Showers, generated: Showers, picked: Picked) -> Picture:
+    """One real beside one generated shower, all layers."""
+    columns = {
+        name: mean_layers(showers.rows(index[:1]))
+        for name, showers, index in (
+            ("real", real, picked.real),
+            ("generated", generated, picked.generated),
+        )
+    }
+    drawn = plots.layer_images(columns, real.detector.layers, label=quantity_of(real))
+    return Picture(plots.data_uri(drawn), f"{_described(real, picked)}.")
 
 
 def _shower_rows(
@@ -174,30 +200,28 @@ def _columns(
 
 def _means(real: Showers, generated: Showers) -> Iterator[Picture]:
     """Mean images of all layers, and their difference."""
-    detector = real.detector
-    means = [
-        {name: images[0] for name, images in detector.split(_mean(showers)).items()}
-        for showers in (real, generated)
-    ]
+    detector, pair = real.detector, (mean_layers(real), mean_layers(generated))
     label = f"mean {quantity_of(real)}"
-    for layer in detector.layers:
-        pair = [mean[layer.name] for mean in means]
-        brightest = max(image.max() for image in pair)
-        suffix = _of_layer(real, layer)
-        for name, image in zip(("real", "generated"), pair, strict=True):
-            drawn = plots.mean_image(
-                image, layer, title=f"{name}{suffix}", label=label, brightest=brightest
-            )
-            yield Picture(plots.data_uri(drawn), f"Mean of the {name} showers{suffix}.")
-        drawn = plots.difference_image(
-            pair[1] - pair[0], layer, title=f"generated - real{suffix}", label=label
-        )
-        yield Picture(plots.data_uri(drawn), "Difference: red where too much is generated.")
+    excess = {name: pair[1][name] - pair[0][name] for name in pair[0]}
+    if len(detector.layers) > MANY_LAYERS:
+        both = dict(zip(("real", "generated"), pair, strict=True))
+        drawn = plots.layer_images(both, detector.layers, label=label)
+        yield Picture(plots.data_uri(drawn), "Means of the real and of the generated showers.")
+        one = {"generated - real": excess}
+        drawn = plots.layer_images(one, detector.layers, label=label, difference=True)
+        yield Picture(plots.data_uri(drawn), DIFFERENCE)
+        return
+    (layer,) = detector.layers
+    images = [mean[layer.name] for mean in pair]
+    brightest = max(image.max() for image in images)
+    for name, image in zip(("real", "generated"), images, strict=True):
+        drawn = plots.mean_image(image, layer, title=name, label=label, brightest=brightest)
+        yield Picture(plots.data_uri(drawn), f"Mean of the {name} showers.")
+    drawn = plots.difference_image(excess[layer.name], layer, title="generated - real", label=label)
+    yield Picture(plots.data_uri(drawn), DIFFERENCE)
 
 
-def _mean(showers: Showers) -> Values:
-    mean: Values = showers.cells.mean(axis=0, dtype=np.float64)
-    return mean[None, :]
+DIFFERENCE = "Difference: red where too much is generated."
 
 
 def _of_layer(real: Showers, layer: Layer) -> str:

@@ -118,6 +118,7 @@ def _joined(real: Showers, generated: Showers) -> Showers:
         particle=np.concatenate([real.particle, generated.particle]),
         pdg=np.concatenate([real.pdg, generated.pdg]) if known else None,
         cpu_seconds=None,
+        overflow=None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from caloforge.evaluate.judgement import MODEL, REAL, Judgement
@@ -11,18 +11,24 @@ from caloforge.evaluate.measure import Row
 from caloforge.evaluate.measured import Measured
 from caloforge.evaluate.pictures import sections
 from caloforge.evaluate.regions import Region
-from caloforge.evaluate.table import TOLD, columns
+from caloforge.evaluate.table import TOLD, counted, defined_columns
+from caloforge.evaluate.traversal import Traversal
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
 
 
 def report(
-    judgement: Judgement, real: Showers, generated: Showers, train: Showers | None = None
+    judgement: Judgement,
+    real: Showers,
+    generated: Showers,
+    train: Showers | None = None,
+    moved: Sequence[Traversal] = (),
 ) -> str:
     """The page: verdict, comparison with baselines, pictures, all numbers.
 
-    ``real`` and ``generated`` are the showers that were judged, ``train`` those trained on.
+    ``real`` and ``generated`` are the showers that were judged, ``train`` those trained on,
+    ``moved`` what the generator did while one attribute moved (``traverse``).
     No script, no network.
     """
     from jinja2 import Environment, PackageLoader
@@ -32,13 +38,14 @@ def report(
     return environment.get_template("report.html").render(
         judgement=judgement,
         number=_number,
-        columns=columns(judgement.rows_of_table),
+        columns=defined_columns(judgement),
+        counted=counted(judgement),
         told=[d for d in judgement.differences if d.measure in TOLD],
         regions=list(_regions(judgement)),
         compared=judgement.compared,
         few=[row for row in judgement.compared if not row.name.startswith(LONG)],
         details=[_detail(judgement, row) for row in judgement.rows_of_table],
-        sections=list(sections(judgement, real, generated, train)),
+        sections=list(sections(judgement, real, generated, train, moved)),
     )
 
 
@@ -49,7 +56,7 @@ def _number(value: float, error: float) -> str:
     return str(Measured(value, error if math.isfinite(error) and error > 0 else None))
 
 
-LONG = ("separation", "ks_", "mann_whitney_")
+LONG = ("separation", "ks_", "mann_whitney_", "band_")
 """Metrics with a row for every observable: shown on demand."""
 
 

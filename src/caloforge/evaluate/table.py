@@ -19,8 +19,10 @@ COLUMNS = (
     ("mean_total", "mean total"),
 )
 """Measures of the comparison of candidates, and their short titles."""
-LONG = ("separation", "ks_", "mann_whitney_", "event_")
+LONG = ("separation", "ks_", "mann_whitney_", "event_", "band_")
 """Metrics with a row for every observable: only the report prints them."""
+WHOLE = ("w1_all", "mean_total")
+"""Measures that take all rows, not equal numbers of them."""
 TOLD = ("w1", "conditional_w1")
 """Differences between candidates that are printed."""
 
@@ -29,6 +31,20 @@ def columns(rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     """The columns of what was measured; points have no centre."""
     measured = {row.name for row in rows}
     return tuple((name, title) for name, title in COLUMNS if name in measured)
+
+
+def defined_columns(judgement: Judgement) -> list[tuple[str, str]]:
+    """Columns in which a candidate has a number: without repeats most are undefined for all."""
+    return [
+        (name, title)
+        for name, title in columns(judgement.rows_of_table)
+        if any(c.measured[name].value is not None for c in judgement.candidates)
+    ]
+
+
+def counted(judgement: Judgement) -> str:
+    """Showers a side in a few letters, for the head of a column."""
+    return judgement.numbers.split(" (")[0].split(", ")[-1]
 
 
 def table(judgement: Judgement) -> str:
@@ -58,10 +74,9 @@ def _head(judgement: Judgement) -> Iterator[str]:
 
 
 def _comparison(judgement: Judgement) -> Iterator[Sequence[str]]:
-    shown = columns(judgement.rows_of_table)
+    shown = defined_columns(judgement)
     yield ("", *(title for _, title in shown))
-    counted = f"({judgement.numbers.split(' (')[0]})"
-    yield ("", "(all rows)", *(counted for _ in shown[1:-1]), "(all rows)")
+    yield ("", *("(all rows)" if n in WHOLE else f"({counted(judgement)})" for n, _ in shown))
     for candidate in judgement.candidates:
         numbers = (str(candidate.measured[name]) for name, _ in shown)
         yield (candidate.title, *numbers)

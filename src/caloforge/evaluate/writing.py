@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caloforge.errors import UsageError
 from caloforge.evaluate.judgement import Judgement
+from caloforge.evaluate.traversal import Traversal
 from caloforge.files import write_aside
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def write_report(
     generated: Showers,
     *,
     train: Showers | None = None,
+    moved: Sequence[Traversal] = (),
     overwrite: bool = False,
 ) -> None:
     """Write the page to ``out`` and the judgement as JSON beside it."""
@@ -41,7 +44,7 @@ def write_report(
     check_out(out, overwrite=overwrite)
     for path, text in (
         (out.with_suffix(NUMBERS), judgement.to_json() + "\n"),
-        (out, report(judgement, real, generated, train)),
+        (out, report(judgement, real, generated, train, moved)),
     ):
         with write_aside(path, overwrite=overwrite) as part:
             part.write_text(text, encoding="utf-8")

@@ -46,11 +46,11 @@ def shower_rows(
         for axes in line[len(images) :]:
             axes.set_axis_off()
         for axes, image, text in zip(line, images, texts, strict=False):
-            shown = _show(axes, image, layer, scale)
+            shown = show(axes, image, layer, scale)
             axes.set_xlabel(text, fontsize=TEXT_POINTS - 1, color=INK)
-        line[0].set_ylabel(f"{name}\ny [mm]", fontsize=TEXT_POINTS, color=INK)
-    drawn.supxlabel("x [mm]", fontsize=TEXT_POINTS, color=INK)
-    _colour_bar(drawn, shown, list(grid.ravel()), label)
+        line[0].set_ylabel(f"{name}\n{layer.axes[1]}", fontsize=TEXT_POINTS, color=INK)
+    drawn.supxlabel(layer.axes[0], fontsize=TEXT_POINTS, color=INK)
+    colour_bar(drawn, shown, list(grid.ravel()), label)
     return drawn
 
 
@@ -94,15 +94,15 @@ def _single(
 ) -> Figure:
     drawn = figure(4.4, 3.6)
     axes = drawn.subplots()
-    shown = _show(axes, image, layer, scale, colours=colours, masked=masked)
+    shown = show(axes, image, layer, scale, colours=colours, masked=masked)
     axes.set_title(title, fontsize=TEXT_POINTS + 0.5, color=INK)
-    axes.set_xlabel("x [mm]", fontsize=TEXT_POINTS, color=INK)
-    axes.set_ylabel("y [mm]", fontsize=TEXT_POINTS, color=INK)
-    _colour_bar(drawn, shown, [axes], label)
+    axes.set_xlabel(layer.axes[0], fontsize=TEXT_POINTS, color=INK)
+    axes.set_ylabel(layer.axes[1], fontsize=TEXT_POINTS, color=INK)
+    colour_bar(drawn, shown, [axes], label)
     return drawn
 
 
-def _show(
+def show(
     axes: Axes,
     image: NDArray[Any],
     layer: Layer,
@@ -115,12 +115,11 @@ def _show(
     tidy(axes)
     axes.tick_params(top=False, right=False, length=2, labelsize=TEXT_POINTS - 2)
     axes.set_facecolor("#f3f4f6")
-    half = [n * size / 2 for n, size in zip(layer.shape, layer.cell_mm, strict=True)]
     pixels = np.ma.masked_less_equal(image, 0) if masked else image
     return axes.imshow(
         pixels.T,
         origin="lower",
-        extent=(-half[0], half[0], -half[1], half[1]),
+        extent=layer.extent,
         norm=scale,
         cmap=colours,
         interpolation="nearest",
@@ -130,8 +129,8 @@ def _show(
 
 def _aspect(layer: Layer) -> float:
     """Height of a layer over its width."""
-    width, height = (n * size for n, size in zip(layer.shape, layer.cell_mm, strict=True))
-    return height / width
+    left, right, low, high = layer.extent
+    return (high - low) / (right - left)
 
 
 def _has_equal_axes(layer: Layer) -> bool:
@@ -139,7 +138,7 @@ def _has_equal_axes(layer: Layer) -> bool:
     return 0.4 < _aspect(layer) < 2.5
 
 
-def _colour_bar(drawn: Figure, shown: AxesImage, axes: list[Axes], label: str) -> None:
+def colour_bar(drawn: Figure, shown: AxesImage, axes: list[Axes], label: str) -> None:
     bar = drawn.colorbar(shown, ax=axes, fraction=0.05, pad=0.02, aspect=30)
     bar.set_label(label, fontsize=TEXT_POINTS, color=INK)
     bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)

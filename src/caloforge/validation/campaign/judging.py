@@ -68,7 +68,9 @@ def divided(data: Path, settings: Data) -> tuple[Showers, Showers]:
 
 def empty_case(real: Showers, train: Showers) -> Case:
     """Showers without light in the place of generated ones: what has learned nothing yet."""
-    return Case(real, dataclasses.replace(real, cells=np.zeros_like(real.cells)), train, {})
+    return Case(
+        real, dataclasses.replace(real, cells=np.zeros_like(real.cells), overflow=None), train, {}
+    )
 
 
 def baseline_case(name: str, real: Showers, train: Showers) -> Case:
