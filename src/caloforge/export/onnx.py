@@ -123,11 +123,12 @@ def graph_bytes(generator: nn.Module, reference: Reference) -> bytes:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """The TorchScript exporter warns that it is old; nothing else may warn."""
+    """The TorchScript exporter warns that it is old, and of padding; nothing else may warn."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx")
         warnings.filterwarnings("ignore", "You are using the legacy", DeprecationWarning)
         warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
+        warnings.filterwarnings("ignore", "Constant folding - Only steps=1", UserWarning)
         yield
 
 

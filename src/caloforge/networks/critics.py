@@ -5,7 +5,8 @@ Shapes: N rows, K cells, C conditions, F features.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -15,26 +16,31 @@ from torch.nn.functional import layer_norm, leaky_relu
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
+from caloforge.networks.eyes import Verdict, authors_block, strided_eye
+from caloforge.networks.layered_critics import LAYERED_CRITICS
 from caloforge.networks.mlp import WIDTH, hidden_layers
 from caloforge.networks.scales import ConditionScale, ResponseScale
-
-
-class Verdict(NamedTuple):
-    """What the critic says: the logit of being real, and its penultimate features."""
-
-    logit: Tensor
-    features: Tensor
+from caloforge.networks.sparsity import Form
 
 
 class CriticConfig(BaseModel):
     """Which critic is built; its sizes come from the detector."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["light", "reference", "mlp"] = "light"
+    kind: Literal["light", "reference", "mlp", "layered", "calogan", "conditional-calogan"] = (
+        "light"
+    )
+    minibatch: bool = True
+    """Whether it compares the rows of a batch; networks of layers only."""
+    occupancy: Form | None = "root"
+    """How lit cells are counted, None: not at all; networks of layers only."""
 
     def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
         """The critic for a detector, with its scaling inside."""
-        return CRITICS[self.kind](detector, scaling)
+        options: dict[str, Any] = {}
+        if self.kind in LAYERED_CRITICS:
+            options = {"minibatch": self.minibatch, "occupied": self.occupancy}
+        return CRITICS[self.kind](detector, scaling, **options)
 
 
 class LightCritic(nn.Module):
@@ -73,19 +79,6 @@ class LightCritic(nn.Module):
         looks = [self.eyes[name](image[:, None]) for name, image in images.items()]
         # Sums reach far beyond one: a tenth brings them to the size of what the eyes say.
         return torch.cat([*looks, self.scale.steady(showers @ self.channels) / 10], dim=1)
-
-
-def strided_eye(shape: tuple[int, int]) -> nn.Sequential:
-    """Reads one layer's image down to an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
-    layers: list[nn.Module] = []
-    channels = 1
-    for wider, size in ((16, 4), (32, 4), (64, 3)):
-        # A layer may be a few cells wide only: the kernel is never wider than what it reads.
-        kernel = (min(size, shape[0] + 2), min(size, shape[1] + 2))
-        layers += [nn.Conv2d(channels, wider, kernel, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        shape = ((shape[0] + 2 - kernel[0]) // 2 + 1, (shape[1] + 2 - kernel[1]) // 2 + 1)
-        channels = wider
-    return nn.Sequential(*layers, nn.Flatten())
 
 
 class ReferenceCritic(nn.Module):
@@ -129,11 +122,6 @@ class ReferenceCritic(nn.Module):
         return Verdict(self.logit(features)[:, 0], features)
 
 
-def authors_block(normalisation: nn.Module) -> tuple[nn.Module, ...]:
-    """The order that the public codes use after each layer."""
-    return normalisation, nn.Dropout(0.2), nn.LeakyReLU(0.1)
-
-
 class MlpCritic(nn.Module):
     """Cells and conditions through two dense layers of 64; the second one is the features."""
 
@@ -150,8 +138,9 @@ class MlpCritic(nn.Module):
         return Verdict(self.logit(features)[:, 0], features)
 
 
-CRITICS: dict[str, type[nn.Module]] = {
+CRITICS: dict[str, Callable[..., nn.Module]] = {
     "light": LightCritic,
     "reference": ReferenceCritic,
     "mlp": MlpCritic,
+    **LAYERED_CRITICS,
 }

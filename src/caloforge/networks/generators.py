@@ -18,6 +18,7 @@ from torch.nn.functional import softplus
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector, Layer
+from caloforge.networks.calogan import calogan, conditional_calogan
 from caloforge.networks.dcgan import ReferenceBody
 from caloforge.networks.layered import LayeredGenerator
 from caloforge.networks.mlp import MlpBody
@@ -28,7 +29,9 @@ class GeneratorConfig(BaseModel):
     """Which generator is built; its sizes come from the detector."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["light", "reference", "o2", "mlp", "layered"] = "light"
+    kind: Literal[
+        "light", "reference", "o2", "mlp", "layered", "calogan", "conditional-calogan"
+    ] = "light"
     latent: int = Field(default=10, ge=1)
     """Length of the latent vector; O2 draws 10."""
     features: Literal["features", "plain"] = "features"
@@ -181,4 +184,6 @@ GENERATORS: dict[str, Build] = {
     "reference": of_body(ReferenceBody),
     "mlp": of_body(MlpBody),
     "layered": of_layers(LayeredGenerator),
+    "calogan": of_layers(calogan),
+    "conditional-calogan": of_layers(conditional_calogan),
 }

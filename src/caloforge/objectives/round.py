@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from caloforge.errors import UsageError
-from caloforge.networks.critics import Verdict
+from caloforge.networks.eyes import Verdict
 from caloforge.networks.views import Views
 from caloforge.objectives.drawing import drawn
 from caloforge.objectives.rules import (

@@ -1,0 +1,146 @@
+"""The published generators of layered showers: CaloGAN and the Conditional CaloGAN.
+
+Shapes: N rows, Z latents, C conditions, F features, K cells, n cells of a layer (nx, ny).
+
+Sizes: hep-lbdl/CaloGAN, master (arXiv:1712.10321) and branch explicit-blur (calo.md c1, c2). Where
+the sources give no number (latents and channels of the seed of the second) that of the first is
+taken. Keras pads a 2x2 kernel behind, not before, and normalises with a momentum of 0.99.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector
+from caloforge.errors import UsageError
+from caloforge.networks.inpainting import Blur, InPainting, same_size
+from caloforge.networks.locally_connected import LocallyConnected
+from caloforge.networks.scales import ConditionScale
+
+SEED_CHANNELS = 36
+LARGEST_ENERGY_GEV = 100.0
+SLOPE = 0.3
+"""Of LeakyReLU, Keras' default."""
+MOMENTUM = 0.01
+"""Of running statistics, as torch counts it."""
+SMEARING = (((3, 7), (3, 5)), ((5, 5), (3, 3)), ((5, 3), (5, 3)))
+"""Kernels of the two last convolutions of each layer of the Conditional CaloGAN."""
+
+Stream = Callable[[int, tuple[int, int], int], nn.Module]
+"""Number and shape of a layer, and inputs."""
+
+
+class CaloGenerator(nn.Module):
+    """Streams of one input, in-painting, blur, ReLU.  (N, Z), (N, C) -> (N, K)
+
+    The latents are multiplied by the energy over 100 GeV; other conditions stand beside them.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        scaling: FeatureScaling,
+        latent: int,
+        *,
+        attention: bool,
+        blur: tuple[int, ...],
+        stream: Stream,
+        local: bool = False,
+    ) -> None:
+        super().__init__()
+        if detector.energy is None:
+            raise UsageError(f"{detector.name} names no energy: set generator.kind=light")
+        self.energy = detector.column(detector.energy)
+        self.conditions = ConditionScale(detector, scaling)
+        told = [feature.of != (detector.energy,) for feature in scaling.features]
+        self.told = [number for number, wanted in enumerate(told) if wanted]
+        shapes = [layer.shape for layer in detector.layers]
+        inputs = latent + len(self.told)
+        self.streams = nn.ModuleList(
+            stream(number, shape, inputs) for number, shape in enumerate(shapes)
+        )
+        self.painters = nn.ModuleList(
+            InPainting(before, after, partial(beside, after) if local else same_size)
+            for before, after in pairwise(shapes)
+            if attention
+        )
+        self.blurs = nn.ModuleList(
+            Blur(shape) if number in blur else nn.Identity() for number, shape in enumerate(shapes)
+        )
+
+    def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
+        scaled = latent * (conditions[:, self.energy : self.energy + 1] / LARGEST_ENERGY_GEV)
+        inputs = torch.cat([scaled, self.conditions(conditions)[:, self.told]], dim=1)
+        images = [stream(inputs)[:, 0] for stream in self.streams]
+        for number, painter in enumerate(self.painters, start=1):
+            images[number] = painter(images[number], images[number - 1])
+        lit = [
+            torch.relu(blur(image)).flatten(1)
+            for blur, image in zip(self.blurs, images, strict=True)
+        ]
+        return torch.cat(lit, dim=1)
+
+
+def beside(shape: tuple[int, int], inputs: int, outputs: int, kernel: int) -> nn.Module:
+    """A locally connected layer that keeps the size."""
+    return LocallyConnected(shape, inputs, outputs, (kernel, kernel), padding=kernel // 2)
+
+
+def local_stream(number: int, shape: tuple[int, int], inputs: int) -> nn.Module:
+    """Dense, convolution, two locally connected layers.  (N, Z) -> (N, 1, nx, ny)"""
+    del number
+    wide = (shape[0] + 2, shape[1] + 2)
+    return nn.Sequential(
+        nn.Linear(inputs, SEED_CHANNELS * wide[0] * wide[1]),
+        nn.Unflatten(1, (SEED_CHANNELS, *wide)),
+        nn.ZeroPad2d((0, 1, 0, 1)),
+        he_uniform(nn.Conv2d(SEED_CHANNELS, 16, 2)),
+        nn.LeakyReLU(SLOPE),
+        nn.BatchNorm2d(16, momentum=MOMENTUM),
+        LocallyConnected(wide, 16, 6, (2, 2)),
+        nn.LeakyReLU(SLOPE),
+        LocallyConnected((shape[0] + 1, shape[1] + 1), 6, 1, (2, 2), bias=False),
+    )
+
+
+def convolved_stream(number: int, shape: tuple[int, int], inputs: int) -> nn.Module:
+    """Dense, three convolutions, then two that smear.  (N, Z + C) -> (N, 1, nx, ny)"""
+    wide = (shape[0] + 2, shape[1] + 2)
+    first, second = SMEARING[min(number, len(SMEARING) - 1)]
+    layers = nn.Sequential(
+        nn.Linear(inputs, SEED_CHANNELS * wide[0] * wide[1]),
+        nn.Unflatten(1, (SEED_CHANNELS, *wide)),
+        nn.Conv2d(SEED_CHANNELS, 64, 3, padding=1),
+        nn.LeakyReLU(SLOPE),
+        nn.BatchNorm2d(64, momentum=MOMENTUM),
+        nn.Conv2d(64, 16, 2),
+        nn.LeakyReLU(SLOPE),
+        nn.Conv2d(16, 1, 2),
+        nn.Conv2d(1, 32, first, padding=(first[0] // 2, first[1] // 2)),
+        nn.LeakyReLU(SLOPE),
+        nn.Conv2d(32, 1, second, padding=(second[0] // 2, second[1] // 2)),
+    )
+    for layer in layers:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            nn.init.trunc_normal_(layer.weight, std=0.02, a=-0.04, b=0.04)
+    if number == 1:
+        nn.init.normal_(layers[-1].get_parameter("bias"), 3, 0.2)
+    return layers
+
+
+def he_uniform(layer: nn.Conv2d) -> nn.Module:
+    """The layer, initialised as the authors do."""
+    nn.init.kaiming_uniform_(layer.weight)
+    return layer
+
+
+calogan = partial(CaloGenerator, stream=local_stream, local=True)
+conditional_calogan = partial(CaloGenerator, stream=convolved_stream)
+
+__all__ = ["calogan", "conditional_calogan"]

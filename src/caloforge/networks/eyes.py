@@ -1,0 +1,38 @@
+"""What critics say, and what they look with.
+
+Shapes: N rows, M numbers of a row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class Verdict(NamedTuple):
+    """What the critic says: the logit of being real, and its penultimate features."""
+
+    logit: Tensor
+    features: Tensor
+
+
+def strided_eye(shape: tuple[int, int]) -> nn.Sequential:
+    """Reads one layer's image down to an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
+    layers: list[nn.Module] = []
+    channels = 1
+    for wider, size in ((16, 4), (32, 4), (64, 3)):
+        # A layer may be a few cells wide only: the kernel is never wider than what it reads.
+        kernel = (min(size, shape[0] + 2), min(size, shape[1] + 2))
+        layers += [nn.Conv2d(channels, wider, kernel, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        shape = ((shape[0] + 2 - kernel[0]) // 2 + 1, (shape[1] + 2 - kernel[1]) // 2 + 1)
+        channels = wider
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def authors_block(normalisation: nn.Module) -> tuple[nn.Module, ...]:
+    """The order that the public codes use after each layer."""
+    return normalisation, nn.Dropout(0.2), nn.LeakyReLU(0.1)
+
+
+__all__ = ["Verdict", "authors_block", "strided_eye"]

@@ -1,0 +1,153 @@
+"""Critics of layered showers: what they see of cells, of energies, and of the batch.
+
+Shapes: N rows, K cells, C conditions, L layers, F critic features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector
+from caloforge.errors import UsageError
+from caloforge.networks.eyes import Verdict, strided_eye
+from caloforge.networks.locally_connected import LocallyConnected
+from caloforge.networks.minibatch import MinibatchDiscrimination
+from caloforge.networks.scales import ConditionScale, ResponseScale
+from caloforge.networks.sparsity import Form, occupancy
+
+SLOPE = 0.3
+MOMENTUM = 0.01
+FAR_OFF_GEV = 5.0
+"""Energies that differ by more get a number of their own."""
+NARROW = 16
+"""Numbers of the light critic's features that are compared across the batch."""
+
+
+class LayeredCritic(nn.Module):
+    """Eyes of each layer, then energies, lit cells and the batch, then one or more dense layers.
+
+    ``light``: cells on the network scale, conditions beside, two dense layers, features of unit
+    variance. Else as published: cells in GeV and one dense layer.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        scaling: FeatureScaling,
+        *,
+        minibatch: bool,
+        occupied: Form | None,
+        eye: Callable[[tuple[int, int]], nn.Module],
+        light: bool = False,
+    ) -> None:
+        super().__init__()
+        if detector.signed or (detector.energy is None and not light):
+            raise UsageError(f"{detector.name} names no energy: set critic.kind=light")
+        self.detector, self.light, self.occupied = detector, light, occupied
+        self.scale = ResponseScale(detector)
+        self.conditions = ConditionScale(detector, scaling)
+        self.energy = None if detector.energy is None else detector.column(detector.energy)
+        self.eyes = nn.ModuleList(eye(layer.shape) for layer in detector.layers)
+        layers = len(detector.layers)
+        seen = sum(
+            look(torch.zeros(2, 1, *layer.shape)).shape[1]
+            for look, layer in zip(self.eyes, detector.layers, strict=True)
+        )
+        self.narrow = nn.Linear(seen, NARROW) if light and minibatch else nn.Identity()
+        self.batch = nn.ModuleDict()
+        if minibatch:
+            self.batch["cells"] = MinibatchDiscrimination(NARROW if light else seen)
+            self.batch["energies"] = MinibatchDiscrimination(layers)
+            if occupied:
+                self.batch["occupancy"] = MinibatchDiscrimination(layers)
+        told = seen + (layers if occupied else 0) + 10 * len(self.batch)
+        told += layers + 1 + (0 if self.energy is None else 2)
+        told += self.conditions.size if light else 0
+        self.join = nn.Sequential(
+            nn.Linear(told, 128), nn.LeakyReLU(0.2), nn.Linear(128, 64), nn.LeakyReLU(0.2)
+        )
+        self.join = self.join if light else nn.Sequential()
+        self.logit = nn.Linear(64 if light else told, 1)
+
+    def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
+        features = self.join(self.told(showers, conditions))
+        features = layer_norm(features, features.shape[1:]) if self.light else features
+        return Verdict(self.logit(features)[:, 0], features)
+
+    def told(self, showers: Tensor, conditions: Tensor) -> Tensor:
+        """All that is known of a shower.  (N, K), (N, C) -> (N, F)"""
+        cells = self.scale.encode(showers) if self.light else showers
+        images = self.detector.split(cells).values()
+        seen = torch.cat(
+            [eye(image[:, None]) for eye, image in zip(self.eyes, images, strict=True)], dim=1
+        )
+        layers = torch.stack(
+            [image.sum(dim=(1, 2)) for image in self.detector.split(showers).values()], dim=1
+        )
+        parts = [seen, *self.energies(layers, conditions)]
+        compared = {"cells": self.narrow(seen), "energies": parts[1]}
+        if self.occupied:
+            lit = occupancy(self.detector, showers, self.occupied)
+            parts.append(lit)
+            compared["occupancy"] = lit
+        parts += [self.batch[name](compared[name]) for name in self.batch]
+        return torch.cat([*parts, self.conditions(conditions)] if self.light else parts, dim=1)
+
+    def energies(self, layers: Tensor, conditions: Tensor) -> list[Tensor]:
+        """E_l / 10, E_tot / 100, |E_tot - E| and whether that is large.  [(N, L), (N, 1) ...]
+
+        The light critic gets roots in quanta, and the difference relative to the energy.
+        """
+        total = layers.sum(dim=1, keepdim=True)
+        own = [layers / 10, total / 100]
+        if self.light:
+            own = [self.scale.steady(layers) / 10, self.scale.steady(total) / 10]
+        if self.energy is None:
+            return own
+        wanted = self.detector.sampling_fraction * conditions[:, self.energy : self.energy + 1]
+        off = (total - wanted).abs()
+        far = 10.0 * (off > FAR_OFF_GEV)
+        # Leaks are thousandths: hundredths of the energy are of order one.
+        return [*own, 100 * off / wanted.clamp(min=1e-6) if self.light else off, far.to(off)]
+
+
+def local_eye(shape: tuple[int, int]) -> nn.Sequential:
+    """CaloGAN: a convolution and three locally connected layers.  (N, 1, nx, ny) -> (N, M)"""
+    layers: list[nn.Module] = [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(1, 64, 2), nn.LeakyReLU(SLOPE)]
+    channels = 64
+    for wider, size, step in ((16, 3, (1, 2)), (8, 2, (1, 1)), (8, 2, (1, 2))):
+        local = LocallyConnected(shape, channels, wider, (size, size), stride=step, padding=1)
+        layers += [local, nn.LeakyReLU(SLOPE), nn.BatchNorm2d(wider, momentum=MOMENTUM)]
+        shape, channels = local.shape, wider
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def convolved_eye(shape: tuple[int, int]) -> nn.Sequential:
+    """Conditional CaloGAN: three convolutions.  (N, 1, nx, ny) -> (N, M)"""
+    del shape
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 5, padding=2),
+        nn.LeakyReLU(SLOPE),
+        nn.Conv2d(16, 32, 3, stride=(1, 2), padding=1),
+        nn.LeakyReLU(SLOPE),
+        nn.BatchNorm2d(32, momentum=MOMENTUM),
+        nn.Conv2d(32, 64, 2, padding=1),
+        nn.LeakyReLU(SLOPE),
+        nn.BatchNorm2d(64, momentum=MOMENTUM),
+        nn.Flatten(),
+    )
+
+
+LAYERED_CRITICS: dict[str, Callable[..., nn.Module]] = {
+    "layered": partial(LayeredCritic, eye=strided_eye, light=True),
+    "calogan": partial(LayeredCritic, eye=local_eye),
+    "conditional-calogan": partial(LayeredCritic, eye=convolved_eye),
+}
+
+__all__ = ["LAYERED_CRITICS"]

@@ -1,0 +1,245 @@
+"""Networks of layers: published sizes, layer to layer, energies, and the graph of each."""
+
+from __future__ import annotations
+
+from math import exp, tanh
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d, interpolate
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detectors import ALICE_ZN, ATLAS_EM, POINTS
+from caloforge.errors import UsageError
+from caloforge.export.onnx import export_simulator
+from caloforge.networks.critics import CriticConfig
+from caloforge.networks.generators import GeneratorConfig
+from caloforge.networks.inpainting import Blur, InPainting, resampling
+from caloforge.networks.layered import log_part
+from caloforge.networks.locally_connected import LocallyConnected
+from caloforge.networks.minibatch import MinibatchDiscrimination
+from caloforge.networks.sparsity import EPSILON, FORMS, occupancy
+from caloforge.simulator import Simulator
+from test_networks import conditions_of, parameters, scaling_of
+
+LAYERED = ("layered", "calogan", "conditional-calogan")
+
+
+def built(kind: str, **options: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    config = GeneratorConfig(kind=kind, **{"latent": 12} | options)
+    return config.build(ATLAS_EM, scaling_of(ATLAS_EM, config.features)).eval()
+
+
+def known(rows: int = 4) -> torch.Tensor:
+    return torch.tensor(conditions_of(ATLAS_EM, rows), dtype=torch.float32)
+
+
+def test_calogan_has_the_published_parameters() -> None:
+    """calo.md c1: 29.7 M, of which the three dense layers have 18.1, 7.2 and 4.1 M."""
+    scaling = FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 32), "plain")
+    energy_alone = scaling.model_copy(
+        update={name: getattr(scaling, name)[:1] for name in ("features", "mean", "std")}
+    )
+    config = GeneratorConfig(kind="calogan", latent=1024, features="plain")
+    network = config.build(ATLAS_EM, energy_alone)
+    dense = [(nx + 2) * (ny + 2) * 36 * 1025 for nx, ny in ((3, 96), (12, 12), (12, 6))]
+    assert [round(n / 1e6, 1) for n in dense] == [18.1, 7.2, 4.1]
+    rest = 0
+    for nx, ny in ((3, 96), (12, 12), (12, 6)):
+        rest += (36 * 16 * 4 + 16) + 2 * 16
+        rest += (nx + 1) * (ny + 1) * (4 * 16 * 6 + 6) + nx * ny * 4 * 6
+    rest += (12 * 12 + 12 * 6) * (9 * 2 * 2 + 2)
+    assert parameters(network) == sum(dense) + rest
+    assert parameters(network) == pytest.approx(29.7e6, rel=0.002)
+
+
+def test_the_light_generator_is_two_hundred_times_smaller() -> None:
+    light = GeneratorConfig(kind="layered", latent=64).build(ATLAS_EM, scaling_of(ATLAS_EM))
+    assert parameters(light) < 29.7e6 / 150
+
+
+def test_locally_connected_is_its_loops() -> None:
+    torch.manual_seed(1)
+    layer = LocallyConnected((3, 5), 2, 4, (2, 3), stride=(1, 2), padding=1)
+    torch.nn.init.normal_(layer.get_parameter("bias"))
+    images = torch.randn(2, 2, 3, 5)
+    found = layer(images).detach().numpy()
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    assert found.shape == (2, 4, 4, 3) == (2, 4, *layer.shape)
+    weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+    for row in range(2):
+        for x in range(4):
+            for y in range(3):
+                seen = padded[row, :, x : x + 2, 2 * y : 2 * y + 3].ravel()
+                wanted = seen @ weight[3 * x + y] + bias[:, 3 * x + y]
+                np.testing.assert_allclose(found[row, :, x, y], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_resampling_is_the_authors_upsampling_and_pooling() -> None:
+    first, second = torch.rand(2, 3, 96), torch.rand(2, 12, 12)
+    up = interpolate(first[:, None], scale_factor=(4, 1))
+    torch.testing.assert_close(
+        resampling(3, 12) @ first @ resampling(96, 12).T, avg_pool2d(up, (1, 8))[:, 0]
+    )
+    torch.testing.assert_close(
+        resampling(12, 12) @ second @ resampling(12, 6).T, avg_pool2d(second[:, None], (1, 2))[:, 0]
+    )
+    torch.testing.assert_close(resampling(5, 7).sum(dim=1), torch.ones(7))
+
+
+def test_in_painting_starts_with_the_own_image() -> None:
+    torch.manual_seed(0)
+    painter = InPainting((3, 96), (12, 12))
+    own, before = torch.rand(2, 12, 12), torch.rand(2, 3, 96)
+    torch.testing.assert_close(painter(own, before), own, rtol=0, atol=1e-3)
+    with torch.no_grad():
+        painter.weigh.bias[1] = 30.0
+    carried = resampling(3, 12) @ before @ resampling(96, 12).T
+    torch.testing.assert_close(painter(own, before), carried, rtol=0, atol=1e-3)
+
+
+def test_blur_is_a_fixed_mean() -> None:
+    blur, image = Blur((4, 5)), torch.rand(1, 4, 5)
+    found, padded = blur(image)[0], np.pad(image[0].numpy(), 1)
+    assert not list(blur.parameters())
+    for x in range(4):
+        for y in range(5):
+            assert found[x, y] == pytest.approx(padded[x : x + 3, y : y + 3].sum() / 9, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+@pytest.mark.parametrize("options", [{}, {"attention": False}, {"blur": (0, 2)}], ids=str)
+def test_generators_give_deposits(kind: str, options: Any) -> None:
+    network, latents = built(kind, **options), torch.randn(4, 12)
+    with torch.no_grad():
+        showers = network(latents, known())
+    assert showers.shape == (4, 504)
+    assert torch.isfinite(showers).all()
+    assert (showers >= 0).all()
+
+
+def test_totals_follow_the_energy() -> None:
+    with torch.no_grad():
+        showers = built("layered")(torch.randn(64, 12), known(64))
+    ratio = showers.sum(dim=1) / known(64)[:, 0]
+    assert (ratio - 1).abs().max() < 0.1
+    assert (showers == 0).any()
+    least = showers[showers > 0].min() / ATLAS_EM.quantum
+    assert least > 0.005
+
+
+def test_a_generator_of_counts_needs_no_energy() -> None:
+    network = GeneratorConfig(kind="layered").build(ALICE_ZN, scaling_of(ALICE_ZN))
+    assert (
+        network(torch.randn(2, 10), torch.tensor(conditions_of(ALICE_ZN, 2)).float()) >= 0
+    ).all()
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_points_are_refused(kind: str) -> None:
+    with pytest.raises(UsageError, match=r"points .*set generator\.kind="):
+        GeneratorConfig(kind=kind).build(POINTS, scaling_of(POINTS))
+
+
+def test_a_layer_that_is_not_there_cannot_be_blurred() -> None:
+    with pytest.raises(UsageError, match=r"generator\.blur: atlas_em has no layer 3"):
+        built("layered", blur=(3,))
+
+
+def test_parts_of_profiles_sum_to_one() -> None:
+    """Cells from minus to plus infinity hold a whole logistic distribution."""
+    middle = (torch.arange(400, dtype=torch.float64) - 199.5) / 10
+    axis, width = torch.tensor([[0.03]]).double(), torch.tensor([[0.004, 0.2, 1.5]]).double()
+    part = log_part(middle, axis, width, half=0.05)
+    torch.testing.assert_close(part.exp().sum(dim=2), torch.ones(1, 3).double(), atol=2e-5, rtol=0)
+    assert torch.isfinite(log_part(middle.float(), axis.float(), width.float(), 0.05)).all()
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_each_exports_and_answers_alike(kind: str, tmp_path: Path) -> None:
+    network = built(kind, blur=(1,))
+    conditions = conditions_of(ATLAS_EM, 16)
+    export_simulator(network, ATLAS_EM, {}, conditions, tmp_path / "sim", latent_size=12)
+    assert Simulator.load(tmp_path / "sim").check() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("form", "wanted"),
+    [
+        ("root", [0, 0.73, 0.83, 0.92, 1]),
+        ("sum", [0, 0.003, 0.13, 0.67, 1]),
+        ("hard", [0, 1, 1, 1, 1]),
+    ],
+)
+def test_lit_cells_are_counted_as_by_the_authors(form: Any, wanted: list[float]) -> None:
+    """calo.md c2 gives the numbers of both codes."""
+    cells = torch.tensor([0, 1e-3, 0.1, 1, 10], dtype=torch.float64)
+    found = FORMS[form](cells, 1e-15)
+    assert found[0] == 0
+    assert found.tolist() == pytest.approx(wanted, abs=0.006)
+
+
+@pytest.mark.parametrize("form", ["root", "sum"])
+def test_soft_sparsity_rises_from_nothing_to_one(form: Any) -> None:
+    cells = torch.logspace(-6, 4, 200, dtype=torch.float64)
+    lit = FORMS[form](cells, EPSILON)
+    assert abs(FORMS[form](torch.zeros(1), EPSILON)) < 1e-8
+    assert (lit.diff() >= 0).all()
+    assert lit[-1] == pytest.approx(1, abs=1e-3)
+    dark = torch.zeros(3, requires_grad=True)
+    FORMS[form](dark, EPSILON).sum().backward()
+    assert ((dark.grad > 0) & (dark.grad < 1e4)).all()
+
+
+def test_occupancy_is_by_layer_and_scale() -> None:
+    cells = torch.zeros(2, ATLAS_EM.cells)
+    cells[0, :72] = 1.0
+    assert occupancy(ATLAS_EM, cells, "hard").tolist() == [[0.25, 0, 0], [0, 0, 0]]
+    small, large = (occupancy(ATLAS_EM, cells, "root", scale=scale)[0, 0] for scale in (1e-3, 1e3))
+    assert small > 0.249 > large
+
+
+def test_minibatch_discrimination_is_its_loops() -> None:
+    torch.manual_seed(0)
+    layer = MinibatchDiscrimination(4, kernels=3)
+    rows = torch.randn(5, 4)
+    weight = layer.project.weight.detach().numpy()
+    found = layer(rows).detach().numpy()
+    places = (rows.numpy() @ weight.T).reshape(5, 3, 10)
+    for i in range(5):
+        for kernel in range(3):
+            near = 0.0
+            for j in range(5):
+                if j != i:
+                    near += exp(-abs(places[i, kernel] - places[j, kernel]).sum())
+            assert found[i, kernel] == pytest.approx(tanh(near), rel=1e-3, abs=1e-6)
+    assert (layer(rows[:1]).abs() < 1e-6).all()
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_a_critic_sees_copies_only_with_minibatch_discrimination(kind: str) -> None:
+    torch.manual_seed(0)
+    rows = torch.rand(6, ATLAS_EM.cells) * 0.1
+    copies = rows[:1].expand(6, -1)
+    for minibatch in (True, False):
+        config = CriticConfig(kind=kind, minibatch=minibatch)
+        critic = config.build(ATLAS_EM, scaling_of(ATLAS_EM)).eval()
+        told = critic(copies, known(1).expand(6, -1)).logit[0]
+        alone = critic(rows[:1], known(1)).logit[0]
+        assert bool((told - alone).abs() > 1e-5) is minibatch
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_a_critic_sees_energy_that_is_missing(kind: str) -> None:
+    critic = CriticConfig(kind=kind).build(ATLAS_EM, scaling_of(ATLAS_EM)).eval()
+    energies = known(2)
+    layers = torch.tensor([[5.0, 40.0, 1.0], [5.0, 40.0, 1.0]])
+    told = torch.cat(critic.energies(layers, energies), dim=1)
+    off = abs(46.0 - energies[:, 0])
+    assert told[:, -1].tolist() == [10.0 if gap > 5 else 0.0 for gap in off]
+    scale = 100 / energies[:, 0] if kind == "layered" else torch.ones(2)
+    torch.testing.assert_close(told[:, -2], off * scale)
