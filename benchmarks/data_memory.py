@@ -85,8 +85,10 @@ def train_on(path: Path, recipe: str, steps: int) -> None:
     from caloforge.recipes import recipe_of_name
     from caloforge.train import train
 
+    with ShowerFile(path) as file:
+        detector = file.detector.name
     settings = [f"training.steps={steps}", f"training.validation_interval={steps}"]
-    chosen = override(recipe_of_name(recipe, "alice_zn"), settings)
+    chosen = override(recipe_of_name(recipe, detector), settings)
     run = train(chosen, path, path.parent / "run", threads=1)
     print(f"{recipe}: {steps} steps and a score, {run.summary()['cpu_seconds']:.0f} CPU s")
     print(f"VmHWM: {peak_bytes() / MEGABYTE:.0f} MB at the end")
