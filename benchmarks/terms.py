@@ -21,12 +21,14 @@ from caloforge.objectives import (
     EnergyScore,
     GradientPenalty,
     Hinge,
+    Intensity,
     LatentContrast,
     LogRatio,
     ModeSeeking,
     NonSaturating,
     Objective,
     SelectiveDiversity,
+    ShowerCentre,
     Wasserstein,
 )
 from caloforge.recipes import recipe_of_name
@@ -47,6 +49,11 @@ OBJECTIVES: dict[str, Objective] = {
     "+ LogRatio, features": GAME + LogRatio(),
     "+ LatentContrast": GAME + LatentContrast(),
     "+ EnergyScore": GAME + EnergyScore(),
+    "+ Intensity": GAME + 1e-3 * Intensity(),
+    "+ Intensity, moments": GAME + 1e-3 * Intensity(distance="moments"),
+    "+ ShowerCentre": GAME + 1e-3 * ShowerCentre(),
+    "+ ShowerCentre, published regressor": GAME + 1e-3 * ShowerCentre(regressor="reference"),
+    "+ ShowerCentre, centre of mass": GAME + 1e-3 * ShowerCentre(of="mass"),
     "EnergyScore alone": 1.0 * EnergyScore(),
 }
 WARM_UP = 3
