@@ -24,6 +24,7 @@ TINY = Detector(
     quantity="photons",
     unit="counts",
     counts=True,
+    energy="Energy",
     layers=(Layer(name="front", shape=(4, 4), cell_mm=(1.0, 1.0)),),
     conditions=(
         Condition(name="Energy", unit="GeV"),
@@ -58,6 +59,7 @@ def rows(particles: int = 3, repeats: int = 4, seed: int = 0, dtype: Any = torch
         "twin": rng.poisson(rate),
         "spread": np.repeat(rng.uniform(0.1, 0.9, particles), repeats),
         "peak": np.repeat(rng.uniform(0, 3, (particles, 2)), repeats, axis=0),
+        "attributes": np.repeat(rng.normal(size=(particles, 3)), repeats, axis=0),
     }
     tensors = {name: torch.tensor(values, dtype=dtype) for name, values in numbers.items()}
     return Rows(particles=particles, repeats=repeats, **tensors)
@@ -107,6 +109,6 @@ def latents_of(number: int, dtype: Any = torch.float64, seed: int = 5) -> tuple[
 
 def take(batch: Rows, index: Any, particles: int) -> Rows:
     """Some rows of a batch, as many particles."""
-    names = ("conditions", "real", "twin", "spread", "peak")
+    names = ("conditions", "real", "twin", "spread", "peak", "attributes")
     chosen = {name: getattr(batch, name)[index] for name in names}
     return replace(batch, particles=particles, **chosen)

@@ -110,7 +110,7 @@ def mixes_rows(term: Term) -> bool:
     before = shares(term)
     changed = take(batch, torch.arange(12), 3)
     others = rows(seed=7)
-    for name in ("conditions", "real", "twin", "spread", "peak"):
+    for name in ("conditions", "real", "twin", "spread", "peak", "attributes"):
         getattr(changed, name)[batch.repeats :] = getattr(others, name)[batch.repeats :]
     after = shares(term, batch=changed, latents=latents)
     return any(not torch.allclose(after[p][first], before[p][first]) for p in before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, sqrt
+from math import erf, exp, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,27 @@ import pytest
 import torch
 
 from caloforge.errors import UsageError
-from caloforge.objectives import LocalScore
-from small_game import latents_of, networks, round_of, rows
+from caloforge.objectives import (
+    AttributeRegression,
+    EnergyConditioning,
+    FlippedLabels,
+    LocalScore,
+    NonSaturating,
+    SoftSparsity,
+)
+from caloforge.recipe import override
+from caloforge.recipes import recipe_of_name
+from caloforge.recipes.calogan import CONDITIONAL_REFERENCE, REFERENCE
+from caloforge.training.game import batches_of_step, players
+from small_game import TINY, latents_of, networks, round_of, rows
 
-CHECKED = {"LocalScore"}
+CHECKED = {
+    "AttributeRegression",
+    "EnergyConditioning",
+    "FlippedLabels",
+    "LocalScore",
+    "SoftSparsity",
+}
 
 
 def encoded(showers: torch.Tensor) -> np.ndarray:
@@ -75,3 +92,157 @@ def test_patches_have_cells() -> None:
     play = round_of("generator", rows(), networks())
     with pytest.raises(UsageError, match=r"LocalScore\.sizes: a patch has one cell or more"):
         LocalScore(sizes=(0,)).generator(play)
+
+
+@pytest.mark.parametrize("response", [1.0, 0.3])
+def test_energy_conditioning_is_its_loop(response: float) -> None:
+    batch = rows()
+    play = round_of("generator", batch, networks())
+    shares = EnergyConditioning(response=response).generator(play)
+    for row, shower in enumerate(play.fake.detach().tolist()):
+        total = 0.0
+        for cell in shower:
+            total += cell
+        wanted = abs(total - response * batch.conditions[row, 0].item())
+        assert shares[row].item() == pytest.approx(wanted)
+
+
+def test_energy_conditioning_wants_what_is_read_out() -> None:
+    play = round_of("generator", rows(), networks())
+    play.views.detector = TINY.model_copy(update={"sampling_fraction": 0.2})
+    sampled = EnergyConditioning().generator(play)
+    play.views.detector = TINY
+    torch.testing.assert_close(sampled, EnergyConditioning(response=0.2).generator(play))
+    play.views.detector = TINY.model_copy(update={"energy": None})
+    with pytest.raises(UsageError, match="EnergyConditioning: tiny names no energy"):
+        EnergyConditioning().generator(play)
+
+
+def nets_of(term: Any) -> dict[str, Any]:
+    torch.manual_seed(2)
+    return networks() | {n: net.double() for n, net in (1.0 * term).helpers(TINY).items()}
+
+
+@pytest.mark.parametrize("distance", ["absolute", "squared"])
+@pytest.mark.parametrize("weights", [None, (0.5, 2.0, 0.0)])
+@pytest.mark.parametrize("learns", ["real", "both"])
+def test_attribute_regression_is_its_loops(distance: Any, weights: Any, learns: Any) -> None:
+    term = AttributeRegression(distance=distance, weights=weights, learns=learns)
+    nets, batch = nets_of(term), rows()
+    play = round_of("generator", batch, nets)
+    shown = {"fake": play.fake.detach(), "real": batch.real}
+
+    def naive(name: str) -> list[float]:
+        read = nets["AttributeRegression"](shown[name]).detach().tolist()
+        errors = []
+        for row, numbers in enumerate(read):
+            error = 0.0
+            for k, weight in enumerate(weights or (0, 1, 1)):
+                gap = abs(numbers[k] - batch.attributes[row, k].item())
+                error += weight * gap ** (1 if distance == "absolute" else 2)
+            errors.append(error)
+        return errors
+
+    assert term.generator(play).tolist() == pytest.approx(naive("fake"))
+    learnt = term.helper(round_of("helper", batch, nets)).tolist()
+    both = [a + b for a, b in zip(naive("real"), naive("fake"), strict=True)]
+    assert learnt == pytest.approx(both if learns == "both" else naive("real"))
+
+
+def test_the_generator_gets_a_gradient_from_attributes() -> None:
+    """Eq. 3 as printed, real showers only, would give it none."""
+    term = AttributeRegression()
+    nets = nets_of(term)
+    term.generator(round_of("generator", rows(), nets)).mean().backward()
+    assert sum(float(p.grad.abs().sum()) for p in nets["generator"].parameters()) > 0
+
+
+def test_weights_are_one_for_each_condition() -> None:
+    with pytest.raises(UsageError, match="tiny has the conditions Energy, Px, Pz; give a weight"):
+        (1.0 * AttributeRegression(weights=(1.0, 2.0))).helpers(TINY)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3])
+def test_flipped_labels_are_their_loop(probability: float) -> None:
+    batch, nets = rows(particles=20), networks()
+    z1, z2 = latents_of(len(batch.real))
+    play = round_of("critic", batch, nets, latents=(z1, z2))
+    shares = FlippedLabels(probability=probability).critic(play)
+    flipped = 0
+    for row in range(len(batch.real)):
+        chance = (1 + erf(z2[row, 0].item() / sqrt(2))) / 2
+        real, fake = play.on_real.logit[row].item(), play.on_fake.logit[row].item()
+        real = -real if chance < probability else real
+        fake = -fake if chance > 1 - probability else fake
+        flipped += chance < probability or chance > 1 - probability
+        assert shares[row].item() == pytest.approx(log(1 + exp(-real)) + log(1 + exp(fake)))
+    assert flipped / len(batch.real) == pytest.approx(2 * probability, abs=0.15)
+    game = NonSaturating().generator(round_of("generator", batch, nets))
+    told = FlippedLabels(probability=probability).generator(round_of("generator", batch, nets))
+    torch.testing.assert_close(told, game)
+
+
+def lit(cells: list[float], form: str, scale: float, epsilon: float) -> float:
+    def root(value: float, power: float) -> float:
+        return ((value + epsilon) ** power - epsilon**power) / (
+            (1 + epsilon) ** power - epsilon**power
+        )
+
+    found = 0.0
+    for cell in cells:
+        x = cell / scale
+        if form == "hard":
+            found += x > 0
+        elif form == "sum":
+            inner = x**6 + root(x, 1 / 1.2)
+            found += inner / (1 + inner)
+        else:
+            inner = x**5 + root(x, 0.2)
+            found += root(inner / (1 + inner), 0.2)
+    return found / len(cells)
+
+
+@pytest.mark.parametrize("form", ["root", "sum", "hard"])
+@pytest.mark.parametrize("scale", [None, 3.0])
+def test_soft_sparsity_is_its_loops(form: Any, scale: float | None) -> None:
+    batch, nets = rows(), networks()
+    batch.real[0] = 0
+    play = round_of("generator", batch, nets)
+    shares = SoftSparsity(form=form, scale=scale, epsilon=1e-3).generator(play)
+    for row, (fake, real) in enumerate(zip(play.fake.tolist(), batch.real.tolist(), strict=True)):
+        seen = [lit(cells, form, scale or 1.0, 1e-3) for cells in (fake, real)]
+        assert shares[row].item() == pytest.approx(abs(seen[0] - seen[1]), abs=1e-9)
+
+
+def test_soft_sparsity_has_a_gradient_where_cells_are_dark() -> None:
+    batch, nets = rows(), networks()
+    play = round_of("generator", batch, nets)
+    dark = torch.zeros_like(batch.real, requires_grad=True)
+    play.__dict__["fake"] = dark
+    SoftSparsity().generator(play).sum().backward()
+    assert torch.isfinite(dark.grad).all()
+    assert (dark.grad < 0).all()
+    assert not SoftSparsity(form="hard").plays("generator")
+
+
+def test_helpers_may_be_trained_before_and_frozen() -> None:
+    settings = ["training.pretraining=3", "training.generator_steps=2"]
+    recipe = override(recipe_of_name("conditional-calogan"), settings)
+    assert [players(recipe.training, step) for step in (0, 2, 3)] == [
+        ("helper",),
+        ("helper",),
+        ("critic", "generator"),
+    ]
+    assert players(recipe_of_name("calogan").training, 0) == ("critic", "helper", "generator")
+    assert batches_of_step(recipe) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("calogan", REFERENCE), ("conditional-calogan", CONDITIONAL_REFERENCE)]
+)
+def test_reference_settings_are_settings(name: str, settings: tuple[str, ...]) -> None:
+    recipe = override(recipe_of_name(name), list(settings))
+    assert recipe.generator.kind == recipe.critic.kind == name
+    assert recipe.optimisers.critic.learning_rate == 2e-5
+    assert recipe.training.generator_steps == 2
+    assert recipe.data.particles == 256

@@ -83,6 +83,10 @@ class Training(Part):
     steps: int = Field(default=2000, ge=1)
     critic_steps: int = Field(default=1, ge=0)
     """Rounds of the critic before each round of the generator."""
+    generator_steps: int = Field(default=1, ge=1)
+    """Rounds of the generator in each step, with fresh latents."""
+    pretraining: int = Field(default=0, ge=0)
+    """First steps, in which only helper networks play; they are frozen after. 0: all play."""
     decay_from: float = Field(default=0.5, ge=0, le=1)
     """Part of the run after which learning rates fall linearly to zero."""
     average: float | None = Field(default=0.99, gt=0, lt=1)

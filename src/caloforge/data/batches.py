@@ -20,7 +20,7 @@ from caloforge.data.record import Showers
 from caloforge.detector import Symmetry
 from caloforge.errors import DataError, UsageError
 
-NEEDS = ("spread", "twin", "peak", "intensity")
+NEEDS = ("spread", "twin", "peak", "intensity", "attributes")
 """Derived columns that a term may declare; intensity and centre of mass are in ``real`` itself."""
 
 
@@ -40,6 +40,8 @@ class Batch:
     """Spread of the particle, 0 to 1 by the bounds of training.  (N,)"""
     peak: NDArray[np.float32] | None
     """Cell numbers [x, y] of the largest cell; the middle for an empty shower.  (N, 2)"""
+    attributes: NDArray[np.float32] | None
+    """Conditions with mean 0 and deviation 1 over the particles of training.  (N, C)"""
     distinct: NDArray[np.float32]
     """Different real showers among the rows of the particle; fewer than R are repeated.  (N,)"""
     particles: int
@@ -98,6 +100,8 @@ class Batches:
         if "spread" in needs:
             self.spread_bounds = spread_bounds or SpreadBounds.fit(spreads)
             self._spreads = self.spread_bounds.normalise(spreads[usable])
+        told = self._conditions[self._groups.starts]
+        self._mean, self._spread = told.mean(axis=0), told.std(axis=0)
         self._rows, self._buffer_rows = rows_of(source, self._groups, buffer_rows)
         self._blocks = blocks_of_rank(self._groups, self._buffer_rows, rank, world)
         chosen = self.detector.symmetries if symmetries else (Symmetry(),)
@@ -181,13 +185,16 @@ class Batches:
         real = np.concatenate([one.real for one in drawn])
         twins = [one.twin for one in drawn if one.twin is not None]
         spreads = self._spreads[places] if "spread" in self.needs else None
+        conditions = np.concatenate([one.conditions for one in drawn])
+        attributes = (conditions - self._mean) / np.where(self._spread > 0, self._spread, 1)
         return Batch(
-            conditions=self._per_row(np.concatenate([one.conditions for one in drawn])),
+            conditions=self._per_row(conditions),
             real=real.astype(np.float32),
             particle=self._groups.ids[places].repeat(self.repeats),
             twin=np.concatenate(twins).astype(np.float32) if twins else None,
             spread=None if spreads is None else self._per_row(spreads),
             peak=self._peaks(real) if "peak" in self.needs else None,
+            attributes=self._per_row(attributes) if "attributes" in self.needs else None,
             distinct=self._per_row(np.minimum(self._groups.counts[places], self.repeats)),
             particles=self.particles,
             repeats=self.repeats,

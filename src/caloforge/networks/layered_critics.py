@@ -69,10 +69,7 @@ class LayeredCritic(nn.Module):
         told = seen + (layers if occupied else 0) + 10 * len(self.batch)
         told += layers + 1 + (0 if self.energy is None else 2)
         told += self.conditions.size if light else 0
-        self.join = nn.Sequential(
-            nn.Linear(told, 128), nn.LeakyReLU(0.2), nn.Linear(128, 64), nn.LeakyReLU(0.2)
-        )
-        self.join = self.join if light else nn.Sequential()
+        self.join = join(told) if light else nn.Sequential()
         self.logit = nn.Linear(64 if light else told, 1)
 
     def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
@@ -115,6 +112,13 @@ class LayeredCritic(nn.Module):
         far = 10.0 * (off > FAR_OFF_GEV)
         # Leaks are thousandths: hundredths of the energy are of order one.
         return [*own, 100 * off / wanted.clamp(min=1e-6) if self.light else off, far.to(off)]
+
+
+def join(told: int) -> nn.Sequential:
+    """Two dense layers of the light critic.  (N, told) -> (N, 64)"""
+    return nn.Sequential(
+        nn.Linear(told, 128), nn.LeakyReLU(0.2), nn.Linear(128, 64), nn.LeakyReLU(0.2)
+    )
 
 
 def local_eye(shape: tuple[int, int]) -> nn.Sequential:

@@ -1,6 +1,6 @@
-"""Regressors: where is the hottest cell of a shower?
+"""Regressors: where is the hottest cell of a shower, and which particle made it?
 
-Shapes: N rows, K cells of one layer (nx, ny); positions are cell numbers [x, y].
+Shapes: N rows, C conditions, K cells (of one layer (nx, ny) for positions, cell numbers [x, y]).
 """
 
 from __future__ import annotations
@@ -82,3 +82,46 @@ class ReferenceRegressor(nn.Module):
 
 
 REGRESSORS: dict[str, type[nn.Module]] = {"light": SoftPeak, "reference": ReferenceRegressor}
+
+
+AttributeKind = Literal["light", "reference"]
+
+
+class AttributeRegressor(nn.Sequential):
+    """Cells on the network scale through dense layers: standardised conditions.  (N, K) -> (N, C)
+
+    ``reference``: widths and dropout of the Conditional CaloGAN (calo.md c2), which reads raw
+    cells and shares nothing with its critic.
+    """
+
+    def __init__(self, detector: Detector, layers: tuple[tuple[int, float], ...]) -> None:
+        parts: list[nn.Module] = [Encoded(detector)]
+        seen = detector.cells
+        for width, dropout in layers:
+            parts += [nn.Linear(seen, width), nn.LeakyReLU(0.2)]
+            parts += [nn.Dropout(dropout)] if dropout else []
+            seen = width
+        super().__init__(*parts, nn.Linear(seen, len(detector.columns)))
+
+
+class Encoded(nn.Module):
+    """Cells on the network scale.  (N, K) -> (N, K)"""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.scale = ResponseScale(detector)
+
+    def forward(self, showers: Tensor) -> Tensor:
+        return self.scale.encode(showers)
+
+
+ATTRIBUTE_LAYERS: dict[AttributeKind, tuple[tuple[int, float], ...]] = {
+    "light": ((128, 0.0), (64, 0.0)),
+    "reference": ((512, 0.2), (1024, 0.5), (1024, 0.5), (128, 0.0)),
+}
+"""Width of each layer, and dropout after it."""
+
+
+def attribute_regressor(kind: AttributeKind, detector: Detector) -> nn.Module:
+    """The regressor of that kind for any detector."""
+    return AttributeRegressor(detector, ATTRIBUTE_LAYERS[kind])

@@ -2,7 +2,7 @@ r"""How many cells are lit, with a gradient.
 
 Shapes: N rows, K cells, L layers.
 
-With s(t) = t / (1 + t) and X a cell over ``scale``:
+With s(t) = t / (1 + t) and X a cell over ``scale``, no cell being negative:
 
     root   (s(|X|^b + |X|^(1/b)))^(1/b), b = 5: 0 at 0 and 1 far out, the default
     sum    s(|X|^a + |X|^(1/b)), a = 6, b = 1.2: tends to 1/2 between 0 and 1 as a, b grow
@@ -43,7 +43,7 @@ def occupancy(
 
     ``scale``: in the detector's unit; a quantum by default.
     """
-    size = (showers / (detector.quantum if scale is None else scale)).abs().clamp(max=BRIGHT)
+    size = (showers / (detector.quantum if scale is None else scale)).clamp(0, BRIGHT)
     images = detector.split(FORMS[form](size, epsilon)).values()
     return torch.stack([image.mean(dim=(1, 2)) for image in images], dim=1)
 

@@ -7,7 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from caloforge.errors import UsageError
-from caloforge.objectives.adversarial import Hinge, Minimax, NonSaturating, Wasserstein
+from caloforge.objectives.adversarial import (
+    FlippedLabels,
+    Hinge,
+    Minimax,
+    NonSaturating,
+    Wasserstein,
+)
 from caloforge.objectives.contrast import LatentContrast
 from caloforge.objectives.core import NonFinite, Objective, Round, Rows, Term
 from caloforge.objectives.diversity import (
@@ -17,6 +23,7 @@ from caloforge.objectives.diversity import (
     ModeSeeking,
     SelectiveDiversity,
 )
+from caloforge.objectives.layered import AttributeRegression, EnergyConditioning, SoftSparsity
 from caloforge.objectives.local_score import LocalScore
 from caloforge.objectives.penalties import R1, GradientPenalty
 from caloforge.objectives.physics import Intensity, ShowerCentre
@@ -25,9 +32,12 @@ from caloforge.objectives.score import EnergyScore
 TERMS: dict[str, type[Term]] = {
     term.__name__: term
     for term in (
+        AttributeRegression,
         BalancedDiversity,
         DiversitySensitive,
+        EnergyConditioning,
         EnergyScore,
+        FlippedLabels,
         GradientPenalty,
         Hinge,
         Intensity,
@@ -40,6 +50,7 @@ TERMS: dict[str, type[Term]] = {
         R1,
         SelectiveDiversity,
         ShowerCentre,
+        SoftSparsity,
         Wasserstein,
     )
 }
@@ -86,9 +97,12 @@ def _weighed(
 __all__ = [
     "R1",
     "TERMS",
+    "AttributeRegression",
     "BalancedDiversity",
     "DiversitySensitive",
+    "EnergyConditioning",
     "EnergyScore",
+    "FlippedLabels",
     "GradientPenalty",
     "Hinge",
     "Intensity",
@@ -104,6 +118,7 @@ __all__ = [
     "Rows",
     "SelectiveDiversity",
     "ShowerCentre",
+    "SoftSparsity",
     "Term",
     "Wasserstein",
 ]

@@ -3,6 +3,8 @@
 Shapes: N rows.
 """
 
+import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
@@ -35,6 +37,28 @@ class NonSaturating(Minimax):
     def generator(self, play: Round) -> Tensor:
         """-log D(G).  (N,)"""
         return softplus(-play.on_fake.logit)
+
+
+class FlippedLabels(NonSaturating):
+    r"""The non-saturating game of a critic that is told some rows wrongly.  (N,)
+
+    .. math:: D: \; -(1 - p) \log D(x) - p \log(1 - D(x)), \quad p\ \text{of the rows by chance}
+
+    With probability p a real row is called generated and the other way round, independently: the
+    critic cannot become certain. Reference: Salimans et al., arXiv:1606.03498, section 3.4 (one
+    side, smoothed); the Conditional CaloGAN, section 3, says that it flips labels, its public code
+    does not.
+    """
+
+    probability: float = Field(default=0.05, ge=0, le=0.5)
+
+    def critic(self, play: Round) -> Tensor:
+        """Binary cross-entropy with flipped labels.  (N,)"""
+        # Uniform, and independent of the fake, which comes of z1.
+        chance = torch.special.ndtr(play.z2[:, 0])
+        real = torch.where(chance < self.probability, -1.0, 1.0)
+        fake = torch.where(chance > 1 - self.probability, -1.0, 1.0)
+        return softplus(-real * play.on_real.logit) + softplus(fake * play.on_fake.logit)
 
 
 class Wasserstein(Term):

@@ -43,6 +43,7 @@ class Rows:
     twin: Tensor | None = None
     spread: Tensor | None = None
     peak: Tensor | None = None
+    attributes: Tensor | None = None
     distinct: Tensor | None = None
     """How many different real showers the particle of each row has in the batch; None: all."""
 
@@ -93,6 +94,11 @@ class Round:
     def peak(self) -> Tensor:
         """Position of the hottest cell of each real row.  (N, 2)"""
         return _present("peak", self.rows.peak)
+
+    @property
+    def attributes(self) -> Tensor:
+        """Conditions of each row with mean 0 and deviation 1 over the training part.  (N, C)"""
+        return _present("attributes", self.rows.attributes)
 
     @property
     def distinct(self) -> Tensor:

@@ -7,6 +7,7 @@ from caloforge.detectors import DETECTORS
 from caloforge.errors import UsageError
 from caloforge.recipe import Recipe
 from caloforge.recipes.calibrated import calibrated, calibrated_on_deposits
+from caloforge.recipes.calogan import calogan, conditional_calogan
 from caloforge.recipes.dcgan import dcgan
 from caloforge.recipes.divbal_gan import divbal_gan
 from caloforge.recipes.divco import divco
@@ -24,6 +25,8 @@ from caloforge.recipes.sdi_gan import sdi_gan
 
 RECIPES: dict[str, Callable[[str], Recipe]] = {
     "calibrated": calibrated,
+    "calogan": calogan,
+    "conditional-calogan": conditional_calogan,
     "dcgan": dcgan,
     "divbal-gan": divbal_gan,
     "divco": divco,
@@ -38,9 +41,13 @@ RECIPES: dict[str, Callable[[str], Recipe]] = {
     "wgan-gp": wgan_gp,
 }
 
-DETECTORS_OF: dict[str, tuple[str, ...]] = dict.fromkeys(
-    ("proton-gan", "proton-sdi", "proton-sdi-intensity", "proton-sdi-intensity-aux"), ("alice_zp",)
-)
+DETECTORS_OF: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("proton-gan", "proton-sdi", "proton-sdi-intensity", "proton-sdi-intensity-aux"),
+        ("alice_zp",),
+    ),
+    **dict.fromkeys(("calogan", "conditional-calogan"), ("atlas_em",)),
+}
 """Recipes that are made for some detectors only, the first of them by default."""
 DEFAULT_DETECTOR = "alice_zn"
 """Of all others."""

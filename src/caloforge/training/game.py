@@ -43,12 +43,17 @@ class Game:
         """One round of each player (several of the critic), and the value of each term."""
         parts: dict[str, dict[str, float]] = {}
         rows = None
-        for player in PLAYERS:
+        left = batches_of(self.objective, self.training)
+        for player in players(self.training, number):
             for _ in range(rounds(player, self.objective, self.training)):
                 if player == "critic" or rows is None:
                     rows = rows_of_batch(next(batches), self.team.device)
+                    left -= 1
                 with without_denormals():
                     parts[player] = self.play(player, rows, number)
+        # Every step takes as many batches, so that its number tells where the stream is.
+        for _ in range(left):
+            next(batches)
         return parts
 
     def play(self, player: Player, rows: Rows, number: int) -> dict[str, float]:
@@ -155,12 +160,25 @@ def rounds(player: Player, objective: Objective, training: Training) -> int:
     """Rounds of a player in one step: none where no term has a share for it."""
     if not objective.plays(player):
         return 0
-    return training.critic_steps if player == "critic" else 1
+    steps = {"critic": training.critic_steps, "generator": training.generator_steps}
+    return steps.get(player, 1)
+
+
+def players(training: Training, step: int) -> tuple[Player, ...]:
+    """Who plays a step: all, or helpers first and alone where they are trained before."""
+    if not training.pretraining:
+        return PLAYERS
+    return ("helper",) if step < training.pretraining else ("critic", "generator")
 
 
 def batches_of_step(recipe: Recipe) -> int:
     """Batches that one step consumes: a fresh one for each round of the critic."""
-    return max(1, rounds("critic", recipe.objective, recipe.training))
+    return batches_of(recipe.objective, recipe.training)
+
+
+def batches_of(objective: Objective, training: Training) -> int:
+    """A fresh batch for each round of the critic, one where there is none."""
+    return max(1, rounds("critic", objective, training))
 
 
 def decay(step: int, training: Training) -> float:
@@ -177,7 +195,8 @@ def has_finite_gradient(network: nn.Module) -> bool:
 
 def rows_of_batch(batch: Batch, device: torch.device) -> Rows:
     """A batch as tensors on a device, row for row."""
-    derived = {name: getattr(batch, name) for name in ("twin", "spread", "peak", "distinct")}
+    names = ("twin", "spread", "peak", "attributes", "distinct")
+    derived = {name: getattr(batch, name) for name in names}
     return Rows(
         conditions=_tensor(batch.conditions, device),
         real=_tensor(batch.real, device),
