@@ -21,6 +21,8 @@ from caloforge.networks.scales import ConditionScale
 TRUNK = 128
 TRUNK_LATENTS = 16
 """Latents that the whole shower depends on; all of them make the noise of the cells."""
+RESPONSE_LATENTS = 4
+"""Those of them that the total depends on, through a head that it shares with nothing."""
 CHANNELS = 16
 WIDTHS = (0.02, 0.08, 0.3)
 """Widths of a shower to begin with, in half widths of the layer."""
@@ -54,22 +56,26 @@ class LayeredGenerator(nn.Module):
         self.energy = None if detector.energy is None else detector.column(detector.energy)
         self.quantum = detector.quantum
         self.common = min(TRUNK_LATENTS, latent)
+        self.few = min(RESPONSE_LATENTS, latent)
         inputs = self.common + self.conditions.size
         self.trunk = two_layers(inputs, TRUNK, TRUNK)
-        self.heads = two_layers(TRUNK + inputs + self.common, 64, 1 + len(detector.layers))
+        self.shares = two_layers(TRUNK + inputs, 64, len(detector.layers))
+        self.response = two_layers(2 * self.few + self.conditions.size, 32, 1)
+        with torch.no_grad():
+            self.response[-1].get_parameter("weight").mul_(0.1)
         self.streams = nn.ModuleList(CellStream(layer, inputs, latent) for layer in detector.layers)
         self.painters = painters(detector) if attention else None
         self.blurs = blurs(detector, blur)
 
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Deposits.  (N, Z), (N, C) -> (N, K)"""
-        common = latent[:, : self.common]
-        inputs = torch.cat([common, self.conditions(conditions)], dim=1)
+        known, few = self.conditions(conditions), latent[:, : self.few]
+        inputs = torch.cat([latent[:, : self.common], known], dim=1)
         trunk = leaky_relu(self.trunk(inputs), 0.2)
         # Cubes reach as far as the rare shower that loses ten times the usual energy.
-        heads = self.heads(torch.cat([trunk, inputs, common**3 / 4], dim=1))
-        total = self.total(heads[:, :1], conditions)
-        layers = total * torch.softmax(heads[:, 1:], dim=1)
+        response = self.response(torch.cat([few, few**3 / 4, known], dim=1))
+        total = self.total(response, conditions)
+        layers = total * torch.softmax(self.shares(torch.cat([trunk, inputs], dim=1)), dim=1)
         images = self.painted([stream(inputs, trunk, latent) for stream in self.streams])
         cells = torch.cat(
             [
