@@ -11,6 +11,7 @@ from caloforge.cli.options import Json, Quiet, Seed, Workers, reporter_of
 from caloforge.errors import UsageError
 
 VALIDATIONS = {
+    "calogan": "caloforge.validation.calogan.campaign",
     "points": "caloforge.validation.points.campaign",
     "proton": "caloforge.validation.proton.campaign",
     "proton-script": "caloforge.validation.proton.script_campaign",
@@ -32,8 +33,20 @@ OutFolder = Annotated[
 ]
 Minutes = Annotated[
     float | None,
-    typer.Option(min=0, help="Leave after so many minutes (proton, zn); the same command goes on."),
+    typer.Option(
+        min=0, help="Leave after so many minutes (calogan, proton, zn); the same command goes on."
+    ),
 ]
+Ablate = Annotated[
+    str | None,
+    typer.Option(help="Parts to leave out, with commas (calogan); default: all, one by one."),
+]
+
+
+MISPLACED = {
+    "minutes": "the runs of {claim} are short, stop it as you like",
+    "ablate": "{claim} leaves no parts out",
+}
 
 
 def command(
@@ -43,6 +56,7 @@ def command(
     seed: Seed = 0,
     workers: Workers = 2,
     minutes: Minutes = None,
+    ablate: Ablate = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -51,8 +65,10 @@ def command(
         raise UsageError(f"no claim {claim}; there are {', '.join(VALIDATIONS)}")
     folder = out or Path("validation") / (f"{claim}-quick" if quick else claim)
     validate = import_module(VALIDATIONS[claim]).validate
-    if minutes is not None and "minutes" not in signature(validate).parameters:
-        raise UsageError(f"--minutes: the runs of {claim} are short, stop it as you like")
-    limit = {} if minutes is None else {"minutes": minutes}
+    asked = {"minutes": minutes, "ablate": ablate}
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    for name in chosen:
+        if name not in signature(validate).parameters:
+            raise UsageError(f"--{name}: {MISPLACED[name].format(claim=claim)}")
     reporter = reporter_of(quiet, json)
-    validate(folder, quick=quick, seed=seed, workers=workers, reporter=reporter, **limit)
+    validate(folder, quick=quick, seed=seed, workers=workers, reporter=reporter, **chosen)

@@ -121,7 +121,7 @@ def _classified(
 
     The floor is real against real training showers, as many as are judged.
     """
-    other = _as_many(train, len(real), seed)
+    other = as_many(train, len(real), seed)
     copy = dataclasses.replace(other, cells=widened(other.cells, real.detector), overflow=None)
     found = {
         name: auc_of(real, sample, schooling, seed, told=told)
@@ -153,6 +153,7 @@ def auc_of(
     return classify(first, second, real.particle, made.particle, seed=seed, schooling=schooling).auc
 
 
-def _as_many(train: Showers, rows: int, seed: int) -> Showers:
+def as_many(train: Showers, rows: int, seed: int) -> Showers:
+    """Training showers drawn at random, as many as rows are judged."""
     chosen = np.random.default_rng([seed, 0xF1]).permutation(len(train))[:rows]
     return train.rows(np.sort(chosen))

@@ -1,0 +1,126 @@
+"""Records of the layered campaign as numbers: means over seeds, bounds, targets held against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from caloforge.evaluate.measured import Measured
+from caloforge.validation.campaign.group import Group
+
+Record = Mapping[str, Any]
+ONE_SIDED_95 = 1.645
+MEAN_WITHIN, SIGMA_WITHIN, R2_RATIO, AUC_BELOW, AUC_AIM = 0.03, 0.20, 0.7, 0.98, 0.95
+UNTRAINED_ABOVE, WIDENED_ABOVE = 0.99, 0.9
+"""What the issue asks for."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A demand, what was reached, and whether that is enough."""
+
+    demand: str
+    reached: str
+    kept: bool
+
+
+def upper(number: Measured) -> float:
+    """One-sided 95 % upper bound, NaN where the number is undefined."""
+    if number.value is None:
+        return math.nan
+    return number.value + ONE_SIDED_95 * (number.error or 0.0)
+
+
+def names(group: Group, prefix: str) -> list[str]:
+    """Numbers of a group whose names begin so, in the order of the record."""
+    found = group.whole[0]["test"] if group.whole else {}
+    return [name for name in found if name.startswith(prefix)]
+
+
+def farthest(group: Group, prefix: str) -> Measured:
+    """Of several ratios the one farthest from 1."""
+    found = [group.measured(name) for name in names(group, prefix)]
+    known = [one for one in found if one.value is not None]
+    return max(known, key=lambda one: abs((one.value or 0) - 1), default=_UNKNOWN)
+
+
+def smallest(group: Group, prefix: str) -> Measured:
+    """The smallest of several numbers."""
+    found = [group.measured(name) for name in names(group, prefix)]
+    known = [one for one in found if one.value is not None]
+    return min(known, key=lambda one: one.value or 0, default=_UNKNOWN)
+
+
+def mean_of(group: Group, table: str) -> Measured:
+    """Mean over all numbers of a table, with the error of independent ones."""
+    found = [group.measured(name, table) for name in (group.whole[0][table] if group.whole else ())]
+    known = [one for one in found if one.value is not None]
+    if not known:
+        return _UNKNOWN
+    error = math.hypot(*(one.error or 0 for one in known)) / len(known)
+    return Measured(sum(one.value or 0 for one in known) / len(known), error)
+
+
+_UNKNOWN = Measured(None, None, "-")
+
+
+def within(number: Measured, tolerance: float) -> bool:
+    """Whether a ratio is 1 within a tolerance."""
+    return number.value is not None and abs(number.value - 1) <= tolerance
+
+
+def targets(ours: Group, published: Group | None, untrained: Measured) -> list[Target]:
+    """All demands on our recipe, and on the classifier that judges it."""
+    auc, widened = ours.measured("auc_both"), ours.whole[0]["test"]["auc_widened"]
+    seen = Measured(**widened)
+    mean, sigma = farthest(ours, "band_mean_"), farthest(ours, "band_sigma_")
+    ratio, bound = smallest(ours, "r2_ratio_"), upper(auc)
+    found = [
+        Target(
+            f"mean total in every band within {MEAN_WITHIN:.0%}",
+            str(mean),
+            within(mean, MEAN_WITHIN),
+        ),
+        Target(
+            f"sigma(total) / mean in every band within {SIGMA_WITHIN:.0%}",
+            str(sigma),
+            within(sigma, SIGMA_WITHIN),
+        ),
+        Target(
+            f"R² of every attribute >= {R2_RATIO:g} of the real one",
+            str(ratio),
+            (ratio.value or 0) >= R2_RATIO,
+        ),
+        Target(
+            f"classifier AUC, 95 % bound below {AUC_BELOW:g} (aim {AUC_AIM:g})",
+            f"{auc}, bound {bound:.4f}",
+            bound < AUC_BELOW,
+        ),
+        Target(
+            f"that classifier on the untrained generator >= {UNTRAINED_ABOVE:g}",
+            str(untrained),
+            (untrained.value or 0) >= UNTRAINED_ABOVE,
+        ),
+        Target(
+            f"that classifier on a copy widened by 10 % >= {WIDENED_ABOVE:g}",
+            str(seen),
+            (seen.value or 0) >= WIDENED_ABOVE,
+        ),
+    ]
+    if published is not None and published.whole:
+        other = published.measured("auc_both")
+        found.append(
+            Target(
+                "AUC below that of our `calogan`",
+                f"{bound:.4f} (bound) against {other}",
+                other.value is not None and bound < other.value,
+            )
+        )
+    return found
+
+
+def row(label: str, found: Sequence[Group], number: Callable[[Group], str]) -> Iterable[str]:
+    """A row with a cell a method."""
+    return [label, *(number(group) for group in found)]
