@@ -159,6 +159,11 @@ def test_page_says_whether_the_regressor_helps(rng: np.random.Generator) -> None
     text = report.reached(records, references)
     assert "| yes |" in text
     assert "not shown" in text
+    dark = a_run(plan.PLAIN, 2, [None] * 40)
+    again = report.reached(records | {"dark": dark}, references)
+    assert again == text
+    nothing = {name: one for name, one in records.items() if one["label"] == plan.WHOLE}
+    assert "no light" in report.reached(nothing | {"dark": dark}, references)
     worse = {"references": {"shuffled": {"centre_by_particle": close}}}
     assert "| **no** |" in report.reached(records, worse)
 

@@ -37,7 +37,10 @@ class Group:
         return [one for one in self.records if "test" in one]
 
     def measured(self, name: str, table: str = "test") -> Measured:
-        """Mean over seeds; the error holds that of the particles, which seeds do not average."""
+        """Mean over the seeds where it is defined; the error holds that of the particles.
+
+        Seeds do not average the error of the particles: they meet the same ones.
+        """
         found = [one[table][name] for one in self.whole]
         values = [one["value"] for one in found if one["value"] is not None]
         if not values:
@@ -63,9 +66,16 @@ class Group:
         seconds = [one["cpu_seconds"] for one in self.whole]
         return f"{fmean(seconds):.0f}" if seconds else ""
 
+    def having(self, name: str) -> list[Record]:
+        """Runs that have a number of some particle: dark showers have no centre."""
+        return [one for one in self.whole if any(value is not None for value in one[name])]
+
     def pooled(self, name: str = "by_particle") -> Pooled:
-        """A number of each particle, all seeds under the resamplings that all methods share."""
-        return pool([replicates(one[name]) for one in self.whole])
+        """A number of each particle, all seeds under the resamplings that all methods share.
+
+        Seeds that do not have it are left out; there must be one that has.
+        """
+        return pool([replicates(one[name]) for one in self.having(name)])
 
 
 def groups(records: Iterable[Record]) -> list[Group]:
@@ -81,7 +91,9 @@ def replicates(by_particle: Sequence[float | None]) -> Values:
     values = np.array(by_particle, dtype=np.float64)
     weights = resamplings(len(values), RESAMPLINGS, np.random.default_rng(SEED))
     there = np.isfinite(values)
-    means: Values = weights[:, there] @ values[there] / weights[:, there].sum(axis=1)
+    mass = weights[:, there].sum(axis=1)
+    means: Values = np.full(len(weights), np.nan)
+    np.divide(weights[:, there] @ values[there], mass, out=means, where=mass > 0)
     return means
 
 

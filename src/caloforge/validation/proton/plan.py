@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from caloforge.search.grid import Axis, points, settings
 from caloforge.validation.campaign.record import Records
 from caloforge.validation.campaign.task import Task
-from caloforge.validation.campaign.trials import TRIAL_SEED, chosen
+from caloforge.validation.campaign.trials import TRIAL_SEED, chosen, rates
 
 DETECTOR = "alice_zp"
 PLAIN, WHOLE, OURS = "proton-gan", "proton-sdi-intensity-aux", "calibrated"
@@ -44,10 +44,7 @@ SCANS = {
 RATES: dict[str, tuple[str, ...]] = {
     "own": (),
     **{
-        f"slow-critic-{rate:g}": (
-            f"optimisers.generator.learning_rate={rate}",
-            f"optimisers.critic.learning_rate={rate / 10}",
-        )
+        f"slow-critic-{rate:g}": rates(rate, rate / 10, weight_decay=0.1)
         for rate in (0.001, 0.0005, 0.0002)
     },
 }

@@ -33,6 +33,7 @@ from caloforge.validation.proton.tables import (
     PUBLISHED,
     beyond_row,
     contrasts,
+    measured_cells,
     protocol_head,
     protocol_row,
     reference_row,
@@ -104,6 +105,8 @@ def reached(records: Records, references: Record) -> str:
     rows = []
     for rival, title, unproved in RIVALS:
         one = found.get((WHOLE, rival))
+        if found and one is None and rival in METHODS:
+            rows.append([f"beats {title}", "no light in any of its runs: no centre", "not shown"])
         if one is not None and one.sigma is not None:
             said = "yes" if one.sigma >= NEEDED_SIGMA else unproved
             rows.append([f"beats {title}", f"{one} mm, {one.sigma:.1f} sigma", said])
@@ -163,8 +166,8 @@ def scans_section(records: Records) -> str:
     order = list(SCANS)
     rows = []
     for one in sorted(found, key=lambda one: (order.index(one.label), one.weight or 0)):
-        found_here = [str(one.measured(name, part)) for name, part, _ in BEYOND]
-        rows.append([one.label, f"{one.weight:g}", score_of(one), *found_here, one.steps])
+        weight = f"{one.weight:g}"
+        rows.append([one.label, weight, score_of(one), *measured_cells(one), one.steps])
     names = ("", "weight", "validation", *(title for _, _, title in BEYOND), "steps")
     methods = ", ".join(f"`{label}`: `{scan.method}`" for label, scan in SCANS.items())
     text = f"{words.SCANS} {methods}."

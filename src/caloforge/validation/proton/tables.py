@@ -67,8 +67,17 @@ def _over_runs(runs: Sequence[Record], scheme: str, cut: str) -> tuple[str, str]
 
 def beyond_row(one: Group) -> list[str]:
     """What a marginal distance does not see, of runs that differ in their seed only."""
-    numbers = [str(one.measured(name, table)) for name, table, _ in BEYOND]
-    return [one.label, *numbers, str(len(one.whole)), one.steps, one.cpu_seconds]
+    return [one.label, *measured_cells(one), str(len(one.whole)), one.steps, one.cpu_seconds]
+
+
+def measured_cells(one: Group) -> list[str]:
+    """The measures of a row, and how many seeds have them where it is not all."""
+    cells = []
+    for name, table, _ in BEYOND:
+        there = sum(run[table][name]["value"] is not None for run in one.whole)
+        note = f" ({there} of {len(one.whole)})" if 0 < there < len(one.whole) else ""
+        cells.append(f"{one.measured(name, table)}{note}")
+    return cells
 
 
 def reference_row(one: Record) -> list[str]:
@@ -80,7 +89,7 @@ def reference_row(one: Record) -> list[str]:
 def contrasts(found: Sequence[Group], references: Record) -> Iterator[tuple[str, Contrast]]:
     """What is compared, and the difference of each pair of which both are there."""
     for title, name in COMPARED.items():
-        known = {one.label: one.pooled(name) for one in found if one.whole}
+        known = {one.label: one.pooled(name) for one in found if one.having(name)}
         for reference, record in references["references"].items():
             if name in record:
                 known[reference] = pool([replicates(record[name])])

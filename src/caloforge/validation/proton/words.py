@@ -49,7 +49,8 @@ BEYOND = """\
 Test particles, 4 showers against 4 of each. Mean over seeds ± error of particles (bootstrap) and
 seeds. *Centre error*: distance between the mean centres of a particle, in mm. *σ*: standard
 deviation within a particle, generated over real (ideal 1); *mean total*: generated over real;
-*empty*: generated minus real part of the showers. W1 in photons, scheme `paper-zp` but where `o2`
+*empty*: generated minus real part of the showers. A run whose showers are all dark has no centre
+and is left out there (*n of m* runs). W1 in photons, scheme `paper-zp` but where `o2`
 is named (the real towers: four vertical strips)."""
 PAIRS = """\
 Positive: the first is nearer to the real showers. The bootstrap over particles is paired (all meet
