@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
-from caloforge.data.scaling import FeatureScaling
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, POINTS
 from caloforge.errors import UsageError
 from caloforge.export.onnx import export_simulator
@@ -40,12 +39,7 @@ def known(rows: int = 4) -> torch.Tensor:
 
 def test_calogan_has_the_published_parameters() -> None:
     """calo.md c1: 29.7 M, of which the three dense layers have 18.1, 7.2 and 4.1 M."""
-    scaling = FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 32), "plain")
-    energy_alone = scaling.model_copy(
-        update={name: getattr(scaling, name)[:1] for name in ("features", "mean", "std")}
-    )
-    config = GeneratorConfig(kind="calogan", latent=1024, features="plain")
-    network = config.build(ATLAS_EM, energy_alone)
+    network = built("calogan", latent=1024, features="plain")
     dense = [(nx + 2) * (ny + 2) * 36 * 1025 for nx, ny in ((3, 96), (12, 12), (12, 6))]
     assert [round(n / 1e6, 1) for n in dense] == [18.1, 7.2, 4.1]
     rest = 0

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from caloforge.bench.operations import multiply_adds
 from caloforge.bench.report import Benchmark, Row, read_benchmark, require_no_loss
 from caloforge.bench.timing import Spread, Timings, take_turns
-from caloforge.errors import DataError, GateFailed
+from caloforge.errors import DataError, GateFailed, UsageError
 from caloforge.reporter import to_json
 from caloforge.simulators import shipped_simulator
 
@@ -151,3 +151,21 @@ def test_rewritten_graphs_are_faster_and_answer_alike():
     assert all(row.error < 1e-5 for row in found.rows if row.error is not None)
     assert rows["light, onnxruntime"].ratio > 20
     assert rows["light, onnxruntime"].quality == "quality not comparable"
+
+
+@pytest.mark.slow
+def test_light_layers_are_twenty_times_faster_than_calogan():
+    """One shower at a time, one thread; that it is as good is what validation says."""
+    from caloforge.bench.contenders import bench_speed
+
+    rows = {row.name: row for row in bench_speed("atlas_em", rounds=3, batches=(1,)).rows}
+    assert rows["reference rewritten, onnxruntime"].error < 1e-4
+    assert rows["layered, onnxruntime"].ratio > 20
+    assert rows["layered, onnxruntime"].quality == "quality not comparable"
+
+
+def test_a_contest_needs_a_published_generator():
+    from caloforge.bench.contenders import bench_speed
+
+    with pytest.raises(UsageError, match="no published generator of points: there are alice_zn"):
+        bench_speed("points")

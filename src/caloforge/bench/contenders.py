@@ -1,4 +1,4 @@
-"""``caloforge bench speed``: generators of the neutron calorimeter against the authors' DCGAN.
+"""``caloforge bench speed``: generators against the published one of their detector.
 
 Shapes: B rows, Z latents, C conditions, K cells. All weights are random: what is compared is time,
 and whether the rewritten graphs still answer as torch does.
@@ -17,26 +17,23 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from caloforge.bench.contests import Contest, contest_of, untrained
 from caloforge.bench.operations import multiply_adds
 from caloforge.bench.report import NOT_SHOWN, Benchmark, Row
 from caloforge.bench.timing import Timings, Work, take_turns
 from caloforge.data.samples import sample_path
-from caloforge.data.scaling import FeatureScaling
 from caloforge.data.showers import ShowerFile
-from caloforge.detectors import ALICE_ZN
+from caloforge.detector import Detector
 from caloforge.engines import ENGINES, installed_engines
 from caloforge.export import o2
 from caloforge.export.onnx import export_simulator
 from caloforge.export.options import Options
-from caloforge.networks.generators import GeneratorConfig
 from caloforge.reporter import SILENT, Reporter
 from caloforge.sampling import draw_latents, stream
 from caloforge.simulator import GRAPH, Simulator
 
 BATCHES = (1, 32, 256)
-LATENTS = 10
-KINDS = ("reference", "light", "o2")
-REFERENCE = "reference, torch eager"
+REFERENCE, REWRITTEN = "reference, torch eager", "reference rewritten"
 SGEMM, SGEMM_SIZE = "sgemm", 1024
 TIMES = {1: 40}
 """Calls of one timing: one shower alone takes less than the clock is good for."""
@@ -57,84 +54,85 @@ class Contender:
 
 
 def bench_speed(
-    *, rounds: int = 7, batches: tuple[int, ...] = BATCHES, reporter: Reporter = SILENT
+    detector: str = "alice_zn",
+    *,
+    rounds: int = 7,
+    batches: tuple[int, ...] = BATCHES,
+    reporter: Reporter = SILENT,
 ) -> Benchmark:
-    """All contenders at all batch sizes, on one thread."""
+    """All contenders at all batch sizes, on one thread; UsageError for an unpublished detector."""
+    contest = contest_of(detector)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
-            field = contenders(Path(scratch))
+            field = contenders(contest, Path(scratch))
             rows: list[Row] = []
             ceilings: list[float] = []
             for batch in batches:
-                found, ceiling = _at_batch(field, batch, rounds, reporter)
+                found, ceiling = _at_batch(contest, field, batch, rounds, reporter)
                 rows += found
                 ceilings.append(ceiling)
     finally:
         torch.set_num_threads(threads)
     figures = {"sgemm 1024^3, GFLOP/s": float(np.median(ceilings))}
-    return Benchmark("speed", rows, figures, [NO_TRANSPORT])
+    return Benchmark(contest.what, rows, figures, [NO_TRANSPORT])
 
 
 NO_TRANSPORT = "speed-up over transport: not stated without a measured time (--transport FILE)"
 
 
-def contenders(scratch: Path) -> list[Contender]:
+def contenders(contest: Contest, scratch: Path) -> list[Contender]:
     """The reference first."""
-    with ShowerFile(sample_path(ALICE_ZN.name)) as file:
+    detector = contest.detector
+    with ShowerFile(sample_path(detector.name)) as file:
         conditions = file.conditions
-    networks = {kind: untrained(kind, conditions) for kind in KINDS}
-    for kind, network in networks.items():
-        export_simulator(network, ALICE_ZN, {}, conditions, scratch / kind, latent_size=LATENTS)
-    return [
-        Contender(REFERENCE, _eager(networks["reference"])),
-        *(entry for kind in KINDS for entry in _graphs(kind, scratch / kind)),
-        _o2_bundle(scratch / "o2"),
-    ]
+    configs = {REWRITTEN: contest.reference, **contest.others}
+    networks = {name: untrained(config, detector, conditions) for name, config in configs.items()}
+    for name, network in networks.items():
+        latents = configs[name].latent
+        export_simulator(network, detector, {}, conditions, scratch / name, latent_size=latents)
+    field = [Contender(REFERENCE, _eager(networks[REWRITTEN], contest.reference.latent))]
+    for name, config in configs.items():
+        field += _graphs(name, scratch / name, config.latent)
+    bundle = contest.bundle
+    return field if bundle is None else [*field, _o2_bundle(scratch / bundle, detector)]
 
 
-def untrained(kind: str, conditions: NDArray[np.float64]) -> nn.Module:
-    """A generator with random weights and random running statistics, so that folding is tested."""
-    scaling = FeatureScaling.fit(ALICE_ZN, conditions)
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False):
-        torch.manual_seed(1)
-        network = GeneratorConfig(kind=kind, latent=LATENTS).build(ALICE_ZN, scaling)
-        for part in network.modules():
-            if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-                nn.init.normal_(part.get_buffer("running_mean"), 0, 0.2)
-                nn.init.uniform_(part.get_buffer("running_var"), 0.5, 2)
-                nn.init.uniform_(part.weight, 0.8, 1.6)
-    return network.eval().requires_grad_(False)
-
-
-def _eager(network: nn.Module) -> Callable[..., Any]:
+def _eager(network: nn.Module, size: int) -> Callable[..., Any]:
     def run(latents: NDArray[np.float32], conditions: NDArray[np.float32]) -> Any:
-        return network(torch.from_numpy(latents), torch.from_numpy(conditions)).numpy()
+        return network(torch.from_numpy(latents[:, :size]), torch.from_numpy(conditions)).numpy()
 
     return run
 
 
-def _graphs(kind: str, folder: Path) -> list[Contender]:
+def _graphs(label: str, folder: Path, size: int) -> list[Contender]:
     """A generator's exported graph on every engine that is installed."""
     model = (folder / GRAPH).read_bytes()
     operations = multiply_adds(model)
-    label = "reference rewritten" if kind == "reference" else kind
     return [
         Contender(
-            f"{label}, {name}", ENGINES[name](model, 1, label).run, operations, kind == "reference"
+            f"{label}, {name}",
+            _first(ENGINES[name](model, 1, label).run, size),
+            operations,
+            label == REWRITTEN,
         )
         for name in installed_engines()
     ]
 
 
-def _o2_bundle(folder: Path) -> Contender:
+def _first(run: Callable[..., Any], size: int) -> Callable[..., Any]:
+    """Gives a generator as many latents as it wants."""
+    return lambda latents, conditions: run(np.ascontiguousarray(latents[:, :size]), conditions)
+
+
+def _o2_bundle(folder: Path, detector: Detector) -> Contender:
     """What O2 runs for one particle: the hit classifier, then the generator that draws counts."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-    contents = o2.adapt(Simulator.load(folder), Options(showers=sample_path(ALICE_ZN.name)))
+    contents = o2.adapt(Simulator.load(folder), Options(showers=sample_path(detector.name)))
     graphs = [entry for name, entry in contents.files.items() if name.endswith(".onnx")]
     sessions = [
         onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
@@ -143,7 +141,7 @@ def _o2_bundle(folder: Path) -> Contender:
     feeds = [[port.name for port in session.get_inputs()] for session in sessions]
 
     def run(latents: NDArray[np.float32], conditions: NDArray[np.float32]) -> Any:
-        known = {LATENTS: latents, conditions.shape[1]: conditions}
+        known = {latents.shape[1]: latents, conditions.shape[1]: conditions}
         for session, names in zip(sessions, feeds, strict=True):
             sizes = {port.name: port.shape[-1] for port in session.get_inputs()}
             session.run(None, {name: known[sizes[name]] for name in names})
@@ -152,11 +150,11 @@ def _o2_bundle(folder: Path) -> Contender:
 
 
 def _at_batch(
-    field: list[Contender], batch: int, rounds: int, reporter: Reporter
+    contest: Contest, field: list[Contender], batch: int, rounds: int, reporter: Reporter
 ) -> tuple[list[Row], float]:
     """Rows of one batch size, and the core's sgemm in GFLOP/s."""
     entered = [contender for contender in field if batch in contender.batches]
-    latents, conditions = inputs(batch)
+    latents, conditions = inputs(contest, batch)
     left = torch.randn(SGEMM_SIZE, SGEMM_SIZE)
     right = torch.randn(SGEMM_SIZE, SGEMM_SIZE)
     work: dict[str, Work] = {SGEMM: lambda: torch.mm(left, right)}
@@ -189,12 +187,12 @@ def _repeat(
     return call
 
 
-def inputs(batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def inputs(contest: Contest, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Latents, and conditions of real particles.  (B, Z), (B, C)"""
-    with ShowerFile(sample_path(ALICE_ZN.name)) as file:
+    with ShowerFile(sample_path(contest.detector.name)) as file:
         rows = np.linspace(0, len(file) - 1, batch).astype(int)
         conditions = file.conditions[rows].astype(np.float32)
-    return draw_latents(stream(0, 0, 0), batch, LATENTS), conditions
+    return draw_latents(stream(0, 0, 0), batch, contest.latents), conditions
 
 
 def _error(
@@ -232,4 +230,4 @@ def _row(entry: Contender, batch: int, timings: Timings, error: float | None) ->
     )
 
 
-__all__ = ["BATCHES", "bench_speed", "contenders", "untrained"]
+__all__ = ["BATCHES", "bench_speed", "contenders"]

@@ -52,6 +52,9 @@ OutJson = Annotated[
 def speed(
     simulator: WhichSimulator = None,
     transport: TransportFile = None,
+    detector: Annotated[
+        str, typer.Option(help="Whose generators, without --transport.")
+    ] = "alice_zn",
     rounds: Rounds = 7,
     against: Against = None,
     out: OutJson = None,
@@ -59,7 +62,7 @@ def speed(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """CPU time of generators against the authors' DCGAN in torch; with --transport, against it."""
+    """CPU time of generators against the published one in torch; with --transport, against it."""
     from caloforge.errors import UsageError
 
     reporter = reporter_of(quiet, json)
@@ -69,7 +72,8 @@ def speed(
         raise UsageError("no speed-up without a measured transport time: give --transport FILE")
     from caloforge.bench.contenders import bench_speed
 
-    return finish(bench_speed(rounds=rounds, reporter=reporter), against, out, force, reporter)
+    found = bench_speed(detector, rounds=rounds, reporter=reporter)
+    return finish(found, against, out, force, reporter)
 
 
 @command.command("train")

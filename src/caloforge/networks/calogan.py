@@ -39,7 +39,8 @@ Stream = Callable[[int, tuple[int, int], int], nn.Module]
 class CaloGenerator(nn.Module):
     """Streams of one input, in-painting, blur, ReLU.  (N, Z), (N, C) -> (N, K)
 
-    The latents are multiplied by the energy over 100 GeV; other conditions stand beside them.
+    The latents are multiplied by the energy over 100 GeV; other conditions stand beside them, but
+    for CaloGAN itself (``local``), which knows of no others.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class CaloGenerator(nn.Module):
             raise UsageError(f"{detector.name} names no energy: set generator.kind=light")
         self.energy = detector.column(detector.energy)
         self.conditions = ConditionScale(detector, scaling)
-        told = [feature.of != (detector.energy,) for feature in scaling.features]
+        told = [feature.of != (detector.energy,) and not local for feature in scaling.features]
         self.told = [number for number, wanted in enumerate(told) if wanted]
         shapes = [layer.shape for layer in detector.layers]
         inputs = latent + len(self.told)
@@ -76,7 +77,8 @@ class CaloGenerator(nn.Module):
 
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         scaled = latent * (conditions[:, self.energy : self.energy + 1] / LARGEST_ENERGY_GEV)
-        inputs = torch.cat([scaled, self.conditions(conditions)[:, self.told]], dim=1)
+        known = [self.conditions(conditions)[:, self.told]] if self.told else []
+        inputs = torch.cat([scaled, *known], dim=1)
         images = [stream(inputs)[:, 0] for stream in self.streams]
         for number, painter in enumerate(self.painters, start=1):
             images[number] = painter(images[number], images[number - 1])
