@@ -237,3 +237,14 @@ def test_a_critic_sees_energy_that_is_missing(kind: str) -> None:
     assert told[:, -1].tolist() == [10.0 if gap > 5 else 0.0 for gap in off]
     scale = 100 / energies[:, 0] if kind == "layered" else torch.ones(2)
     torch.testing.assert_close(told[:, -2], off * scale)
+
+
+def test_gradients_of_narrow_layers_are_numbers() -> None:
+    """Strides of 2 over an image one cell wide gave NaN about every other time."""
+    torch.manual_seed(0)
+    critic = CriticConfig(kind="light").build(ATLAS_EM, scaling_of(ATLAS_EM))
+    critic.to(memory_format=torch.channels_last)
+    for _ in range(6):
+        showers = torch.rand(64, ATLAS_EM.cells)
+        critic(showers, known(64)).logit.mean().backward()
+        assert all(torch.isfinite(p.grad).all() for p in critic.parameters())

@@ -24,8 +24,13 @@ def strided_eye(shape: tuple[int, int]) -> nn.Sequential:
     for wider, size in ((16, 4), (32, 4), (64, 3)):
         # A layer may be a few cells wide only: the kernel is never wider than what it reads.
         kernel = (min(size, shape[0] + 2), min(size, shape[1] + 2))
-        layers += [nn.Conv2d(channels, wider, kernel, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        shape = ((shape[0] + 2 - kernel[0]) // 2 + 1, (shape[1] + 2 - kernel[1]) // 2 + 1)
+        # On images one cell wide oneDNN (torch 2.13) gave gradients of a stride of 2 that are NaN.
+        stride = (2 if shape[0] >= 4 else 1, 2 if shape[1] >= 4 else 1)
+        layers += [nn.Conv2d(channels, wider, kernel, stride=stride, padding=1), nn.LeakyReLU(0.2)]
+        shape = (
+            (shape[0] + 2 - kernel[0]) // stride[0] + 1,
+            (shape[1] + 2 - kernel[1]) // stride[1] + 1,
+        )
         channels = wider
     return nn.Sequential(*layers, nn.Flatten())
 
