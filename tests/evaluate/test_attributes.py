@@ -1,0 +1,250 @@
+"""Attributes, slopes, read-back, books of energy, widening and traversals against loops."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from caloforge.data.showers import Showers
+from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS
+from caloforge.evaluate import energy_bands, regression, slopes
+from caloforge.evaluate.attributes import attributes
+from caloforge.evaluate.layered_checks import layered_checks
+from caloforge.evaluate.layout import layout_of
+from caloforge.evaluate.measured import resamplings
+from caloforge.evaluate.observables import values_of
+from caloforge.evaluate.schooling import Schooling
+from caloforge.evaluate.traversal import traverse
+from caloforge.evaluate.widening import widened
+
+LAYOUT = layout_of(ATLAS_EM)
+MIDDLE = np.array([50.0, math.pi / 2, 0.0, 0.0, 0.0])
+
+
+def conditions_of(rows, rng):
+    spread = np.array([40.0, 0.2, 0.2, 40.0, 40.0])
+    return MIDDLE + spread * rng.uniform(-1, 1, (rows, 5))
+
+
+def blobs(conditions, rng):
+    """Showers that follow their conditions: a Gaussian in each layer, at a depth of its own."""
+    cells = np.empty((len(conditions), ATLAS_EM.cells))
+    for layer, share, depth in zip(
+        LAYOUT.layers, (0.2, 0.79, 0.01), (40.0, 150.0, 400.0), strict=True
+    ):
+        x = conditions[:, 3] - depth * np.tan(conditions[:, 2])
+        y = conditions[:, 4] - depth * (conditions[:, 1] - math.pi / 2)
+        away = (layer.x_mm - x[:, None]) ** 2 / 60**2 + (layer.y_mm - y[:, None]) ** 2 / 40**2
+        image = np.exp(-away / 2) * rng.uniform(0.9, 1.1, away.shape)
+        energy = share * conditions[:, 0]
+        cells[:, layer.cells] = image / image.sum(axis=1, keepdims=True) * energy[:, None]
+    return cells.astype(np.float32)
+
+
+def sample(rows, seed, first=0):
+    rng = np.random.default_rng(seed)
+    conditions = conditions_of(rows, rng)
+    return Showers(ATLAS_EM, blobs(conditions, rng), conditions, first + np.arange(rows))
+
+
+def test_each_attribute_has_an_observable_that_follows_it():
+    found = {a.name: a.observable.name for a in attributes(ATLAS_EM)}
+    assert found == {
+        "E": "total",
+        "theta": "shift_y",
+        "phi": "shift_x",
+        "x0": "centre_x",
+        "y0": "centre_y",
+        "polar angle squared": "width",
+    }
+    assert attributes(ALICE_ZN) == ()
+    plain = {a.name: a.observable.name for a in attributes(DETECTORS["atlas_em_polar"])}
+    assert plain["polar angle squared"] == "width"
+    assert "azimuth" not in plain
+
+
+def test_the_polar_angle_is_that_of_the_momentum(rng):
+    """The authors' angles of a unit vector lead back to its angle to z."""
+    momentum = rng.normal(size=(20, 3)) * [0.3, 0.3, 1]
+    momentum[:, 2] = np.abs(momentum[:, 2])
+    length = np.linalg.norm(momentum, axis=1)
+    conditions = np.zeros((20, 5))
+    conditions[:, 1] = np.arccos(momentum[:, 1] / length)
+    conditions[:, 2] = np.arctan(-momentum[:, 0] / momentum[:, 2])
+    polar = attributes(ATLAS_EM)[-1].of(conditions)
+    np.testing.assert_allclose(np.sqrt(polar), np.arccos(momentum[:, 2] / length), atol=1e-7)
+
+
+def test_the_shift_between_layers_is_that_of_loops(rng):
+    cells = rng.exponential(1, (3, ATLAS_EM.cells))
+    cells[2, :288] = 0
+    seen = {a.observable.name: a.observable for a in attributes(ATLAS_EM)}
+    found = values_of(cells, tuple(seen.values()), LAYOUT)
+    for axis, name in enumerate(("shift_x", "shift_y")):
+        for row in range(3):
+            middles = []
+            for layer in ATLAS_EM.layers[:2]:
+                image = ATLAS_EM.split(cells[row : row + 1])[layer.name][0]
+                above = below = 0.0
+                for (x, y), value in np.ndenumerate(image):
+                    above += value * layer.centres_mm(axis)[(x, y)[axis]]
+                    below += value
+                middles.append(above / below if below else math.nan)
+            expected = middles[1] - middles[0]
+            assert found[name][row] == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_slope_is_the_coefficient_of_least_squares(rng):
+    table = rng.normal(size=(30, 3)) * [1, 100, 0.01] + [0, 500, 3]
+    observed = 2.5 * table[:, 0] - 0.3 * table[:, 1] + rng.normal(size=30)
+    observed[4] = np.nan
+    weights = rng.integers(0, 3, (4, 30)).astype(float)
+    found = slopes.slope(observed, table, weights)
+    for weight, value in zip(weights, found, strict=True):
+        rows = [n for n in range(30) if n != 4 for _ in range(int(weight[n]))]
+        design = [[*table[n], 1.0] for n in rows]
+        expected = np.linalg.lstsq(np.array(design), observed[rows], rcond=None)[0][0]
+        assert value == pytest.approx(expected, rel=1e-5)
+    assert np.isnan(slopes.slope(observed, np.ones((30, 3)), weights)).all()
+
+
+def test_slopes_see_showers_that_ignore_an_attribute():
+    real = sample(400, 1)
+    changed = real.conditions.copy()
+    changed[:, 4] = 0
+    deaf = dataclasses.replace(real, cells=blobs(changed, np.random.default_rng(2)))
+    found = {s.attribute.name: s for s in slopes.slopes(real, deaf, rng=np.random.default_rng(0))}
+    assert found["E"].real.value == pytest.approx(1, abs=1e-4)
+    assert found["y0"].real.value > 0.9
+    assert found["y0"].generated.value == pytest.approx(0, abs=0.02)
+    assert found["y0"].difference.sigma < -20
+    assert abs(found["x0"].difference.value) < 0.02
+    # Layers at depths of 40 and 150 mm: 110 mm a radian, along y.
+    assert found["theta"].real.value == pytest.approx(-110, rel=0.1)
+
+
+def test_r_squared_is_that_of_loops(rng):
+    target, miss = rng.normal(3, 2, 12), rng.normal(0, 1, 12)
+    weights = rng.integers(0, 3, (3, 12)).astype(float)
+    for weight, value in zip(weights, regression.r_squared(miss, target, weights), strict=True):
+        rows = [n for n in range(12) for _ in range(int(weight[n]))]
+        mean = sum(target[n] for n in rows) / len(rows)
+        spread = sum((target[n] - mean) ** 2 for n in rows)
+        assert value == pytest.approx(1 - sum(miss[n] ** 2 for n in rows) / spread)
+
+
+def test_what_is_in_a_shower_can_be_read_back():
+    pytest.importorskip("torch")
+    train, real = sample(400, 1), sample(150, 2, first=1000)
+    changed = real.conditions.copy()
+    changed[:, 4] = np.random.default_rng(4).permutation(changed[:, 4])
+    deaf = dataclasses.replace(real, cells=blobs(changed, np.random.default_rng(3)))
+    short = Schooling("short", (64,), 3e-3, 64, 25, 6)
+    found = {r.name: r for r in regression.read_back(train, real, deaf, schooling=short)}
+    assert found["E"].real.value > 0.9
+    assert found["y0"].real.value > 0.25
+    assert found["y0"].generated.value < 0
+    assert found["E"].ratio.value == pytest.approx(1, abs=0.05)
+
+
+def test_bands_and_shares_are_those_of_loops():
+    real, made = sample(60, 1), sample(60, 2)
+    made = dataclasses.replace(made, conditions=real.conditions)
+    sums = energy_bands.sums_of(real, made, np.random.default_rng(0))
+    names = tuple(layer.name for layer in ATLAS_EM.layers)
+    energy = real.conditions[:, 0]
+    for number, share in enumerate(energy_bands.shares(sums, names)[:-1]):
+        image = ATLAS_EM.split(made.cells)[names[number]]
+        expected = sum(float(one.sum()) for one in image) / energy.sum()
+        assert share.generated.value == pytest.approx(expected, rel=1e-5)
+    found = energy_bands.bands(sums, 5)
+    assert [band.particles for band in found] == [12] * 5
+    band = found[1]
+    rows = [n for n in range(60) if band.low <= energy[n] < band.high]
+
+    def moments(cells):
+        totals = [float(cells[n].sum(dtype=float)) for n in rows]
+        mean = sum(totals) / len(rows)
+        sigma = math.sqrt(sum((t - mean) ** 2 for t in totals) / len(rows))
+        ratios = [t / energy[n] for t, n in zip(totals, rows, strict=True)]
+        middle = sum(ratios) / len(rows)
+        return mean, sigma / mean, math.sqrt(sum((r - middle) ** 2 for r in ratios) / len(rows))
+
+    expected = [m / r for m, r in zip(moments(made.cells), moments(real.cells), strict=True)]
+    for number, value in zip(
+        (band.mean, band.relative_sigma, band.resolution), expected, strict=True
+    ):
+        assert number.value == pytest.approx(value, rel=1e-4)
+
+
+def test_a_widened_copy_is_wider_and_nothing_else(rng):
+    cells = sample(20, 5).cells * (rng.random((20, ATLAS_EM.cells)) < 0.5)
+    cells[3, 288:432] = 0
+    wide = widened(cells, ATLAS_EM)
+    assert ((wide > 0) == (cells > 0)).all()
+    for layer in LAYOUT.layers:
+        for row in range(20):
+            before, after = (c[row, layer.cells].astype(float) for c in (cells, wide))
+            assert after.sum() == pytest.approx(before.sum(), rel=1e-5)
+            if not before.sum():
+                continue
+            x, y = (before @ at / before.sum() for at in (layer.x_mm, layer.y_mm))
+            square = (layer.x_mm - x) ** 2 + (layer.y_mm - y) ** 2
+            ratio = (after @ square / after.sum()) / (before @ square / before.sum())
+            assert ratio == pytest.approx(1.21, rel=1e-3)
+
+
+def test_a_traversal_holds_the_latents_and_all_other_conditions():
+    asked = []
+
+    def expected(latents, conditions):
+        asked.append((latents.copy(), conditions.copy()))
+        return blobs(conditions, np.random.default_rng(7)) * (1 + 0.01 * latents[:, :1])
+
+    ranges = {
+        name: (middle - half, middle + half)
+        for name, middle, half in zip(ATLAS_EM.columns, MIDDLE, (40, 0.2, 0.2, 40, 40), strict=True)
+    }
+    found = traverse(expected, 3, ATLAS_EM, ranges, rng=np.random.default_rng(0))
+    assert all((latents == asked[0][0]).all() for latents, _ in asked)
+    y0 = next(one for one in found if one.attribute.name == "y0")
+    values = [c for _, c in asked if c[0, 4] != 0]
+    assert all((c[:, :4] == MIDDLE[:4]).all() for c in values)
+    assert y0.at.tolist() == [-40, -20, 0, 20, 40]
+    assert y0.images.shape == (5, ATLAS_EM.cells)
+    each = [np.polyfit(y0.at, row, 1)[0] for row in y0.observed]
+    assert y0.slope.value == pytest.approx(np.mean(each))
+    assert y0.slope.error == pytest.approx(np.std(each, ddof=1) / math.sqrt(len(each)))
+
+
+def test_the_rows_of_a_layered_detector_are_there_with_their_floors():
+    pytest.importorskip("torch")
+    real, made, train = sample(120, 1), sample(120, 2), sample(200, 3, first=500)
+    made = dataclasses.replace(made, conditions=real.conditions)
+    overflow = np.full((120, 3), 0.5, dtype=np.float32)
+    real = dataclasses.replace(real, overflow=overflow)
+    short = Schooling("short", (32,), 5e-3, 64, 6, 3)
+    found = {r.name: r for r in layered_checks(real, made, train, schooling=short)}
+    assert found["share_total"].floor.value == pytest.approx(1, abs=1e-4)
+    assert found["negative"].value.value == 0
+    told = 120 * 1.5 / real.conditions[:, 0].sum()
+    assert found["overflow"].floor.value == pytest.approx(told)
+    assert found["overflow"].value.note == "not generated"
+    assert sum(name.startswith("band_mean") for name in found) >= 5
+    assert 0.2 < found["auc_both"].floor.value < 0.8
+    # Conditions are shuffled against showers: only who is told them can see it.
+    assert found["auc_conditions"].value.value > found["auc_both"].value.value - 0.2
+    without = {r.name for r in layered_checks(real, made, None, schooling=None)}
+    assert without == {name for name in found if not name.startswith(("auc_", "r2_"))}
+
+
+def test_weights_of_a_slope_are_particles():
+    real = sample(50, 1)
+    found = slopes.slopes(real, real, rng=np.random.default_rng(3))
+    assert all(s.difference.value == 0 for s in found)
+    weights = resamplings(50, slopes.RESAMPLINGS, np.random.default_rng(3))
+    seen = values_of(real.cells, (found[0].attribute.observable,), LAYOUT)["total"]
+    table = slopes.regressors_of(found[0].attribute, real.conditions)
+    again = slopes.slope(seen, table, weights)
+    assert found[0].real.error == pytest.approx(again[1:].std(ddof=1))
