@@ -5,9 +5,12 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import wasserstein_distance
 
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import read
 from caloforge.errors import DataError
-from caloforge.evaluate import conditional_w1, fast_score, w1, w1_channels
+from caloforge.evaluate import conditional_w1, fast_score, observables, observe, w1, w1_channels
 from caloforge.evaluate.conditional import particle_w1
 from caloforge.evaluate.repeats import (
     describe,
@@ -157,3 +160,20 @@ def test_equal_particle_numbers_with_other_conditions_are_refused():
         require_same_conditions(real.conditions, made.conditions, slot_real, slot_made)
     through_float32 = real.conditions.astype(np.float32).astype(np.float64)
     require_same_conditions(real.conditions, through_float32, slot_real, slot_real)
+
+
+def test_deposits_without_repeats_are_scored_by_all_observables():
+    """Another sample of real showers scores lower than one that is smeared along y."""
+    showers = read(sample_path("atlas_em")).rows(slice(0, 400))
+    real, other = showers.rows(slice(0, 200)), showers.rows(slice(200, 400))
+    told = []
+    for observable in observables(real.detector):
+        x, y = (observe(one).values[observable.name] for one in (real, other))
+        x, y = x[np.isfinite(x)], y[np.isfinite(y)]
+        if x.std() > 0:
+            told.append(wasserstein_distance(x, y) / x.std())
+    score = fast_score(real, other)
+    assert score == pytest.approx(np.mean(told))
+    blurred = other.cells.copy()
+    blurred[:, 1:] += 0.2 * other.cells[:, :-1]
+    assert fast_score(real, dataclasses.replace(other, cells=blurred)) > 1.5 * score

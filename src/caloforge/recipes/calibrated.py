@@ -29,6 +29,8 @@ def calibrated_on_deposits() -> Recipe:
             "generator": GeneratorConfig(kind="layered", latent=64, attention=False),
             "optimisers": Optimisers(generator=Adam(learning_rate=2e-3, weight_decay=0.01)),
             "data": Data(particles=160, repeats=2),
-            "training": Training(steps=4500, validation_interval=500, checkpoint_interval=500),
+            "training": Training(
+                steps=4500, validation_interval=500, checkpoint_interval=500, precision="float32"
+            ),
         }
     )

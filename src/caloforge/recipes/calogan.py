@@ -56,7 +56,9 @@ def calogan(detector: str = "atlas_em") -> Recipe:
             generator=LIGHT, critic=Adam(learning_rate=5e-4, beta1=0.5), helper=LIGHT
         ),
         data=Data(particles=128, repeats=1),
-        training=Training(steps=4000, validation_interval=500, checkpoint_interval=500),
+        training=Training(
+            steps=4000, validation_interval=500, checkpoint_interval=500, precision="float32"
+        ),
     )
 
 
