@@ -246,3 +246,12 @@ def test_reference_settings_are_settings(name: str, settings: tuple[str, ...]) -
     assert recipe.optimisers.critic.learning_rate == 2e-5
     assert recipe.training.generator_steps == 2
     assert recipe.data.particles == 256
+
+
+@pytest.mark.parametrize("detector", ["atlas_em", "atlas_em_polar"])
+def test_deposits_share_their_settings(detector: str) -> None:
+    for name in ("calibrated", "calogan", "conditional-calogan"):
+        recipe = recipe_of_name(name, detector)
+        assert recipe.generator.kind == "layered"
+        assert recipe.detector == recipe.resolve().name == detector
+        assert recipe.training.precision == "float32"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from caloforge.detector import Detector
-from caloforge.detectors import DETECTORS
+from caloforge.detectors import detector_of_name
 from caloforge.errors import UsageError
 from caloforge.recipe import Recipe
 from caloforge.recipes.calibrated import calibrated, calibrated_on_deposits
@@ -72,17 +72,18 @@ def recipe_of_name(name: str, detector: str | None = None) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"no recipe {name}; there are {', '.join(sorted(RECIPES))}")
     detector = detector or DETECTORS_OF.get(name, (DEFAULT_DETECTOR,))[0]
-    require_made_for(name, detector)
-    if (name, detector) in VARIANTS:
-        return VARIANTS[name, detector]()
+    wanted = detector_of_name(detector)
+    settings = like(wanted)
+    require_made_for(name, settings)
+    if (name, settings) in VARIANTS:
+        return VARIANTS[name, settings]().made_for(wanted)
     recipe = RECIPES[name](detector)
     return SETTINGS[detector](recipe) if detector in SETTINGS else recipe
 
 
 def like(detector: Detector) -> str:
-    """The detector whose settings suit: itself, or atlas_em for deposits of one from a file."""
-    deposits = not (detector.counts or detector.signed)
-    return DEPOSITS if deposits and detector.name not in DETECTORS else detector.name
+    """The detector whose settings suit: itself, or atlas_em for any that holds deposits."""
+    return detector.name if detector.counts or detector.signed else DEPOSITS
 
 
 def require_made_for(name: str, detector: str) -> None:
