@@ -5,10 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from caloforge import plots
 from caloforge.detector import Layer
+from caloforge.plots.attributes import binned_mean
 from caloforge.plots.histograms import binned, paired_ratio, shared_edges
 
 LAYER = Layer(name="fibres", shape=(6, 4), cell_mm=(2.0, 3.0))
@@ -153,3 +155,43 @@ def test_a_style_without_its_extra_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mplhep", None)
     with pytest.raises(CaloforgeError, match=r"needs caloforge\[plots\]"), plots.styled("atlas"):
         pass
+
+
+def test_colour_bars_of_layers_stand_clear_of_images_and_texts():
+    """Layers of any shape, one beside another: nothing covers anything."""
+    layers = (
+        Layer(name="front", shape=(3, 40), cell_mm=(160.0, 12.0)),
+        Layer(name="back", shape=(12, 6), cell_mm=(40.0, 80.0)),
+    )
+    images = {layer.name: np.ones(layer.shape) for layer in layers}
+    for difference in (False, True):
+        figure = drawn(
+            plots.layer_images(
+                {"real": images, "made": images}, layers, label="GeV", difference=difference
+            )
+        )
+        boxes = [axes.get_tightbbox(FigureCanvasAgg(figure).get_renderer()) for axes in figure.axes]
+        assert len(boxes) == 6
+        for one, other in itertools.combinations(boxes, 2):
+            wide = min(one.x1, other.x1) - max(one.x0, other.x0)
+            high = min(one.y1, other.y1) - max(one.y0, other.y0)
+            assert min(wide, high) < 2
+
+
+def test_means_in_bins_of_an_attribute_are_those_of_loops(rng):
+    at, observed = rng.uniform(0, 1, 40), rng.normal(size=40)
+    observed[3] = np.nan
+    edges = np.array([0, 0.3, 0.6, 1.0])
+    middle, mean, error = binned_mean(at, observed, edges)
+    for bin_, (low, high) in enumerate(itertools.pairwise(edges)):
+        rows = [n for n in range(40) if low <= at[n] < high and n != 3]
+        expected = sum(observed[n] for n in rows) / len(rows)
+        square = sum((observed[n] - expected) ** 2 for n in rows) / len(rows)
+        assert middle[bin_] == pytest.approx(sum(at[n] for n in rows) / len(rows))
+        assert mean[bin_] == pytest.approx(expected)
+        assert error[bin_] == pytest.approx((square / len(rows)) ** 0.5)
+    drawn(
+        plots.attribute_lines(
+            (at, observed), {"made": (at, observed)}, attribute="x", observable="y"
+        )
+    )

@@ -150,3 +150,15 @@ def test_the_scheme_of_the_judgement_is_that_of_everything_on_the_page():
     assert parts[0]["ks_total"] == parts[1]["ks_total"]
     assert parts[0]["ks_a"] != parts[1]["ks_a"]
     assert "second" in report(second, REAL, MADE)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_columns_without_a_number_leave_the_page():
+    """Without repeats most columns are undefined for all; they made the table scroll."""
+    real, made = showers(ENERGY, 1, 1), showers(ENERGY, 1, 2)
+    head = page_of(real, made).split("<thead>")[1].split("</thead>")[0]
+    assert "12 v 12 particles" in head
+    assert "no repeats" not in head
+    for title in ("slope", "corr.", "cond. W1"):
+        assert title not in head
+    assert "slope" in page_of().split("<thead>")[1].split("</thead>")[0]

@@ -11,14 +11,17 @@ from caloforge.validation.calogan import words
 from caloforge.validation.calogan.judging import UNTRAINED
 from caloforge.validation.calogan.pictures import PICTURES, draw
 from caloforge.validation.calogan.plan import ABLATIONS, FULL, HEADS, METHODS
-from caloforge.validation.calogan.summary import (
-    farthest,
-    mean_of,
-    names,
-    row,
-    smallest,
-    targets,
-    upper,
+from caloforge.validation.calogan.summary import targets
+from caloforge.validation.calogan.tables import (
+    HEAD,
+    attributes,
+    bands,
+    headlines,
+    line,
+    observables,
+    qualification,
+    shares,
+    slopes,
 )
 from caloforge.validation.campaign.group import Group, groups
 from caloforge.validation.campaign.page import of_part, provenance, section, table, write_page
@@ -90,48 +93,6 @@ def _sections(found: list[Group], references: Record) -> Iterator[str]:
     yield observables(found, references, "w1")
 
 
-HEAD = (
-    "",
-    "AUC",
-    "95 % bound",
-    "AUC told",
-    "worst R² ratio",
-    "worst mean",
-    "worst σ/mean",
-    "worst resolution",
-    "separation",
-    "seeds",
-    "steps",
-    "CPU s",
-)
-
-
-def headlines(found: list[Group]) -> str:
-    """One line a recipe or a variant."""
-    return table(HEAD, [line(group) for group in found])
-
-
-def line(group: Group) -> list[str]:
-    """Cells of one recipe or variant."""
-    if not group.whole:
-        return [group.label, "failed", *[""] * (len(HEAD) - 2)]
-    auc = group.measured("auc_both")
-    return [
-        f"`{group.label}`",
-        str(auc),
-        f"{upper(auc):.4f}",
-        str(group.measured("auc_conditions")),
-        str(smallest(group, "r2_ratio_")),
-        str(farthest(group, "band_mean_")),
-        str(farthest(group, "band_sigma_")),
-        str(farthest(group, "band_resolution_")),
-        str(mean_of(group, "separation")),
-        str(len(group.whole)),
-        group.steps,
-        group.cpu_seconds,
-    ]
-
-
 def targets_section(found: list[Group], references: Record) -> str:
     """What was asked, and what was reached."""
     known = {one.label: one for one in found}
@@ -143,104 +104,6 @@ def targets_section(found: list[Group], references: Record) -> str:
         for one in targets(ours, known.get("calogan"), Measured(**references[UNTRAINED]))
     ]
     return section("Targets", f"Of `{METHODS[0]}`.", table(("demand", "reached", "kept"), rows))
-
-
-def qualification(found: list[Group], references: Record) -> str:
-    """What the classifier makes of showers that it should know."""
-    first = found[0].whole[0]
-    rows = [
-        ("real against real", str(Measured(**first["floor"]["auc_both"]))),
-        ("real, widened by 10 %", str(Measured(**first["test"]["auc_widened"]))),
-        ("untrained generator", str(Measured(**references[UNTRAINED]))),
-        *((f"`{one.label}`", str(one.measured("auc_both"))) for one in found),
-    ]
-    return table(("showers", "AUC"), rows)
-
-
-def attributes(found: list[Group]) -> str:
-    """R2 of each attribute."""
-    first = found[0]
-    rows = []
-    for name in names(first, "r2_ratio_"):
-        plain = name.replace("ratio_", "")
-        real = str(first.measured(plain, "floor"))
-        rows.append(row(name.removeprefix("r2_ratio_"), found, _number(name, real)))
-    return table(("", "real R²", *_ratios(found)), [_second(r) for r in rows])
-
-
-def _number(name: str, real: str) -> Any:
-    return lambda group: f"{real}|{group.measured(name)}"
-
-
-def _second(cells: Any) -> list[str]:
-    """The real number once, then that of each recipe."""
-    label, *both = cells
-    pairs = [cell.split("|") for cell in both]
-    return [label, pairs[0][0], *(pair[1] for pair in pairs)]
-
-
-def _ratios(found: list[Group]) -> list[str]:
-    return [f"`{group.label}`" for group in found]
-
-
-def slopes(found: list[Group]) -> str:
-    """Slope of each attribute's observable, with that at fixed latents in brackets."""
-    first, rows = found[0], []
-    for name in names(first, "slope_"):
-        title = first.whole[0]["titles"][name].removeprefix("slope of ")
-        attribute = name.removeprefix("slope_").replace("_", " ")
-        cells = [f"{one.measured(name)} ({one.measured(attribute, 'traversals')})" for one in found]
-        rows.append([title, str(first.measured(name, "floor")), *cells])
-    return table(("", "transport", *_ratios(found)), rows)
-
-
-def shares(found: list[Group]) -> str:
-    """Energy by layer, overflow, negative cells."""
-    rows = _beside_floor(found, [*names(found[0], "share_"), "overflow", "negative"])
-    return table(("", "real", *_ratios(found)), rows)
-
-
-def _beside_floor(found: list[Group], wanted: list[str]) -> list[list[str]]:
-    titles = found[0].whole[0]["titles"]
-    return [
-        [
-            titles[name].removeprefix("energy: "),
-            str(Measured(**found[0].whole[0]["floor"][name])),
-            *(str(one.measured(name)) for one in found),
-        ]
-        for name in wanted
-    ]
-
-
-def bands(found: list[Group]) -> str:
-    """Mean, width and resolution in bands of energy."""
-    titles = found[0].whole[0]["titles"]
-    rows = []
-    for name in names(found[0], "band_mean_"):
-        where = titles[name].split(", ")[1]
-        each = [
-            " / ".join(
-                str(one.measured(name.replace("mean", what)))
-                for what in ("mean", "sigma", "resolution")
-            )
-            for one in found
-        ]
-        rows.append([where, *each])
-    return table(("", *_ratios(found)), rows)
-
-
-def observables(found: list[Group], references: Record, what: str) -> str:
-    """The 20 observables of every recipe beside real against real."""
-    rows = [
-        [
-            f"`{name}`",
-            str(Measured(**floor)),
-            *(str(one.measured(name, what)) for one in found),
-        ]
-        for name, floor in references[what].items()
-    ]
-    title = {"separation": "separation power", "w1": "W1 (GeV, mm, or none)"}[what]
-    return table((title, "real against real", *_ratios(found)), rows)
 
 
 def parts_section(records: Records) -> str:
