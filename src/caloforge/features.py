@@ -42,8 +42,8 @@ class Feature(Description):
     of: tuple[str, ...]
     distance_cm: float = 0.0
     """How far particles fly to the plane (impact, sine, cosine)."""
-    direction: Literal["momentum", "phi", "theta"] = "momentum"
-    """What tells the slope: a component and pz, or the angles of the CaloGAN authors."""
+    direction: Literal["momentum", "phi", "theta", "polar_x", "polar_y"] = "momentum"
+    """What tells the slope: a component and pz, the CaloGAN authors' angles, or plain ones."""
     vertex_cm: float = 1.0
     """Unit of the vertex, in cm."""
     wavelength_cm: float = 1.0
@@ -72,6 +72,8 @@ SLOPES: dict[str, tuple[int, Callable[..., Any]]] = {
     "momentum": (2, lambda _, momentum, momentum_z: momentum / abs(momentum_z)),
     "phi": (1, lambda library, phi: -library.tan(phi)),
     "theta": (2, lambda library, theta, phi: 1 / (library.tan(theta) * library.cos(phi))),
+    "polar_x": (2, lambda library, polar, azimuth: library.tan(polar) * library.cos(azimuth)),
+    "polar_y": (2, lambda library, polar, azimuth: library.tan(polar) * library.sin(azimuth)),
 }
 """Number of conditions, and the slope to z of them: px / pz = -tan(phi), py / pz = cot(theta) /
 cos(phi) for theta = arccos(py / p), phi = arctan(-px / pz)."""

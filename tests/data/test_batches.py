@@ -218,3 +218,21 @@ def test_layers_of_a_toy_from_a_file(tmp_path):
         lazy = Batches(file, np.array(IDS), seed=0, particles=2, repeats=3, needs=ALL)
         memory = Batches(in_memory(), np.array(IDS), seed=0, particles=2, repeats=3, needs=ALL)
         assert equal(lazy.at(3), memory.at(3))
+
+
+def test_attributes_are_the_conditions_of_their_row_with_unit_spread():
+    showers = in_memory()
+    needs = frozenset({"attributes"})
+    batches = Batches(
+        showers, np.array(IDS), seed=0, particles=4, repeats=2, needs=needs, symmetries=False
+    )
+    told = np.array([showers.of_particles(np.array([name])).conditions[0] for name in IDS])
+    for batch in stream(batches, 0, 3):
+        for row in range(8):
+            for column in range(told.shape[1]):
+                values = told[:, column].tolist()
+                mean = sum(values) / len(values)
+                spread = (sum((v - mean) ** 2 for v in values) / len(values)) ** 0.5
+                wanted = (batch.conditions[row, column] - mean) / (spread or 1)
+                assert abs(batch.attributes[row, column] - wanted) < 1e-3
+    assert stream(Batches(showers, np.array(IDS), seed=0), 0, 1)[0].attributes is None

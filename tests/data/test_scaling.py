@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from caloforge.data.samples import sample_path
 from caloforge.data.scaling import FeatureScaling, evaluate_features, features
 from caloforge.data.showers import ShowerFile, read
-from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM
+from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.errors import DataError
 from caloforge.evaluate.regions import impact_mm
 from caloforge.features import Feature
@@ -148,6 +148,7 @@ def test_features_show_where_showers_of_the_proton_sample_are():
 def test_features_follow_a_slanted_track_through_the_depth():
     """By vectors: start at (x0, y0), go along p, and stop at the depth."""
     features = {feature.name: feature for feature in ATLAS_EM.features}
+    polar = {feature.name: feature for feature in ATLAS_EM_POLAR.features}
     rng = np.random.default_rng(0)
     for _ in range(5):
         p = np.array([*rng.normal(0, 10, 2), rng.uniform(30, 90)])
@@ -158,6 +159,10 @@ def test_features_follow_a_slanted_track_through_the_depth():
             place_cm = np.array([x0, y0]) / 10 + depth_cm * p[:2] / p[2]
             wanted = tuple(features[f"impact_{axis}_at_{depth_cm}cm"] for axis in "xy")
             found = evaluate_features(wanted, ATLAS_EM.columns, row)[0]
+            np.testing.assert_allclose(found, place_cm, rtol=1e-9)
+            plain = np.array([[length, math.acos(p[2] / length), math.atan2(p[1], p[0]), x0, y0]])
+            same = tuple(polar[feature.name] for feature in wanted)
+            found = evaluate_features(same, ATLAS_EM_POLAR.columns, plain)[0]
             np.testing.assert_allclose(found, place_cm, rtol=1e-9)
             wave = features[f"sine_y_at_{depth_cm}cm_4cm"]
             found = evaluate_features((wave,), ATLAS_EM.columns, row)[0, 0]

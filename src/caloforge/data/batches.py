@@ -6,6 +6,7 @@ Shapes: K particles, R repeats, N = K R rows, C conditions.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,8 +101,6 @@ class Batches:
         if "spread" in needs:
             self.spread_bounds = spread_bounds or SpreadBounds.fit(spreads)
             self._spreads = self.spread_bounds.normalise(spreads[usable])
-        told = self._conditions[self._groups.starts]
-        self._mean, self._spread = told.mean(axis=0), told.std(axis=0)
         self._rows, self._buffer_rows = rows_of(source, self._groups, buffer_rows)
         self._blocks = blocks_of_rank(self._groups, self._buffer_rows, rank, world)
         chosen = self.detector.symmetries if symmetries else (Symmetry(),)
@@ -186,7 +185,6 @@ class Batches:
         twins = [one.twin for one in drawn if one.twin is not None]
         spreads = self._spreads[places] if "spread" in self.needs else None
         conditions = np.concatenate([one.conditions for one in drawn])
-        attributes = (conditions - self._mean) / np.where(self._spread > 0, self._spread, 1)
         return Batch(
             conditions=self._per_row(conditions),
             real=real.astype(np.float32),
@@ -194,11 +192,24 @@ class Batches:
             twin=np.concatenate(twins).astype(np.float32) if twins else None,
             spread=None if spreads is None else self._per_row(spreads),
             peak=self._peaks(real) if "peak" in self.needs else None,
-            attributes=self._per_row(attributes) if "attributes" in self.needs else None,
+            attributes=self._per_row(self._standardised(conditions))
+            if "attributes" in self.needs
+            else None,
             distinct=self._per_row(np.minimum(self._groups.counts[places], self.repeats)),
             particles=self.particles,
             repeats=self.repeats,
         )
+
+    @cached_property
+    def _usual(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and deviation of the conditions over particles; 1 for one that does not vary."""
+        told = self._conditions[self._groups.starts]
+        return told.mean(axis=0), np.where(np.ptp(told, axis=0) > 0, told.std(axis=0), 1.0)
+
+    def _standardised(self, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
+        mean, deviation = self._usual
+        standardised: NDArray[np.float64] = (conditions - mean) / deviation
+        return standardised
 
     def _per_row(self, values: NDArray[Any]) -> NDArray[np.float32]:
         return values.repeat(self.repeats, axis=0).astype(np.float32)

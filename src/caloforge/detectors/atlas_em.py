@@ -33,21 +33,18 @@ SUB_CELL_CM = (2.0, 1.0, 0.5)
 """Waves down to the pitch of the first layer along y."""
 
 
-def shower_features() -> tuple[Feature, ...]:
+def shower_features(flights: dict[str, dict[str, Any]]) -> tuple[Feature, ...]:
     """Energy, slopes, and where the straight track passes the depths that make a shower.
 
     Cells of 40 mm see little of a shower of 30 mm but where in the cell its axis is, which
     depends on position, angle and depth together (docs/choices.md, "layered showers").
+    ``flights``: by axis, the conditions that tell the track, and how.
     """
-    axes: dict[str, dict[str, Any]] = {
-        "x": {"of": ("x0", "phi"), "direction": "phi"},
-        "y": {"of": ("y0", "theta", "phi"), "direction": "theta"},
-    }
     found = [
         Feature(name="log_energy", kind="log", of=("E",)),
         Feature(name="energy", kind="value", of=("E",)),
     ]
-    for axis, flight in axes.items():
+    for axis, flight in flights.items():
         of, direction = flight["of"][1:], flight["direction"]
         found.append(Feature(name=f"slope_{axis}", kind="slope", of=of, direction=direction))
         for depth_cm in DEPTHS_CM:
@@ -71,7 +68,12 @@ ATLAS_EM = Detector(
     quantum=1e-3,
     layers=LAYERS,
     conditions=CONDITIONS,
-    features=shower_features(),
+    features=shower_features(
+        {
+            "x": {"of": ("x0", "phi"), "direction": "phi"},
+            "y": {"of": ("y0", "theta", "phi"), "direction": "theta"},
+        }
+    ),
     channels=(
         by_layer(
             {layer.name: layer.cells for layer in LAYERS}, "energy of each layer, arXiv:1712.10321"

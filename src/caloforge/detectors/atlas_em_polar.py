@@ -5,8 +5,7 @@ The azimuth wraps, and takes a flip of x to pi minus itself, which is no mirror 
 """
 
 from caloforge.detector import Condition, Detector, Symmetry
-from caloforge.detectors.atlas_em import ATLAS_EM
-from caloforge.features import Feature
+from caloforge.detectors.atlas_em import ATLAS_EM, shower_features
 
 CONDITIONS = (
     Condition(name="E", unit="GeV", meaning="kinetic energy"),
@@ -25,7 +24,12 @@ ATLAS_EM_POLAR = Detector(
     quantum=ATLAS_EM.quantum,
     layers=ATLAS_EM.layers,
     conditions=CONDITIONS,
-    features=tuple(Feature(name=c.name, kind="value", of=(c.name,)) for c in CONDITIONS),
+    features=shower_features(
+        {
+            axis: {"of": (f"{axis}0", "polar", "azimuth"), "direction": f"polar_{axis}"}
+            for axis in "xy"
+        }
+    ),
     channels=ATLAS_EM.channels,
     energy="E",
     symmetries=(Symmetry(), Symmetry(flip_y=True)),
