@@ -30,7 +30,7 @@ def calibrated_on_deposits() -> Recipe:
             "optimisers": Optimisers(generator=Adam(learning_rate=2e-3, weight_decay=0.01)),
             "data": Data(particles=160, repeats=2),
             "training": Training(
-                steps=4500, validation_interval=500, checkpoint_interval=500, precision="float32"
+                steps=3600, validation_interval=400, checkpoint_interval=400, precision="float32"
             ),
         }
     )
