@@ -168,4 +168,4 @@ def test_only_seeds_and_weights_may_differ_in_a_stack() -> None:
 def test_unknown_claim_is_told(caloforge: Callable[..., tuple[int, str, str]]) -> None:
     code, _, told = caloforge("validate", "dots")
     assert code == 2
-    assert "no claim dots; there are points" in told
+    assert "no claim dots; there are calogan, points" in told
