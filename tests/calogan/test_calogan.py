@@ -108,7 +108,8 @@ def runs_of(record: dict[str, Any], label: str, part: str = "final") -> dict[str
         | {
             "part": part, "label": label, "method": label, "rate": None, "weight": None,
             "seed": seed, "steps": 10, "cpu_seconds": 1.0, "commit": "c", "torch": "t",
-            "processor": "p", "data": {"name": "d", "sha256": "s"},
+            "processor": "p",
+            "budget_cpu_seconds": getattr(plan.FULL, part), "data": {"name": "d", "sha256": "s"},
             "traversals": {"E": {"value": 1.0, "error": 0.1}},
         }
         for seed in range(2)
@@ -135,8 +136,11 @@ def test_the_page_tells_all_tables_and_what_is_missing(record: dict[str, Any]) -
     for line in page.splitlines():
         if line.startswith("|"):
             assert line.count("|") > 2
-    empty = report.render({}, references)
-    assert "missing: 3 x calibrated" in empty
+    assert "3 x calibrated" in report.render({}, references)
+    stale = {name: one | {"budget_cpu_seconds": 1.0} for name, one in records.items()}
+    again = report.state(stale)
+    assert "6 of them had another budget" in again
+    assert "3 x calibrated, 3 x conditional-calogan, 3 x calogan" in again
 
 
 def test_bounds_and_extremes_are_those_of_words() -> None:

@@ -71,6 +71,9 @@ def test_bins_are_those_of_the_challenge_and_of_the_paper(rng):
     counts = np.histogram(np.concatenate([values, values + 1]), edges)[0]
     assert counts.tolist() == [200] * 10
     assert (np.diff(calogan_edges(np.zeros(9), np.zeros(9))) > 0).all()
+    # Whole numbers, such as the last layer that is lit: a bin each, so that 1 is not 2.
+    edges = calogan_edges(np.full(9, 1.0), np.full(9, 2.0))
+    assert separation_power(np.full(9, 1.0), np.full(9, 2.0), edges) == 1
     assert (np.diff(challenge_edges(np.zeros(9), energy=True)) > 0).all()
 
 

@@ -78,12 +78,16 @@ def challenge_edges(reference: Values, *, energy: bool) -> Values:
 def calogan_edges(a: Values, b: Values) -> Values:
     """Ten bins of equal population of both samples together, as the CaloGAN paper.  (b + 1,)
 
-    Fewer where values repeat so often that edges would coincide.
+    Fewer where values repeat so often that edges would coincide; at most ten different values get
+    a bin each.
     """
     both = np.concatenate([a, b])
     known = both[np.isfinite(both)]
     if not len(known):
         return np.array([0.0, 1.0])
+    if 1 < len(values := np.unique(known)) <= CALOGAN_BINS:
+        middles = (values[1:] + values[:-1]) / 2
+        return np.concatenate([values[:1], middles, values[-1:]])
     edges = np.unique(np.quantile(known, np.linspace(0, 1, CALOGAN_BINS + 1)))
     return np.asarray(edges if len(edges) > 1 else [edges[0], edges[0] + 1])
 

@@ -40,7 +40,7 @@ class Budget:
     ablation_seeds: int = 3
 
 
-FULL = Budget(final=120, ablation=45)
+FULL = Budget(final=480, ablation=75)
 QUICK = Budget(final=20, ablation=0, seeds=1, ablation_seeds=0)
 
 

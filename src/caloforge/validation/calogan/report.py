@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,24 +56,27 @@ def render(records: Records, references: Record, shown: tuple[str, ...] = ()) ->
 
 
 def state(records: Records) -> str:
-    """How far the campaign is, and how it goes on."""
+    """How far the campaign is, and how it goes on; rows of another budget will be trained again."""
     runs = {
-        **{("final", one): FULL.seeds for one in METHODS},
-        **{("ablation", one): FULL.ablation_seeds for one in labels()},
+        **{("final", one, FULL.final): FULL.seeds for one in METHODS},
+        **{("ablation", one, FULL.ablation): FULL.ablation_seeds for one in labels()},
     }
-    left = []
-    for (part, label), wanted in runs.items():
-        there = sum(
-            one["part"] == part and one["label"] == label and "test" in one
-            for one in records.values()
-        )
-        if there < wanted:
-            left.append(f"{wanted - there} x {label}")
+    there = Counter(
+        (one["part"], one["label"], one["budget_cpu_seconds"])
+        for one in records.values()
+        if "test" in one
+    )
+    left = [f"{n - there[run]} x {run[1]}" for run, n in runs.items() if there[run] < n]
     if not left:
         return "All runs are there."
+    other = sum(number for run, number in there.items() if run not in runs)
+    said = f" {other} of them had another budget than the plan and will be trained again." * (
+        other > 0
+    )
     return (
-        f"**The campaign is not finished**: {len(records)} runs are there; missing: "
-        f"{', '.join(left)}. It goes on by `{words.COMMAND}`."
+        f"**The campaign is not finished**: {len(records)} runs are there.{said} Missing (runs of "
+        f"{FULL.final:g} CPU seconds, parts of {FULL.ablation:g}): {', '.join(left)}. It goes on "
+        f"by `{words.COMMAND}`."
     )
 
 

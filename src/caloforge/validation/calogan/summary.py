@@ -53,14 +53,17 @@ def smallest(group: Group, prefix: str) -> Measured:
     return min(known, key=lambda one: one.value or 0, default=_UNKNOWN)
 
 
-def mean_of(group: Group, table: str) -> Measured:
-    """Mean over all numbers of a table, with the error of independent ones."""
-    found = [group.measured(name, table) for name in (group.whole[0][table] if group.whole else ())]
-    known = [one for one in found if one.value is not None]
-    if not known:
+def mean_separation(group: Group) -> Measured:
+    """Mean over the 20 observables, 1 for one that no generated shower has.
+
+    The error takes them as independent.
+    """
+    found = [group.measured(name, "separation") for name in group.whole[0]["separation"]]
+    if not found:
         return _UNKNOWN
-    error = math.hypot(*(one.error or 0 for one in known)) / len(known)
-    return Measured(sum(one.value or 0 for one in known) / len(known), error)
+    error = math.hypot(*(one.error or 0 for one in found)) / len(found)
+    total = sum(1.0 if one.value is None else one.value for one in found)
+    return Measured(total / len(found), error)
 
 
 _UNKNOWN = Measured(None, None, "-")

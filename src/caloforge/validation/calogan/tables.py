@@ -7,7 +7,7 @@ from typing import Any
 
 from caloforge.evaluate.measured import Measured
 from caloforge.validation.calogan.judging import UNTRAINED
-from caloforge.validation.calogan.summary import farthest, mean_of, names, smallest, upper
+from caloforge.validation.calogan.summary import farthest, mean_separation, names, smallest, upper
 from caloforge.validation.campaign.group import Group
 from caloforge.validation.campaign.page import table
 
@@ -48,7 +48,7 @@ def line(group: Group) -> list[str]:
         str(farthest(group, "band_mean_")),
         str(farthest(group, "band_sigma_")),
         str(farthest(group, "band_resolution_")),
-        str(mean_of(group, "separation")),
+        str(mean_separation(group)),
         str(len(group.whole)),
         group.steps,
         group.cpu_seconds,
@@ -104,10 +104,16 @@ def _beside_floor(found: list[Group], wanted: list[str]) -> list[list[str]]:
         [
             titles[name].removeprefix("energy: "),
             str(Measured(**found[0].whole[0]["floor"][name])),
-            *(str(one.measured(name)) for one in found),
+            *(_or_note(one, name) for one in found),
         ]
         for name in wanted
     ]
+
+
+def _or_note(group: Group, name: str) -> str:
+    """The mean over seeds, or why there is none."""
+    number = group.measured(name)
+    return str(number if number.value is not None else Measured(**group.whole[0]["test"][name]))
 
 
 def bands(found: list[Group]) -> str:
