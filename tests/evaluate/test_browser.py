@@ -42,6 +42,11 @@ OVERLAPS = """
 })()
 """
 
+SCROLLED = """
+[...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth)
+  .map(e => e.innerText.slice(0, 60))
+"""
+
 
 def required():
     """Whether a missing browser is a failure: CI installs one."""
@@ -72,6 +77,7 @@ def test_the_report_in_a_browser(page, page_file, width, tmp_path):
         if unfolded:
             page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(SCROLLED) == []
         assert page.evaluate(OVERLAPS) == []
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     assert "Rejected" in page.evaluate("document.querySelector('.gate').innerText")
