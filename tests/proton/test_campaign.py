@@ -229,8 +229,10 @@ def test_references_are_held_at_the_same_cuts(some: Showers, tmp_path: Path) -> 
     write(data, read(sample_path("alice_zp")).rows(slice(0, 160)))
     found = judging.references(data)
     assert {"real", "nearest", "shuffled", "empty"} <= set(found["references"])
-    floor = found["references"]["real"]["published"]["o2"]["1"]
-    assert 0 < np.mean(floor["w1"]) < 60
+    floor = found["references"]["real"]["published"]["paper-zp"]["1"]
+    # Halves of each particle, as those of the table: near the distance at equal numbers.
+    equal = found["references"]["real"]["test"]["w1"]["value"]
+    assert np.mean(floor["w1"]) == pytest.approx(equal, rel=0.25)
     shuffled = found["references"]["shuffled"]
     assert np.mean(shuffled["published"]["paper-zp"]["18"]["w1"]) == 0
     assert len(shuffled["centre_by_particle"]) == found["particles"]

@@ -15,7 +15,7 @@ from caloforge.evaluate.case import Case
 from caloforge.evaluate.distances import w1_channels
 from caloforge.evaluate.judge import judge
 from caloforge.evaluate.judgement import MODEL, REAL, Judgement
-from caloforge.evaluate.repeats import slots
+from caloforge.evaluate.repeats import equal_numbers, halve, slots
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name
 from caloforge.validation.campaign import judging
@@ -127,11 +127,12 @@ def _at_cut(real: Showers, generated: Showers, scheme: str, cut: int) -> Record:
 
 
 def floor_at_cuts(real: Showers, scheme: str) -> Record:
-    """The same of random halves of the real showers, averaged over halvings."""
+    """The same of random halves of the showers of each particle, averaged over halvings."""
     rng = np.random.default_rng(JUDGE_SEED)
-    orders = [rng.permutation(len(real)) for _ in range(HALVINGS)]
-    halves = [np.array_split(order, 2) for order in orders]
-    found = [at_cuts(real.rows(a), real.rows(b), scheme) for a, b in halves]
+    names, slot = slots(real.particle)
+    numbers = equal_numbers(slot, slot, len(names))
+    halves = [halve(slot, numbers, rng) for _ in range(HALVINGS)]
+    found = [at_cuts(real.rows(two.first), real.rows(two.second), scheme) for two in halves]
     return {
         cut: {
             "w1": _rounded(np.mean([one[cut]["w1"] for one in found], axis=0)),

@@ -44,7 +44,8 @@ mean over five channels, as the papers compute it. Mean over runs ± deviation *
 best row: channels .39, .69, 1.99, 2.36, 5.06 deviate by 1.66; it says 2.0777 ± 1.64). Showers below
 the cut are left out on both sides, so that a perfect simulator reaches the floor; generators were
 trained without a cut. *Leaky*: the published split by row, one run each: repeats of the judged
-particles were trained on. *Floor*: random halves of the real showers, hence of half the numbers."""
+particles were trained on. *Floor*: half of the real showers of each particle against the other
+half; twice the numbers, as the rows have, would give up to 1.4 times less."""
 BEYOND = """\
 Test particles, 4 showers against 4 of each. Mean over seeds ± error of particles (bootstrap) and
 seeds. *Centre error*: distance between the mean centres of a particle, in mm. *σ*: standard
