@@ -211,6 +211,26 @@ def test_one_recipe_is_trained_once(
         run.execute(small, replace(ablation, seed=1), 10, data, out)
 
 
+def test_our_worst_seed_meets_the_best_of_the_others() -> None:
+    def made(label: str, seed: int, values: list[float]) -> dict[str, Any]:
+        return {"label": label, "weight": None, "seed": seed, "test": {}, "by_particle": values}
+
+    records = [
+        made("calibrated", 0, [1.0, 2.0, 3.0]),
+        made("calibrated", 1, [2.0, 3.0, 4.0]),
+        made("sdi-gan", 0, [9.0, 9.0, 9.0]),
+        made("sdi-gan", 1, [5.0, 6.0, 7.0]),
+        made("dcgan", 0, [4.0, 4.0, 7.0]),
+    ]
+    rows = summary.luckiest(group.groups(records))
+    assert [row[:2] for row in rows] == [
+        ["calibrated, worst of 2", "dcgan, best of 1"],
+        ["calibrated, worst of 2", "sdi-gan, best of 2"],
+    ]
+    assert rows[1][2].startswith("3")  # the same for each particle, hence without error
+    assert rows[0][2].startswith("2.00 ± ")
+
+
 def test_page_tells_how_far_the_campaign_is() -> None:
     records = everything(plan.FULL, lambda task: 1.0)
     whole = {

@@ -73,7 +73,7 @@ class Budget:
     final: float
     ablation: float
     seeds: int = 3
-    ablation_seeds: int = 2
+    ablation_seeds: int = 1
     tried: bool = True
     """False: no trials, the recipes' own settings, and no ablations."""
 

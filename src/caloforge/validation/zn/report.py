@@ -20,8 +20,17 @@ from caloforge.validation.campaign.trials import RATES
 from caloforge.validation.zn.pictures import WINDOW, save_pictures
 from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, Budget
 from caloforge.validation.zn.plan import WINDOWS as TRIED
-from caloforge.validation.zn.summary import COLUMNS, group_row, pairs, reference_row
-from caloforge.validation.zn.words import COMMAND, FINALS, INTRODUCTION, PAIRS, TRIALS, WINDOWS
+from caloforge.validation.zn.summary import COLUMNS, group_row, luckiest, pairs, reference_row
+from caloforge.validation.zn.words import (
+    COMMAND,
+    FINALS,
+    FINDINGS,
+    INTRODUCTION,
+    LUCKIEST,
+    PAIRS,
+    TRIALS,
+    WINDOWS,
+)
 
 Record = Mapping[str, Any]
 Records = Mapping[str, Record]
@@ -45,6 +54,7 @@ def render(records: Records, references: Record) -> str:
         progress(records),
         finals_section(records, references),
         pairs_section(records, references),
+        luckiest_section(records),
         trials_section(records),
         ablations_section(records),
         windows_section(records),
@@ -80,6 +90,13 @@ def pairs_section(records: Records, references: Record) -> str:
     """Differences of conditional W1 with paired errors."""
     found = pairs(groups(of_part(records, "final")), references)
     return section("Who is better", PAIRS, table(CONTRAST, found)) if found else ""
+
+
+def luckiest_section(records: Records) -> str:
+    """Our worst seed against the best seed of every other method."""
+    found = luckiest(groups(of_part(records, "final")))
+    shown = f"{table(CONTRAST[:4], found)}\n\n{FINDINGS}"
+    return section("Worst against best", LUCKIEST, shown) if found else ""
 
 
 def trials_section(records: Records) -> str:
