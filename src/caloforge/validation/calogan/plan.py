@@ -49,7 +49,7 @@ def upcoming(
 ) -> Iterator[Task]:
     """All runs, the most telling first: one seed of each recipe, then more of them, then parts."""
     del records
-    for number, method in product(range(budget.seeds), reversed(METHODS)):
+    for number, method in product(range(budget.seeds), METHODS):
         yield Task("final", method, method, budget.final, seed + number, settings=TEST)
     for number in range(budget.ablation_seeds):
         yield from _parts(budget, seed + number, ablate)
