@@ -280,3 +280,15 @@ def test_committed_records_are_of_the_shipped_showers() -> None:
     sums = {one["data"]["sha256"] for one in read_records(COMMITTED)}
     assert sums == {sha256_of(sample_path("alice_zn"))}
     assert json.loads((COMMITTED / "costs.json").read_text()).keys()
+
+
+def test_readme_says_what_the_records_say() -> None:
+    records = [one for one in by_name(COMMITTED).values() if one["part"] == "final"]
+    found = {one.label: one for one in group.groups(records)}
+    readme = " ".join((COMMITTED.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    ours = found.pop("calibrated")
+    best = min(found.values(), key=lambda one: one.value("conditional_w1"))
+    told = [str(one.measured("conditional_w1")) for one in (ours, best)]
+    lowest = min(float(row[3]) for row in summary.luckiest([ours, *found.values()]))
+    assert f"`calibrated` {told[0]}, the best of the others (`{best.label}`) {told[1]}" in readme
+    assert f"beats the best seed of each by {lowest:.1f} sigma or more" in readme
