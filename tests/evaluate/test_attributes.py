@@ -8,13 +8,14 @@ import pytest
 
 from caloforge.data.showers import Showers
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS
-from caloforge.evaluate import energy_bands, regression, slopes
+from caloforge.evaluate import energy_bands, regression
 from caloforge.evaluate.attributes import attributes
 from caloforge.evaluate.layered_checks import layered_checks
 from caloforge.evaluate.layout import layout_of
 from caloforge.evaluate.measured import resamplings
 from caloforge.evaluate.observables import values_of
 from caloforge.evaluate.schooling import Schooling
+from caloforge.evaluate.slopes import RESAMPLINGS, regressors_of, slope, slopes
 from caloforge.evaluate.traversal import traverse
 from caloforge.evaluate.widening import widened
 
@@ -100,13 +101,13 @@ def test_a_slope_is_the_coefficient_of_least_squares(rng):
     observed = 2.5 * table[:, 0] - 0.3 * table[:, 1] + rng.normal(size=30)
     observed[4] = np.nan
     weights = rng.integers(0, 3, (4, 30)).astype(float)
-    found = slopes.slope(observed, table, weights)
+    found = slope(observed, table, weights)
     for weight, value in zip(weights, found, strict=True):
         rows = [n for n in range(30) if n != 4 for _ in range(int(weight[n]))]
         design = [[*table[n], 1.0] for n in rows]
         expected = np.linalg.lstsq(np.array(design), observed[rows], rcond=None)[0][0]
         assert value == pytest.approx(expected, rel=1e-5)
-    assert np.isnan(slopes.slope(observed, np.ones((30, 3)), weights)).all()
+    assert np.isnan(slope(observed, np.ones((30, 3)), weights)).all()
 
 
 def test_slopes_see_showers_that_ignore_an_attribute():
@@ -114,7 +115,7 @@ def test_slopes_see_showers_that_ignore_an_attribute():
     changed = real.conditions.copy()
     changed[:, 4] = 0
     deaf = dataclasses.replace(real, cells=blobs(changed, np.random.default_rng(2)))
-    found = {s.attribute.name: s for s in slopes.slopes(real, deaf, rng=np.random.default_rng(0))}
+    found = {s.attribute.name: s for s in slopes(real, deaf, rng=np.random.default_rng(0))}
     assert found["E"].real.value == pytest.approx(1, abs=1e-4)
     assert found["y0"].real.value > 0.9
     assert found["y0"].generated.value == pytest.approx(0, abs=0.02)
@@ -241,10 +242,10 @@ def test_the_rows_of_a_layered_detector_are_there_with_their_floors():
 
 def test_weights_of_a_slope_are_particles():
     real = sample(50, 1)
-    found = slopes.slopes(real, real, rng=np.random.default_rng(3))
+    found = slopes(real, real, rng=np.random.default_rng(3))
     assert all(s.difference.value == 0 for s in found)
-    weights = resamplings(50, slopes.RESAMPLINGS, np.random.default_rng(3))
+    weights = resamplings(50, RESAMPLINGS, np.random.default_rng(3))
     seen = values_of(real.cells, (found[0].attribute.observable,), LAYOUT)["total"]
-    table = slopes.regressors_of(found[0].attribute, real.conditions)
-    again = slopes.slope(seen, table, weights)
+    table = regressors_of(found[0].attribute, real.conditions)
+    again = slope(seen, table, weights)
     assert found[0].real.error == pytest.approx(again[1:].std(ddof=1))

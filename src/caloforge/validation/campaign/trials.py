@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from caloforge.validation.campaign.record import Records
@@ -31,11 +33,18 @@ TRIAL_SEED = 1000
 
 
 def chosen(choice: Sequence[Task], records: Records) -> Task | None:
-    """The trial of the lowest validation score; None while one is missing."""
+    """The trial of the lowest validation score; None while one is missing.
+
+    Trials that differ in their seed only count as one, with their mean score: one lucky run of an
+    unstable game says little of its settings.
+    """
     if not choice or any(task.name not in records for task in choice):
         return None
-    scores = [records[task.name]["validation_score"] for task in choice]
-    return choice[min(range(len(choice)), key=lambda n: _or_infinity(scores[n]))]
+    scores: dict[Task, list[float]] = {}
+    for task in choice:
+        alike = replace(task, seed=choice[0].seed)
+        scores.setdefault(alike, []).append(_or_infinity(records[task.name]["validation_score"]))
+    return min(scores, key=lambda task: fmean(scores[task]))
 
 
 def _or_infinity(value: Any) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 from caloforge.search.grid import Axis, points, settings
 from caloforge.validation.campaign.record import Records
@@ -59,11 +60,12 @@ class Budget:
     final: float
     scan: float
     seeds: int = 5
+    trial_seeds: int = 2
     whole: bool = True
     """False: no trials, the recipes' own optimisers, no split by row, no scans."""
 
 
-FULL = Budget(trial=20, final=45, scan=15)
+FULL = Budget(trial=45, final=150, scan=45)
 """A longer campaign is other numbers here; 360 a run and 120 a scan were allowed."""
 QUICK = Budget(trial=0, final=10, scan=0, seeds=1, whole=False)
 
@@ -71,7 +73,7 @@ QUICK = Budget(trial=0, final=10, scan=0, seeds=1, whole=False)
 def numbers(budget: Budget) -> dict[str, int]:
     """Runs of a whole campaign by part."""
     return {
-        "trial": len(RATES),
+        "trial": len(RATES) * budget.trial_seeds,
         "final": len(METHODS) * budget.seeds,
         "leaky": len(METHODS),
         "scan": sum(len(scan.axis.values) for scan in SCANS.values()),
@@ -103,8 +105,11 @@ def upcoming(budget: Budget, seed: int, records: Records) -> Iterator[Task]:
 
 
 def trials(budget: Budget, seed: int) -> list[Task]:
-    """``proton-gan`` with each of the optimisers."""
-    return [run_of("trial", PLAIN, budget.trial, TRIAL_SEED + seed, rate) for rate in RATES]
+    """``proton-gan`` with each of the optimisers, some seeds each."""
+    return [
+        run_of("trial", PLAIN, budget.trial, TRIAL_SEED + seed + number, rate)
+        for number, rate in product(range(budget.trial_seeds), RATES)
+    ]
 
 
 def run_of(part: str, method: str, cpu_seconds: float, seed: int, rate: str | None) -> Task:

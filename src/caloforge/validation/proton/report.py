@@ -16,6 +16,7 @@ from caloforge.validation.campaign.page import (
     write_page,
 )
 from caloforge.validation.campaign.record import Records, by_name, read_references
+from caloforge.validation.campaign.trials import chosen
 from caloforge.validation.proton import words
 from caloforge.validation.proton.judging import SCHEMES
 from caloforge.validation.proton.plan import (
@@ -27,6 +28,7 @@ from caloforge.validation.proton.plan import (
     SCANS,
     WHOLE,
     numbers,
+    trials,
 )
 from caloforge.validation.proton.tables import (
     BEYOND,
@@ -175,15 +177,16 @@ def scans_section(records: Records) -> str:
 
 
 def trials_section(records: Records) -> str:
-    """Optimisers that were tried, on validation particles."""
-    found = sorted(of_part(records, "trial"), key=lambda one: list(RATES).index(one["rate"]))
-    scores = [one["validation_score"] for one in found if one["validation_score"] is not None]
+    """Optimisers that were tried, on validation particles: every seed, and what was chosen."""
+    best = chosen(trials(FULL, 0), records)
     rows = []
-    for one in found:
-        score = "failed" if one["validation_score"] is None else f"{one['validation_score']:.2f}"
-        best = len(found) == len(RATES) and one["validation_score"] == min(scores, default=None)
-        rows.append([one["rate"], f"**{score}**" if best else score, str(one["steps"])])
-    names = ("optimisers", "validation score", "steps")
+    for rate in RATES:
+        tried = tuple(one for one in of_part(records, "trial") if one["rate"] == rate)
+        if tried:
+            scores = ", ".join(score_of(Group(rate, None, (one,))) for one in tried)
+            shown = f"**{scores}**" if best is not None and best.rate == rate else scores
+            rows.append([rate, shown, Group(rate, None, tried).steps])
+    names = ("optimisers", "validation score of each seed", "steps")
     return section("Trials", words.TRIALS, table(names, rows)) if rows else ""
 
 

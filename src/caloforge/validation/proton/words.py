@@ -26,8 +26,8 @@ A budget in CPU seconds becomes a number of steps by the cost of a step, measure
 (`costs.json`), so that runs are deterministic. Each run scores its generator ten times on the
 validation particles and keeps the best. Split by particle: 182 train, 26 choose, 52 judge (20 %,
 as many as the published split keeps). `proton-gan` tries four optimisers on validation particles,
-all four rows of the paper take the best; weights of terms are those of the recipes; `calibrated`
-gets no trial.
+{FULL.trial_seeds} seeds each; all four rows of the paper take the best. Weights are those of
+the recipes; `calibrated` gets no trial.
 
 **What is not comparable.** The paper's showers are transported through the magnets of ALICE and
 mostly faint (median 5 photons); ours are spectator protons at the front face (median 563), so that
@@ -73,7 +73,8 @@ One weight at a time, all else as the recipe says, by the grid of `caloforge sea
 used for any choice. `lambda_in` in our units: counts, absolute difference of sums, mean over
 showers. Validation score, then test particles."""
 TRIALS = """\
-`proton-gan`, validation particles; bold: what the rows of the paper take. `own`: the recipe's
+`proton-gan`, validation particles; bold: the best on average over seeds, which the rows of the
+paper take. `own`: the recipe's
 rates, 0.001 and 0.0005; `slow-critic`: that rate for the generator, a tenth for the critic (the
 public code has 1e-4 and 1e-5). Empty showers score 104."""
 GRID = f"""\
