@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
+from caloforge.data.scaling import FeatureScaling
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, POINTS
 from caloforge.errors import UsageError
 from caloforge.export.onnx import export_simulator
@@ -248,3 +249,64 @@ def test_gradients_of_narrow_layers_are_numbers() -> None:
         showers = torch.rand(64, ATLAS_EM.cells)
         critic(showers, known(64)).logit.mean().backward()
         assert all(torch.isfinite(p.grad).all() for p in critic.parameters())
+
+
+def some_deposits(rows: int = 256) -> tuple[torch.Tensor, torch.Tensor]:
+    """Showers whose last layer holds a thousandth, of a response of 0.3 that fluctuates."""
+    draw = torch.Generator().manual_seed(3)
+    conditions = known(rows)
+    cells = torch.rand((rows, ATLAS_EM.cells), generator=draw)
+    parts = ATLAS_EM.split(cells)
+    scaled = [
+        part.flatten(1) / part.flatten(1).sum(dim=1, keepdim=True) * share
+        for part, share in zip(parts.values(), (0.2, 0.799, 0.001), strict=True)
+    ]
+    response = 0.3 * torch.exp(0.5 * torch.randn((rows, 1), generator=draw))
+    energy = conditions[:, [ATLAS_EM.column("E")]]
+    return torch.cat(scaled, dim=1) * response * energy, conditions
+
+
+def test_a_generator_begins_with_the_shares_and_the_response_of_real_showers() -> None:
+    network = built("layered", latent=64)
+    real, conditions = some_deposits()
+    network.begin(real, conditions)
+    with torch.no_grad():
+        made = network(torch.randn(len(real), 64), conditions)
+    energy = conditions[:, ATLAS_EM.column("E")]
+    layers = torch.stack([x.flatten(1).sum(dim=1) for x in ATLAS_EM.split(made).values()], dim=1)
+    shares = (layers / layers.sum(dim=1, keepdim=True)).mean(dim=0)
+    assert shares.tolist() == pytest.approx([0.2, 0.799, 0.001], rel=0.5)
+    response = (made.sum(dim=1) / energy).log()
+    assert float(response.mean()) == pytest.approx(float(np.log(0.3)), abs=0.15)
+    assert float(network.scale) == pytest.approx(0.5, rel=0.1)
+    before = {name: x.clone() for name, x in network.state_dict().items()}
+    network.begin(torch.zeros_like(real), conditions)
+    assert all((x == before[name]).all() for name, x in network.state_dict().items())
+
+
+def test_a_generator_of_counts_begins_with_their_total() -> None:
+    network = GeneratorConfig(kind="layered").build(ALICE_ZN, scaling_of(ALICE_ZN))
+    conditions = torch.tensor(conditions_of(ALICE_ZN, 64), dtype=torch.float32)
+    network.begin(torch.full((64, ALICE_ZN.cells), 2.0), conditions)
+    with torch.no_grad():
+        made = network(torch.randn(64, 10), conditions).sum(dim=1)
+    assert float(made.mean()) == pytest.approx(2 * ALICE_ZN.cells, rel=0.3)
+
+
+def test_networks_see_only_what_they_are_told() -> None:
+    scaling = FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), told=("E",))
+    assert {name for feature in scaling.features for name in feature.of} == {"E"}
+    torch.manual_seed(0)
+    generator = GeneratorConfig(kind="layered", latent=12).build(ATLAS_EM, scaling).eval()
+    critic = CriticConfig(kind="layered").build(ATLAS_EM, scaling).eval()
+    one = known(6)
+    other = known(12)[6:].clone()
+    other[:, ATLAS_EM.column("E")] = one[:, ATLAS_EM.column("E")]
+    latent = torch.randn(6, 12)
+    showers = generator(latent, one)
+    torch.testing.assert_close(generator(latent, other), showers)
+    torch.testing.assert_close(critic(showers, other).logit, critic(showers, one).logit)
+    with pytest.raises(UsageError, match="has no Pt; it has E, theta"):
+        FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), told=("Pt",))
+    with pytest.raises(UsageError, match="no feature of atlas_em"):
+        FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), told=("x0",))

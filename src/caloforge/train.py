@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from caloforge.data.energy import doubts
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated
 from caloforge.files import sha256_of
+from caloforge.networks.layered import LayeredGenerator
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
 from caloforge.termination import asked_to_leave
 from caloforge.training.averaging import Average
 from caloforge.training.folder import RunFolder, circumstances
-from caloforge.training.game import batches_of_step, build_game
+from caloforge.training.game import Game, batches_of_step, build_game
 from caloforge.training.hardware import device_of_name, precision_of
 from caloforge.training.material import Material, divide, size_line
 from caloforge.training.run import Run
@@ -71,7 +73,8 @@ def prepare(
     recipe: Recipe, material: Material, folder: RunFolder, team: Team, reporter: Reporter
 ) -> Run:
     """A run at step 0; nothing is written yet."""
-    game = build_game(recipe, material.scaling(recipe), team)
+    game = build_game(recipe, material.scaling(recipe), team, material.detector(recipe))
+    begin_from(game, material)
     return Run(
         recipe=recipe,
         material=material,
@@ -83,6 +86,15 @@ def prepare(
         average=Average(game.networks["generator"], recipe.training.average),
         validation=Validation.of(material.validation, game.latent_size, game.sampling, recipe.seed),
     )
+
+
+def begin_from(game: Game, material: Material) -> None:
+    """Let networks that can start from real showers do so, before their first step."""
+    for network in game.networks.values():
+        if isinstance(network, LayeredGenerator):
+            some, device = material.first(), next(network.parameters()).device
+            cells = torch.from_numpy(some.cells.astype(np.float32)).to(device)
+            network.begin(cells, torch.from_numpy(some.conditions.astype(np.float32)).to(device))
 
 
 def play_out(run: Run) -> None:

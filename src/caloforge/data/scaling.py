@@ -3,6 +3,7 @@
 Shapes: N rows, C conditions, F features.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -10,16 +11,31 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from caloforge.detector import Detector
-from caloforge.errors import DataError
+from caloforge.errors import DataError, UsageError
 from caloforge.features import Feature
 
 FeatureKind = Literal["features", "plain"]
 
 
-def features(detector: Detector, kind: FeatureKind = "features") -> tuple[Feature, ...]:
-    """The detector's feature map, or every condition as it is (``plain``)."""
+def features(
+    detector: Detector, kind: FeatureKind = "features", told: Iterable[str] | None = None
+) -> tuple[Feature, ...]:
+    """The detector's feature map, or every condition as it is (``plain``).
+
+    ``told``: only what is computed of these conditions. Raises UsageError for one that the detector
+    does not have, or where nothing is left.
+    """
     plain = tuple(Feature(name=name, kind="value", of=(name,)) for name in detector.columns)
-    return {"features": detector.features, "plain": plain}[kind]
+    whole = {"features": detector.features, "plain": plain}[kind]
+    if told is None:
+        return whole
+    if unknown := set(told) - set(detector.columns):
+        names = ", ".join(detector.columns)
+        raise UsageError(f"generator.told: {detector.name} has no {min(unknown)}; it has {names}")
+    known = tuple(feature for feature in whole if set(feature.of) <= set(told))
+    if not known:
+        raise UsageError(f"generator.told: no feature of {detector.name} hangs on these alone")
+    return known
 
 
 def evaluate_features(
@@ -67,6 +83,7 @@ class FeatureScaling(BaseModel):
         detector: Detector,
         conditions: NDArray[np.float64],
         kind: FeatureKind = "features",
+        told: Iterable[str] | None = None,
     ) -> "FeatureScaling":
         """Fit to the conditions of training particles only, in physical units (N, C).
 
@@ -74,7 +91,7 @@ class FeatureScaling(BaseModel):
         """
         if not len(conditions):
             raise DataError("a scaling cannot be fitted to no rows")
-        chosen = features(detector, kind)
+        chosen = features(detector, kind, told)
         values = evaluate_features(chosen, detector.columns, conditions)
         mean, std = values.mean(axis=0), values.std(axis=0)
         # Rounding in the mean leaves a constant column with a tiny spread instead of none.

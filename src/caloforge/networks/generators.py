@@ -36,6 +36,8 @@ class GeneratorConfig(BaseModel):
     """Length of the latent vector; O2 draws 10."""
     features: Literal["features", "plain"] = "features"
     """The detector's feature map (log energy, slopes), or the conditions as they are."""
+    told: tuple[str, ...] | None = None
+    """Conditions that the networks, the critic's among them, are told of; None: all."""
     attention: bool = True
     """Whether a layer may take over from the one before it; networks of layers only."""
     blur: tuple[int, ...] = ()

@@ -32,6 +32,12 @@ DUST = 0.01
 """Cells below this part of a quantum are dark, as transport and read-out have them."""
 
 
+LEAST_SHARE = 1e-4
+"""Of the energy, for a layer to begin with: a layer that starts in the dark stays there."""
+LEAST_SCALE = 0.01
+"""Of the logarithm of the response. e+ fluctuate by 0.0012, and the head learns hundredths."""
+
+
 class LayeredGenerator(nn.Module):
     """Physical conditions in, deposits out: their total follows the energy, share by share.
 
@@ -39,6 +45,9 @@ class LayeredGenerator(nn.Module):
     in quanta for a detector without energy), so a thousandth is as easy as a tenth. Each stream
     draws its cells on a log scale, dark ones included; only their ratios count.
     """
+
+    offset: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -52,6 +61,7 @@ class LayeredGenerator(nn.Module):
         super().__init__()
         if detector.signed:
             raise UsageError(f"{detector.name} has cells of any sign: set generator.kind=mlp")
+        self.detector = detector
         self.conditions = ConditionScale(detector, scaling)
         self.energy = None if detector.energy is None else detector.column(detector.energy)
         self.quantum = detector.quantum
@@ -63,9 +73,37 @@ class LayeredGenerator(nn.Module):
         self.response = two_layers(2 * self.few + self.conditions.size, 32, 1)
         with torch.no_grad():
             self.response[-1].get_parameter("weight").mul_(0.1)
+        self.register_buffer("offset", torch.zeros(()))
+        self.register_buffer("scale", torch.tensor(LEAST_SCALE))
         self.streams = nn.ModuleList(CellStream(layer, inputs, latent) for layer in detector.layers)
         self.painters = painters(detector) if attention else None
         self.blurs = blurs(detector, blur)
+
+    @torch.no_grad()
+    def begin(self, showers: Tensor, conditions: Tensor) -> None:
+        """Start from the shares of the layers and the response of real showers.  (n, K), (n, C)
+
+        A layer that holds a thousandth but starts with a third is pushed down by all others, and
+        once all its cells are dark nothing brings it back. Nothing changes where all are dark.
+        """
+        layers = torch.stack(
+            [part.flatten(1).sum(dim=1) for part in self.detector.split(showers).values()], dim=1
+        )
+        lit = layers.sum(dim=1) > 0
+        if not lit.any():
+            return
+        layers, conditions = layers[lit], conditions[lit]
+        total = layers.sum(dim=1)
+        shares = (layers / total[:, None]).mean(dim=0).clamp(min=LEAST_SHARE)
+        self.shares[-1].get_parameter("bias").copy_(shares.log())
+        if self.energy is None:
+            root = (total / self.quantum).sqrt().mean().clamp(min=0.1)
+            begin = (root + torch.log(-torch.expm1(-root)) - 10) / 10
+            self.response[-1].get_parameter("bias").fill_(begin)
+            return
+        response = (total / conditions[:, self.energy]).log()
+        self.offset.copy_(response.mean())
+        self.scale.copy_(response.std(correction=0).clamp(min=LEAST_SCALE))
 
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Deposits.  (N, Z), (N, C) -> (N, K)"""
@@ -96,7 +134,8 @@ class LayeredGenerator(nn.Module):
         """Sum of all cells.  (N, 1), (N, C) -> (N, 1)"""
         if self.energy is None:
             return softplus(10 * head + 10).square() * self.quantum
-        return conditions[:, self.energy : self.energy + 1] * torch.exp(0.01 * head)
+        response = torch.exp(self.offset + self.scale * head)
+        return conditions[:, self.energy : self.energy + 1] * response
 
     def painted(self, images: list[Tensor]) -> list[Tensor]:
         """Each layer may take over from the one before it.  [(N, nx, ny)]"""

@@ -131,13 +131,18 @@ class LogRatio(Distance):
 
     Ours (docs/methods.md). Means over the rows of a particle come first and in equal numbers on
     both sides, so that the bias of a logarithm of a mean cancels. No scale: twice too wide costs
-    what twice too narrow does, for any unit and any spread; 0 only where both agree.
+    what twice too narrow does, for any unit and any spread; 0 only where both agree. Where showers
+    of a particle are all alike (dark ones, say) the plain ratio has no bound but epsilon: give a
+    ``floor``.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"twin"})
+    floor: float = Field(default=0.0, ge=0)
+    """Part of the batch's mean real distance that is added to both distances."""
 
     def generator(self, play: Round) -> Tensor:
         """The same for all rows of a particle.  (N,)"""
-        fakes = play.condition_mean(self.between_fakes(play)) + self.epsilon
-        reals = play.condition_mean(self.between_reals(play)) + self.epsilon
-        return (fakes / reals).log().square()
+        reals = play.condition_mean(self.between_reals(play))
+        added = self.epsilon + self.floor * play.batch_mean(reals)
+        fakes = play.condition_mean(self.between_fakes(play))
+        return ((fakes + added) / (reals + added)).log().square()

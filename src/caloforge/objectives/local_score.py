@@ -5,8 +5,6 @@ Shapes: N = P x R rows, K cells, L layers, a layer of shape (nx, ny).
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -14,6 +12,7 @@ from torch.nn.functional import avg_pool2d
 
 from caloforge.errors import UsageError
 from caloforge.objectives.core import Round, Term
+from caloforge.objectives.score import Unit, unit
 
 LEAST_SQUARE = 1e-6
 """Under the root, whose gradient at 0 is infinite."""
@@ -34,7 +33,8 @@ class LocalScore(Term):
     """
 
     sizes: tuple[int, ...] = Field(default=(1, 3), min_length=1)
-    normalise: Literal["batch", "particle"] = "particle"
+    normalise: Unit = "particle"
+    """As in ``EnergyScore``."""
 
     def generator(self, play: Round) -> Tensor:
         """Mean over layers and sizes, the same for all rows of a particle.  (N,)"""
@@ -59,8 +59,7 @@ class LocalScore(Term):
         within = across.new_zeros(())
         for shift, times in shifts.items():
             within = within + times * apart(x, x.roll(shift, dims=1), size) / (repeats - 1)
-        scale = across.detach()
-        scale = scale if self.normalise == "particle" else scale.mean()
+        scale = unit(self.normalise, across.detach(), play)
         score: Tensor = (across - within / 2) / (scale + LEAST_SQUARE**0.5)
         return score
 

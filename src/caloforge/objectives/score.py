@@ -5,6 +5,7 @@ Shapes: N = P x R rows, K cells, M numbers of a view.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -12,6 +13,10 @@ from torch import Tensor
 
 from caloforge.errors import UsageError
 from caloforge.objectives.core import Round, Term
+
+Unit = Literal["batch", "particle", "neighbours"]
+"""Whose mean distance of real to fake is the unit of a particle's score."""
+NEIGHBOURS = 8
 
 
 class EnergyScore(Term):
@@ -23,12 +28,14 @@ class EnergyScore(Term):
 
     over the mean distance of real to fake. Strictly proper in every view: minimal only where the
     generated distribution of the view equals the real one for that condition, spread included
-    (Gneiting and Raftery 2007, Eq. 22; docs/methods.md). One real shower per particle suffices;
-    with a single fake (batches of one row a particle) it is the distance alone: no spread.
+    (Gneiting and Raftery 2007, Eq. 22; docs/methods.md). One real shower per particle suffices
+    with ``normalise="neighbours"``: a unit made of the one shower that it divides pulls it off its
+    minimum. With a single fake (batches of one row a particle) it is the distance alone: no spread.
     """
 
-    normalise: Literal["batch", "particle"] = "particle"
-    """Distances in units of the batch's, or of each particle's own, real-to-fake distance."""
+    normalise: Unit = "particle"
+    """Distances in units of the batch's real-to-fake distance, of the particle's own (where it has
+    several different real showers), or of the particles nearest to it, its own left out."""
     views: tuple[str, ...] | None = None
     """Parts of the names of views that are used, such as ``cells``, ``blocks``; None: all."""
 
@@ -51,6 +58,33 @@ class EnergyScore(Term):
         across = torch.cdist(x, y).mean(dim=(1, 2))
         pairs = play.rows.repeats * (play.rows.repeats - 1)
         within = torch.cdist(x, x).sum(dim=(1, 2)) / max(pairs, 1)
-        scale = across.detach()
-        scale = scale if self.normalise == "particle" else scale.mean()
+        scale = unit(self.normalise, across.detach(), play)
         return (across - within / 2) / (scale + 1e-6)
+
+
+def unit(kind: Unit, across: Tensor, play: Round) -> Tensor:
+    """What distances of each particle are divided by.  (P,) -> (P,)"""
+    return UNITS[kind](across, play)
+
+
+def of_neighbours(across: Tensor, play: Round) -> Tensor:
+    """Mean over the particles of the batch nearest in conditions, the own one left out.  (P,)
+
+    It knows neither the real shower nor the fakes of the particle, so that it weighs what it
+    divides without bias.
+    """
+    if len(across) == 1:
+        return across
+    known = play.by_particle(play.rows.conditions)[:, 0]
+    spread = known.std(dim=0, correction=0)
+    scaled = known / torch.where(spread > 0, spread, 1)
+    apart = torch.cdist(scaled, scaled)
+    nearest = apart.fill_diagonal_(torch.inf).topk(min(NEIGHBOURS, len(across) - 1), largest=False)
+    return across[nearest.indices].mean(dim=1)
+
+
+UNITS: dict[Unit, Callable[[Tensor, Round], Tensor]] = {
+    "batch": lambda across, play: across.mean(),
+    "particle": lambda across, play: across,
+    "neighbours": of_neighbours,
+}

@@ -21,11 +21,13 @@ def calibrated_on_deposits() -> Recipe:
     """For layers of energy: a score of neighbouring cells beside it, and many latents.
 
     Two showers of each of many particles: where no particle has a repeat, another particle tells
-    more than another fake. Latents make the noise of the cells, so there are many of them.
+    more than another fake, and its unit must not be made of its own one shower (docs/methods.md).
+    Latents make the noise of the cells, so there are many of them.
     """
     return calibrated("atlas_em").model_copy(
         update={
-            "objective": EnergyScore() + 1.0 * LocalScore(),
+            "objective": EnergyScore(normalise="neighbours")
+            + 1.0 * LocalScore(normalise="neighbours"),
             "generator": GeneratorConfig(kind="layered", latent=64, attention=False),
             "optimisers": Optimisers(generator=Adam(learning_rate=2e-3, weight_decay=0.01)),
             "data": Data(particles=160, repeats=2),

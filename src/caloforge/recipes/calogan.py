@@ -44,12 +44,12 @@ LIGHT = Adam(learning_rate=1e-3, beta1=0.5)
 
 
 def calogan(detector: str = "atlas_em") -> Recipe:
-    """The first paper: only the energy is held, by a term and by the critic."""
+    """The first paper: networks are told the energy alone, which a term and the critic hold."""
     return Recipe(
         name="calogan",
         detector=detector,
         citation="arXiv:1712.10321",
-        generator=GeneratorConfig(kind="layered", latent=64),
+        generator=GeneratorConfig(kind="layered", latent=64, told=("E",)),
         critic=CriticConfig(kind="layered", occupancy="hard"),
         objective=NonSaturating() + 0.05 * EnergyConditioning(),
         optimisers=Optimisers(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from caloforge.data.batches import Batch
 from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector
 from caloforge.networks.views import Views
 from caloforge.objectives import NonFinite, Objective, Round, Rows
 from caloforge.objectives.rules import PLAYERS, Player, belongs_to, training_only
@@ -110,9 +111,11 @@ class Game:
         optimiser.step()
 
 
-def build_game(recipe: Recipe, scaling: FeatureScaling, team: Team) -> Game:
+def build_game(
+    recipe: Recipe, scaling: FeatureScaling, team: Team, detector: Detector | None = None
+) -> Game:
     """Fresh networks, equal in all processes of the team, and optimisers for them."""
-    detector = recipe.resolve()
+    detector = detector or recipe.resolve()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         networks = {"generator": recipe.generator.build(detector, scaling)}

@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.batches import Batches
+from caloforge.data.energy import sampling_fraction
 from caloforge.data.scaling import FeatureScaling
 from caloforge.data.showers import Groups, ShowerFile, Showers
 from caloforge.data.split import split_by_particle, split_by_row
+from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.recipe import Data, Recipe
 from caloforge.training.team import Team
 
+BEGINNING_ROWS = 1024
+"""Training showers that networks take their starting values from."""
 VALIDATION_ROWS = 4096
 """Scoring more showers would take longer than the steps between two scores."""
 
@@ -57,7 +61,19 @@ class Material:
 
     def scaling(self, recipe: Recipe) -> FeatureScaling:
         """Scaling of the features that the generator asks for."""
-        return FeatureScaling.fit(recipe.resolve(), self.conditions, recipe.generator.features)
+        asked = recipe.generator
+        return FeatureScaling.fit(recipe.resolve(), self.conditions, asked.features, asked.told)
+
+    def detector(self, recipe: Recipe) -> Detector:
+        """The detector with the sampling fraction that the showers file tells, if it tells one."""
+        detector = recipe.resolve()
+        fraction = sampling_fraction(detector, self.source.provenance)
+        return detector.model_copy(update={"sampling_fraction": fraction})
+
+    def first(self, rows: int = BEGINNING_ROWS) -> Showers:
+        """Some training showers: the same ones in each process and whenever a run goes on."""
+        training = self.source.groups().select(self.train)
+        return rows_of(self.source, training.row_index()[:rows])
 
 
 def divide(file: ShowerFile, data: Data) -> Material:

@@ -33,7 +33,9 @@ METHODS: dict[str, Method] = {
 }
 """In the order in which they are run."""
 
-SCORE, ADVERSARY = '"EnergyScore": {"weight": 1}', '"NonSaturating": {"weight": %g}'
+GAME = "NonSaturating"
+"""Whoever has an adversary takes the optimisers that were best for ``dcgan``."""
+SCORE, ADVERSARY = '"EnergyScore": {"weight": 1}', f'"{GAME}": {{"weight": %g}}'
 
 
 def objective(*terms: str) -> str:
@@ -47,13 +49,16 @@ ABLATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "score and adversary": ("calibrated", (objective(SCORE, ADVERSARY % 0.1),)),
     "score, adversary, log-ratio": (
         "calibrated",
-        (objective(SCORE, ADVERSARY % 0.1, '"LogRatio": {"weight": 0.1}'),),
+        (objective(SCORE, ADVERSARY % 0.1, '"LogRatio": {"weight": 0.1, "floor": 0.01}'),),
     ),
     "score, cells": ("calibrated", ('objective.EnergyScore.views=["cells"]',)),
     "score, sums of blocks": ("calibrated", ('objective.EnergyScore.views=["blocks"]',)),
     "score, channels": ("calibrated", ('objective.EnergyScore.views=["channels"]',)),
     "score, projections": ("calibrated", ('objective.EnergyScore.views=["along"]',)),
-    "score, one shower of each particle": ("calibrated", ("data.showers_per_particle=1",)),
+    "score, one shower of each particle": (
+        "calibrated",
+        ("data.showers_per_particle=1", "objective.EnergyScore.normalise=neighbours"),
+    ),
     "dcgan, one shower of each particle": ("dcgan", ("data.showers_per_particle=1",)),
 }
 """By label: the method and what is changed."""
@@ -166,9 +171,10 @@ def _further(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterat
     rate = best_rate(budget, seed, records)
     for number in range(budget.ablation_seeds):
         for label, (method, settings) in ABLATIONS.items():
-            known = rate if METHODS[method].rated else None
-            if METHODS[method].rated and rate is None:
+            contested = METHODS[method].rated or any(GAME in setting for setting in settings)
+            if contested and rate is None:
                 continue
+            known = rate if contested else None
             plain = tried("ablation", method, budget.ablation, seed + number, known)
             cost = label if settings else None
             yield replace(plain, label=label, settings=(*plain.settings, *settings), cost=cost)
@@ -179,7 +185,7 @@ def _further(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterat
 def _windows(budget: Budget, seed: int, rate: str) -> Iterator[Task]:
     for weight in WINDOWS["calibrated"]:
         both = (objective(SCORE, ADVERSARY % weight),)
-        plain = tried("window", "calibrated", budget.ablation, seed)
+        plain = tried("window", "calibrated", budget.ablation, seed, rate)
         yield replace(plain, weight=weight, settings=both, cost="score and adversary")
     for weight in WINDOWS["sdi-gan"]:
         yield tried("window", "sdi-gan", budget.ablation, seed, rate, weight)

@@ -1,0 +1,74 @@
+"""What a run takes from its training part before the first step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import ShowerFile
+from caloforge.detectors import ATLAS_EM
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import recipe_of_name
+from caloforge.reporter import SILENT
+from caloforge.train import prepare
+from caloforge.training.folder import RunFolder
+from caloforge.training.material import Material, divide
+from caloforge.training.run import Run
+from caloforge.training.team import Team
+
+
+def recipe_of(name: str, seed: int = 0) -> Recipe:
+    small = ["data.particles=32", "training.precision=float32", f"seed={seed}"]
+    return override(recipe_of_name(name, "atlas_em"), small)
+
+
+@pytest.fixture(scope="module")
+def material() -> Material:
+    with ShowerFile(sample_path("atlas_em")) as file:
+        return divide(file, recipe_of("calibrated").data)
+
+
+def prepared(recipe: Recipe, material: Material) -> Run:
+    return prepare(recipe, material, RunFolder(Path()), Team(torch.device("cpu")), SILENT)
+
+
+@pytest.mark.parametrize("name", ["calibrated", "calogan"])
+def test_no_layer_goes_dark_in_the_first_steps(name: str, material: Material) -> None:
+    """Shares that begin with a third starve the last layer, which holds 0.0016, for good."""
+    run = prepared(recipe_of(name), material)
+    stream = run.batches.iterate()
+    for step in range(15):
+        run.game.step(stream, step)
+    conditions = torch.from_numpy(material.first(128).conditions).float()
+    with torch.no_grad():
+        latent = torch.randn(len(conditions), run.game.latent_size)
+        made = run.game.networks["generator"](latent, conditions)
+    lit = {layer: (x > 0).float().mean() for layer, x in ATLAS_EM.split(made).items()}
+    assert min(lit.values()) > 0.002, lit
+
+
+def test_the_first_training_showers_are_training_showers(material: Material) -> None:
+    some = material.first(64)
+    assert len(some) == 64
+    assert set(some.particle.tolist()) <= set(material.train.tolist())
+
+
+def test_the_sampling_fraction_of_the_file_is_that_of_the_game(material: Material) -> None:
+    """Where absorbers are not read out the energy to hold is a fraction of what was asked for."""
+    source = material.source
+    thin = replace(
+        source,
+        cells=source.cells * 0.02,
+        provenance={**source.provenance, "sampling_fraction": "0.02"},
+    )
+    changed = replace(material, source=thin)
+    assert changed.detector(recipe_of("calogan")).sampling_fraction == 0.02
+    run = prepared(recipe_of("calogan"), changed)
+    parts = run.game.step(run.batches.iterate(), 0)
+    assert 0 <= parts["generator"]["EnergyConditioning"] < 2
+    assert run.game.networks["critic"].detector.sampling_fraction == 0.02
+    assert prepared(recipe_of("calogan"), material).game.views.detector.sampling_fraction == 1
