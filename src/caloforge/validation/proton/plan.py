@@ -65,7 +65,7 @@ class Budget:
     """False: no trials, the recipes' own optimisers, no split by row, no scans."""
 
 
-FULL = Budget(trial=45, final=100, scan=40)
+FULL = Budget(trial=45, final=150, scan=50)
 """A longer campaign is other numbers here; 360 a run and 120 a scan were allowed."""
 QUICK = Budget(trial=0, final=10, scan=0, seeds=1, whole=False)
 
