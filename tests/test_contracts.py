@@ -11,7 +11,7 @@ from torch import Tensor
 
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
-from caloforge.errors import UsageError
+from caloforge.errors import DataError, UsageError
 from caloforge.objectives import (
     TERMS,
     EnergyScore,
@@ -293,7 +293,7 @@ def test_recipe_of_another_detector_is_refused(name: str, tmp_path: Any) -> None
         (name, None, ["detector=points"]),
         (str(path), "points", []),
     ):
-        with pytest.raises(UsageError, match=f"recipe {name} is made for {own}"):
+        with pytest.raises(DataError, match=f"recipe {name} is made for {own}"):
             find_recipe(recipe, detector, settings, None)
 
 

@@ -15,10 +15,10 @@ from caloforge.data.scaling import FeatureScaling
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, POINTS
 from caloforge.errors import UsageError
 from caloforge.export.onnx import export_simulator
+from caloforge.networks.cell_stream import log_part
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.networks.inpainting import Blur, InPainting, resampling
-from caloforge.networks.layered import log_part
 from caloforge.networks.locally_connected import LocallyConnected
 from caloforge.networks.minibatch import MinibatchDiscrimination
 from caloforge.networks.sparsity import EPSILON, FORMS, occupancy

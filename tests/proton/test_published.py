@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from importlib import import_module
+from inspect import signature
 from math import exp, log
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
 import torch
 
+from caloforge.cli.validate import VALIDATIONS, command
 from caloforge.data.derive import SpreadBounds
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, write
@@ -22,7 +26,7 @@ from caloforge.recipe import Recipe, override
 from caloforge.search.trial import finish
 from caloforge.validation.campaign.record import is_of
 from caloforge.validation.campaign.record import write as write_record
-from caloforge.validation.proton import script_campaign
+from caloforge.validation.proton import judging, plan, script_campaign
 from caloforge.validation.proton.published import (
     EPSILON,
     GRID,
@@ -258,6 +262,11 @@ def test_the_grid_is_a_campaign_of_stated_budget(tmp_path: Path) -> None:
     (_, term), *_ = recipe.objective.terms
     assert {name: getattr(term, name) for name in GRID} == script_campaign.PAPER
     assert (recipe.seed, recipe.training.steps) == (3, 40)
+    # The particles that judge the rows of ``validate proton``, and its references.
+    of_proton = next(plan.upcoming(plan.QUICK, 3, {})).recipe("alice_zp", 40).data
+    split = ("validation", "test", "split", "split_seed")
+    assert all(getattr(recipe.data, name) == getattr(of_proton, name) for name in split)
+    assert script_campaign.CAMPAIGN.references is judging.references
     assert is_of({"recipe": json.loads(recipe.to_json())}, recipe)
 
 
@@ -279,6 +288,9 @@ def test_the_page_of_the_grid_orders_by_validation(tmp_path: Path) -> None:
         judged = {} if failed else {"test": dict.fromkeys(script_campaign.MEASURES, number)}
         (tmp_path / "runs").mkdir(exist_ok=True)
         write_record(tmp_path / "runs" / f"{task.name}.json", record | judged)
+    known = {"title": "floor", "test": dict.fromkeys(script_campaign.MEASURES, number)}
+    known["test"]["w1_all"] = {"value": None, "error": None, "note": "-"}
+    write_record(tmp_path / "references.json", {"references": {"real": known}})
     script_campaign.write_report(tmp_path)
     page = (tmp_path / "README.md").read_text()
     lines = [line for line in page.splitlines() if line.startswith("| diversity=")]
@@ -287,6 +299,22 @@ def test_the_page_of_the_grid_orders_by_validation(tmp_path: Path) -> None:
     assert "failed" in lines[-1]
     assert sum("(the paper's)" in line for line in lines) == 1
     assert "All runs are there" in page
+    (floor,) = (line for line in page.splitlines() if line.startswith("| *floor*"))
+    assert floor == "| *floor* |  | - |" + " 2.00 ± 0.50 |" * 5 + "  |"
+    assert len({line.count("|") for line in [*lines, floor]}) == 1
+
+
+def test_help_names_every_claim_that_takes_minutes() -> None:
+    takes = {
+        claim
+        for claim, module in VALIDATIONS.items()
+        if "minutes" in signature(import_module(module).validate).parameters
+    }
+    (option,) = (
+        one for one in get_type_hints(command, include_extras=True)["minutes"].__metadata__
+    )
+    assert script_campaign.CLAIM in takes
+    assert takes == set(re.findall(r"[\w-]+", re.search(r"\((.*)\)", option.help)[1]))
 
 
 @pytest.mark.slow
@@ -295,4 +323,6 @@ def test_the_quick_grid_runs(caloforge: Any, tmp_path: Path) -> None:
         "validate", "proton-script", "--quick", "-o", tmp_path / "grid", "--workers", 1, "-q"
     )
     assert code == 0, told
-    assert "A quick look" in (tmp_path / "grid" / "README.md").read_text()
+    page = (tmp_path / "grid" / "README.md").read_text()
+    assert "A quick look" in page
+    assert "*floor: real against real*" in page

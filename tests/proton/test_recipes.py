@@ -69,10 +69,11 @@ def test_the_recipes_differ_by_their_objective_alone() -> None:
         assert recipe.generator == recipe_of_name("dcgan", "alice_zp").generator
 
 
-def test_wrong_detector_is_a_usage_error(caloforge: Callable[..., tuple[int, str, str]]) -> None:
-    code, _, told = caloforge("train", "proton-sdi", "--detector", "alice_zn", "--dry-run")
-    assert code == 2
-    assert "recipe proton-sdi is made for alice_zp, not for alice_zn" in told
+def test_wrong_detector_is_a_data_error(caloforge: Callable[..., tuple[int, str, str]]) -> None:
+    for asked in (("--detector", "alice_zn"), ("--set", "detector=alice_zn")):
+        code, _, told = caloforge("train", "proton-sdi", *asked, "--dry-run")
+        assert code == 3
+        assert told == "caloforge: recipe proton-sdi is made for alice_zp, not for alice_zn\n"
     code, shown, _ = caloforge("train", "proton-sdi", "--dry-run")
     assert code == 0
     assert '"detector": "alice_zp"' in shown

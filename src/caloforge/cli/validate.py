@@ -34,7 +34,9 @@ OutFolder = Annotated[
 Minutes = Annotated[
     float | None,
     typer.Option(
-        min=0, help="Leave after so many minutes (calogan, proton, zn); the same command goes on."
+        min=0,
+        help="Leave after so many minutes (calogan, proton, proton-script, zn); the same command "
+        "goes on.",
     ),
 ]
 Ablate = Annotated[

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from caloforge.detector import Detector
 from caloforge.detectors import detector_of_name
-from caloforge.errors import UsageError
+from caloforge.errors import DataError, UsageError
 from caloforge.recipe import Recipe
 from caloforge.recipes.calibrated import calibrated, calibrated_on_deposits
 from caloforge.recipes.calogan import calogan, conditional_calogan
@@ -67,7 +67,7 @@ VARIANTS: dict[tuple[str, str], Callable[[], Recipe]] = {
 def recipe_of_name(name: str, detector: str | None = None) -> Recipe:
     """The recipe of that name for a detector, by default its own.
 
-    Raises UsageError with the names that exist, and for a detector that it is not made for.
+    Raises UsageError with the names that exist, DataError for a detector it is not made for.
     """
     if name not in RECIPES:
         raise UsageError(f"no recipe {name}; there are {', '.join(sorted(RECIPES))}")
@@ -87,10 +87,13 @@ def like(detector: Detector) -> str:
 
 
 def require_made_for(name: str, detector: str) -> None:
-    """Raises UsageError when the recipe of that name is made for other detectors."""
+    """Raises DataError when the recipe of that name is made for other detectors.
+
+    As for showers of a wrong detector: both are known, they do not go together.
+    """
     made_for = DETECTORS_OF.get(name, (detector,))
     if detector not in made_for:
-        raise UsageError(f"recipe {name} is made for {', '.join(made_for)}, not for {detector}")
+        raise DataError(f"recipe {name} is made for {', '.join(made_for)}, not for {detector}")
 
 
 __all__ = ["DETECTORS_OF", "RECIPES", "like", "recipe_of_name", "require_made_for"]

@@ -1,7 +1,8 @@
 """The proton paper: GAN, selective diversity, intensity, auxiliary regressor; each adds one term.
 
 Light networks by default, with optimisers that learn in minutes; ``REFERENCE`` are the settings of
-the paper's networks. Its own script differs from its equations: validation/proton/published.py.
+the paper's networks. Its own script differs from its equations:
+``src/caloforge/validation/proton/published.py``.
 """
 
 from caloforge.objectives import Intensity, SelectiveDiversity, ShowerCentre

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from caloforge.validation.campaign.group import CONTRAST, Group, contrast_cells, groups
+from caloforge.validation.campaign.group import CONTRAST, Group, groups
 from caloforge.validation.campaign.page import (
     of_part,
     provenance,
@@ -32,9 +32,12 @@ from caloforge.validation.proton.plan import (
 )
 from caloforge.validation.proton.tables import (
     BEYOND,
+    CENTRE,
     PUBLISHED,
+    Difference,
     beyond_row,
-    contrasts,
+    differences,
+    floor_row,
     measured_cells,
     protocol_head,
     protocol_row,
@@ -45,6 +48,10 @@ from caloforge.validation.proton.tables import (
 Record = Mapping[str, Any]
 REMARKS = "remarks.md"
 NEEDED_SIGMA = 3.0
+LEAST_COMMON = 0.5
+"""Part of the particles that a "yes" has to stand on."""
+SPLITS = (("final", ""), ("leaky", ", by row (leaky)"))
+"""Parts of the campaign that are judged, and what their rows say of it."""
 RIVALS = (
     ("shuffled", "real showers of shuffled conditions (had to be reached)", "**no**"),
     ("replayed", "training showers replayed, which know no conditions", "not shown"),
@@ -99,23 +106,41 @@ def progress(records: Records) -> str:
 
 def reached(records: Records, references: Record) -> str:
     """What had to be reached in the centre error, and whether the regressor helps."""
+    finals = groups(of_part(records, "final"))
     found = {
-        (one.first, one.second): one.measured
-        for title, one in contrasts(groups(of_part(records, "final")), references)
-        if title.startswith("centre")
+        (one.first.label, one.second.label): one
+        for one in differences(finals, references, (CENTRE,))
     }
     rows = []
     for rival, title, unproved in RIVALS:
-        one = found.get((WHOLE, rival))
-        if found and one is None and rival in METHODS:
-            rows.append([f"beats {title}", "no light in any of its runs: no centre", "not shown"])
-        if one is not None and one.sigma is not None:
-            said = "yes" if one.sigma >= NEEDED_SIGMA else unproved
-            rows.append([f"beats {title}", f"{one} mm, {one.sigma:.1f} sigma", said])
+        if (one := found.get((WHOLE, rival))) is not None:
+            rows.append(
+                [f"beats {title}", told(one), one.seeds, one.shared, verdict(one, unproved)]
+            )
     if not rows:
         return ""
-    names = (f"`{WHOLE}`", "found", f"≥ {NEEDED_SIGMA:g} sigma")
+    names = (f"`{WHOLE}`", "found", "seeds", "particles", f"≥ {NEEDED_SIGMA:g} sigma")
     return section("What had to be reached", words.REACHED, table(names, rows))
+
+
+def told(one: Difference) -> str:
+    """A difference of centre errors and its significance, or why there is none."""
+    if one.contrast is None:
+        return one.missing
+    sigma = one.contrast.measured.sigma
+    return f"{one.contrast.measured} mm, " + ("no error" if sigma is None else f"{sigma:.1f} sigma")
+
+
+def verdict(one: Difference, unproved: str) -> str:
+    """Whether the first is better; no "yes" for the seeds or particles that happen to shine."""
+    sigma = None if one.contrast is None else one.contrast.measured.sigma
+    if sigma is None or sigma < NEEDED_SIGMA:
+        return unproved
+    if not one.first.whole:
+        return f"{one.first.having} seeds"
+    if one.common < LEAST_COMMON * one.particles:
+        return f"{one.shared} particles"
+    return "yes"
 
 
 def in_order(found: list[Group]) -> list[Group]:
@@ -129,7 +154,7 @@ def protocol_section(records: Records, references: Record) -> str:
     parts = []
     for scheme in SCHEMES:
         rows = []
-        for part, note in (("final", ""), ("leaky", ", by row (leaky)")):
+        for part, note in SPLITS:
             for one in in_order(groups(of_part(records, part))):
                 runs = [run["published"] for run in one.whole]
                 paper = PUBLISHED.get(one.label, "") if scheme == SCHEMES[0] and not note else ""
@@ -141,7 +166,14 @@ def protocol_section(records: Records, references: Record) -> str:
 
 def beyond_section(records: Records, references: Record) -> str:
     """What a marginal distance does not see."""
-    rows = [beyond_row(one) for one in in_order(groups(of_part(records, "final")))]
+    rows = [
+        beyond_row(one, note)
+        for part, note in SPLITS
+        for one in in_order(groups(of_part(records, part)))
+    ]
+    # All runs by row are judged on the same rows, so that one floor is that of all of them.
+    leaky = [one["floor"] for one in of_part(records, "leaky") if "floor" in one][:1]
+    rows += [floor_row("floor: real against real, by row", {"test": one}) for one in leaky]
     rows += [reference_row(one) for one in references["references"].values()]
     names = ("", *(title for _, _, title in BEYOND), "seeds", "steps", "CPU s")
     return section("Particle by particle", words.BEYOND, table(names, rows))
@@ -149,9 +181,9 @@ def beyond_section(records: Records, references: Record) -> str:
 
 def pairs_section(records: Records, references: Record) -> str:
     """Differences with paired errors."""
-    found = contrasts(groups(of_part(records, "final")), references)
-    rows = [[title, *contrast_cells(one)] for title, one in found]
-    return section("Who is better", words.PAIRS, table(("", *CONTRAST), rows)) if rows else ""
+    rows = [one.row for one in differences(groups(of_part(records, "final")), references)]
+    names = ("", *CONTRAST, "seeds", "particles")
+    return section("Who is better", words.PAIRS, table(names, rows)) if rows else ""
 
 
 def tails_section(records: Records) -> str:

@@ -22,25 +22,30 @@ from caloforge.validation.campaign.campaign import Campaign
 from caloforge.validation.campaign.carry_out import carry_out
 from caloforge.validation.campaign.judging import JUDGE_SEED
 from caloforge.validation.campaign.page import provenance, state, table, write_page
-from caloforge.validation.campaign.record import Record, Records, by_name
+from caloforge.validation.campaign.record import Record, Records, by_name, read_references
 from caloforge.validation.campaign.task import Task
-from caloforge.validation.proton.plan import DETECTOR
+from caloforge.validation.proton.judging import references
+from caloforge.validation.proton.plan import DETECTOR, TEST
 from caloforge.validation.proton.published import GRID, grid
 
 CLAIM = "proton-script"
+COMMAND = f"caloforge validate {CLAIM}"
 CPU_SECONDS, QUICK_CPU_SECONDS = 60.0, 10.0
+POINTS = tuple(weights for weights, _ in grid())
+MINUTES = len(POINTS) * CPU_SECONDS / 60
 PAPER = {"diversity": 0.1, "intensity": 1e-10, "auxiliary": 1e-3}
 """The point that the paper chose, by W1 on its test part."""
-MEASURES = ("w1_all", "conditional_w1", "centre_error", "sigma_total", "mean_total")
-TITLES = ("W1", "cond. W1", "centre error [mm]", "σ(total)", "mean total")
-TEXT = """# The published script's grid of weights
+MEASURES = ("w1_all", "w1", "conditional_w1", "centre_error", "sigma_total", "mean_total")
+TITLES = ("W1, all rows", "W1", "cond. W1", "centre error [mm]", "σ(total)", "mean total")
+TEXT = f"""# The published script's grid of weights
 
 The losses are those of the paper's public code, with all that its equations do not say
-(`caloforge/validation/proton/published.py`), on our split by particle, with our light networks and
-optimisers. Weights are in the script's units. Rows stand in the order of the validation score,
-which alone may choose; the paper chose on its test part.
+(`src/caloforge/validation/proton/published.py`), with our light networks and optimisers, on the
+split by particle of `caloforge validate proton`: the same particles judge. Weights are in the
+script's units. Rows stand in the order of the validation score, which alone may choose; the paper
+chose on its test part. Below them what needs no network, on the same particles.
 
-**Command**: `caloforge validate proton-script` (45 CPU-minutes, resumable, `--minutes` leaves),
+**Command**: `{COMMAND}` ({MINUTES:.0f} CPU-minutes, resumable, `--minutes` leaves),
 `--quick` for the paper's point alone."""
 
 
@@ -63,18 +68,16 @@ def upcoming(
     del records
     for weights in points:
         label = " ".join(f"{name}={value:g}" for name, value in weights.items())
-        yield ScriptTask("grid", label, "script", cpu_seconds, seed, weights=weights)
+        settings = (TEST,)
+        yield ScriptTask(
+            "grid", label, "script", cpu_seconds, seed, settings=settings, weights=weights
+        )
 
 
 def judged(case: Case) -> Record:
     """The measures of the test part."""
     judgement = judge(case.real, case.generated, case.train, seed=JUDGE_SEED)
     return {"test": judging.numbers_of(judgement, MEASURES)}
-
-
-def nothing(data: Path) -> Record:
-    """No references: those of ``validate proton`` are of the same showers."""
-    return {"data": data.name}
 
 
 def ordered(records: Records) -> list[Mapping[str, Any]]:
@@ -96,11 +99,19 @@ def row(record: Mapping[str, Any]) -> list[str]:
     return [f"{record['label']}{mark}", shown, *numbers, str(record["steps"])]
 
 
+def reference_row(record: Mapping[str, Any]) -> list[str]:
+    """The same measures of the floor, or of what else needs no network."""
+    numbers = [Measured(**record["test"][name]) for name in MEASURES]
+    cells = ("-" if number.value is None else str(number) for number in numbers)
+    return [f"*{record['title']}*", "", *cells, ""]
+
+
 def write_report(out: Path) -> None:
     """README.md of the grid."""
     records = by_name(out)
     lines = [row(record) for record in ordered(records)]
-    told = state(records, {"grid": 45}, QUICK_CPU_SECONDS, f"caloforge validate {CLAIM}")
+    lines += [reference_row(record) for record in read_references(out)["references"].values()]
+    told = state(records, {"grid": len(POINTS)}, QUICK_CPU_SECONDS, COMMAND)
     parts = [TEXT, told, table(("weights", "validation", *TITLES, "steps"), lines)]
     write_page(out, "\n\n".join([*parts, provenance(records)]) + "\n")
 
@@ -114,10 +125,10 @@ def terminal(out: Path) -> str:
 CAMPAIGN = Campaign(
     claim=CLAIM,
     detector=DETECTOR,
-    full=partial(upcoming, tuple(weights for weights, _ in grid()), CPU_SECONDS),
+    full=partial(upcoming, POINTS, CPU_SECONDS),
     quick=partial(upcoming, (PAPER,), QUICK_CPU_SECONDS),
     judge=judged,
-    references=nothing,
+    references=references,
     report=write_report,
     terminal=terminal,
     kept=frozenset(),
