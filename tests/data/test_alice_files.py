@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tests.data.test_dialects import images, pair, particles
 from tests.data.test_o2_images import nested
-from tests.data.test_pickles import COLUMNS, frame
+from tests.data.test_pickles import frame
+from tests.data.zdc_raw import COLUMNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "alice_files.md"
 

@@ -102,3 +102,25 @@ def test_on_the_command_line(tmp_path, binning, caloforge):
     assert code == 0
     assert "binning_dataset_1, energy in GeV" in shown
     assert "0.8000" in shown  # deposits of 1 / 1.25
+
+
+def test_what_the_layout_has_no_place_for_is_named(tmp_path, caloforge):
+    some, out = tmp_path / "some.h5", tmp_path / "theirs.h5"
+    assert caloforge("data", "select", "atlas_em", "--where", "E<3", "--out", some)[0] == 0
+    code, _, err = caloforge("data", "export", some, "--to", "calochallenge", "--out", out)
+    assert code == 0
+    assert err.splitlines() == [
+        "warning: calochallenge files hold incident energies and voxels; left out: theta, phi, "
+        "x0, y0, overflow",
+        "warning: layer_0, layer_1, layer_2 of atlas_em have cells in x and y, not in rings: no "
+        "binning.xml describes this file",
+    ]
+    code, _, err = caloforge("data", "export", some, "--to", "calogan", "--out", out, "--force")
+    assert (code, err) == (0, "")
+
+
+def test_rings_and_an_energy_alone_lose_nothing(tmp_path, binning, caloforge):
+    ours, out = tmp_path / "ours.h5", tmp_path / "theirs.h5"
+    convert(Request((challenge(tmp_path / "a.h5"),), detector=find_detector(str(binning))), ours)
+    code, _, err = caloforge("data", "export", ours, "--to", "calochallenge", "--out", out, "-q")
+    assert (code, err) == (0, "")

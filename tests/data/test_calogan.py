@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.data.layered_raw import SHAPES, calogan, deposits, flights, write
+from tests.data.layered_raw import SHAPES, calogan, challenge, deposits, flights, write
 
 from caloforge.data.dialects import Request, convert
 from caloforge.data.flights import CONDITIONS, Flight, unit_direction
@@ -77,6 +77,20 @@ def test_the_frame_is_told_never_guessed(tmp_path, attribute, caloforge):
         converted([path], tmp_path, face_z_mm=0.0)
     at_face = converted([path], tmp_path).conditions
     assert np.array_equal(at_face, converted([path], tmp_path, face_z_mm=-240.0).conditions)
+
+
+def test_a_pdg_id_that_files_tell_is_not_told_again(tmp_path):
+    paths = [calogan(tmp_path / "a.h5", centred=True), tmp_path / "b.h5"]
+    write(paths[1], deposits(seed=1) | {"pdg": np.full(7, 211, "i4")})
+    assert converted(paths, tmp_path, pdg=22).pdg.tolist() == [22] * 7 + [211] * 7
+    with pytest.raises(UsageError, match=r"b\.h5 tells its PDG ids: leave --pdg out"):
+        converted(paths[1:], tmp_path, pdg=22)
+
+
+def test_a_face_means_nothing_for_the_challenge(tmp_path):
+    path = challenge(tmp_path / "c.h5")
+    with pytest.raises(UsageError, match="--face-z means nothing for HDF5 files of the CaloCh"):
+        converted([path], tmp_path, face_z_mm=0.0)
 
 
 def test_files_of_one_particle_by_a_pattern(tmp_path, caloforge):

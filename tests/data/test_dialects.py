@@ -8,23 +8,21 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from tests.data import zdc_raw
+from tests.data.zdc_raw import OWNER, PDG, TOGETHER
 
 from caloforge.data.dialects import DIALECTS, Request, convert, dialect_of
+from caloforge.data.dialects.dialect import OPTIONS
 from caloforge.data.showers import read
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError, UsageError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
-# Rows 0, 2 and 5 are one particle, rows 1 and 3 another; -0.0 and 0.0 are one condition.
-OWNER = np.array([0, 1, 0, 1, 2, 0])
-TOGETHER = [0, 2, 5, 1, 3, 4]
 
 
 def particles(dtype="f8"):
-    rng = np.random.default_rng(1)
-    table = rng.uniform(1, 100, (3, 9)).astype(dtype)
-    table[0, 8] = 0.0
-    conditions = table[OWNER]
+    """-0.0 and 0.0 are one condition."""
+    conditions = zdc_raw.particles(dtype=dtype)
     conditions[2, 8] = -0.0
     return conditions
 
@@ -63,21 +61,20 @@ def test_raw_counts_are_brought_together_by_particle(tmp_path, dtype, save):
 
 
 def test_logarithms_are_noticed_and_pdg_ids_split_off(tmp_path):
-    pdg = np.array([22, -211, 22, -211, 2112, 22])
-    sources = pair(tmp_path, np.log1p(images()).astype("f4"), np.column_stack([particles(), pdg]))
+    sources = pair(tmp_path, np.log1p(images()).astype("f4"), np.column_stack([particles(), PDG]))
     showers = converted(reversed(sources), tmp_path)  # in whatever order they are named
     assert np.array_equal(showers.cells.reshape(-1, 44, 44), images()[TOGETHER])
-    assert showers.pdg.tolist() == pdg[TOGETHER].tolist()
+    assert showers.pdg.tolist() == PDG[TOGETHER].tolist()
     assert np.array_equal(showers.conditions, particles()[TOGETHER])
 
 
 @pytest.mark.parametrize(("behind", "place"), [(1, 0), (2, 0), (4, 2)])
 def test_pdg_ids_among_the_columns_behind_the_conditions(tmp_path, behind, place):
     more = np.full((6, behind), 0.25)
-    more[:, place] = pdg = np.array([22, -211, 22, -211, 2112, 22])
+    more[:, place] = PDG
     sources = pair(tmp_path, images(), np.column_stack([particles(), more]))
     showers = converted(sources, tmp_path)
-    assert showers.pdg.tolist() == pdg[TOGETHER].tolist()
+    assert showers.pdg.tolist() == PDG[TOGETHER].tolist()
     assert np.array_equal(showers.conditions, particles()[TOGETHER])
 
 
@@ -114,8 +111,16 @@ def spoil(place, value):
     return array
 
 
+def log_without_1():
+    with np.errstate(divide="ignore"):
+        return np.log(images())
+
+
 BAD_PAIRS = {
     "rows": (images(), particles()[:5], "6 rows.*5"),
+    "no rows": (images()[:0], particles()[:0], "hold no showers"),
+    "float16": (np.log1p(images()).astype("f2"), particles(), "float16 is too coarse for log"),
+    "np.log": (log_without_1(), particles(), "stored as -inf: written by np.log, not np.log1p"),
     "columns": (images(), particles()[:, :8], r"shape \(6, 8\), not .* of 9, 10, 11, 13 columns"),
     "shape": (images((44, 43)), particles(), r"shape \(44, 43\) fit no detector"),
     "nan": (images(), np.full((6, 9), np.nan), "particles.npz: row 0: condition Energy"),
@@ -140,6 +145,87 @@ def test_bad_pairs_are_one_line(tmp_path, fault):
         converted(sources, tmp_path)
     assert "\n" not in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+    assert not (tmp_path / "out.h5").exists()
+
+
+def faulty(fault):
+    """The particles of a table, spoilt as tables are in practice."""
+    table = np.repeat(particles(), 40, axis=0)
+    if fault == "reversed":
+        return table[:, ::-1]
+    if fault == "scaled":
+        return (table - table.mean(axis=0)) / table.std(axis=0)
+    if fault == "PDG id first":
+        return np.column_stack([np.repeat(PDG, 40), table])
+    if fault == "photons, PDG id first":
+        return np.column_stack([np.full(240, 22), np.repeat(particles()[[0]], 240, axis=0)])
+    factors = {"momenta in MeV": (slice(4, 7), 1000), "mass in GeV": (7, 1e-3)}
+    columns, factor = factors[fault]
+    table[:, columns] *= factor
+    return table
+
+
+FAULTY = {
+    "reversed": "no particle has a mass of -0.0",
+    "scaled": "row 0: no particle has a mass of -",
+    "PDG id first": r"row \d+: no particle has a mass of",
+    "photons, PDG id first": "row 0: ",
+    "momenta in MeV": r"row 0: Energy is \S+ GeV, mass and momentum make",
+    "mass in GeV": "row 40: no particle has a mass of 0.13957 MeV",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_columns_that_are_no_particles_are_refused(tmp_path, fault):
+    table = faulty(fault)
+    sources = pair(tmp_path, np.repeat(images(), 40, axis=0), table)
+    with pytest.raises(DataError, match=FAULTY[fault]) as caught:
+        converted(sources, tmp_path)
+    assert str(caught.value).startswith(str(sources[1]))
+    assert "of 240 rows; are columns reversed, shifted or scaled?" in str(caught.value)
+    assert "Energy (GeV)" in str(caught.value)
+    assert "mass (MeV)" in str(caught.value)
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_rounded_particles_and_a_few_odd_rows_pass(tmp_path):
+    table = np.repeat(particles(), 40, axis=0)
+    table = np.array([[float(f"{number:.3g}") for number in row] for row in table])
+    table[[3, 100], 0] = -5.0  # two of 240
+    sources = pair(tmp_path, np.repeat(images(), 40, axis=0), table)
+    assert len(converted(sources, tmp_path)) == 240
+    table[200, 0] = -5.0
+    pair(tmp_path, np.repeat(images(), 40, axis=0), table)
+    with pytest.raises(DataError, match=r"row 3: Energy is -5 GeV.* in 3 of 240 rows"):
+        converted(sources, tmp_path)
+
+
+def test_a_pdg_id_of_all_rows_can_be_told(tmp_path, caloforge):
+    sources = pair(tmp_path, images(), particles())
+    assert converted(sources, tmp_path, pdg=2212).pdg.tolist() == [2212] * 6
+    pair(tmp_path, images(), np.column_stack([particles(), PDG]))
+    with pytest.raises(UsageError, match=r"particles\.npz: tells its PDG ids: leave --pdg out"):
+        converted(sources, tmp_path, pdg=22)
+    arguments = ("data", "convert", *sources, "--out", tmp_path / "x.h5", "--pdg")
+    code, _, err = caloforge(*arguments, 2**31)
+    assert code == 2
+    assert "--pdg" in err
+
+
+UNUSED = {"face_z_mm": 0.0, "sampling_fraction": 0.2, "clip_negative": True}
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_options_that_mean_nothing_here_are_refused_by_name(tmp_path, name):
+    option = OPTIONS[name]
+    sources = pair(tmp_path, images(), particles())
+    with pytest.raises(UsageError, match=f"{option} means nothing for data_nonrandom_responses"):
+        converted(sources, tmp_path, **{name: UNUSED[name]})
+    path = transport(tmp_path / "t.h5")
+    with pytest.raises(UsageError, match=f"{option} means nothing for HDF5 files of the ZDC"):
+        converted([path], tmp_path, **{name: UNUSED[name]})
+    with pytest.raises(UsageError, match="--pdg means nothing for HDF5 files of the ZDC"):
+        converted([path], tmp_path, pdg=2112)
     assert not (tmp_path / "out.h5").exists()
 
 

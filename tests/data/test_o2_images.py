@@ -1,8 +1,8 @@
 """Branch ZDCResponseImage of AliceO2, made by uproot as closely as uproot can write.
 
-A file of O2 itself cannot be had. Two stand for it: nested records, the form in which a vector of
-such pairs should come out of uproot, and members in branches of their own, as ROOT names those of
-a split vector. Not tested: what uproot makes of the bytes that ROOT writes for such a vector.
+A file of O2 itself cannot be had. What ROOT writes is in test_o2_root.py; here are two forms that
+are quickly made in any variety: nested records, and members in branches of their own, as ROOT names
+those of a split vector, with one flat list of pixels an event.
 """
 
 import json

@@ -52,7 +52,13 @@ AllowPickle = Annotated[
 ]
 OneType = Annotated[
     int | None,
-    typer.Option("--pdg", help="PDG id of all rows, where files do not tell.", show_default=False),
+    typer.Option(
+        "--pdg",
+        min=1 - 2**31,
+        max=2**31 - 1,
+        help="PDG id of all rows, where files do not tell.",
+        show_default=False,
+    ),
 ]
 FaceZ = Annotated[
     float | None,

@@ -50,13 +50,16 @@ def write_foreign(
 ) -> int:
     """Write a file in a foreign layout; the number of rows.
 
-    Raises UsageError for a detector that the layout cannot hold, DataError on a damaged source.
+    Warns of what the layout has no place for. Raises UsageError for a detector that it cannot hold,
+    DataError on a damaged source.
     """
     with ShowerFile(order.source) as file:
         if file.detector.energy is None or file.detector.unit != "GeV":
             raise UsageError(
                 f"{order.layout} files hold energies, {file.detector.name} {file.detector.unit}"
             )
+        for lost in _left_out(file, order.layout):
+            reporter.warn(lost)
         with write_aside(out, overwrite=overwrite) as aside, h5py.File(aside, "w") as made:
             _describe(made, file, order)
             with reporter.progress("write", len(file)) as advance:
@@ -65,6 +68,22 @@ def write_foreign(
                         _put(made, name, values, start, len(file))
                     advance(len(chunk))
         return len(file)
+
+
+def _left_out(file: ShowerFile, layout: Layout) -> Iterator[str]:
+    """What is in a file but not in a foreign one, in words."""
+    detector = file.detector
+    if layout == "calogan":
+        return
+    names = [name for name in detector.columns if name != detector.energy]
+    names += [] if file.overflow is None else ["overflow"]
+    if names:
+        yield f"{layout} files hold incident energies and voxels; left out: {', '.join(names)}"
+    if planes := [layer.name for layer in detector.layers if layer.ring_edges_mm is None]:
+        yield (
+            f"{', '.join(planes)} of {detector.name} have cells in x and y, not in rings: no "
+            "binning.xml describes this file"
+        )
 
 
 def _describe(made: h5py.File, file: ShowerFile, order: Order) -> None:

@@ -8,7 +8,7 @@ from caloforge.data.dialects.authors_npz import AUTHORS_NPZ
 from caloforge.data.dialects.authors_pickle import AUTHORS_PICKLE
 from caloforge.data.dialects.calochallenge import CALOCHALLENGE
 from caloforge.data.dialects.calogan import CALOGAN
-from caloforge.data.dialects.dialect import Dialect, Foreign, Request, Values
+from caloforge.data.dialects.dialect import Dialect, Foreign, Request, Values, check_options
 from caloforge.data.dialects.o2_images import O2_IMAGES
 from caloforge.data.dialects.transport_zdc import TRANSPORT_ZDC
 from caloforge.data.energy import Ledger
@@ -52,9 +52,11 @@ def convert(
     """Write foreign showers as one of our files; the number of rows.
 
     ``notes`` go to the provenance. Raises DataError on anything odd in the sources, UsageError
-    when ``out`` exists. Deposits that cannot belong to the incident energy are a warning.
+    when ``out`` exists or an option would not be heeded. Deposits that cannot belong to the
+    incident energy are a warning.
     """
     dialect = dialect_of(request.sources)
+    check_options(dialect, request)
     with dialect.open(request) as foreign:
         ledger = Ledger(foreign.detector) if foreign.detector.energy else None
         writer = ShowerWriter(

@@ -2,6 +2,7 @@
 
 Responses (N, nx, ny), particles (N, 9), or with more columns behind the nine conditions: the PDG
 id; the PDG id and the photon sum; centre of mass, PDG id and photon sum (reference zdc.md a3).
+Columns have no names, so what physics says of them is checked.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.dialects.dialect import Dialect, Foreign, Request, starts_with
+from caloforge.data.dialects.kinematics import oddity
 from caloforge.data.dialects.npy import NPY_MAGIC, ZIP_MAGIC, StoredArray
 from caloforge.data.dialects.zdc_images import (
     PROVENANCE,
@@ -21,6 +23,7 @@ from caloforge.data.dialects.zdc_images import (
     counts_of,
     foreign_showers,
     named,
+    told_pdg,
     zdc_of_shape,
 )
 from caloforge.detector import Detector
@@ -41,13 +44,14 @@ def _open(request: Request) -> Iterator[Foreign]:
     responses, particles = _pair(request.sources)
     with named(responses.path):
         detector = zdc_of_shape(responses.shape, request.detector)
+    check_rows(responses, particles.path, len(particles))
     with named(particles.path):
-        conditions, pdg = _particles(detector, particles)
-    check_rows(responses, particles.path, len(conditions))
+        conditions, found = _particles(detector, particles)
+        pdg = told_pdg(found, len(conditions), request.pdg)
     with named(responses.path):
         cells = counts_of(responses, detector, request)
     provenance = {**PROVENANCE, "source": f"{responses.path.name}, {particles.path.name}"}
-    yield foreign_showers(detector, cells, conditions, pdg, provenance)
+    yield foreign_showers(detector, [cells], conditions, pdg, provenance)
 
 
 def _pair(sources: tuple[Path, ...]) -> tuple[StoredArray, StoredArray]:
@@ -80,6 +84,8 @@ def _particles(
         raise DataError(f"has shape {stored.shape}, not (N, columns) of {widths} columns")
     table = stored.whole().astype(np.float64)
     conditions = checked_conditions(detector, table[:, :expected])
+    if odd := oddity(detector, conditions):
+        raise DataError(odd)
     place = BEHIND[behind]
     if place is None:
         return conditions, None
@@ -92,4 +98,5 @@ AUTHORS_NPZ = Dialect(
     reads="data_nonrandom_responses.npz with data_nonrandom_particles.npz (ALICE authors)",
     accepts=_accepts,
     open=_open,
+    uses=frozenset({"pdg"}),
 )

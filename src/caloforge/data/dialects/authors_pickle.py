@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from caloforge.data.derive import peak_of_cells
 from caloforge.data.dialects.dialect import Dialect, Foreign, Request
+from caloforge.data.dialects.kinematics import oddity
 from caloforge.data.dialects.pickled import Frame, is_pickle, unpickle
 from caloforge.data.dialects.zdc_images import (
     PROVENANCE,
@@ -28,6 +29,7 @@ from caloforge.data.dialects.zdc_images import (
     counts_of,
     foreign_showers,
     named,
+    told_pdg,
     zdc_of_shape,
 )
 from caloforge.detector import Detector
@@ -103,16 +105,11 @@ def _open(request: Request) -> Iterator[Foreign]:
         raise DataError(f"column {PDG} is in some tables only: convert these files apart")
     yield foreign_showers(
         detector,
-        _joined([part.cells for part in parts]),
-        _joined([part.conditions for part in parts]),
-        _joined(numbers) if numbers else None,
+        [part.cells for part in parts],
+        np.concatenate([part.conditions for part in parts]),
+        np.concatenate(numbers) if numbers else None,
         {**PROVENANCE, "source": ", ".join(source.name for source in request.sources)},
     )
-
-
-def _joined(arrays: list[Any]) -> NDArray[Any]:
-    """One array, not copied where there is but one.  (N, ...)"""
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _belonging(sources: tuple[Path, ...]) -> list[tuple[Path, ...]]:
@@ -171,7 +168,7 @@ def _part(images: PickledImages, tables: list[Table], request: Request) -> Part:
         names = " ".join(str(table.path) for table in tables)
         raise DataError(f"{names}: one table of particles is needed, not {len(particles)}")
     with named(particles[0].path):
-        conditions, pdg = _particles(detector, particles[0].frame, request)
+        conditions, pdg = _particles(detector, particles[0], request)
     with named(images.path):
         cells = counts_of(images, detector, request)
     for table in coordinates:
@@ -182,16 +179,21 @@ def _part(images: PickledImages, tables: list[Table], request: Request) -> Part:
 
 
 def _particles(
-    detector: Detector, frame: Frame, request: Request
+    detector: Detector, table: Table, request: Request
 ) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
     """Conditions (N, C) by name, PDG ids (N,) where there are any; the rest is ignored, aloud."""
+    frame, path = table.frame, table.path
     conditions = checked_conditions(detector, frame.numbers(detector.columns))
+    # Columns have names here, so that they cannot be mixed up: they are taken at their word.
+    if odd := oddity(detector, conditions):
+        request.reporter.warn(f"{path}: {odd}")
     ignored = [name for name in frame.columns if name not in (*detector.columns, PDG)]
     if ignored:
         request.reporter.say(f"ignored columns: {', '.join(ignored)}")
-    if PDG not in frame.columns:
-        return conditions, None
-    return conditions, checked_pdg(frame.numbers((PDG,))[:, 0], f"column {PDG}")
+    found = None
+    if PDG in frame.columns:
+        found = checked_pdg(frame.numbers((PDG,))[:, 0], f"column {PDG}")
+    return conditions, told_pdg(found, len(conditions), request.pdg)
 
 
 def _check_coordinates(detector: Detector, cells: NDArray[np.uint16], frame: Frame) -> None:
@@ -226,4 +228,5 @@ AUTHORS_PICKLE = Dialect(
     reads="pickles of images with those of their particles (ALICE authors; --allow-pickle)",
     accepts=_accepts,
     open=_open,
+    uses=frozenset({"pdg"}),
 )

@@ -13,7 +13,7 @@ import h5py
 from numpy.typing import NDArray
 
 from caloforge.data import layout
-from caloforge.data.dialects.dialect import Dialect, Foreign, Request
+from caloforge.data.dialects.dialect import OPTIONS, Dialect, Foreign, Request
 from caloforge.data.dialects.layered import MEV_PER_GEV, Rows, opened
 from caloforge.data.flights import Flight, straight
 from caloforge.errors import DataError, UsageError
@@ -67,4 +67,5 @@ CALOCHALLENGE = Dialect(
     reads="HDF5 files of the CaloChallenge (incident_energies, showers)",
     accepts=_accepts,
     open=_open,
+    uses=frozenset(OPTIONS) - {"face_z_mm"},
 )

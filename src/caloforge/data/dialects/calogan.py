@@ -18,7 +18,7 @@ import h5py
 from numpy.typing import NDArray
 
 from caloforge.data import layout
-from caloforge.data.dialects.dialect import Dialect, Foreign, Request
+from caloforge.data.dialects.dialect import OPTIONS, Dialect, Foreign, Request
 from caloforge.data.dialects.layered import Rows, opened, values
 from caloforge.data.flights import Flight, carried, straight
 from caloforge.detectors import ATLAS_EM
@@ -102,4 +102,5 @@ CALOGAN = Dialect(
     reads="HDF5 files of the CaloGAN sets (energy, layer_0, layer_1, ...)",
     accepts=_accepts,
     open=_open,
+    uses=frozenset(OPTIONS),
 )

@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 
 from caloforge.data.showers import Column, Showers
 from caloforge.detector import Detector
-from caloforge.errors import DataError
+from caloforge.errors import DataError, UsageError
 from caloforge.reporter import SILENT, Reporter
 
 Values = Literal["raw", "log1p"]
 CHUNK_ROWS = 2048
+OPTIONS = {
+    "pdg": "--pdg",
+    "face_z_mm": "--face-z",
+    "sampling_fraction": "--sampling-fraction",
+    "clip_negative": "--clip-negative",
+}
+"""What a request may ask for that only some dialects can do."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Request:
     values: Values | None = None
     """How cells are written; detected when None."""
     pdg: int | None = None
-    """PDG id of all rows, for files that do not tell it."""
+    """PDG id of all rows; for files that do not tell it, else refused."""
     face_z_mm: float | None = None
     """Where the front face is, in the frame of the files; for files that do not tell it."""
     sampling_fraction: float | None = None
@@ -63,6 +70,19 @@ class Dialect:
     accepts: Callable[[tuple[Path, ...]], bool]
     """Whether these files look like it; it opens them but reads no showers."""
     open: Callable[[Request], AbstractContextManager[Foreign]]
+    uses: frozenset[str] = frozenset()
+    """Which of OPTIONS it heeds."""
+
+
+def check_options(dialect: Dialect, request: Request) -> None:
+    """Raise UsageError naming an option that would not be heeded."""
+    for name, option in OPTIONS.items():
+        asked = getattr(request, name)
+        # Not "if asked": a face at 0 mm is a face.
+        if asked is not None and asked is not False and name not in dialect.uses:
+            raise UsageError(
+                f"{request.sources[0]}: {option} means nothing for {dialect.reads}; leave it out"
+            )
 
 
 def matching(sources: Sequence[Path]) -> tuple[Path, ...]:

@@ -58,6 +58,8 @@ def opened(
                 sources.append(source_of(file, Rows(path, file, detector, request), request))
         clip = Clip(request.clip_negative)
         rows = [source.rows for source in sources]
+        if request.pdg is not None and all(one.tells("pdg") for one in rows):
+            raise UsageError(f"{request.sources[0]} tells its PDG ids: leave --pdg out")
         yield Foreign(
             detector,
             _provenance(rows),
@@ -163,7 +165,11 @@ class Rows:
 
     def has(self, name: str) -> bool:
         """Whether rows have this column."""
-        return name in self._optional or (name == "pdg" and self._pdg is not None)
+        return self.tells(name) or (name == "pdg" and self._pdg is not None)
+
+    def tells(self, name: str) -> bool:
+        """Whether the file itself has this column."""
+        return name in self._optional
 
     def _beside(self) -> h5py.Dataset:
         found = layout.dataset(self._file, "overflow", "iuf", 2)

@@ -5,8 +5,9 @@ of ZN, image of ZP>>, an image being a SpatialPhotonResponse whose mImageData[x]
 (reference zdc.md e5; AliceO2 ZDCSimulation/Detector.h). O2 keeps pairs of which one image has
 light, so rows of the other detector may be empty. Reading needs uproot (extra ``root``).
 
-A member is taken from its own branch where ROOT has split the vector, else from the objects of the
-branch that holds it. GetMass() is TParticle's fCalcMass; the charge follows from the PDG id.
+A member is taken from its own branch where ROOT has split the vector (its default, which O2 leaves
+as it is), else from the objects of the branch that holds it. GetMass() is fCalcMass of TParticle;
+the charge follows from the PDG id.
 """
 
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def _open(request: Request) -> Iterator[Foreign]:
             raise DataError(f"holds no particle in {BRANCH}")
         checked_conditions(detector, conditions)
     provenance = {**PROVENANCE, "source": path.name}
-    yield foreign_showers(detector, cells, conditions, pdg, provenance)
+    yield foreign_showers(detector, [cells], conditions, pdg, provenance)
 
 
 def _tree(file: Any) -> Any:
@@ -114,7 +115,12 @@ def _member(tree: Any, path: tuple[str, ...], start: int, stop: int) -> Any:
     for depth in range(len(path), -1, -1):
         if (name := ".".join((BRANCH, *path[:depth]))) not in keys:
             continue
-        found = tree[keys[name]].array(entry_start=start, entry_stop=stop)
+        if path[0] == "second" and 0 < depth < len(path):
+            raise DataError(
+                f"images are objects of the split vector ({name}, split level 1 or 2), which "
+                "uproot misreads: write the tree with ROOT's default split level, 99"
+            )
+        found = _array(tree[keys[name]], start, stop)
         for field in path[depth:]:
             if field not in found.fields:
                 has = ", ".join(found.fields) or "no members"
@@ -122,6 +128,23 @@ def _member(tree: Any, path: tuple[str, ...], start: int, stop: int) -> Any:
             found = found[field]
         return found
     raise DataError(f"no branch holds {'.'.join((BRANCH, *path))}")
+
+
+def _array(branch: Any, start: int, stop: int) -> Any:
+    """Values of some events; vectors of vectors, too, for which uproot has no rule once split."""
+    from uproot.containers import AsArray, AsVector
+    from uproot.interpretation.identify import UnknownInterpretation
+    from uproot.interpretation.objects import AsObjects
+
+    if not isinstance(getattr(branch, "interpretation", None), UnknownInterpretation):
+        return branch.array(entry_start=start, entry_stop=stop)
+    owner, member = branch.member("fClassName"), branch.name.rpartition(".")[2]
+    types = {part.name: part.typename for part in branch.file.streamer_named(owner).elements}
+    if (kind := types.get(member, "unknown").replace(" ", "")) != "vector<vector<int>>":
+        raise DataError(f"{member} of {owner} is of type {kind}, not vector<vector<int>>")
+    rows = AsVector(False, AsVector(False, np.dtype(">i4")))
+    known = AsObjects(AsArray(True, False, rows), branch)
+    return branch.array(known, entry_start=start, entry_stop=stop)
 
 
 def _flat(values: Any) -> NDArray[Any]:

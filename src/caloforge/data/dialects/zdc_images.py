@@ -5,7 +5,7 @@ says which rows are repeats: rows whose nine conditions are exactly equal are on
 brought together (reference zdc.md a).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from caloforge.data.record import check_conditions
 from caloforge.data.showers import Column, Showers
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS
-from caloforge.errors import CaloforgeError, DataError
+from caloforge.errors import CaloforgeError, DataError, UsageError
 
 ROWS_AT_ONCE = 128
 """Checks of counts make several copies, which then stay within a processor's own memory."""
@@ -57,22 +57,25 @@ class Images(Protocol):
 
 def foreign_showers(
     detector: Detector,
-    cells: NDArray[np.uint16],
+    cells: Sequence[NDArray[np.uint16]],
     conditions: NDArray[np.float64],
     pdg: NDArray[np.int32] | None,
     provenance: Mapping[str, str],
 ) -> Foreign:
-    """Rows (N, K), (N, C), (N,) as showers, those of equal conditions together."""
+    """Rows (N, K), (N, C), (N,) as showers, those of equal conditions together.
+
+    Cells come in parts, one behind the other: one array of all would hold them twice for a moment.
+    """
     columns: tuple[Column, ...] = () if pdg is None else ("pdg",)
     # -0.0 and 0.0 are one condition, but other bytes.
     conditions = np.ascontiguousarray(conditions) + 0.0
     chunks = _rows(detector, cells, conditions, _particle_numbers(conditions), pdg)
-    return Foreign(detector, provenance, columns, len(cells), chunks)
+    return Foreign(detector, provenance, columns, len(conditions), chunks)
 
 
 def _rows(
     detector: Detector,
-    cells: NDArray[np.uint16],
+    cells: Sequence[NDArray[np.uint16]],
     conditions: NDArray[np.float64],
     particle: NDArray[np.int64],
     pdg: NDArray[np.int32] | None,
@@ -81,7 +84,18 @@ def _rows(
     for start in range(0, len(order), CHUNK_ROWS):
         rows = order[start : start + CHUNK_ROWS]
         numbers = None if pdg is None else pdg[rows]
-        yield Showers(detector, cells[rows], conditions[rows], particle[rows], numbers)
+        yield Showers(detector, _taken(cells, rows), conditions[rows], particle[rows], numbers)
+
+
+def _taken(parts: Sequence[NDArray[np.uint16]], rows: NDArray[np.int64]) -> NDArray[np.uint16]:
+    """Some rows of parts that lie one behind the other.  (rows, K)"""
+    taken = np.empty((len(rows), parts[0].shape[1]), dtype=np.uint16)
+    first = 0
+    for part in parts:
+        mine = (rows >= first) & (rows < first + len(part))
+        taken[mine] = part[rows[mine] - first]
+        first += len(part)
+    return taken
 
 
 def _particle_numbers(conditions: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -112,6 +126,17 @@ def checked_pdg(ids: NDArray[Any], what: str) -> NDArray[np.int32]:
     return ids.astype(np.int32)
 
 
+def told_pdg(
+    found: NDArray[np.int32] | None, rows: int, told: int | None
+) -> NDArray[np.int32] | None:
+    """PDG ids of the files, or the one told of all rows; UsageError where both are there.  (N,)"""
+    if told is None:
+        return found
+    if found is not None:
+        raise UsageError("tells its PDG ids: leave --pdg out")
+    return checked_pdg(np.full(rows, told), "--pdg")
+
+
 def checked_conditions(detector: Detector, table: NDArray[np.float64]) -> NDArray[np.float64]:
     """Conditions; DataError naming the first that is not finite.  (N, C)"""
     check_conditions(detector, table)
@@ -134,7 +159,7 @@ def counts_of(images: Images, detector: Detector, request: Request) -> NDArray[n
         flat = chunk.reshape(len(chunk), -1).astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             found = np.expm1(flat) if values == "log1p" else flat
-            _check_counts(found, start, values, images)
+            _check_counts(found, chunk, start, values, images)
         cells[start : start + len(chunk)] = np.rint(found)
         start += len(chunk)
     return cells
@@ -151,24 +176,36 @@ def _detect_values(images: Images) -> Values:
     return "log1p" if fractions else "raw"
 
 
-def _check_counts(found: NDArray[np.float64], start: int, values: Values, images: Images) -> None:
+def _check_counts(
+    found: NDArray[np.float64], stored: NDArray[Any], start: int, values: Values, images: Images
+) -> None:
     whole = np.abs(found - np.rint(found)) <= WHOLE
     possible = (found > -WHOLE) & (found <= np.iinfo(np.uint16).max)
     bad: NDArray[Any] = np.argwhere(~(whole & possible))
-    if not len(bad):
-        return
-    row, cell = bad[0]
-    advice = "; --values says how cells are written"
+    if len(bad):
+        row, cell = bad[0]
+        advice = _advice(stored.reshape(len(stored), -1)[row, cell], values, images)
+        raise DataError(
+            f"row {start + row}: cell {cell} holds {found[row, cell]:g} when read as {values}, "
+            f"which is no count; {advice}"
+        )
+
+
+def _advice(cell: Any, values: Values, images: Images) -> str:
+    """What may be wrong with images of which this stored cell makes no count."""
     if (detected := _detect_values(images)) != values:
-        advice = f"; they look like {detected}: leave --values out"
-    raise DataError(
-        f"row {start + row}: cell {cell} holds {found[row, cell]:g} when read as {values}, "
-        f"which is no count{advice}"
-    )
+        return f"they look like {detected}: leave --values out"
+    if values == "log1p" and cell < 0:
+        return f"it is stored as {cell:g}: written by np.log, not np.log1p?"
+    if values == "log1p" and cell.dtype == np.float16:
+        return "float16 is too coarse for logarithms of counts: save float32, or the counts"
+    return "--values says how cells are written"
 
 
 def check_rows(images: Images, other: Path, rows: int) -> None:
-    """Raise DataError naming both files when they do not have as many rows."""
+    """Raise DataError naming both files when they do not have as many rows, or none at all."""
+    if images.shape[0] == rows == 0:
+        raise DataError(f"{images.path} and {other} hold no showers")
     if images.shape[0] != rows:
         raise DataError(f"{images.path} has {images.shape[0]} rows, {other} {rows}")
 

@@ -6,26 +6,20 @@ numpy's nor pandas' own code ever meets what a pickle says, so every version of 
 its pickles in these names is read, and pandas need not be installed.
 """
 
-import pickle
 from pathlib import Path
-from typing import Any
 
 from caloforge.data.dialects.pickled.arrays import ARRAY_NAMES, Array, Maker, Name
+from caloforge.data.dialects.pickled.arrow import ARROW_NAMES
 from caloforge.data.dialects.pickled.frames import FRAME_NAMES, Frame
+from caloforge.data.dialects.pickled.program import Machine
 from caloforge.errors import CaloforgeError, DataError, UsageError
 
-ADMITTED: dict[tuple[str, str], Maker | Name | type] = {**ARRAY_NAMES, **FRAME_NAMES}
+ADMITTED: dict[tuple[str, str], Maker | Name | type] = {
+    **ARRAY_NAMES,
+    **FRAME_NAMES,
+    **ARROW_NAMES,
+}
 """Exact pairs; a prefix such as ``numpy.*`` would admit numpy's own ways to run code."""
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        """What stands for this name; DataError for any name but those of the table."""
-        if (module, name) not in ADMITTED:
-            raise DataError(
-                f"holds {module}.{name}, which is not admitted; nothing of it was executed"
-            )
-        return ADMITTED[module, name]
 
 
 def is_pickle(path: Path) -> bool:
@@ -45,8 +39,7 @@ def unpickle(path: Path, *, allowed: bool) -> Array | Frame:
         raise UsageError(f"{path} is a pickle; --allow-pickle reads it, and executes nothing of it")
     try:
         with path.open("rb") as file:
-            # latin1: how numpy wants to find the bytes that Python 2 pickled as text.
-            found = _Unpickler(file, encoding="latin1").load()
+            found = Machine(file, path.stat().st_size, ADMITTED).load()
     except CaloforgeError as error:
         raise DataError(f"{path}: {error}") from None
     except MemoryError:

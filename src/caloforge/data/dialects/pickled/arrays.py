@@ -19,6 +19,7 @@ from caloforge.errors import DataError
 NUMBERS = re.compile(r"b1|[iu][1248]|f[248]")
 OBJECTS = ("O8", "O4", "O")
 ORDERS = ("<", ">", "=", "|")
+MOST_AXES = 8
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ class Kind:
 
     def __init__(self, text: Any) -> None:
         if not isinstance(text, str) or not (NUMBERS.fullmatch(text) or text in OBJECTS):
-            raise DataError(f"holds values of type {text!r:.40}, not plain numbers")
+            # Only text is shown: a list may hold itself ten times, and so on, and never end.
+            shown = repr(text)[:40] if isinstance(text, str) else type(text).__name__
+            raise DataError(f"holds values of type {shown}, not plain numbers")
         self.text, self.order = text, "="
 
     def __setstate__(self, state: Any) -> None:
@@ -78,6 +81,8 @@ class Array:
     """Numbers with a shape, or a list of objects; filled by its state."""
 
     values: NDArray[Any]
+    copied: int = 0
+    """Bytes of the pickle that it holds a second time."""
 
     def __setstate__(self, state: Any) -> None:
         """Values of numpy's state ([version,] shape, type, Fortran order, bytes or list)."""
@@ -91,7 +96,7 @@ def values_of(content: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
     """An array over the bytes of a pickle, not copied; DataError where sizes disagree."""
     if not isinstance(kind, Kind) or order not in ("C", "F") or not isinstance(shape, tuple):
         raise DataError("describes an array in an unknown way")
-    if not all(type(length) is int and length >= 0 for length in shape):
+    if len(shape) > MOST_AXES or not all(type(n) is int and 0 <= n < 2**62 for n in shape):
         raise DataError("describes an array of an impossible shape")
     if kind.objects:
         return _objects(content, shape, order)
@@ -107,9 +112,7 @@ def values_of(content: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
 def _objects(content: Any, shape: tuple[int, ...], order: Any) -> NDArray[Any]:
     if not isinstance(content, list) or len(content) != prod(shape):
         raise DataError("holds no list where the objects of an array should be")
-    values = np.empty(len(content), dtype=object)
-    values[:] = content
-    return values.reshape(shape, order=order)
+    return np.fromiter(content, dtype=object, count=len(content)).reshape(shape, order=order)
 
 
 def _reconstruct(*_: Any) -> Array:
@@ -121,7 +124,7 @@ def _from_buffer(content: Any, kind: Any, shape: Any, order: Any, axes: Any = No
     array = Array()
     if order == "K" and isinstance(axes, tuple):
         whole = values_of(content, kind, shape, "C")
-        if sorted(axes) != list(range(whole.ndim)):
+        if not all(type(axis) is int for axis in axes) or sorted(axes) != [*range(whole.ndim)]:
             raise DataError("names axes that an array does not have")
         array.values = whole.transpose(axes)
     else:

@@ -18,17 +18,22 @@ MOST_COLUMNS = 100_000
 
 
 class Block:
-    """Columns of one type and their places in the table."""
+    """Columns of one type and their places in the table; of texts there is one in a block."""
 
     def __init__(self, values: Any, places: Any) -> None:
+        texts = isinstance(values, Strings)
+        if texts:
+            values = values.array
         if not isinstance(values, Array) or not isinstance(places, slice | Array):
             raise DataError(UNKNOWN)
-        self.values, self.places = values.values, places
+        self.values, self.places = values.values[None] if texts else values.values, places
 
     def columns(self, count: int) -> dict[int, NDArray[Any]]:
         """Values by place, in a table of so many columns.  {place: (N,)}"""
         if isinstance(self.places, slice):
             places = range(count)[self.places]
+        elif self.places.values.dtype.kind not in "iu":
+            raise DataError(UNKNOWN)
         else:
             places = self.places.values.tolist()
         if self.values.ndim != 2 or len(places) != len(self.values):
@@ -80,17 +85,21 @@ class Labels:
         values = data.array if isinstance(data, Strings) else data
         if not isinstance(values, Array) or values.values.ndim != 1:
             raise DataError(UNKNOWN)
-        return [str(label) for label in values.values.tolist()]
+        labels = values.values.tolist()
+        if not all(isinstance(label, str | int) for label in labels):
+            raise DataError("has names of columns that are neither text nor whole numbers")
+        return [str(label) for label in labels]
 
 
 class Strings:
-    """An array of texts, as pandas 3 keeps the names of columns."""
+    """An array of texts, as pandas 3 keeps names of columns and columns of text."""
 
     array: Array | None = None
 
     def __setstate__(self, state: Any) -> None:
-        """(type, array), in some order."""
-        self.array = next(part for part in state if isinstance(part, Array))
+        """(type, array), in some order; or by name, where pyarrow keeps them."""
+        parts = state.values() if isinstance(state, dict) else state
+        self.array = next(part for part in parts if isinstance(part, Array))
 
 
 class Frame:
@@ -146,7 +155,7 @@ class BlockMaker:
 
 def _old_instance(kind: Any, *_: Any) -> Any:
     """What protocols 0 and 1 call to make an empty instance."""
-    if kind not in (Frame, Manager):
+    if kind not in (Frame, Manager, Strings):
         raise DataError(UNKNOWN)
     return kind.__new__(kind)
 
@@ -178,6 +187,7 @@ FRAME_NAMES: dict[tuple[str, str], Maker | Name | type] = {
     **{(module, "_new_Index"): Maker(Labels) for module in INDEX_MAKERS},
     **{pair: Name(pair[1]) for pair in INDEX_KINDS},
     ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): Maker(lambda *_: Strings()),
+    ("pandas.arrays", "ArrowStringArray"): Strings,
     ("pandas", "StringDtype"): Maker(lambda *_: None),
     ("pandas.core.arrays.string_", "StringDtype"): Maker(lambda *_: None),
     ("builtins", "slice"): Maker(slice),
