@@ -57,6 +57,7 @@ def giant(number):
     return {"name": f"layer{number}", "shape": [1000, 1000], "cell_mm": [1, 1]}
 
 
+RINGS = {"name": "front", "shape": [3, 2], "cell_mm": [1, 1], "ring_edges_mm": [0, 4, 9]}
 BAD_JSON = {
     "no JSON": ("{", "not JSON"),
     "no object": ("[1]", "not an object"),
@@ -77,6 +78,15 @@ BAD_JSON = {
     "wide cells": (
         json.dumps(SMALL).replace("[10, 20]", "[10, Infinity]"),
         "cells of front are",
+    ),
+    "no number": (
+        json.dumps(SMALL).replace("[10, 20]", "[10, NaN]"),
+        "cells of front are",
+    ),
+    "far": (json.dumps(SMALL).replace('"depth_mm": 30', '"depth_mm": 1e999'), "inf mm deep"),
+    "open ring": (
+        json.dumps(changed(layers=[RINGS])).replace("9", "1e999"),
+        "edges of 2 rings must rise",
     ),
     "energy": (changed(energy="tilt2"), "energy is tilt2"),
     "channels": (
@@ -142,6 +152,15 @@ BAD_XML = {
     "enormous": (BINNING.replace('alpha="4"', 'alpha="' + "9" * 5000 + '"'), "no number"),
     "twice": (BINNING.replace('id="12"', 'id="1"'), "has layer_1 twice"),
     "id": (BINNING.replace('id="12"', 'id="../x"'), "Layer of id"),
+    "two bytes": ('<?xml version="1.0" encoding="gbk"?>' + BINNING, "not XML"),
+    "seven bits": ('<?xml version="1.0" encoding="utf-7"?>' + BINNING, "not XML"),
+    "no encoding": ('<?xml version="1.0" encoding="nonsense"?>' + BINNING, "not XML"),
+    "no codec": ('<?xml version="1.0" encoding="hex"?>' + BINNING, "not XML"),
+    "overflow": (BINNING.replace("0,2,4", "0,1e308"), r"cells of layer_1 are \(inf, "),
+    "underscore": (BINNING.replace("0,2,4", "0,2,1_0"), "'0,2,1_0' are no numbers"),
+    "digits": (BINNING.replace("0,2,4", "0,2,\u0664"), "are no numbers"),
+    "sector digits": (BINNING.replace('alpha="4"', 'alpha="\u0664"'), "no number of sectors"),
+    "id digits": (BINNING.replace('id="12"', 'id="\u0661\u0662"'), "Layer of id"),
 }
 
 
@@ -152,6 +171,15 @@ def test_bad_xml_is_one_line_with_the_path(tmp_path, fault):
         binned(tmp_path, text)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(str(tmp_path))
+
+
+def test_a_long_pid_is_cut_and_made_one_line(tmp_path):
+    named = BINNING.replace('pid="22"', 'pid="2&#10;2&#x9b;' + "9" * 5000 + '"')
+    with pytest.raises(
+        DataError, match=r"has 2 sets of layers \(pid: 2\?2\?9{36}\.\.\.\)"
+    ) as caught:
+        binned(tmp_path, "<r>" + named * 2 + "</r>")
+    assert str(caught.value).isprintable()
 
 
 def test_names_files_and_what_is_neither(tmp_path):

@@ -32,13 +32,24 @@ class Layer(Description):
 
     @model_validator(mode="after")
     def _rings_are_all_there(self) -> Layer:
-        if min(self.shape) < 1:
-            raise ValueError(f"layer {self.name} has the shape {self.shape}")
         edges = self.ring_edges_mm
         if edges is not None and (
-            len(edges) != self.shape[1] + 1 or edges[0] < 0 or (np.diff(edges) <= 0).any()
+            len(edges) != self.shape[1] + 1
+            or not np.isfinite(edges).all()
+            or edges[0] < 0
+            or (np.diff(edges) <= 0).any()
         ):
             raise ValueError(f"layer {self.name}: edges of {self.shape[1]} rings must rise from 0")
+        return self
+
+    @model_validator(mode="after")
+    def _has_cells(self) -> Layer:
+        if min(self.shape) < 1:
+            raise ValueError(f"layer {self.name} has the shape {self.shape}")
+        if not all(0 < size < np.inf for size in self.cell_mm):
+            raise ValueError(f"cells of {self.name} are {self.cell_mm} mm")
+        if self.depth_mm is not None and not np.isfinite(self.depth_mm):
+            raise ValueError(f"layer {self.name} is {self.depth_mm} mm deep")
         return self
 
     @property

@@ -6,10 +6,16 @@ import math
 import numpy as np
 import pytest
 
+from caloforge.data.showers import Showers
+from caloforge.detectors import ATLAS_EM
 from caloforge.errors import DataError
+from caloforge.evaluate.layered_pictures import NEIGHBOURS, nearest_pictures, some_lit
 from caloforge.evaluate.memorisation import memorisation
 from caloforge.evaluate.neighbours import fidelity, four_numbers, nearest_distances, subsampled
 from evaluate.stand_in import energies, showers
+
+LAST = slice(432, 504)
+"""Cells of the last layer of ``ATLAS_EM``."""
 
 
 def by_loops(real, made, k):
@@ -66,6 +72,52 @@ def test_nearest_distances_are_those_of_loops(rng):
         every = [math.dist(image, other) for other in others.astype(float)]
         assert distance[row] == pytest.approx(min(every))
         assert every[place[row]] == pytest.approx(min(every))
+
+
+def layered(rows, rng):
+    """Showers of three layers; the last one is lit in every fifth only."""
+    energy = rng.uniform(1, 90, rows)
+    cells = rng.exponential(1, (rows, ATLAS_EM.cells)).astype(np.float32)
+    cells *= (energy / cells.sum(axis=1)).astype(np.float32)[:, None]
+    cells[np.arange(rows) % 5 > 0, LAST] = 0
+    conditions = np.column_stack([energy, np.tile([1.57, 0, 0, 0], (rows, 1))])
+    return Showers(ATLAS_EM, cells, conditions, np.arange(rows))
+
+
+def test_showers_that_are_shown_are_lit_in_the_layer_and_rise(rng):
+    cells = layered(100, rng).cells
+    chosen = some_lit(cells, LAST)
+    assert len(chosen) == NEIGHBOURS
+    assert (chosen % 5 == 0).all()
+    totals = cells[chosen].sum(axis=1)
+    assert (np.diff(totals) > 0).all()
+    lit = cells[::5].sum(axis=1)
+    assert (totals[0], totals[-1]) == (lit.min(), lit.max())
+    assert len(some_lit(cells[:11], LAST)) == 3
+    assert len(some_lit(cells[1:5], LAST)) == 0
+
+
+def test_real_showers_stand_over_the_nearest_of_each_sample(rng):
+    real, made, train = (layered(40, rng) for _ in range(3))
+    copied = made.cells.copy()
+    copied[7] = real.cells[some_lit(real.cells, LAST)[0]]
+    made = dataclasses.replace(made, cells=copied)
+    drawn = nearest_pictures(real, made, train)
+    assert list(drawn) == ["layer_0", "layer_1", "layer_2"]
+    axes = drawn["layer_2"].axes
+    names = [one.get_ylabel().removesuffix("\ny [mm]") for one in axes[: 3 * NEIGHBOURS]]
+    assert names[::NEIGHBOURS] == ["real", "nearest\ngenerated", "nearest\ntraining"]
+    first = some_lit(real.cells, LAST)[0]
+    held = real.cells[first, LAST].sum()
+    told = f"E {real.conditions[first, 0]:.3g} GeV\nlayer {held:.3g} GeV"
+    assert axes[0].get_xlabel() == told
+    np.testing.assert_allclose(axes[0].images[0].get_array().sum(), 1, rtol=1e-5)
+    assert axes[NEIGHBOURS].get_xlabel() == "0 GeV away"
+    wanted = real.cells[first, LAST].astype(float)
+    away = min(math.dist(wanted, other) for other in train.cells[:, LAST].astype(float))
+    assert axes[2 * NEIGHBOURS].get_xlabel() == f"{away:.2g} GeV away"
+    dark = dataclasses.replace(real, cells=real.cells * (np.arange(ATLAS_EM.cells) < LAST.start))
+    assert list(nearest_pictures(dark, made)) == ["layer_0", "layer_1"]
 
 
 def test_errors_of_half_samples_are_those_of_the_mean(rng):

@@ -23,6 +23,8 @@ from caloforge.layer import LARGEST_CELLS, Layer
 from caloforge.readout import by_layer
 
 QUANTUM_GEV = 0.001
+SHOWN_LETTERS = 40
+"""Of a text of the file, in an error."""
 
 
 @dataclass
@@ -40,7 +42,7 @@ def read_binning(path: Path) -> Detector:
     """
     bins = [one for one in _bins(path.read_bytes()) if one.layers]
     if len(bins) != 1:
-        pids = ", ".join(one.pid for one in bins) or "none"
+        pids = _shown(", ".join(one.pid for one in bins)) or "none"
         raise DataError(f"has {len(bins)} sets of layers (pid: {pids}); leave one in the file")
     layers = tuple(bins[0].layers)
     if (count := sum(layer.cells for layer in layers)) > LARGEST_CELLS:
@@ -70,13 +72,20 @@ def _bins(content: bytes) -> list[Bin]:
     parser.StartElementHandler = walk.start
     try:
         parser.Parse(content, True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        # Encodings of many bytes a letter, and unknown ones, are no ExpatError.
         raise DataError(f"not XML ({error})") from None
     return walk.bins
 
 
 def _refuse(*_: object) -> Never:
     raise DataError("has a DOCTYPE or declares entities; both are refused")
+
+
+def _shown(text: str) -> str:
+    """Text of the file as one short line of an error."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return line if len(line) <= SHOWN_LETTERS else f"{line[:SHOWN_LETTERS]}..."
 
 
 class _Walk:
@@ -100,8 +109,8 @@ class _Walk:
         if missing := {"id", "r_edges", "n_bin_alpha"} - attributes.keys():
             raise DataError(f"has a Layer without {sorted(missing)[0]}")
         number, edges = attributes["id"], _numbers(attributes["r_edges"], "r_edges")
-        if not re.fullmatch(r"\d{1,6}", number):
-            raise DataError(f"has a Layer of id {number[:40]!r}")
+        if not re.fullmatch("[0-9]{1,6}", number):
+            raise DataError(f"has a Layer of id {number[:SHOWN_LETTERS]!r}")
         if len(edges) < 2:
             return
         layer = _rings(f"layer_{number}", edges, _sectors(attributes["n_bin_alpha"]))
@@ -122,15 +131,22 @@ def _rings(name: str, edges: list[float], sectors: int) -> Layer:
 
 def _numbers(text: str, what: str) -> list[float]:
     try:
-        numbers = [float(part) for part in text.split(",")]
+        numbers = [_number(part) for part in text.split(",")]
     except ValueError:
-        raise DataError(f"{what} {text[:40]!r} are no numbers") from None
+        raise DataError(f"{what} {text[:SHOWN_LETTERS]!r} are no numbers") from None
     if not all(map(math.isfinite, numbers)):
-        raise DataError(f"{what} {text[:40]!r} are not finite")
+        raise DataError(f"{what} {text[:SHOWN_LETTERS]!r} are not finite")
     return numbers
 
 
+def _number(text: str) -> float:
+    """A number as XML has it; Python alone reads 1_0 and the digits of all scripts."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
+
+
 def _sectors(text: str) -> int:
-    if not re.fullmatch(r"\s*\d{1,7}\s*", text) or int(text) < 1:
-        raise DataError(f"n_bin_alpha {text[:40]!r} is no number of sectors")
+    if not re.fullmatch(r"\s*[0-9]{1,7}\s*", text) or int(text) < 1:
+        raise DataError(f"n_bin_alpha {text[:SHOWN_LETTERS]!r} is no number of sectors")
     return int(text)

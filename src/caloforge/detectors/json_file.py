@@ -92,7 +92,7 @@ def _flaw(error: ValidationError | RecursionError) -> str:
 
 
 def _check(detector: Detector) -> None:
-    """Raise DataError for names and sizes that nothing can be made of."""
+    """Raise DataError for names that nothing can be made of."""
     layers, columns = [layer.name for layer in detector.layers], list(detector.columns)
     for what, names in (("layers", layers), ("conditions", columns)):
         if not names:
@@ -101,9 +101,6 @@ def _check(detector: Detector) -> None:
     for name in (detector.name, *layers, *columns):
         if not NAME.fullmatch(name):
             raise DataError(f"{name!r} is no name: letters, digits, _ and -, a letter first")
-    for layer in detector.layers:
-        if not all(0 < size < math.inf for size in layer.cell_mm):
-            raise DataError(f"cells of {layer.name} are {layer.cell_mm} mm")
 
 
 def _check_different(what: str, names: list[str]) -> None:

@@ -7,8 +7,9 @@ arXiv:1711.08813: Fig. 1 mean images, Fig. 2 nearest neighbours, Figs. 3-5 trave
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,14 @@ from caloforge.evaluate.attributes import Attribute, attributes
 from caloforge.evaluate.layout import layout_of
 from caloforge.evaluate.neighbours import nearest_distances
 from caloforge.evaluate.observables import values_of
-from caloforge.evaluate.picture import Picture, Section, quantity_of
-from caloforge.evaluate.traversal import Traversal
+from caloforge.evaluate.picture import Picture, Section
+from caloforge.evaluate.traversal import Traversal, real_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from caloforge.data.showers import Showers
-    from caloforge.detector import Detector
+    from caloforge.detector import Detector, Layer
 
 Values = NDArray[np.float64]
 NEIGHBOURS = 7
@@ -33,7 +34,7 @@ NEIGHBOURS = 7
 
 
 def layered_sections(
-    real: Showers, generated: Showers, moved: Sequence[Traversal]
+    real: Showers, generated: Showers, train: Showers | None, moved: Sequence[Traversal]
 ) -> Iterator[Section]:
     """What a detector with several layers adds to the page; nothing for others."""
     if len(real.detector.layers) < 2 or real.detector.signed:
@@ -42,12 +43,13 @@ def layered_sections(
     if lines:
         yield Section("Attributes", LINES_TEXT, lines)
     pictures = tuple(
-        Picture(plots.data_uri(drawn), caption, wide=True)
-        for drawn, caption in nearest_pictures(real, generated)
+        Picture(plots.data_uri(drawn), f"{layer}.", wide=True)
+        for layer, drawn in nearest_pictures(real, generated, train).items()
     )
     yield Section("Nearest neighbours", NEAREST_TEXT, pictures)
     if moved:
-        yield Section("Traversals", MOVED_TEXT, tuple(_traversals(real.detector, moved)))
+        beside = real if train is None else train
+        yield Section("Traversals", MOVED_TEXT, tuple(_traversals(beside, moved)))
 
 
 LINES_TEXT = (
@@ -55,12 +57,15 @@ LINES_TEXT = (
     "Dashed: one attribute moved at fixed latents, the others in the middle of their ranges."
 )
 NEAREST_TEXT = (
-    "Seven real showers from the faintest to the brightest over the generated shower that is "
-    "nearest in the cells of that layer (2-norm)."
+    "Seven real showers that are lit in the layer, from the faintest to the brightest, over the "
+    "generated and over the real training shower that is nearest in the cells of that layer. "
+    "Distances are 2-norms of the differences of the cells; each column is shown in parts of what "
+    "the layer holds of its real shower."
 )
 MOVED_TEXT = (
-    "Averages of ten showers at fixed latents while one attribute moves through its range, and "
-    "below them their differences to the middle one."
+    "Averages of ten showers at fixed latents while one attribute moves through its range, the "
+    "others in the middle of theirs, over the ten real showers of the nearest conditions; and "
+    "their differences to the middle one."
 )
 
 
@@ -100,59 +105,110 @@ def _in_order(moved: Traversal) -> tuple[Values, Values]:
     return at, np.bincount(place.reshape(-1), mean) / np.bincount(place.reshape(-1))
 
 
-def nearest_pictures(real: Showers, generated: Showers) -> Iterator[tuple[Figure, str]]:
-    """Seven real showers over their nearest generated ones, a figure and a caption a layer."""
-    detector = real.detector
-    lit = np.flatnonzero(real.cells.any(axis=1))
-    if not len(lit):
-        return
-    order = lit[np.argsort(real.cells[lit].sum(axis=1), kind="stable")]
-    chosen = order[np.linspace(0, len(order) - 1, NEIGHBOURS).round().astype(int)]
+def nearest_pictures(
+    real: Showers, generated: Showers, train: Showers | None = None
+) -> dict[str, Figure]:
+    """Seven real showers over their nearest others, by layer; no layer that is dark in all."""
+    others = {"nearest\ngenerated": generated}
+    if train is not None and len(train):
+        others["nearest\ntraining"] = train
+    detector, found = real.detector, {}
     for layer, cells in zip(detector.layers, layout_of(detector).layers, strict=True):
-        wanted = real.cells[chosen][:, cells.cells]
-        distance, nearest = nearest_distances(wanted, generated.cells[:, cells.cells])
-        sides = {
-            "real": (wanted, [f"{x:.3g} {detector.unit}" for x in wanted.sum(axis=1)]),
-            "generated": (
-                generated.cells[nearest][:, cells.cells],
-                [f"distance {d:.3g}" for d in distance],
-            ),
-        }
-        rows = {
-            name: (images.reshape(-1, *layer.shape), texts)
-            for name, (images, texts) in sides.items()
-        }
-        drawn = plots.shower_rows(rows, layer, label=quantity_of(real))
-        yield drawn, f"{layer.name}: energy of the real showers, distance of the generated ones."
+        chosen = some_lit(real.cells, cells.cells)
+        if len(chosen):
+            found[layer.name] = _nearest(real.rows(chosen), others, layer, cells.cells)
+    return found
 
 
-def _traversals(detector: Detector, moved: Sequence[Traversal]) -> Iterator[Picture]:
+def some_lit(showers: NDArray[Any], cells: slice) -> NDArray[np.int64]:
+    """Rows of at most seven showers lit in these cells, from the faintest to the brightest."""
+    lit = np.flatnonzero(showers[:, cells].any(axis=1))
+    order = lit[np.argsort(showers[lit].sum(axis=1), kind="stable")]
+    places = np.linspace(0, max(len(order) - 1, 0), min(NEIGHBOURS, len(order)))
+    return order[places.round().astype(np.int64)]
+
+
+def _nearest(real: Showers, others: Mapping[str, Showers], layer: Layer, cells: slice) -> Figure:
+    """Real showers of one layer over those of each other sample that are nearest to them."""
+    wanted, unit = real.cells[:, cells], real.detector.unit
+    sums = wanted.sum(axis=1, dtype=np.float64)
+    rows = {"real": (wanted, _told(real, sums))}
+    for name, showers in others.items():
+        distance, place = nearest_distances(wanted, showers.cells[:, cells])
+        rows[name] = showers.cells[place][:, cells], [f"{d:.2g} {unit} away" for d in distance]
+    shown = {
+        name: ((images / sums[:, None]).reshape(-1, *layer.shape), texts)
+        for name, (images, texts) in rows.items()
+    }
+    return plots.shower_rows(shown, layer, label="part of the real layer")
+
+
+def _told(real: Showers, sums: Values) -> list[str]:
+    """Under each shower its incident energy, where there is one, and what the layer holds."""
+    detector = real.detector
+    texts = [f"layer {held:.3g} {detector.unit}" for held in sums]
+    if detector.energy is None:
+        return texts
+    energies = real.conditions[:, detector.column(detector.energy)]
+    return [
+        f"{detector.energy} {energy:.3g} {detector.unit}\n{text}"
+        for energy, text in zip(energies, texts, strict=True)
+    ]
+
+
+def _traversals(real: Showers, moved: Sequence[Traversal]) -> Iterator[Picture]:
     shown: set[int] = set()
     for one in moved:
         if one.attribute.column in shown:
             continue
         shown.add(one.attribute.column)
-        name = detector.conditions[one.attribute.column].name
+        name = real.detector.conditions[one.attribute.column].name
         for drawn, what in zip(
-            traversal_pictures(detector, one), ("averages", "differences"), strict=True
+            traversal_pictures(one, real), ("averages", "differences"), strict=True
         ):
             yield Picture(plots.data_uri(drawn), f"{name}: {what}.", wide=True)
 
 
-def traversal_pictures(detector: Detector, moved: Traversal) -> tuple[Figure, Figure]:
-    """Averages at each value, and their differences to the middle one."""
+def traversal_pictures(moved: Traversal, real: Showers) -> tuple[Figure, Figure]:
+    """Averages at each value, and their differences to the middle one; real ones below them."""
+    detector, beside = real.detector, real_beside(moved, real)
     condition = detector.conditions[moved.attribute.column]
-    titles = [f"{condition.name} = {value:.3g} {condition.unit}" for value in moved.condition]
-    middle = moved.images[len(moved.images) // 2]
-    means, differences = (
-        {title: _of_one(detector, image) for title, image in zip(titles, images, strict=True)}
-        for images in (moved.images, moved.images - middle)
-    )
-    unit = detector.unit
+    at = values_told(moved.condition)
+    near = values_told(beside.condition, like=moved.condition)
+    samples = {
+        "generated": ([f"{condition.name} = {one} {condition.unit}" for one in at], moved.images),
+        "real": ([f"around {one} {condition.unit}" for one in near], beside.images),
+    }
+    means = {name: _columns(detector, *both) for name, both in samples.items()}
+    differences = {name: _columns(detector, *_less_middle(*both)) for name, both in samples.items()}
+    label = f"mean {detector.unit} a cell"
     return (
-        plots.layer_images(means, detector.layers, label=unit),
-        plots.layer_images(differences, detector.layers, label=unit, difference=True),
+        plots.layer_lines(means, detector.layers, label=label),
+        plots.layer_lines(differences, detector.layers, label=label, difference=True),
     )
+
+
+def _less_middle(titles: list[str], images: Values) -> tuple[list[str], Values]:
+    """All but the middle one, less the middle one; their titles say so."""
+    middle = len(titles) // 2
+    others = np.delete(np.arange(len(titles)), middle)
+    told = [f"{titles[n]}\nminus {titles[middle]}" for n in others]
+    return told, images[others] - images[middle]
+
+
+def values_told(values: Values, like: Values | None = None) -> list[str]:
+    """Values to a hundredth of the steps between those of ``like`` (themselves)."""
+    known = values if like is None else like
+    step = float(np.abs(np.diff(known)).max(initial=0.0)) or 1.0
+    digits = 2 - math.floor(math.log10(step))
+    # Adding zero turns -0 into 0.
+    return [f"{round(float(value), digits) + 0.0:.6g}" for value in values]
+
+
+def _columns(
+    detector: Detector, titles: Sequence[str], images: Values
+) -> list[tuple[str, dict[str, Values]]]:
+    return [(title, _of_one(detector, image)) for title, image in zip(titles, images, strict=True)]
 
 
 def mean_layers(showers: Showers) -> dict[str, Values]:

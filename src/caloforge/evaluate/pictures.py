@@ -56,7 +56,7 @@ def sections(
     yield _diversity(judgement, spreads)
     yield _histograms(judgement, real, generated, seen)
     yield from physics_sections(real, generated, seen, train, judgement)
-    yield from layered_sections(real, generated, moved)
+    yield from layered_sections(real, generated, train, moved)
     yield Section("Mean images", "Over all judged showers.", tuple(_means(real, generated)))
 
 
@@ -201,7 +201,7 @@ def _columns(
 def _means(real: Showers, generated: Showers) -> Iterator[Picture]:
     """Mean images of all layers, and their difference."""
     detector, pair = real.detector, (mean_layers(real), mean_layers(generated))
-    label = f"mean {quantity_of(real)}"
+    label = f"mean {quantity_of(real)} a cell"
     excess = {name: pair[1][name] - pair[0][name] for name in pair[0]}
     if len(detector.layers) > MANY_LAYERS:
         both = dict(zip(("real", "generated"), pair, strict=True))

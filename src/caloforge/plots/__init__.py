@@ -6,7 +6,7 @@ from caloforge.plots.diversity import diversity_plot
 from caloforge.plots.events import event_peaks
 from caloforge.plots.histograms import ratio_histogram
 from caloforge.plots.images import difference_image, mean_image, shower_rows
-from caloforge.plots.layers import layer_images
+from caloforge.plots.layers import layer_images, layer_lines
 from caloforge.plots.matrices import correlation_matrix
 from caloforge.plots.profiles import radial_profiles
 from caloforge.plots.response import energy_lines
@@ -22,6 +22,7 @@ __all__ = [
     "energy_lines",
     "event_peaks",
     "layer_images",
+    "layer_lines",
     "mean_image",
     "radial_profiles",
     "ratio_histogram",

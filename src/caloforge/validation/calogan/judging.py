@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from caloforge.data.showers import Showers
 from caloforge.evaluate import repeats
 from caloforge.evaluate.case import Case, assemble
-from caloforge.evaluate.distances import w1
+from caloforge.evaluate.distances import weighted_w1
+from caloforge.evaluate.energy_bands import bands, sums_of
 from caloforge.evaluate.layered import calogan
 from caloforge.evaluate.layered_checks import as_many, auc_of, layered_checks
 from caloforge.evaluate.layout import layout_of
-from caloforge.evaluate.measured import Measured, measured, resamplings
+from caloforge.evaluate.measured import measured, resamplings
 from caloforge.evaluate.observables import values_of
 from caloforge.evaluate.schooling import DEFAULT
 from caloforge.evaluate.separation import calogan_edges, counts_by_particle, weighted_separation
@@ -27,8 +28,9 @@ from caloforge.validation.campaign.judging import JUDGE_SEED
 from caloforge.validation.campaign.record import Record
 from caloforge.validation.campaign.task import Task
 
+Values = NDArray[np.float64]
 RESAMPLINGS = 100
-UNTRAINED = "untrained"
+UNTRAINED, MEAN_SEPARATION = "untrained", "mean_separation"
 
 
 def judged(case: Case) -> Record:
@@ -46,7 +48,7 @@ def judged(case: Case) -> Record:
 
 
 def references(data: Path) -> Record:
-    """Real against real for the 20 observables, and what an untrained generator looks like."""
+    """Real against real for observables and bands, and what an untrained generator looks like."""
     with tempfile.TemporaryDirectory() as folder:
         case = _untrained(data, Path(folder))
     assert case.train is not None
@@ -54,7 +56,28 @@ def references(data: Path) -> Record:
     return {
         "showers": len(case.real),
         **observables(case.real, other),
+        "bands": real_bands(case.real, other),
         UNTRAINED: auc_of(case.real, case.generated, DEFAULT, JUDGE_SEED).record,
+    }
+
+
+def real_bands(real: Showers, other: Showers) -> Record:
+    """Numbers of the bands of energy of other real showers, by the names that runs give them.
+
+    Their particles are other ones, and so are their energies within a band.
+    """
+    real = real.rows(np.arange(len(other)))
+    # Pairs of showers that have nothing to do with each other may be drawn together.
+    other = dataclasses.replace(other, particle=real.particle)
+    sums = sums_of(real, other, np.random.default_rng([JUDGE_SEED, 0xBA]))
+    return {
+        f"band_{name}_{number}": value.record
+        for number, band in enumerate(bands(sums))
+        for name, value in (
+            ("mean", band.mean),
+            ("sigma", band.relative_sigma),
+            ("resolution", band.resolution),
+        )
     }
 
 
@@ -67,35 +90,40 @@ def _untrained(data: Path, folder: Path) -> Case:
 
 
 def observables(real: Showers, other: Showers) -> Record:
-    """Separation power in ten equal bins and W1 of the authors' 20, by name."""
-    found: Record = {"separation": {}, "w1": {}}
-    for name, power, distance in _observables(real, other):
-        found["separation"][name] = power.record
-        found["w1"][name] = distance.record
-    return found
+    """Separation power in ten equal bins and W1 of the authors' 20, by name; mean separation."""
+    powers, distances = _observables(real, other)
+    names = [one.name for one in calogan(real.detector)]
+    mean = np.nan_to_num(powers, nan=1.0).mean(axis=0)
+    return {
+        "separation": {n: measured(p).record for n, p in zip(names, powers, strict=True)},
+        "w1": {n: measured(d).record for n, d in zip(names, distances, strict=True)},
+        MEAN_SEPARATION: measured(mean).record,
+    }
 
 
-def _observables(real: Showers, other: Showers) -> Iterator[tuple[str, Measured, Measured]]:
+def _observables(real: Showers, other: Showers) -> tuple[Values, Values]:
+    """Separation power and W1 of each observable under the same resamplings.  2 x (o, 1 + B)
+
+    A particle is drawn with its showers of both sides: what it does to both is no difference.
+    """
     detector, layout = real.detector, layout_of(real.detector)
-    rng = np.random.default_rng([JUDGE_SEED, 0x20])
     seen = [values_of(s.cells, calogan(detector), layout) for s in (real, other)]
     slots = [repeats.slots(s.particle)[1] for s in (real, other)]
     particles = max(int(slot.max()) + 1 for slot in slots)
-    weights = resamplings(particles, RESAMPLINGS, rng)
+    weights = resamplings(particles, RESAMPLINGS, np.random.default_rng([JUDGE_SEED, 0x20]))
+    powers, distances = [], []
     for one in calogan(detector):
-        a, b = (values[one.name] for values in seen)
-        edges = calogan_edges(a, b)
+        both = [values[one.name] for values in seen]
+        edges = calogan_edges(*both)
         counts = [
-            counts_by_particle(v, s, particles, edges) for v, s in zip((a, b), slots, strict=True)
+            counts_by_particle(v, s, particles, edges) for v, s in zip(both, slots, strict=True)
         ]
-        power = measured(weighted_separation(counts[0], counts[1], weights))
-        yield one.name, power, _distance(a, b, rng)
-
-
-def _distance(a: NDArray[np.float64], b: NDArray[np.float64], rng: np.random.Generator) -> Measured:
-    """W1 of the defined values, its error from resampled rows."""
-    a, b = a[np.isfinite(a)], b[np.isfinite(b)]
-    if not len(a) or not len(b):
-        return Measured(None, None, "undefined")
-    again = [w1(rng.choice(a, len(a)), rng.choice(b, len(b))) for _ in range(20)]
-    return Measured(w1(a, b), float(np.std(again, ddof=1)))
+        powers.append(weighted_separation(counts[0], counts[1], weights))
+        there = [np.isfinite(values) for values in both]
+        distances.append(
+            weighted_w1(
+                *(v[t] for v, t in zip(both, there, strict=True)),
+                *(weights[:, s[t]] for s, t in zip(slots, there, strict=True)),
+            )
+        )
+    return np.stack(powers), np.stack(distances)

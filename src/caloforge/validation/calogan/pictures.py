@@ -20,7 +20,7 @@ from caloforge.evaluate.layered_pictures import (
 )
 from caloforge.validation.calogan.plan import DETECTOR, METHODS
 from caloforge.validation.campaign.judging import JUDGE_SEED
-from caloforge.validation.campaign.record import WORK
+from caloforge.validation.campaign.record import RUNS, WORK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 CENTRED = f"{DETECTOR}/eplus-centred"
 DRAWN = METHODS[:2]
 """Recipes whose pictures are shown; the third is told no attribute but the energy."""
-MOVED = ("E", "theta", "x0")
+MOVED = ("E", "theta", "phi", "x0", "y0")
 """Attributes whose traversals are shown, as in Figs. 3-5."""
+LAYERS = ("layer_0", "layer_1", "layer_2")
 
 
 def _captions(method: str) -> dict[str, str]:
     """File names and captions of the pictures of one recipe."""
-    moved = {
-        f"{method}-{one}.png": f"{one} moved at fixed latents, averages of ten" for one in MOVED
+    means = {"means": "mean image of each layer, varied and centred particles"}
+    neighbours = {
+        f"nearest-{number}": f"{layer}: seven real showers over the nearest generated ones and the "
+        "nearest real training ones"
+        for number, layer in enumerate(LAYERS)
     }
+    moved = {one: f"{one} moved at fixed latents, averages of ten" for one in MOVED}
     changes = {
-        f"{method}-{one}-difference.png": f"{one} moved at fixed latents, difference to the middle"
+        f"{one}-difference": f"{one} moved at fixed latents, difference to the middle"
         for one in MOVED
     }
-    neighbours = {
-        f"{method}-nearest-{n}.png": f"seven real showers over the nearest generated in layer {n}"
-        for n in range(3)
-    }
-    means = {f"{method}-means.png": "mean image of each layer, varied and centred particles"}
     return {
-        name: f"`{method}`: {text}."
+        f"{method}-{name}.png": f"`{method}`: {text}."
         for name, text in (means | neighbours | moved | changes).items()
     }
 
@@ -56,26 +56,35 @@ PICTURES = {name: text for method in DRAWN for name, text in _captions(method).i
 """File name and caption."""
 
 
-def draw(out: Path) -> None:
-    """Every picture whose run folder is there."""
-    data = sample_path(DETECTOR)
+def draw(out: Path, data: Path | None = None) -> None:
+    """Every picture whose run folder is there; ``data``: other showers than those that ship."""
+    tidy(out)
     for method in DRAWN:
         folder = next(iter(sorted((out / WORK).glob(f"final-{method}-seed*"))), None)
         if folder is not None and (folder / "simulator").is_dir():
-            for name, drawn in _of_run(method, assemble(str(folder), data, seed=JUDGE_SEED)):
-                plots.save(drawn, out / name)
+            case = assemble(str(folder), data or sample_path(DETECTOR), seed=JUDGE_SEED)
+            for name, drawn in _of_run(case).items():
+                plots.save(drawn, out / f"{method}-{name}.png")
 
 
-def _of_run(method: str, case: Case) -> list[tuple[str, Figure]]:
-    detector = case.real.detector
-    found = [(f"{method}-means.png", means(case))]
-    for number, (drawn, _) in enumerate(nearest_pictures(case.real, case.generated)):
-        found.append((f"{method}-nearest-{number}.png", drawn))
+def tidy(out: Path) -> None:
+    """Remove pictures that no page shows any more, and those of a recipe without a record."""
+    known = [method for method in DRAWN if any((out / RUNS).glob(f"final-{method}-seed*.json"))]
+    kept = {name for method in known for name in _captions(method)}
+    for path in (found for method in METHODS for found in out.glob(f"{method}-*.png")):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _of_run(case: Case) -> dict[str, Figure]:
+    """Pictures of a run by the ends of their names."""
+    found = {"means": means(case)}
+    for layer, drawn in nearest_pictures(case.real, case.generated, case.train).items():
+        found[f"nearest-{LAYERS.index(layer)}"] = drawn
     swept = {one.attribute.name: one for one in case.traversals(JUDGE_SEED)}
     for name in MOVED:
-        average, difference = traversal_pictures(detector, swept[name])
-        found.append((f"{method}-{name}.png", average))
-        found.append((f"{method}-{name}-difference.png", difference))
+        drawn, difference = traversal_pictures(swept[name], case.train or case.real)
+        found |= {name: drawn, f"{name}-difference": difference}
     return found
 
 
@@ -91,4 +100,4 @@ def means(case: Case) -> Figure:
         "centred, real": mean_layers(centred),
         "centred, generated": mean_layers(made),
     }
-    return plots.layer_images(columns, case.real.detector.layers, label="mean GeV")
+    return plots.layer_images(columns, case.real.detector.layers, label="mean GeV a cell")

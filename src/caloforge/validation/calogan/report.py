@@ -11,12 +11,13 @@ from caloforge.evaluate.measured import Measured
 from caloforge.validation.calogan import words
 from caloforge.validation.calogan.judging import UNTRAINED
 from caloforge.validation.calogan.pictures import PICTURES, draw
-from caloforge.validation.calogan.plan import ABLATIONS, FULL, HEADS, METHODS
+from caloforge.validation.calogan.plan import ABLATIONS, FULL, HEADS, METHODS, QUICK, WHOLE
 from caloforge.validation.calogan.summary import targets
 from caloforge.validation.calogan.tables import (
     HEAD,
     attributes,
     bands,
+    differences,
     headlines,
     line,
     observables,
@@ -29,6 +30,7 @@ from caloforge.validation.campaign.page import of_part, provenance, section, tab
 from caloforge.validation.campaign.record import Records, by_name, read_references
 
 Record = Mapping[str, Any]
+REMARKS = "remarks.md"
 
 
 def write_report(out: Path) -> None:
@@ -38,17 +40,25 @@ def write_report(out: Path) -> None:
 
 
 def render_folder(out: Path) -> str:
-    """The page of a folder's records."""
+    """The page of a folder's records, and of remarks where somebody wrote some beside them."""
     shown = tuple(name for name in PICTURES if (out / name).is_file())
-    return render(by_name(out), read_references(out), shown)
+    remarks = out / REMARKS
+    text = remarks.read_text(encoding="utf-8").strip() if remarks.is_file() else ""
+    return render(by_name(out), read_references(out), shown, text)
 
 
-def render(records: Records, references: Record, shown: tuple[str, ...] = ()) -> str:
-    """The whole page, a pure function of the records and of which pictures exist."""
+def render(
+    records: Records, references: Record, shown: tuple[str, ...] = (), remarks: str = ""
+) -> str:
+    """The whole page, a pure function of the records, the pictures there are, and remarks."""
     found = groups(of_part(records, "final"))
     found.sort(key=lambda one: METHODS.index(one.label))
     found = [one for one in found if one.whole]
     parts = [words.INTRODUCTION, state(records)]
+    if found:
+        parts.append(section("Recipes", words.HEADLINES, headlines(found, references)))
+        parts.append(targets_section(found, references))
+    parts.append(remarks)
     if found:
         parts += list(_sections(found, references))
     parts += [parts_section(records), pictures_section(shown), provenance(records)]
@@ -57,6 +67,8 @@ def render(records: Records, references: Record, shown: tuple[str, ...] = ()) ->
 
 def state(records: Records) -> str:
     """How far the campaign is, and how it goes on; rows of another budget will be trained again."""
+    if {one["budget_cpu_seconds"] for one in records.values()} == {QUICK.final}:
+        return f"**A quick look**: {QUICK.final:g} CPU seconds a run, one seed, no parts left out."
     runs = {
         **{("final", one, FULL.final): FULL.seeds for one in METHODS},
         **{("ablation", one, FULL.ablation): FULL.ablation_seeds for one in labels()},
@@ -82,17 +94,15 @@ def state(records: Records) -> str:
 
 def labels() -> tuple[str, ...]:
     """Labels of all ablations."""
-    return ("whole", *(f"no {name}" for name in ABLATIONS), *(f"head {name}" for name in HEADS))
+    return (WHOLE, *(f"no {name}" for name in ABLATIONS), *(f"head {name}" for name in HEADS))
 
 
 def _sections(found: list[Group], references: Record) -> Iterator[str]:
-    yield section("Recipes", words.HEADLINES, headlines(found))
-    yield targets_section(found, references)
     yield section("The classifier", words.QUALIFICATION, qualification(found, references))
     yield section("Attributes", words.ATTRIBUTES, attributes(found))
     yield section("Slopes", words.SLOPES, slopes(found))
     yield section("Energy", words.ENERGY, shares(found))
-    yield "\n\n".join([words.BANDS, bands(found)])
+    yield "\n\n".join([words.BANDS, bands(found, references)])
     yield section("Observables", words.OBSERVABLES, observables(found, references, "separation"))
     yield observables(found, references, "w1")
 
@@ -112,22 +122,28 @@ def targets_section(found: list[Group], references: Record) -> str:
 
 def parts_section(records: Records) -> str:
     """Ablations and heads of the published recipe."""
-    found = {one.label: one for one in groups(of_part(records, "ablation"))}
-    rows = [line(found[label]) for label in labels() if label in found]
-    return section("What its parts are worth", words.PARTS, table(HEAD, rows)) if rows else ""
+    known = {one.label: one for one in groups(of_part(records, "ablation"))}
+    found = [known[label] for label in labels() if label in known]
+    if not found:
+        return ""
+    parts = [section("What its parts are worth", words.PARTS, table(HEAD, map(line, found)))]
+    whole = [one for one in found if one.whole]
+    if whole and whole[0].label == WHOLE:
+        parts += [words.DIFFERENCES, differences(whole, whole[0])]
+    return "\n\n".join(parts)
 
 
 def pictures_section(shown: tuple[str, ...]) -> str:
     """The pictures that were drawn."""
     if not shown:
         return ""
-    return section(
-        "Pictures", "\n\n".join(f"![{PICTURES[n]}]({n})\n\n{PICTURES[n]}" for n in shown)
-    )
+    pictures = "\n\n".join(f"![{PICTURES[n]}]({n})\n\n{PICTURES[n]}" for n in shown)
+    return section("Pictures", words.PICTURES, pictures)
 
 
 def terminal(out: Path) -> str:
     """What the command line prints."""
     records = by_name(out)
     found = [one for one in groups(of_part(records, "final")) if one.whole]
-    return "\n\n".join([headlines(found) if found else "no run is there", state(records)])
+    shown = headlines(found, read_references(out)) if found else "no run is there"
+    return "\n\n".join([shown, state(records)])

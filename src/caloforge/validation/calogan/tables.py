@@ -7,7 +7,16 @@ from typing import Any
 
 from caloforge.evaluate.measured import Measured
 from caloforge.validation.calogan.judging import UNTRAINED
-from caloforge.validation.calogan.summary import farthest, mean_separation, names, smallest, upper
+from caloforge.validation.calogan.summary import (
+    farthest,
+    farthest_of,
+    mean_separation,
+    minus,
+    names,
+    separation_of,
+    smallest,
+    upper,
+)
 from caloforge.validation.campaign.group import Group
 from caloforge.validation.campaign.page import table
 
@@ -29,9 +38,22 @@ HEAD = (
 )
 
 
-def headlines(found: list[Group]) -> str:
-    """One line a recipe or a variant."""
-    return table(HEAD, [line(group) for group in found])
+def headlines(found: list[Group], references: Record) -> str:
+    """One line a recipe, and what real showers give in their place."""
+    return table(HEAD, [*(line(group) for group in found), floor_line(found[0], references)])
+
+
+def floor_line(group: Group, references: Record) -> list[str]:
+    """Real against real, as far as there is such a number."""
+    floor = group.whole[0]["floor"]
+    told = references.get("bands", {})
+    worst = [
+        farthest_of(Measured(**one) for name, one in told.items() if name.startswith(prefix))
+        for prefix in ("band_mean_", "band_sigma_", "band_resolution_")
+    ]
+    aucs = [str(Measured(**floor[name])) for name in ("auc_both", "auc_conditions")]
+    numbers = [*map(str, worst), str(separation_of(references))]
+    return ["*real against real*", aucs[0], "", aucs[1], "", *numbers, "", "", ""]
 
 
 def line(group: Group) -> list[str]:
@@ -42,7 +64,7 @@ def line(group: Group) -> list[str]:
     return [
         f"`{group.label}`",
         str(auc),
-        f"{upper(auc):.4f}",
+        f"{upper(group):.4f}",
         str(group.measured("auc_conditions")),
         str(smallest(group, "r2_ratio_")),
         str(farthest(group, "band_mean_")),
@@ -53,6 +75,22 @@ def line(group: Group) -> list[str]:
         group.steps,
         group.cpu_seconds,
     ]
+
+
+DIFFERENCES = ("", "separation", "minus whole", "sigma", "worst R² ratio", "minus whole", "sigma")
+
+
+def differences(found: list[Group], whole: Group) -> str:
+    """What each variant is worth against the whole recipe, in numbers that do not saturate."""
+    rows = []
+    for group in found:
+        cells = [f"`{group.label}`"]
+        for of in (mean_separation, lambda one: smallest(one, "r2_ratio_")):
+            number, difference = of(group), minus(of(group), of(whole))
+            sigma = "" if difference.sigma is None else f"{difference.sigma:.1f}"
+            cells += [str(number), str(difference), sigma]
+        rows.append(cells if group is not whole else [*cells[:2], "", "", cells[4], "", ""])
+    return table(DIFFERENCES, rows)
 
 
 def qualification(found: list[Group], references: Record) -> str:
@@ -116,21 +154,16 @@ def _or_note(group: Group, name: str) -> str:
     return str(number if number.value is not None else Measured(**group.whole[0]["test"][name]))
 
 
-def bands(found: list[Group]) -> str:
-    """Mean, width and resolution in bands of energy."""
-    titles = found[0].whole[0]["titles"]
+def bands(found: list[Group], references: Record) -> str:
+    """Mean, width and resolution in bands of energy, of other real showers first."""
+    titles, floor = found[0].whole[0]["titles"], references.get("bands", {})
     rows = []
     for name in names(found[0], "band_mean_"):
-        where = titles[name].split(", ")[1]
-        each = [
-            " / ".join(
-                str(one.measured(name.replace("mean", what)))
-                for what in ("mean", "sigma", "resolution")
-            )
-            for one in found
-        ]
-        rows.append([where, *each])
-    return table(("", *_titles(found)), rows)
+        each = [name.replace("mean", what) for what in ("mean", "sigma", "resolution")]
+        real = " / ".join(str(Measured(**floor[one])) for one in each) if floor else "-"
+        cells = [" / ".join(str(group.measured(one)) for one in each) for group in found]
+        rows.append([titles[name].split(", ")[1], real, *cells])
+    return table(("", "real against real", *_titles(found)), rows)
 
 
 def observables(found: list[Group], references: Record, what: str) -> str:
