@@ -25,6 +25,7 @@ from data_memory import MEGABYTE, peak_bytes, processor, train_on
 
 COLUMNS = ("Energy", "Vx", "Vy", "Vz", "Px", "Py", "Pz", "mass", "charge")
 MEAN = (1380, 0, 0, 0, 0, 0, 1380, 938.272, 1)
+"""Energies are those of the drawn momenta."""
 DEVIATION = (170, 1e-3, 1e-3, 4, 0.1, 0.1, 170, 0, 0)
 SHAPE = (56, 30)
 REPEATS = 29
@@ -58,6 +59,8 @@ def make_pickles(folder: Path, rows: int, seed: int) -> tuple[Path, Path]:
     for start in range(0, rows, BLOCK):
         images[start : start + BLOCK] = photons(min(BLOCK, rows - start), rng)
     particles = rng.normal(MEAN, DEVIATION, (-(-rows // REPEATS), len(COLUMNS)))
+    momentum, mass = particles[:, 4:7], particles[:, 7] / 1000
+    particles[:, 0] = np.sqrt((momentum**2).sum(axis=1) + mass**2)
     table = pd.DataFrame(particles[rng.permutation(rows) % len(particles)], columns=list(COLUMNS))
     table["proton_photon_sum"] = images.sum(axis=(1, 2))
     paths = (
