@@ -1,4 +1,4 @@
-"""What each term costs: steps per second of training on ZN, relative to dcgan.
+"""What each term costs: steps per second of training, relative to the plain game, on ZN and layers.
 
 Run on an idle machine: python benchmarks/terms.py [STEPS]
 """
@@ -16,21 +16,28 @@ from caloforge.data.showers import ShowerFile
 from caloforge.machine import processor
 from caloforge.objectives import (
     R1,
+    AttributeRegression,
     BalancedDiversity,
     DiversitySensitive,
+    EnergyConditioning,
     EnergyScore,
+    FlippedLabels,
     GradientPenalty,
     Hinge,
     Intensity,
     LatentContrast,
+    LocalScore,
     LogRatio,
+    Minimax,
     ModeSeeking,
     NonSaturating,
     Objective,
     SelectiveDiversity,
     ShowerCentre,
+    SoftSparsity,
     Wasserstein,
 )
+from caloforge.recipe import Data, Recipe
 from caloforge.recipes import recipe_of_name
 from caloforge.training.game import build_game
 from caloforge.training.material import divide
@@ -39,6 +46,8 @@ from caloforge.training.team import Team
 GAME = NonSaturating()
 OBJECTIVES: dict[str, Objective] = {
     "NonSaturating (dcgan)": 1.0 * GAME,
+    "Minimax": 1.0 * Minimax(),
+    "FlippedLabels": 1.0 * FlippedLabels(),
     "Hinge": 1.0 * Hinge(),
     "Wasserstein + GradientPenalty": Wasserstein() + 10 * GradientPenalty(),
     "+ R1": GAME + R1(),
@@ -56,17 +65,28 @@ OBJECTIVES: dict[str, Objective] = {
     "+ ShowerCentre, centre of mass": GAME + 1e-3 * ShowerCentre(of="mass"),
     "EnergyScore alone": 1.0 * EnergyScore(),
 }
+"""On the neutron calorimeter, beside ``dcgan``."""
+LAYERED: dict[str, Objective] = {
+    "NonSaturating (calogan)": 1.0 * GAME,
+    "FlippedLabels": 1.0 * FlippedLabels(),
+    "+ EnergyConditioning": GAME + 0.05 * EnergyConditioning(),
+    "+ AttributeRegression": GAME + AttributeRegression(),
+    "+ SoftSparsity": GAME + SoftSparsity(),
+    "+ EnergyScore": GAME + EnergyScore(),
+    "+ LocalScore": GAME + LocalScore(),
+    "EnergyScore + LocalScore alone": EnergyScore() + LocalScore(),
+}
+"""On layers of energy, beside the game of ``calogan``."""
 WARM_UP = 3
 
 
-def seconds_per_step(objective: Objective, steps: int) -> float:
-    """Median CPU seconds of a step, batches of 16 x 8 showers."""
-    base = recipe_of_name("dcgan", "alice_zn")
+def seconds_per_step(base: Recipe, objective: Objective, steps: int) -> float:
+    """Median CPU seconds of a step of a recipe with this objective."""
     recipe = base.model_copy(update={"objective": objective})
     team = Team(torch.device("cpu"))
-    with ShowerFile(sample_path("alice_zn"), recipe.resolve()) as file:
+    with ShowerFile(sample_path(base.detector), recipe.resolve()) as file:
         material = divide(file, recipe.data)
-        game = build_game(recipe, material.scaling(recipe), team)
+        game = build_game(recipe, material.scaling(recipe), team, material.detector(recipe))
         stream = material.batches(recipe, team).iterate()
         spent = []
         for step in range(steps + WARM_UP):
@@ -76,17 +96,27 @@ def seconds_per_step(objective: Objective, steps: int) -> float:
     return statistics.median(spent[WARM_UP:])
 
 
+def print_table(base: Recipe, objectives: dict[str, Objective], steps: int) -> None:
+    """Seconds of each objective, the first of them for comparison."""
+    rows = f"{base.data.particles} x {base.data.repeats}"
+    print(f"{base.detector}, networks of {base.name}, batches of {rows} showers\n")
+    print("| objective | CPU s / step | steps per second, first = 1 |\n| --- | --- | --- |")
+    baseline = None
+    for name, objective in objectives.items():
+        seconds = seconds_per_step(base, objective, steps)
+        baseline = baseline or seconds
+        print(f"| {name} | {seconds:.3f} | {baseline / seconds:.2f} |", flush=True)
+    print()
+
+
 def main() -> None:
-    """Print a table."""
+    """Print both tables."""
     torch.set_num_threads(1)
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     print(f"{processor()}, one thread, torch {torch.__version__}, {steps} steps each\n")
-    print("| objective | CPU s / step | steps per second, dcgan = 1 |\n| --- | --- | --- |")
-    baseline = None
-    for name, objective in OBJECTIVES.items():
-        seconds = seconds_per_step(objective, steps)
-        baseline = baseline or seconds
-        print(f"| {name} | {seconds:.3f} | {baseline / seconds:.2f} |", flush=True)
+    print_table(recipe_of_name("dcgan", "alice_zn"), OBJECTIVES, steps)
+    layered = recipe_of_name("calogan").model_copy(update={"data": Data(particles=64, repeats=2)})
+    print_table(layered, LAYERED, steps)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from caloforge.objectives import (
     TERMS,
     EnergyScore,
     Intensity,
+    LocalScore,
+    LogRatio,
     ModeSeeking,
     Objective,
     SelectiveDiversity,
@@ -37,13 +39,19 @@ VARIANTS: list[Term] = [
     SelectiveDiversity(average="pair"),
     SelectiveDiversity(space="pixels"),
     EnergyScore(normalise="batch"),
+    EnergyScore(normalise="neighbours"),
+    LocalScore(normalise="batch"),
+    LocalScore(normalise="neighbours"),
+    LogRatio(space="pixels"),
     Intensity(distance="squared", scale="log"),
     Intensity(distance="moments"),
     ShowerCentre(learns="fake", distance="absolute"),
     ShowerCentre(of="mass", distance="moments", unit="mm"),
 ]
-SCALED_BY_BATCH = {EnergyScore(normalise="batch")}
-"""Shares that are, by definition, in units of a mean over the batch."""
+SCALED_BY_BATCH = {
+    score(normalise=unit) for score in (EnergyScore, LocalScore) for unit in ("batch", "neighbours")
+}
+"""Shares that are, by definition, in units of a mean over other particles of the batch."""
 
 
 def players(term: Term, dtype: Any = torch.float64) -> dict[str, Any]:

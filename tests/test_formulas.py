@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from collections.abc import Callable
 from math import exp, log, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +26,6 @@ from caloforge.objectives import (
     SelectiveDiversity,
 )
 from small_game import TINY, latents_of, networks, round_of, rows
-
-CHECKED = {"EnergyScore", "Minimax", "ModeSeeking", "NonSaturating", "R1", "SelectiveDiversity"}
-
-
-def test_every_term_has_a_twin() -> None:
-    others = (test_layered_terms, test_methods, test_physics)
-    assert set(TERMS) == CHECKED.union(*(module.CHECKED for module in others))
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +180,79 @@ def naive_views(shower: np.ndarray) -> dict[str, list[float]]:
         ],
         "blocks_4": [root(sum(shower))],
     }
+
+
+TWINS: dict[str, Callable[..., None]] = {
+    "AttributeRegression": test_layered_terms.test_attribute_regression_is_its_loops,
+    "BalancedDiversity": test_methods.test_balanced_diversity,
+    "DiversitySensitive": test_methods.test_diversity_sensitive,
+    "EnergyConditioning": test_layered_terms.test_energy_conditioning_is_its_loop,
+    "EnergyScore": test_energy_score,
+    "FlippedLabels": test_layered_terms.test_flipped_labels_are_their_loop,
+    "GradientPenalty": test_methods.test_gradient_penalty_by_finite_differences,
+    "Hinge": test_methods.test_hinge,
+    "Intensity": test_physics.test_intensity,
+    "LatentContrast": test_methods.test_latent_contrast,
+    "LocalScore": test_layered_terms.test_local_score_is_its_loops,
+    "LogRatio": test_methods.test_log_ratio,
+    "Minimax": test_minimax_generator,
+    "ModeSeeking": test_diversity,
+    "NonSaturating": test_non_saturating_generator,
+    "R1": test_r1_by_finite_differences,
+    "SelectiveDiversity": test_diversity,
+    "ShowerCentre": test_physics.test_centre_by_a_regressor,
+    "SoftSparsity": test_layered_terms.test_soft_sparsity_is_its_loops,
+    "Wasserstein": test_methods.test_wasserstein,
+}
+"""The test of each term that computes it again, row by row."""
+COMPARES = {"assert_allclose", "approx"}
+LOOPS = (ast.For, ast.ListComp, ast.GeneratorExp)
+
+
+def is_twin(test: Callable[..., None], term: str) -> bool:
+    """True if a test names the term and compares numbers with others that it made by itself.
+
+    By loops, its own or those of its module, or of plain numpy arrays (``seen``).
+    """
+    tree = ast.parse(Path(inspect.getfile(test)).read_text(encoding="utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    own = functions[test.__name__]
+    helpers = [functions[name] for name in sorted(words_of(own) & functions.keys())]
+    made = any(isinstance(node, LOOPS) for one in (own, *helpers) for node in ast.walk(one))
+    made |= "seen" in {argument.arg for argument in own.args.args}
+    return term in words_of(own) and bool(words_of(own) & COMPARES) and made
+
+
+def words_of(node: ast.AST) -> set[str]:
+    """All names in a piece of code."""
+    names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    return names | {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
+
+
+@pytest.mark.parametrize("term", sorted(TERMS))
+def test_every_term_has_a_twin(term: str) -> None:
+    assert is_twin(TWINS[term], term)
+
+
+def test_twins_are_of_terms_that_there_are() -> None:
+    assert TWINS.keys() == TERMS.keys()
+    for module in (test_layered_terms, test_methods, test_physics):
+        here = {term for term, test in TWINS.items() if test.__module__ == module.__name__}
+        assert here == module.CHECKED
+
+
+@pytest.mark.parametrize(
+    ("test", "term"),
+    [
+        (test_layered_terms.test_patches_have_cells, "LocalScore"),
+        (test_physics.test_intensity, "ShowerCentre"),
+        (test_methods.test_bounded_diversity_stops_at_its_bound, "DiversitySensitive"),
+    ],
+)
+def test_another_test_is_no_twin(test: Callable[..., None], term: str) -> None:
+    assert not is_twin(test, term)
+
+
+def test_every_term_has_a_row_in_the_benchmark() -> None:
+    text = (Path(__file__).parents[1] / "benchmarks" / "terms.py").read_text(encoding="utf-8")
+    assert TERMS.keys() <= words_of(ast.parse(text))

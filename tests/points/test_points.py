@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +16,11 @@ import torch
 
 from caloforge.detectors import POINTS
 from caloforge.errors import UsageError
-from caloforge.recipe import override
+from caloforge.objectives import NonFinite, Round, Term
+from caloforge.recipe import Recipe, override
 from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.reporter import SILENT
-from caloforge.validation.points import campaign, measure, plan, report, run
+from caloforge.validation.points import campaign, measure, plan, report, run, together
 from caloforge.validation.points.sample import CLUSTERS, draw
 from caloforge.validation.points.together import train_together
 
@@ -109,7 +111,8 @@ def test_campaign_goes_on_where_it_was_killed(
 ) -> None:
     code, shown, _ = caloforge("validate", "points", "--out", tmp_path, "--workers", 1, "-q")
     assert code == 0
-    assert "sdi-gan" in shown
+    assert "method | weight | var 0 | var 1 | W1 0 | W1 1 | CPU s\ndcgan |" in shown
+    assert "sdi-gan | 3.3 | 127.4 | 1.2 | 2.1" in shown  # the paper's
     records = sorted((tmp_path / "runs").glob("*.json"))
     assert len(records) == 2 * (4 + 2)
     written = {path: path.read_text() for path in records}
@@ -124,6 +127,7 @@ def test_campaign_goes_on_where_it_was_killed(
         return perform(tasks)
 
     monkeypatch.setattr(run, "perform", counted)
+    monkeypatch.setattr(report, "write_report", lambda *given: None)  # drawn once is enough
     told = campaign.validate(tmp_path, quick=False, seed=0, workers=1, reporter=SILENT)
     assert set(told["means"]["healthy"]) == {"dcgan", "sdi-gan"}
     assert trained == [records[0].stem]
@@ -163,6 +167,90 @@ def test_only_seeds_and_weights_may_differ_in_a_stack() -> None:
     recipes = [override(recipe_of_name("dcgan", "points"), [f"training.steps={k}"]) for k in (2, 3)]
     with pytest.raises(UsageError, match="differ in seed and weights only"):
         train_together(recipes, run.material())
+
+
+class Breaks(Term):
+    """A term of finite value whose gradient is not, where the first latent of a row is large."""
+
+    def generator(self, play: Round) -> torch.Tensor:
+        flat = (play.fake - play.fake.detach()).abs().sum(dim=1)
+        return torch.where(play.z1[:, 0] > 3, flat, flat + 1).sqrt()
+
+
+class Explodes(Term):
+    """A term that has no value, where the first latent of a row is large."""
+
+    def generator(self, play: Round) -> torch.Tensor:
+        return torch.where(play.z1[:, 0] > 3, torch.nan, 0 * play.fake.sum(dim=1))
+
+
+@pytest.mark.parametrize(
+    ("term", "told"),
+    [
+        (
+            Breaks(),
+            r"gradient of the generator of seed (\d) \(NonSaturating 1, Breaks .*\) by term",
+        ),
+        (Explodes(), r"term Explodes of seed (\d) \(NonSaturating 1, Explodes .*\) is nan"),
+    ],
+)
+def test_who_diverges_among_those_trained_together_is_named(term: Term, told: str) -> None:
+    def recipe(seed: int, weight: float) -> Recipe:
+        base = override(recipe_of_name("dcgan", "points"), ["training.steps=300", f"seed={seed}"])
+        return base.model_copy(update={"objective": base.objective + weight * term})
+
+    recipes, guilty = [recipe(4, 0.5), recipe(5, 1.0)], {}
+    for one in recipes:
+        with pytest.raises(NonFinite, match=told) as alone:
+            train_together([one], run.material())
+        guilty[one.seed] = int(str(alone.value).rpartition(" ")[2])
+    first = min(guilty, key=lambda seed: guilty[seed])
+    assert len(set(guilty.values())) == 2
+    with pytest.raises(NonFinite) as together:
+        train_together(recipes, run.material())
+    found = re.search(told, str(together.value))
+    assert found is not None
+    assert int(found[1]) == first
+    assert str(together.value).endswith(f"training stopped in step {guilty[first]}")
+
+
+def test_diverging_runs_say_what_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def diverges(*given: Any) -> Any:
+        raise NonFinite("term X of seed 3 is nan")
+
+    monkeypatch.setattr(together, "train_together", diverges)
+    with pytest.raises(NonFinite, match="ms-gan, fragile trial: term X of seed 3 is nan"):
+        run.execute([plan.Task("trial", "fragile", "ms-gan", "ms-gan", 1, 3)], tmp_path)
+
+
+def final(method: str, regime: str, seed: int, **figures: float) -> dict[str, Any]:
+    numbers = dict.fromkeys(measure.NAMES, 1.0) | figures
+    return {
+        "part": "final",
+        "regime": regime,
+        "method": method,
+        "seed": seed,
+        "figures": {"test": numbers, "large": numbers | {"w1_0": 0.05, "w1_1": 0.9}},
+    }
+
+
+def test_what_had_to_be_reached_is_told_with_the_stretch_and_the_healthy_regime() -> None:
+    records = [
+        *(final("calibrated", "fragile", seed, w1_0=0.5, w1_1=0.9) for seed in range(3)),
+        *(final("calibrated", "healthy", k, variance_0=1.2 + k, variance_1=90) for k in (0, 1)),
+        *(final("dcgan", "healthy", seed, variance_0=0.8, variance_1=80) for seed in range(2)),
+    ]
+    rows = [line.split(" | ") for line in report.bars_section(records).splitlines()[4:]]
+    met = {row[0].removeprefix("| "): (*row[1:3], row[-1].removesuffix(" |")) for row in rows}
+    assert met["`calibrated` W1 0 < 0.35"] == ("fragile", "1000", "**no**")
+    assert met["`calibrated` W1 1 < 1.3"] == ("fragile", "1000", "yes")
+    assert met["stretch: `calibrated` W1 0 <= 0.08"] == ("fragile", "5000", "yes")
+    assert met["stretch: `calibrated` W1 1 <= 0.75"] == ("fragile", "5000", "**no**")
+    healthy = "`calibrated` var {} no farther from {} than `dcgan`"
+    assert met[healthy.format(0, 1)] == ("healthy", "1000", "**no**")
+    assert met[healthy.format(1, 100)] == ("healthy", "1000", "yes")
+    assert not any("sdi-gan" in statement for statement in met)
+    assert all(len(row) == 5 for row in rows)
 
 
 def test_unknown_claim_is_told(caloforge: Callable[..., tuple[int, str, str]]) -> None:

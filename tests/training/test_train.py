@@ -14,12 +14,12 @@ import torch
 
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import DataError, UsageError
-from caloforge.objectives import NonFinite
+from caloforge.objectives import EnergyScore, NonFinite, Round, Term
 from caloforge.recipe import Recipe
 from caloforge.recipes import DETECTORS_OF, RECIPES
 from caloforge.simulator import Simulator
 from caloforge.train import train
-from caloforge.training.game import Game, batches_of_step, build_game
+from caloforge.training.game import Game, batches_of_step, build_game, rows_of_batch
 from caloforge.training.material import divide, size_line
 from caloforge.training.team import Team
 from small_run import metrics_of, same, set_options, small_recipe, state_of
@@ -225,6 +225,38 @@ def test_infinity_stops_the_run_and_keeps_the_checkpoint(
     state = state_of(tmp_path / "run")
     assert state["step"] == 5
     assert all(torch.isfinite(v).all() for v in state["networks"]["generator"].values())
+
+
+class Touches(Term):
+    """A harmless term that asks for the second latents first."""
+
+    def generator(self, play: Round) -> torch.Tensor:
+        return play.fake2.mean(dim=1) + 0 * play.fake.mean(dim=1)
+
+
+class Breaks(Term):
+    """A term of finite value whose gradient is not, if the first latent is as large as this."""
+
+    above: float
+
+    def generator(self, play: Round) -> torch.Tensor:
+        flat = (play.fake - play.fake.detach()).abs().sum(dim=1)
+        return flat.sqrt() if float(play.z1[0, 0]) > self.above else flat
+
+
+@pytest.mark.parametrize("above", [-100.0, 1.0])
+def test_the_guilty_term_is_named(above: float, showers: Path) -> None:
+    """The second of three terms, always, or with the latents of few rounds only."""
+    recipe = small_recipe(name="calibrated")
+    with ShowerFile(showers) as file:
+        material = divide(file, recipe.data)
+        game = build_game(recipe, material.scaling(recipe), ALONE)
+        rows = rows_of_batch(material.batches(recipe, ALONE).at(0), ALONE.device)
+    game = replace(game, objective=Touches() + Breaks(above=above) + EnergyScore())
+    for _ in range(3):
+        with pytest.raises(NonFinite, match="gradient of the generator by term Breaks is NaN"):
+            for number in range(1000):
+                game.play("generator", rows, number)
 
 
 def test_existing_output_is_refused_or_replaced(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,7 @@ class Game:
         Raises NonFinite when a term or the gradient is; then no weight of the player has changed.
         """
         names = [name for name in self.networks if belongs_to(name, player)]
+        begun = [stream.get_state() for stream in self.random_streams]
         for name in names:
             self.optimisers[name].zero_grad()
         with training_only(self.networks, player):
@@ -71,25 +72,43 @@ class Game:
         for name in names:
             self.team.average(self.networks[name])
             if not has_finite_gradient(self.networks[name]):
-                whose = f"the gradient of the {name}{self.blame(player, rows, name)}"
+                whose = f"the gradient of the {name}{self.blame(player, rows, name, begun)}"
                 raise NonFinite(f"{whose} is NaN or infinite: training stopped")
             self._update(name, getattr(self.settings, player), number)
         return parts
 
-    def blame(self, player: Player, rows: Rows, name: str) -> str:
-        """The first term that makes the gradient of a network not finite by itself, in words."""
-        for weight, term in self.objective.terms:
-            alone = weight * term
-            if not alone.plays(player):
-                continue
+    @property
+    def random_streams(self) -> tuple[torch.Generator, ...]:
+        """All that a round draws from."""
+        return (self.random,)
+
+    def blame(self, player: Player, rows: Rows, name: str, begun: Sequence[Tensor]) -> str:
+        """The first term that makes the gradient of a network not finite by itself, in words.
+
+        ``begun`` are the states of the random streams before the round that failed.
+        """
+        for number, (_, term) in enumerate(self.objective.terms):
+            for stream, state in zip(self.random_streams, begun, strict=True):
+                stream.set_state(state)
             self.networks[name].zero_grad()
             with training_only(self.networks, player):
-                loss, _ = alone(self.round(player, rows))
-                if loss.requires_grad:
-                    loss.backward()  # type: ignore[no-untyped-call]
+                share = self.share_of(number, self.round(player, rows))
+                if share is not None and share.requires_grad:
+                    share.backward()  # type: ignore[no-untyped-call]
             if not has_finite_gradient(self.networks[name]):
                 return f" by term {type(term).__name__}"
         return ""
+
+    def share_of(self, number: int, play: Round) -> Tensor | None:
+        """Weighted mean share of a term, None without one.  ()
+
+        The terms before it are asked, too: a round draws its latents when they are first touched.
+        """
+        mean = None
+        for weight, term in self.objective.terms[: number + 1]:
+            share = getattr(term, play.player)(play) if weight else None
+            mean = None if share is None else weight * share.mean()
+        return mean
 
     def round(self, player: Player, rows: Rows) -> Round:
         """A round with fresh latents."""

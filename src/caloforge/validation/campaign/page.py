@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,21 @@ def provenance(records: Records) -> str:
         for name in ("commit", "torch", "processor")
     }
     data = sorted({f"{one['data']['name']} {one['data']['sha256']}" for one in records.values()})
-    minutes = sum(one["cpu_seconds"] or 0 for one in records.values()) / 60
+    once = {run_of(one): one["cpu_seconds"] or 0 for one in records.values()}
+    minutes, twice = sum(once.values()) / 60, len(records) - len(once)
+    shared = f" ({twice} of them in two tables)" if twice else ""
     return (
-        f"## Provenance\n\n{len(records)} runs, {minutes:.0f} CPU-minutes; commit "
+        f"## Provenance\n\n{len(once)} runs{shared}, {minutes:.0f} CPU-minutes; commit "
         f"{told['commit']}; torch {told['torch']}; {told['processor']}, one thread, shared with "
         "other work; showers: "
         f"{', '.join(data)}. One JSON record a run in `runs/`: recipe, seed, steps, CPU seconds, "
         "validation score, judgement. This page is rendered from them, and a test renders it again."
     )
+
+
+def run_of(record: Record) -> str:
+    """What a run is known by: records of one recipe and data are one run in two tables."""
+    return json.dumps([record["recipe"], record["data"]], sort_keys=True)
 
 
 def of_part(records: Records, part: str) -> list[Record]:

@@ -67,12 +67,20 @@ def is_of(record: Mapping[str, Any], recipe: Recipe) -> bool:
 
 
 def perform(tasks: Sequence[Task]) -> list[Record]:
-    """Train as one, judge one by one."""
+    """Train as one, judge one by one.
+
+    Raises NonFinite, which says what was trained. The runs before it have their records.
+    """
+    from caloforge.objectives import NonFinite
     from caloforge.validation.points.together import train_together
 
     recipes = [task.recipe() for task in tasks]
     started = time.process_time()
-    generators = train_together(recipes, material())
+    try:
+        generators = train_together(recipes, material())
+    except NonFinite as error:
+        first = tasks[0]
+        raise NonFinite(f"{first.label}, {first.regime} {first.part}: {error}") from error
     seconds = (time.process_time() - started) / len(tasks)
     shared = {"cpu_seconds": round(seconds, 2), "trained_together": len(tasks)}
     return [

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -67,18 +68,27 @@ class ObjectiveTogether(Objective):
 
     weights: tuple[tuple[float, ...], ...]
     """By term and member."""
+    members: tuple[str, ...]
+    """What each is called where it fails."""
 
     def __call__(self, play: Round) -> tuple[Tensor, dict[str, float]]:
-        """Sum over members, so that each has the gradient that it would have alone.  ()"""
+        """Sum over members, so that each has the gradient that it would have alone.  ()
+
+        Raises NonFinite, which names term and member.
+        """
         loss = play.rows.real.new_zeros(())
         for (_, term), weights in zip(self.terms, self.weights, strict=True):
             share = getattr(term, play.player)(play) if any(weights) else None
             if share is not None:
                 means = share.reshape(len(weights), -1).mean(dim=1)
+                self._require_finite(type(term).__name__, means)
                 loss = loss + (means * means.new_tensor(weights)).sum()
-        if not torch.isfinite(loss):
-            raise NonFinite("a run among those trained together is not finite: training stopped")
         return loss, {}
+
+    def _require_finite(self, term: str, means: Tensor) -> None:
+        for value, member in zip(means.tolist(), self.members, strict=True):
+            if not isfinite(value):
+                raise NonFinite(f"term {term} of {member} is {value}: training stopped")
 
 
 class RoundTogether(Round):
@@ -105,6 +115,17 @@ class GameTogether(Game):
     """The players of all members as one."""
 
     streams: tuple[torch.Generator, ...]
+    members: tuple[str, ...]
+
+    @property
+    def random_streams(self) -> tuple[torch.Generator, ...]:
+        """One of each member."""
+        return self.streams
+
+    def blame(self, player: Player, rows: Rows, name: str, begun: Sequence[Tensor]) -> str:
+        """Whose gradient is not finite, and by which term."""
+        guilty = unbounded(self.networks[name], self.members)
+        return f" of {', '.join(guilty)}{super().blame(player, rows, name, begun)}"
 
     def round(self, player: Player, rows: Rows) -> Round:
         """A round of all members."""
@@ -120,10 +141,19 @@ class GameTogether(Game):
         )
 
 
+def unbounded(together: nn.Module, members: Sequence[str]) -> list[str]:
+    """Members whose gradient is not finite."""
+    layers = [layer for layer in together.modules() if isinstance(layer, StackedLinear)]
+    gradients = [p.grad for layer in layers for p in layer.parameters() if p.grad is not None]
+    finite = [torch.isfinite(gradient).flatten(1).all(dim=1) for gradient in gradients]
+    return [member for member, *well in zip(members, *finite, strict=True) if not all(well)]
+
+
 def train_together(recipes: Sequence[Recipe], material: Material) -> list[nn.Module]:
     """The generator of each recipe after its last step.
 
-    Raises UsageError when recipes differ in more than seed and weights.
+    Raises UsageError when recipes differ in more than seed and weights, NonFinite when a member
+    does not stay finite: it names its seed and weights, the term, and the step.
     """
     require_alike(recipes)
     team = Team(torch.device("cpu"))
@@ -131,7 +161,10 @@ def train_together(recipes: Sequence[Recipe], material: Material) -> list[nn.Mod
     game = game_of(games, recipes)
     stream = concatenated([material.batches(recipe, team).iterate() for recipe in recipes])
     for step in range(recipes[0].training.steps):
-        game.step(stream, step)
+        try:
+            game.step(stream, step)
+        except NonFinite as error:
+            raise NonFinite(f"{error} in step {step + 1}") from error
     generators = [one.networks["generator"] for one in games]
     unstack(game.networks["generator"], generators)
     return [generator.eval() for generator in generators]
@@ -151,16 +184,27 @@ def game_of(games: Sequence[Game], recipes: Sequence[Recipe]) -> GameTogether:
     """One game of all members, at step 0."""
     first = games[0]
     networks = {name: stack([game.networks[name] for game in games]) for name in first.networks}
-    terms = first.objective.terms
     weights = tuple(
-        tuple(game.objective.terms[number][0] for game in games) for number in range(len(terms))
+        tuple(game.objective.terms[number][0] for game in games)
+        for number in range(len(first.objective.terms))
     )
+    terms = tuple(
+        (max(own), term) for own, (_, term) in zip(weights, first.objective.terms, strict=True)
+    )
+    members = tuple(named(recipe) for recipe in recipes)
     settings = {field.name: getattr(first, field.name) for field in fields(first)} | {
         "networks": networks,
         "optimisers": {n: adam(n, net, recipes[0].optimisers) for n, net in networks.items()},
-        "objective": ObjectiveTogether(terms=terms, weights=weights),
+        "objective": ObjectiveTogether(terms=terms, weights=weights, members=members),
     }
-    return GameTogether(**settings, streams=tuple(game.random for game in games))
+    streams = tuple(game.random for game in games)
+    return GameTogether(**settings, streams=streams, members=members)
+
+
+def named(recipe: Recipe) -> str:
+    """A member among runs of one method: seed and weights."""
+    weights = ", ".join(f"{type(term).__name__} {w:g}" for w, term in recipe.objective.terms)
+    return f"seed {recipe.seed} ({weights})"
 
 
 def concatenated(streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:

@@ -1,8 +1,8 @@
-"""The figure of the weights over three decades, drawn from records alone."""
+"""The figure of the weights over three decades, and its ranges in words, from records alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,4 +74,25 @@ def _finish(axes: Axes, label: str) -> None:
     tidy(axes)
 
 
-__all__ = ["WINDOW", "save_pictures", "weights"]
+def ranges(found: Iterable[Group]) -> str:
+    """How far conditional W1 and slope move while a weight moves over its decades."""
+    lines: dict[str, list[Group]] = {}
+    for one in found:
+        if one.whole:
+            lines.setdefault(one.label, []).append(one)
+    return " ".join(_range(label, runs) for label, runs in lines.items() if len(runs) > 1)
+
+
+def _range(label: str, runs: Sequence[Group]) -> str:
+    distances, slopes = (
+        [one.value(name) for one in runs] for name in ("conditional_w1", "spread_slope")
+    )
+    weights = [one.weight or 0 for one in runs]
+    return (
+        f"`{label}`, weights {min(weights):g} to {max(weights):g}: conditional W1 "
+        f"{min(distances):.1f} to {max(distances):.1f}, slope {min(slopes):.2f} to "
+        f"{max(slopes):.2f}."
+    )
+
+
+__all__ = ["WINDOW", "ranges", "save_pictures", "weights"]

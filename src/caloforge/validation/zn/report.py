@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,20 @@ from caloforge.validation.campaign.page import (
     write_page,
 )
 from caloforge.validation.campaign.record import by_name, read_references
+from caloforge.validation.campaign.task import Task
 from caloforge.validation.campaign.trials import RATES
-from caloforge.validation.zn.pictures import WINDOW, save_pictures
-from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, Budget
-from caloforge.validation.zn.plan import WINDOWS as TRIED
-from caloforge.validation.zn.summary import COLUMNS, group_row, luckiest, pairs, reference_row
-from caloforge.validation.zn.words import (
-    COMMAND,
-    FINALS,
-    FINDINGS,
-    INTRODUCTION,
-    LUCKIEST,
-    PAIRS,
-    TRIALS,
-    WINDOWS,
+from caloforge.validation.zn import words
+from caloforge.validation.zn.pictures import WINDOW, ranges, save_pictures
+from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, Budget, upcoming
+from caloforge.validation.zn.summary import (
+    COLUMNS,
+    DEMANDS,
+    best_trials,
+    demands,
+    group_row,
+    luckiest,
+    pairs,
+    reference_row,
 )
 
 Record = Mapping[str, Any]
@@ -50,13 +51,14 @@ def render_folder(out: Path) -> str:
 def render(records: Records, references: Record) -> str:
     """The whole page, a pure function of the records."""
     parts = [
-        INTRODUCTION,
+        words.introduction(hours()),
         progress(records),
         finals_section(records, references),
+        demands_section(records, references),
         pairs_section(records, references),
-        luckiest_section(records),
+        luckiest_section(records, references),
         trials_section(records),
-        ablations_section(records),
+        ablations_section(records, references),
         windows_section(records),
         provenance(records),
     ]
@@ -65,17 +67,28 @@ def render(records: Records, references: Record) -> str:
 
 def progress(records: Records) -> str:
     """How far the campaign is, and how it goes on."""
-    return state(records, planned(), QUICK.final, COMMAND)
+    return state(records, planned(), QUICK.final, words.COMMAND)
+
+
+def tasks(budget: Budget = FULL) -> list[Task]:
+    """All runs of a campaign; which weight a trial chooses changes none of their number."""
+    known: dict[str, Task] = {}
+    while True:
+        there = {name: {"validation_score": 0.0} for name in known}
+        new = {one.name: one for one in upcoming(budget, 0, there) if one.name not in known}
+        if not new:
+            return list(known.values())
+        known |= new
 
 
 def planned(budget: Budget = FULL) -> dict[str, int]:
     """Numbers of runs by part; trials that are not known yet are counted, too."""
-    return {
-        "trial": sum(number(name) for name, method in METHODS.items() if method.rated),
-        "final": len(METHODS) * budget.seeds,
-        "ablation": len(ABLATIONS) * budget.ablation_seeds,
-        "window": sum(map(len, TRIED.values())),
-    }
+    return dict(Counter(one.part for one in tasks(budget)))
+
+
+def hours(budget: Budget = FULL) -> float:
+    """CPU-hours of the whole campaign."""
+    return sum(one.cpu_seconds for one in tasks(budget)) / 3600
 
 
 def finals_section(records: Records, references: Record) -> str:
@@ -83,63 +96,84 @@ def finals_section(records: Records, references: Record) -> str:
     found = sorted(groups(of_part(records, "final")), key=lambda one: one.value("conditional_w1"))
     rows = [group_row(one) for one in found]
     rows += [reference_row(one) for one in references["references"].values()]
-    return section("Methods", FINALS, table(COLUMNS, rows))
+    return section("Methods", words.FINALS, _beside(table(COLUMNS, rows), words.seconds(found)))
+
+
+def demands_section(records: Records, references: Record) -> str:
+    """What had to be reached, and what was."""
+    rows = demands(groups(of_part(records, "final")), references, METHODS)
+    if not rows:
+        return ""
+    shown = _beside(table(DEMANDS, rows), words.unproven(rows))
+    return section("What had to be reached", words.DEMANDS, shown)
 
 
 def pairs_section(records: Records, references: Record) -> str:
     """Differences of conditional W1 with paired errors."""
     found = pairs(groups(of_part(records, "final")), references)
-    return section("Who is better", PAIRS, table(CONTRAST, found)) if found else ""
+    return section("Who is better", words.PAIRS, table(CONTRAST, found)) if found else ""
 
 
-def luckiest_section(records: Records) -> str:
+def luckiest_section(records: Records, references: Record) -> str:
     """Our worst seed against the best seed of every other method."""
-    found = luckiest(groups(of_part(records, "final")))
-    shown = f"{table(CONTRAST[:4], found)}\n\n{FINDINGS}"
-    return section("Worst against best", LUCKIEST, shown) if found else ""
+    runs = groups(of_part(records, "final"))
+    found = luckiest(runs)
+    shown = _beside(table(CONTRAST[:4], found), words.findings(runs, references))
+    return section("Worst against best", words.LUCKIEST, shown) if found else ""
 
 
 def trials_section(records: Records) -> str:
     """What was tried for each method, on validation particles."""
-    rows = []
-    best: dict[str, tuple[Any, ...]] = {}
     tried = of_part(records, "trial")
-    for one in tried:
-        score = one["validation_score"]
-        if score is not None and score < best.get(one["method"], (float("inf"),))[0]:
-            best[one["method"]] = (score, one["rate"], one["weight"])
-    for one in sorted(tried, key=lambda one: (list(METHODS).index(one["method"]), trial_key(one))):
-        score = "failed" if one["validation_score"] is None else f"{one['validation_score']:.2f}"
-        whole = sum(other["method"] == one["method"] for other in tried) == number(one["method"])
-        taken = whole and best.get(one["method"], ())[1:] == (one["rate"], one["weight"])
-        rows.append(
-            [
-                one["method"],
-                one["rate"] or "",
-                weight_of(one),
-                f"**{score}**" if taken else score,
-                f"{one['steps']}",
-                seconds_of(one),
-            ]
+    ended = Counter(one["method"] for one in tried)
+    best = {name: one for name, one in best_trials(tried).items() if ended[name] == number(name)}
+    rows = [
+        trial_row(one, taken=one is best.get(one["method"]))
+        for one in sorted(
+            tried, key=lambda one: (list(METHODS).index(one["method"]), trial_key(one))
         )
+    ]
+    if not rows:
+        return ""
     names = ("method", "optimisers", "weight", "validation score", "steps", "CPU s")
-    return section("Trials", TRIALS, table(names, rows)) if rows else ""
+    told = words.edges(best, {name: method.weights for name, method in METHODS.items()})
+    return section("Trials", words.TRIALS, _beside(table(names, rows), told))
 
 
-def ablations_section(records: Records) -> str:
+def trial_row(one: Record, *, taken: bool) -> list[str]:
+    """Cells of a trial, bold if the final runs take it."""
+    score = "failed" if one["validation_score"] is None else f"{one['validation_score']:.2f}"
+    shown = f"**{score}**" if taken else score
+    return [
+        one["method"],
+        one["rate"] or "",
+        weight_of(one),
+        shown,
+        str(one["steps"]),
+        seconds_of(one),
+    ]
+
+
+def ablations_section(records: Records, references: Record) -> str:
     """Parts of ``calibrated``, and one shower of each particle."""
     found = {one.label: one for one in groups(of_part(records, "ablation"))}
     rows = [group_row(found[label]) for label in ABLATIONS if label in found]
-    text = f"{FULL.ablation / 60:g} CPU-minutes a run, test particles."
-    return section("Ablations", text, table(COLUMNS, rows)) if rows else ""
+    shown = _beside(table(COLUMNS, rows), words.changes(found, references))
+    return section("Ablations", words.ABLATIONS, shown) if rows else ""
 
 
 def windows_section(records: Records) -> str:
     """Weights over three decades."""
     found = sorted(groups(of_part(records, "window")), key=lambda one: (one.label, one.weight or 0))
     rows = [group_row(one) for one in found]
-    text = f"{WINDOWS}\n\n![Conditional W1 and slope against the weight]({WINDOW})"
-    return section("Weights over three decades", text, table(COLUMNS, rows)) if rows else ""
+    text = f"{words.WINDOWS}\n\n![Conditional W1 and slope against the weight]({WINDOW})"
+    shown = _beside(table(COLUMNS, rows), ranges(found))
+    return section("Weights over three decades", text, shown) if rows else ""
+
+
+def _beside(shown: str, told: str) -> str:
+    """A table and what is said below it, if anything."""
+    return "\n\n".join(part for part in (shown, told) if part)
 
 
 def number(method: str) -> int:

@@ -1,7 +1,30 @@
-"""What the page says beside its numbers."""
+"""What the page says beside its numbers; sentences that hold numbers are made of the records."""
 
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from caloforge.compare.pooling import contrast
+from caloforge.evaluate.measured import Measured
+from caloforge.validation.campaign.group import Group
+from caloforge.validation.campaign.judging import EMPTY, NEAREST
+from caloforge.validation.zn.plan import FULL
+from caloforge.validation.zn.summary import BASELINE, OURS, SHOWN, pooled
+
+Record = Mapping[str, Any]
 COMMAND = "caloforge validate zn"
-INTRODUCTION = f"""\
+EMPTY_SCORE = 44.3
+"""Of showers without light, on the validation particles (a test computes it)."""
+DARK = 0.1
+"""Of the real mean total: a generator below it makes nearly empty showers."""
+
+
+def introduction(hours: float) -> str:
+    """Claim, command and rules of a campaign of so many CPU-hours."""
+    return f"""\
 # All methods on the neutron calorimeter
 
 **Claim** ([2207.01561](https://arxiv.org/abs/2207.01561) and its successors): terms for
@@ -9,7 +32,7 @@ diversity make a conditional GAN better than the plain one. Here all of them tra
 shipped showers (`zn.h5`, transport by Geant4) for equal CPU seconds, beside our own
 `calibrated`.
 
-**Command**: `{COMMAND}` (three CPU-hours; resumable; `--minutes 60` leaves after an
+**Command**: `{COMMAND}` ({hours:.1f} CPU-hours; resumable; `--minutes 60` leaves after an
 hour, `--workers 2` uses two cores), `{COMMAND} --quick` (one short run of each method).
 
 **Rules.** One thread, float32, the same light networks and batches (16 particles x 8 showers)
@@ -21,8 +44,12 @@ judge.
 
 **A fair chance.** The published recipes' optimisers (Adam 2e-4, β₁ 0.5) barely learn in
 minutes. `dcgan` therefore tries four optimisers, and every adversarial method takes the best of
-them before its four weights are tried. `calibrated` gets no trial: its settings were fixed
-beforehand (docs/choices.md)."""
+them before its four weights are tried. `calibrated` gets no trial here, but it had its chance
+before: the network head, the waves of the impact point and the features were developed with the
+energy score, on these validation particles (docs/choices.md). All methods share that network.
+It may suit a score better than a game; the test particles took part in none of it."""
+
+
 FINALS = """\
 Scheme `paper-zn`, W1 in counts, 4 showers against 4 of each test particle. Mean over seeds ±
 error of particles (bootstrap) and seeds. *Slope*, *corr.*: generated against real spread of
@@ -30,6 +57,11 @@ each particle, the correlation at fixed total; *σ(total)*: spread of the total 
 particle, generated over real. Ideal: 1, but for the distances. An error of a single seed is
 that of the particles alone. *Empty showers*: a method that is no nearer has learned nothing
 yet."""
+DEMANDS = """\
+What was asked of `calibrated`. *Sigma*: difference over the errors of particles and seeds in
+quadrature, which decides; then without the seeds; then by Student's t with Welch's degrees of
+freedom, since an error of a few seeds is itself uncertain: the sigma of a normal law that is as
+improbable."""
 PAIRS = """\
 Conditional W1. Positive: the first is nearer to the real showers. The bootstrap over particles
 is paired (all methods meet the same resamplings), seeds are pooled, and their spread is added
@@ -38,20 +70,162 @@ LUCKIEST = """\
 Adversarial runs of one recipe differ by more than methods do: some seeds never leave the level
 of empty showers. So here the worst seed of `calibrated` meets the best seed of each method,
 chosen by the very test particles that judge, in its favour. Paired bootstrap over particles."""
-FINDINGS = """\
-**No term for diversity is shown to beat `dcgan` here**, and none beats the shower of the nearest
-training particle. In minutes the game itself is the limit, not its diversity: `dcgan` is too
-wide already (σ(total) far above 1), a step with a second fake costs half as much again or more,
-so that fewer fit the budget, and every method but `dcgan` and `calibrated` has a seed that
-collapses to nearly empty showers or blows up. A score needs no opponent: the seeds of
-`calibrated` agree. The published training took hours of a GPU; what these methods reach there
-is not said by this table."""
-TRIALS = """\
-Two CPU-minutes a run, conditional W1 on the validation particles; bold: what the final runs
-take, once all four are there. Optimisers: `2e-4`, `5e-4`, `1e-3` for both players;
+TRIALS = f"""\
+{FULL.trial / 60:g} CPU-minutes a run, conditional W1 on the validation particles; bold: what the
+final runs take, once all four are there. Optimisers: `2e-4`, `5e-4`, `1e-3` for both players;
 `as-calibrated`: 1e-3 with weight decay 0.1 for the generator, 5e-4 for the critic. Empty
-showers score 44.3."""
-WINDOWS = """\
-Three CPU-minutes a run, one seed, test particles. `calibrated`: weight of the adversarial loss
-beside the energy score (1). `sdi-gan`: weight of selective diversity beside the adversarial
+showers score {EMPTY_SCORE:g}."""
+ABLATIONS = f"""\
+{FULL.ablation / 60:g} CPU-minutes a run, test particles. An error of a single seed is that of the
+particles alone: it does not say what another seed would give."""
+WINDOWS = f"""\
+{FULL.ablation / 60:g} CPU-minutes a run, test particles. `calibrated`: weight of the adversarial
+loss beside the energy score (1). `sdi-gan`: weight of selective diversity beside the adversarial
 loss (1)."""
+CHANGES = (
+    ("The adversary beside the score", "score, all views", "score and adversary"),
+    ("The log-ratio beside both", "score and adversary", "score, adversary, log-ratio"),
+    ("The adversary alone", "score, all views", "adversary alone"),
+    ("Channels alone", "score, all views", "score, channels"),
+    ("One shower of each particle", "score, all views", "score, one shower of each particle"),
+)
+"""Ablations that are told in words: what is changed, and the runs before and after."""
+
+
+def named(labels: Iterable[str]) -> str:
+    """Names in code type, one after the other."""
+    return ", ".join(f"`{label}`" for label in labels)
+
+
+def seconds(found: Sequence[Group]) -> str:
+    """How far the CPU seconds that were taken are from equal."""
+    spent = [fmean(run["cpu_seconds"] for run in one.whole) for one in found if one.whole]
+    if len(spent) < 2 or not min(spent):
+        return ""
+    return (
+        f"Equal budgets, not equal seconds: rows really took {min(spent):.0f} to {max(spent):.0f} "
+        f"CPU seconds (ratio {max(spent) / min(spent):.2f}), since the cost of a step was measured "
+        "once, over twelve steps, on a machine whose load varied."
+    )
+
+
+def unproven(rows: Sequence[Sequence[str]]) -> str:
+    """Which demands the spread of the seeds leaves open; rows as ``summary.demands`` makes them."""
+    weighed = [row for row in rows if row[2]]
+    below = [row[0] for row in weighed if float(row[2]) < SHOWN]
+    careful = sum(float(row[4]) >= SHOWN for row in weighed)
+    told = f"By Welch's t {careful} of {len(weighed)} differences stay above {SHOWN:g} sigma."
+    if not below:
+        return told
+    return (
+        f"**{len(below)} of {len(weighed)} differences stay below {SHOWN:g} sigma** when seeds "
+        "count: seeds of one adversarial method spread more than methods differ, and a few of "
+        f"them do not average it out. {told}"
+    )
+
+
+def findings(found: Sequence[Group], references: Record) -> str:
+    """What the final runs say of the published methods."""
+    known = {one.label: one for one in found if one.whole}
+    others = [label for label in known if label not in (OURS, BASELINE)]
+    if BASELINE not in known or not others:
+        return ""
+    numbers = pooled(found, references)
+    sure = [a for a in others if numbers[a].seeds is not None]
+    better = [a for a in sure if (contrast(a, BASELINE, numbers).measured.sigma or 0) >= SHOWN]
+    nearer = [
+        a for a in (BASELINE, *others) if (contrast(a, NEAREST, numbers).measured.value or 0) > 0
+    ]
+    first = (
+        f"Terms for diversity that beat `{BASELINE}` by {SHOWN:g} sigma: {named(better)}."
+        if better
+        else f"**No term for diversity is shown to beat `{BASELINE}` here** ({SHOWN:g} sigma)."
+    )
+    parts = [
+        first,
+        f"Nearer than the shower of the nearest training particle: {named(nearer) or 'none'}.",
+        price(known[BASELINE], [known[label] for label in others]),
+        lost(found, references),
+        "The published training took hours of a GPU; what these methods reach there is not said by "
+        "this table.",
+    ]
+    return " ".join(parts)
+
+
+def price(baseline: Group, others: Iterable[Group]) -> str:
+    """What limits the plain game, and how many steps a second fake leaves."""
+    steps = [run["steps"] for one in others for run in one.whole]
+    return (
+        "In minutes the game itself is the limit, not its diversity: the σ(total) of "
+        f"`{baseline.label}` is {baseline.measured('sigma_total')} where 1 is right. Steps with a "
+        f"second fake cost more: {min(steps)} to {max(steps)} fit the budget, {baseline.steps} of "
+        f"`{baseline.label}` do."
+    )
+
+
+def lost(found: Iterable[Group], references: Record) -> str:
+    """Seeds of each method that end nearly dark, or farther off than empty showers are."""
+    empty = references["references"][EMPTY]["test"]["conditional_w1"]["value"]
+    told, agreeing = [], []
+    for one in found:
+        ends = [run["test"] for run in one.whole]
+        dark = [run for run in ends if (run["mean_total"]["value"] or 0) < DARK]
+        wild = [run for run in ends if run not in dark and run["conditional_w1"]["value"] > empty]
+        failed = len(one.records) - len(ends)
+        counts = ((len(dark), "nearly dark"), (len(wild), "blown up"), (failed, "failed"))
+        shown = [f"{number} {what}" for number, what in counts if number]
+        if shown:
+            told.append(f"`{one.label}` {', '.join(shown)} of {len(one.records)}")
+        else:
+            agreeing.append(f"`{one.label}`")
+    return (
+        f"Seeds that end nearly dark (mean total below {DARK:g} of the real one) or blown up "
+        f"(farther off than empty showers): {'; '.join(told) or 'none'}. Methods without such a "
+        f"seed: {', '.join(agreeing) or 'none'}."
+    )
+
+
+def edges(best: Mapping[str, Record], weights: Mapping[str, Sequence[float]]) -> str:
+    """Methods whose best weight is the least or the largest that was tried."""
+    found = [
+        f"`{name}` ({one['weight']:g})"
+        for name, one in best.items()
+        if weights.get(name) and one["weight"] in (min(weights[name]), max(weights[name]))
+    ]
+    if not found:
+        return ""
+    return (
+        f"Chosen at the edge of its four weights: {', '.join(found)}. A better one may lie beyond, "
+        "and was not looked for."
+    )
+
+
+def changes(found: Mapping[str, Group], references: Record) -> str:
+    """Ablations by label in words: a list of what each change does."""
+    there = {label: one for label, one in found.items() if one.whole}
+    told = [
+        f"- **{what}**: {change(there[before], there[after], references)}"
+        for what, before, after in CHANGES
+        if before in there and after in there
+    ]
+    return "\n".join(told)
+
+
+def change(before: Group, after: Group, references: Record) -> str:
+    """What a change does to conditional W1, slope and correlation."""
+    paired = contrast(after.label, before.label, pooled([before, after], references)).measured
+    verdict = "nearer" if (paired.value or 0) > 0 else "farther off"
+    told = [_told("conditional W1", before, after, "conditional_w1", paired, verdict)]
+    for name, what in (("spread_slope", "slope"), ("spread_correlation", "corr.")):
+        a, b = before.measured(name), after.measured(name)
+        if a.value is not None and b.value is not None:
+            apart = Measured(b.value - a.value, math.hypot(a.error or 0, b.error or 0))
+            told.append(_told(what, before, after, name, apart, "different"))
+    return f"`{after.label}` (before: `{before.label}`) has {', '.join(told)}."
+
+
+def _told(what: str, before: Group, after: Group, name: str, apart: Measured, verdict: str) -> str:
+    sigma = abs(apart.sigma or 0.0)
+    shown = f"**{verdict}**" if sigma >= SHOWN else "no difference shown"
+    numbers = f"{what} {after.measured(name)} (before: {before.measured(name)}"
+    return f"{numbers}; {shown}, {sigma:.1f} sigma)"
