@@ -40,7 +40,7 @@ class Budget:
     ablation_seeds: int = 3
 
 
-FULL = Budget(final=390, ablation=90)
+FULL = Budget(final=390, ablation=60)
 QUICK = Budget(final=20, ablation=0, seeds=1, ablation_seeds=0)
 
 
