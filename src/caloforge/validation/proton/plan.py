@@ -34,7 +34,7 @@ SCANS = {
         "proton-sdi-intensity", Axis("objective.Intensity.weight", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1))
     ),
     "lambda_div": Scan(
-        "proton-sdi", Axis("objective.SelectiveDiversity.weight", (1e-3, 1e-2, 1e-1, 1, 10))
+        "proton-sdi", Axis("objective.SelectiveDiversity.weight", (1e-4, 1e-3, 1e-2, 1e-1, 1))
     ),
     "lambda_aux": Scan(
         WHOLE, Axis("objective.ShowerCentre.weight", (1e-5, 1e-4, 1e-3, 1e-2, 1e-1))
@@ -65,7 +65,7 @@ class Budget:
     """False: no trials, the recipes' own optimisers, no split by row, no scans."""
 
 
-FULL = Budget(trial=45, final=150, scan=50)
+FULL = Budget(trial=45, final=150, scan=40)
 """A longer campaign is other numbers here; 360 a run and 120 a scan were allowed."""
 QUICK = Budget(trial=0, final=10, scan=0, seeds=1, whole=False)
 
