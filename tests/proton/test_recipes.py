@@ -52,7 +52,7 @@ def test_each_recipe_adds_one_term_to_the_one_before() -> None:
     weights = {type(term).__name__: weight for weight, term in terms[-1]}
     assert weights == {
         "NonSaturating": 1,
-        "SelectiveDiversity": 0.1,
+        "SelectiveDiversity": 1e-3,
         "Intensity": 1e-3,
         "ShowerCentre": 1e-3,
     }
