@@ -22,8 +22,8 @@ BASELINES = ("real", "nearest", "mean_image", "shuffled")
 
 TITLES = {
     "calibrated-shipped": "`calibrated`, the shipped simulator (15 CPU minutes)",
-    "calibrated-demo": "`calibrated`, in the demo (2 CPU minutes)",
-    "sdi-gan-demo": "`sdi-gan`, in the demo (2 CPU minutes)",
+    "calibrated-demo": "`calibrated`, in the demo (75 CPU seconds)",
+    "sdi-gan-demo": "`sdi-gan`, in the demo (75 CPU seconds)",
 }
 """Committed judgements of ``validation/shipped`` that the README shows, in its order."""
 
