@@ -42,6 +42,8 @@ SCANS = {
 }
 
 
+CHOOSING, HOLDING = "lambda_in", ("proton-sdi-intensity", WHOLE)
+"""The scan whose best weight on the validation particles the rows with an intensity take."""
 RATES: dict[str, tuple[str, ...]] = {
     "own": (),
     **{
@@ -89,19 +91,29 @@ def cpu_seconds(budget: Budget) -> float:
 
 def upcoming(budget: Budget, seed: int, records: Records) -> Iterator[Task]:
     """All tasks that the records let one know, the most telling first."""
-    rate = None
+    rate: str | None = None
+    intensity: tuple[str, ...] = ()
     if budget.whole:
         yield from (tried := trials(budget, seed))
         if (best := chosen(tried, records)) is None:
             return
         rate = best.rate
-    first = [run_of("final", name, budget.final, seed, rate) for name in METHODS]
+        yield from (scanned := list(scans(budget, seed, rate, (CHOOSING,))))
+        if (held := chosen(scanned, records)) is None:
+            return
+        intensity = held.settings[-1:]
+    first = [
+        with_settings(run_of("final", name, budget.final, seed, rate), intensity)
+        for name in METHODS
+    ]
     for number in range(budget.seeds):
         yield from (replace(task, seed=seed + number) for task in first)
     if budget.whole:
         for task in first:
             yield replace(task, part="leaky", settings=(*task.settings, LEAKY))
-        yield from scans(budget, seed, rate)
+        others = tuple(label for label in SCANS if label != CHOOSING)
+        for task in scans(budget, seed, rate, others):
+            yield with_settings(task, intensity)
 
 
 def trials(budget: Budget, seed: int) -> list[Task]:
@@ -119,9 +131,17 @@ def run_of(part: str, method: str, cpu_seconds: float, seed: int, rate: str | No
     return Task(part, method, method, cpu_seconds, seed, rate, settings=changes)
 
 
-def scans(budget: Budget, seed: int, rate: str | None) -> Iterator[Task]:
+def with_settings(task: Task, intensity: tuple[str, ...]) -> Task:
+    """The task with the weight that the scan chose, where its recipe has an intensity to hold."""
+    if task.method not in HOLDING:
+        return task
+    return replace(task, settings=(*task.settings[:1], *intensity, *task.settings[1:]))
+
+
+def scans(budget: Budget, seed: int, rate: str | None, labels: tuple[str, ...]) -> Iterator[Task]:
     """Each weight alone, by the grid of ``caloforge search``."""
-    for label, scan in SCANS.items():
+    for label in labels:
+        scan = SCANS[label]
         plain = run_of("scan", scan.method, budget.scan, seed, rate)
         for point in points([scan.axis]):
             changed = (*plain.settings, *settings(point))

@@ -20,6 +20,7 @@ from caloforge.validation.campaign.trials import chosen
 from caloforge.validation.proton import words
 from caloforge.validation.proton.judging import SCHEMES
 from caloforge.validation.proton.plan import (
+    CHOOSING,
     FULL,
     METHODS,
     PLAIN,
@@ -28,6 +29,7 @@ from caloforge.validation.proton.plan import (
     SCANS,
     WHOLE,
     numbers,
+    scans,
     trials,
 )
 from caloforge.validation.proton.tables import (
@@ -198,14 +200,22 @@ def scans_section(records: Records) -> str:
     """Each weight over decades."""
     found = groups(of_part(records, "scan"))
     order = list(SCANS)
+    best = chosen(list(scans(FULL, 0, rate_of(found), (CHOOSING,))), records)
     rows = []
     for one in sorted(found, key=lambda one: (order.index(one.label), one.weight or 0)):
-        weight = f"{one.weight:g}"
-        rows.append([one.label, weight, score_of(one), *measured_cells(one), one.steps])
+        picked = best is not None and (one.label, one.weight) == (best.label, best.weight)
+        score = f"**{score_of(one)}**" if picked else score_of(one)
+        rows.append([one.label, f"{one.weight:g}", score, *measured_cells(one), one.steps])
     names = ("", "weight", "validation", *(title for _, _, title in BEYOND), "steps")
     methods = ", ".join(f"`{label}`: `{scan.method}`" for label, scan in SCANS.items())
     text = f"{words.SCANS} {methods}."
     return section("One weight at a time", text, table(names, rows)) if rows else ""
+
+
+def rate_of(found: list[Group]) -> str | None:
+    """Name of the optimisers that runs have."""
+    rates = [run["rate"] for one in found for run in one.records]
+    return rates[0] if rates else None
 
 
 def trials_section(records: Records) -> str:

@@ -27,8 +27,9 @@ A budget in CPU seconds becomes a number of steps by the cost of a step, measure
 (`costs.json`), so that runs are deterministic. Each run scores its generator ten times on the
 validation particles and keeps the best. Split by particle: 182 train, 26 choose, 52 judge (20 %,
 as much as the published split keeps). `proton-gan` tries four optimisers on validation particles,
-{FULL.trial_seeds} seeds each; all four rows of the paper take the best. Weights are those of
-the recipes; `calibrated` gets no trial.
+{FULL.trial_seeds} seeds each; all four rows of the paper take the best. The weight of the intensity
+is the best of five on the validation particles, all others are those of the recipes; `calibrated`
+gets no trial.
 
 **What is not comparable.** The paper's showers are transported through the magnets of ALICE and
 mostly faint (median 5 photons); ours are spectator protons at the front face (median 563), so that
@@ -82,9 +83,10 @@ TAILS = """\
 Numbers of showers above a quantile of the real channel, generated over real, and the part of the
 showers that leave the channel dark. Mean over seeds ± their standard error."""
 SCANS = """\
-One weight at a time, all else as the recipe says, by the grid of `caloforge search`; one seed, not
-used for any choice. `lambda_in` in our units: counts, absolute difference of sums, mean over
-showers. Validation score, then test particles."""
+One weight at a time, by the grid of `caloforge search`; one seed. The best `lambda_in` on the
+validation particles (bold) is what all rows with an intensity have, in the other scans, too; these
+choose nothing. `lambda_in` in our units: counts, absolute difference of sums, mean over showers.
+Validation score, then test particles."""
 TRIALS = """\
 `proton-gan`, validation particles; bold: the best on average over seeds, which the rows of the
 paper take. `own`: the recipe's
