@@ -48,6 +48,9 @@ def test_five_rows_five_seeds_one_leaky_run_each_and_weights_alone() -> None:
     scores = {"slow-critic-0.0005": 1.0, "own": 9.0}
     records = {one.name: {"validation_score": scores.get(one.rate, 5.0)} for one in tried}
     records[tried[0].name] = {"validation_score": 0.5}
+    scanned = list(plan.upcoming(plan.FULL, 0, records))[len(tried) :]
+    assert [one.weight for one in scanned] == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+    records |= {one.name: {"validation_score": abs(one.weight - 1e-4)} for one in scanned}
     tasks = list(plan.upcoming(plan.FULL, 0, records))
     assert {one.rate for one in tasks[len(tried) :]} == {"slow-critic-0.0005", None}
     assert plan.numbers(plan.FULL) == dict(Counter(one.part for one in tasks))
@@ -63,12 +66,14 @@ def test_five_rows_five_seeds_one_leaky_run_each_and_weights_alone() -> None:
         own = {type(term).__name__: weight for weight, term in usual.objective.terms}
         differing = {name for name in own if own[name] != given[name]}
         assert given.keys() == own.keys()
+        # Rows that hold an intensity do so by the weight that the scan chose.
+        if one.label != "lambda_in" and "Intensity" in given:
+            assert given["Intensity"] == 1e-4
+            differing -= {"Intensity"}
         assert len(differing) <= (one.part == "scan")
         assert all(given[name] == one.weight for name in differing)
-    first = [one.method for one in tasks[len(tried) : len(tried) + len(plan.METHODS)]]
-    assert first == list(plan.METHODS)
-    weights = [one.weight for one in tasks if one.label == "lambda_in"]
-    assert weights == [1e-5, 1e-4, 1e-3, 1e-2, 1e-1]
+    start = len(tried) + len(scanned)
+    assert [one.method for one in tasks[start : start + len(plan.METHODS)]] == list(plan.METHODS)
     quick = list(plan.upcoming(plan.QUICK, 0, {}))
     assert {one.part for one in quick} == {"final"}
 
@@ -138,16 +143,21 @@ def test_deviation_over_channels_is_what_the_paper_prints_as_that_over_runs() ->
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, some: Showers) -> Campaign:
-    """Two rows, one weight of one scan, tiny networks, twelve particles."""
+    """Two rows, one weight of each of two scans, tiny networks, twelve particles."""
     write(tmp_path / "zp.h5", some)
     monkeypatch.setattr(carry_out, "sample_path", lambda name: tmp_path / "zp.h5")
     for module in (plan, report, tables):
         monkeypatch.setattr(module, "METHODS", (plan.PLAIN, plan.WHOLE))
-    scan = dataclasses.replace(
-        plan.SCANS["lambda_aux"], axis=plan.Axis("objective.ShowerCentre.weight", (0.1,))
-    )
+    axes = {
+        "lambda_in": "objective.Intensity.weight",
+        "lambda_aux": "objective.ShowerCentre.weight",
+    }
+    scans = {
+        label: dataclasses.replace(plan.SCANS[label], axis=plan.Axis(path, (0.1,)))
+        for label, path in axes.items()
+    }
     for module in (plan, report):
-        monkeypatch.setattr(module, "SCANS", {"lambda_aux": scan})
+        monkeypatch.setattr(module, "SCANS", scans)
 
     def tiny(name: str, detector: str) -> Recipe:
         return override(recipe_of_name(name, detector), list(SETTINGS))
@@ -174,7 +184,7 @@ def test_campaign_from_the_command_line(
     assert "proton-sdi-intensity-aux" in shown
     records = by_name(out)
     parts = Counter(one["part"] for one in records.values())
-    assert parts == {"trial": 2, "final": 2, "leaky": 2, "scan": 1}
+    assert parts == {"trial": 2, "final": 2, "leaky": 2, "scan": 2}
     splits = {one["part"]: one["recipe"]["data"]["split"] for one in records.values()}
     assert splits == {"trial": "particle", "final": "particle", "leaky": "row", "scan": "particle"}
     for one in (one for one in records.values() if one["part"] != "trial"):

@@ -99,12 +99,11 @@ def upcoming(budget: Budget, seed: int, records: Records) -> Iterator[Task]:
             return
         rate = best.rate
         yield from (scanned := list(scans(budget, seed, rate, (CHOOSING,))))
-        if (held := chosen(scanned, records)) is None:
+        if (picked := chosen(scanned, records)) is None:
             return
-        intensity = held.settings[-1:]
+        intensity = picked.settings[-1:]
     first = [
-        with_settings(run_of("final", name, budget.final, seed, rate), intensity)
-        for name in METHODS
+        held_by(run_of("final", name, budget.final, seed, rate), intensity) for name in METHODS
     ]
     for number in range(budget.seeds):
         yield from (replace(task, seed=seed + number) for task in first)
@@ -113,7 +112,7 @@ def upcoming(budget: Budget, seed: int, records: Records) -> Iterator[Task]:
             yield replace(task, part="leaky", settings=(*task.settings, LEAKY))
         others = tuple(label for label in SCANS if label != CHOOSING)
         for task in scans(budget, seed, rate, others):
-            yield with_settings(task, intensity)
+            yield held_by(task, intensity)
 
 
 def trials(budget: Budget, seed: int) -> list[Task]:
@@ -131,7 +130,7 @@ def run_of(part: str, method: str, cpu_seconds: float, seed: int, rate: str | No
     return Task(part, method, method, cpu_seconds, seed, rate, settings=changes)
 
 
-def with_settings(task: Task, intensity: tuple[str, ...]) -> Task:
+def held_by(task: Task, intensity: tuple[str, ...]) -> Task:
     """The task with the weight that the scan chose, where its recipe has an intensity to hold."""
     if task.method not in HOLDING:
         return task
