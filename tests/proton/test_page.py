@@ -11,11 +11,12 @@ import pytest
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
 from caloforge.data.split import split_by_row
+from caloforge.evaluate.measured import Measured
 from caloforge.files import sha256_of
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name
 from caloforge.validation.campaign.group import groups
-from caloforge.validation.campaign.record import read_records, write
+from caloforge.validation.campaign.record import read_records, read_references, write
 from caloforge.validation.proton import plan, report, script_campaign, tables, words
 
 COMMITTED = Path(__file__).parents[2] / "validation" / "proton"
@@ -206,3 +207,18 @@ def test_committed_page_is_what_the_records_say() -> None:
     assert page == report.render_folder(COMMITTED)
     sums = {one["data"]["sha256"] for one in read_records(COMMITTED)}
     assert sums == {sha256_of(sample_path(plan.DETECTOR))}
+
+
+def test_the_readme_says_what_the_records_say() -> None:
+    """The headline of the proton calorimeter, from the committed runs."""
+    records = [one for one in read_records(COMMITTED) if one["part"] == "final"]
+    found = {one.label: one for one in groups(records)}
+    floor = read_references(COMMITTED)["references"]["real"]["test"]
+    readme = " ".join((COMMITTED.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    ours, whole = found.pop(plan.OURS), found[plan.WHOLE]
+    best = min(found.values(), key=lambda one: one.value("conditional_w1"))
+    told, centre = ours.measured("conditional_w1"), ours.measured("centre_error")
+    floors = [Measured(**floor[name]) for name in ("conditional_w1", "centre_error")]
+    assert f"`calibrated` {told} (floor {floors[0]}), the best row of the paper" in readme
+    assert f"(`{best.label}`) {best.measured('conditional_w1')}. Mean centres" in readme
+    assert f"off by {centre} mm (floor {floors[1]}), by {whole.measured('centre_error')}" in readme
