@@ -131,7 +131,10 @@ def run_of(part: str, method: str, cpu_seconds: float, seed: int, rate: str | No
 
 
 def held_by(task: Task, intensity: tuple[str, ...]) -> Task:
-    """The task with the weight that the scan chose, where its recipe has an intensity to hold."""
+    """The task with the intensity's weight that the scan chose, where its recipe has such a term.
+
+    It stands before the task's own settings, which may scan another weight.
+    """
     if task.method not in HOLDING:
         return task
     return replace(task, settings=(*task.settings[:1], *intensity, *task.settings[1:]))
