@@ -19,8 +19,10 @@ from caloforge.recipes import RECIPES, recipe_of_name
 from caloforge.reporter import SILENT
 from caloforge.validation.campaign import carry_out, cost, group, run, task
 from caloforge.validation.campaign.campaign import Campaign
-from caloforge.validation.campaign.record import by_name, read_records
-from caloforge.validation.campaign.task import Task
+from caloforge.validation.campaign.record import by_name, read_records, same_run
+from caloforge.validation.campaign.record import write as write_record
+from caloforge.validation.campaign.task import LABELS, Task
+from caloforge.validation.campaign.trials import RATES
 from caloforge.validation.zn import campaign, plan, report, summary
 from small_run import SETTINGS, write_part_of_sample
 
@@ -44,7 +46,7 @@ def test_every_method_gets_four_trials_but_ours_and_equal_lengths() -> None:
         tried = [t for t in tasks if t.part == "trial" and t.method == name]
         assert len(tried) == (0 if name == "calibrated" else 4)
     finals = [t for t in tasks if t.part == "final"]
-    assert {(t.method, t.seed) for t in finals} == {(m, s) for m in plan.METHODS for s in range(3)}
+    assert {(t.method, t.seed) for t in finals} == {(m, s) for m in plan.METHODS for s in range(8)}
     for part, seconds in (
         ("trial", 120),
         ("final", plan.FULL.final),
@@ -104,6 +106,26 @@ def test_every_task_is_a_recipe_and_says_what_it_changes() -> None:
             "NonSaturating": weight,
         }
     assert {*plan.METHODS} < {*RECIPES}
+
+
+def test_optimisers_that_a_name_tells_are_those_of_the_recipe() -> None:
+    tasks = [r["task"] for r in everything(plan.FULL, lambda task: 1.0).values()]
+    rated = [t for t in tasks if t.rate is not None]
+    assert {"trial", "final", "ablation", "window"} == {t.part for t in rated}
+    for one in rated:
+        assert one.rate is not None
+        assert {*RATES[one.rate]} <= {*one.settings}, one.name
+    for one in tasks:
+        contested = "NonSaturating" in one.recipe("alice_zn", 9).to_json()
+        assert contested == (one.rate is not None), one.name
+
+
+def test_a_weight_of_the_window_is_the_ablation() -> None:
+    tasks = [r["task"] for r in everything(plan.FULL, lambda task: 1.0).values()]
+    first = [t for t in tasks if t.seed == 0]
+    (both,) = (t for t in first if t.label == "score and adversary")
+    (window,) = (t for t in first if (t.part, t.label, t.weight) == ("window", "calibrated", 0.1))
+    assert both.recipe("alice_zn", 9) == window.recipe("alice_zn", 9)
 
 
 def test_steps_fill_the_budget() -> None:
@@ -241,7 +263,7 @@ def test_page_tells_how_far_the_campaign_is() -> None:
     }
     assert report.progress(whole) == "All runs are there."
     part = {name: one for name, one in whole.items() if one["part"] != "window"}
-    assert "missing: 8 x window" in report.progress(part)
+    assert "missing: 16 x window" in report.progress(part)
     quick = {"x": {"part": "final", "budget_cpu_seconds": plan.QUICK.final}}
     assert "A quick look" in report.progress(quick)
 
@@ -294,3 +316,20 @@ def test_readme_says_what_the_records_say() -> None:
     lowest = min(float(row[3]) for row in summary.luckiest([ours, *found.values()]))
     assert f"`calibrated` {told[0]}, the best of the others (`{best.label}`) {told[1]}" in readme
     assert f"beats the best seed of each by {lowest:.1f} sigma or more" in readme
+
+
+def test_a_record_with_fewer_fields_is_the_same_run(tmp_path: Path) -> None:
+    task = plan.tried("window", "sdi-gan", 180, 0, "as-calibrated", 0.001)
+    recipe, data = task.recipe("alice_zn", 9), {"name": "d", "sha256": "s"}
+    older = json.loads(recipe.to_json())
+    del older["generator"]["blur"]
+    header = {"data": data, **{name: getattr(task, name) for name in LABELS}}
+    (tmp_path / "runs").mkdir()
+    write_record(
+        tmp_path / "runs" / "final.json",
+        header | {"part": "final", "recipe": older, "test": {"w1": 1.0}},
+    )
+    found = same_run(tmp_path, header, recipe)
+    assert found is not None
+    assert (found["part"], found["test"]) == ("window", {"w1": 1.0})
+    assert same_run(tmp_path, header, override(recipe, ["seed=1"])) is None

@@ -49,9 +49,9 @@ def is_of(record: Mapping[str, Any], recipe: Recipe) -> bool:
         return False
 
 
-def same_run(out: Path, header: Record) -> Record | None:
+def same_run(out: Path, header: Record, recipe: Recipe) -> Record | None:
     """A judged record of the same recipe and data under this task's label: one run, two tables."""
     for other in read_records(out):
-        if "test" in other and all(other[key] == header[key] for key in ("recipe", "data")):
+        if "test" in other and other["data"] == header["data"] and is_of(other, recipe):
             return other | {key: header[key] for key in LABELS}
     return None

@@ -28,7 +28,7 @@ def execute(
     """
     recipe, folder = task.recipe(campaign.detector, steps), out / WORK / task.name
     record = _header(campaign.claim, task, recipe, data)
-    if (judged_before := same_run(out, record)) is not None:
+    if (judged_before := same_run(out, record, recipe)) is not None:
         write(out / RUNS / f"{task.name}.json", judged_before)
         return judged_before
     try:

@@ -74,7 +74,7 @@ def pairs(found: Iterable[Group], references: Record) -> list[list[str]]:
 def luckiest(found: Iterable[Group]) -> list[list[str]]:
     """Rows of differences: the worst seed of ``calibrated``, the best seed of each other method.
 
-    Seeds of one method may differ by more than methods do, and a mean over three hides it. The
+    Seeds of one method may differ by more than methods do, and a mean over a few hides it. The
     best is chosen by what it is judged by, which favours the other method.
     """
     known, rivals = {}, []
