@@ -104,12 +104,17 @@ def _resampled(
     slots: list[Rows],
     weights: Values,
 ) -> Measured:
-    """A rank statistic whose error comes from few resamplings of the particles."""
-    found = [
-        test(
-            *(np.repeat(v, w[s].astype(int)) for v, s in zip((x, y), slots, strict=True))
-        ).statistic
+    """A rank statistic whose error comes from few resamplings of the particles.
+
+    NaN where none of the few showers that have a value is drawn: nearly all are empty.
+    """
+    drawn = [
+        [np.repeat(v, w[s].astype(int)) for v, s in zip((x, y), slots, strict=True)]
         for w in weights
+    ]
+    found = [
+        test(a, b).statistic if np.isfinite(a).any() and np.isfinite(b).any() else np.nan
+        for a, b in drawn
     ]
     return measured(np.array(found))
 
