@@ -87,6 +87,9 @@ class Training(Part):
     """Rounds of the generator in each step, with fresh latents."""
     pretraining: int = Field(default=0, ge=0)
     """First steps, in which only helper networks play; they are frozen after. 0: all play."""
+    drawn: bool = True
+    """Critic and terms see drawn counts, as ``generate`` writes them; False: expected counts, as in
+    the papers, where the distance of two fakes of a collapsed generator is 0."""
     decay_from: float = Field(default=0.5, ge=0, le=1)
     """Part of the run after which learning rates fall linearly to zero."""
     average: float | None = Field(default=0.99, gt=0, lt=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,6 +94,7 @@ def test_seeds_that_differ_more_than_methods_are_no_win() -> None:
     lost = rows[below("`divco`")]
     assert lost[-1] == "**no**"
     assert float(lost[2]) < 3 < float(lost[3])
+    assert float(lost[5]) == pytest.approx(norm.isf(1 / 20), abs=0.05)  # one order of twenty
     assert rows[below("`ms-gan`")][-1] == "open"  # one seed: nobody knows how others differ
     told = words.unproven(list(rows.values()))
     assert "1 of 3 differences stay below 3 sigma" in told
@@ -130,6 +132,25 @@ def test_welch_is_that_of_scipy_where_particles_say_all_the_same() -> None:
     assert sigma == pytest.approx(norm.isf(p))
     assert both.measured.sigma is not None
     assert sigma < both.measured.sigma
+
+
+@pytest.mark.parametrize("theirs", [(20, 31, 900), (20, 6.95, 31), (7.5,)])
+def test_ranks_are_the_part_of_all_orders(theirs: tuple[float, ...]) -> None:
+    """Of all ways to call three of the values ours, those with no fewer pairs in our favour."""
+    ours = (6.9, 7.0, 6.8)
+    known = {
+        one.label: one.pooled()
+        for one in groups([*runs("calibrated", *ours, noise=0), *runs("dcgan", *theirs, noise=0)])
+    }
+
+    def pairs(chosen: tuple[float, ...]) -> int:
+        rest = [value for value in (*ours, *theirs) if value not in chosen]
+        return sum(a < b for a in chosen for b in rest)
+
+    orders = list(itertools.combinations((*ours, *theirs), len(ours)))
+    p = sum(pairs(one) >= pairs(ours) for one in orders) / len(orders)
+    found = summary.ranks(known["calibrated"], known["dcgan"])
+    assert found == pytest.approx(norm.isf(p))
 
 
 def test_findings_follow_the_records() -> None:

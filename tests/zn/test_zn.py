@@ -46,7 +46,7 @@ def test_every_method_gets_four_trials_but_ours_and_equal_lengths() -> None:
         tried = [t for t in tasks if t.part == "trial" and t.method == name]
         assert len(tried) == (0 if name == "calibrated" else 4)
     finals = [t for t in tasks if t.part == "final"]
-    assert {(t.method, t.seed) for t in finals} == {(m, s) for m in plan.METHODS for s in range(8)}
+    assert {(t.method, t.seed) for t in finals} == {(m, s) for m in plan.METHODS for s in range(6)}
     for part, seconds in (
         ("trial", 120),
         ("final", plan.FULL.final),
@@ -54,8 +54,8 @@ def test_every_method_gets_four_trials_but_ours_and_equal_lengths() -> None:
         ("window", 180),
     ):
         assert {t.cpu_seconds for t in tasks if t.part == part} == {seconds}
-    judged = {t.seed for t in tasks if t.part != "trial"}
-    assert not judged & {t.seed for t in tasks if t.part == "trial"}
+    judged = {t.seed for t in tasks if t.part not in campaign.CAMPAIGN.unjudged}
+    assert not judged & {t.seed for t in tasks if t.part in campaign.CAMPAIGN.unjudged}
     assert len(records) == len({t.name for t in tasks})
     assert report.planned() == dict(Counter(t.part for t in tasks))
 
@@ -111,13 +111,30 @@ def test_every_task_is_a_recipe_and_says_what_it_changes() -> None:
 def test_optimisers_that_a_name_tells_are_those_of_the_recipe() -> None:
     tasks = [r["task"] for r in everything(plan.FULL, lambda task: 1.0).values()]
     rated = [t for t in tasks if t.rate is not None]
-    assert {"trial", "final", "ablation", "window"} == {t.part for t in rated}
+    assert {t.part for t in tasks} == {t.part for t in rated}
     for one in rated:
         assert one.rate is not None
         assert {*RATES[one.rate]} <= {*one.settings}, one.name
     for one in tasks:
         contested = "NonSaturating" in one.recipe("alice_zn", 9).to_json()
         assert contested == (one.rate is not None), one.name
+
+
+def test_the_papers_reading_is_that_of_every_published_method() -> None:
+    records = everything(plan.FULL, lambda task: task.weight or 0.0)
+    found = [r["task"] for r in records.values() if r["part"] in ("reading", plan.READING_TRIAL)]
+    assert Counter(t.method for t in found) == {
+        name: len(method.weights) + 1 for name, method in plan.METHODS.items() if method.rated
+    }
+    for one in found:
+        assert not one.recipe("alice_zn", 9).training.drawn
+        assert one.part == "reading" or one.weight in plan.METHODS[one.method].weights
+    judged = {t.method: t.weight for t in found if t.part == "reading"}
+    assert judged == {
+        name: min(method.weights, default=None)
+        for name, method in plan.METHODS.items()
+        if method.rated
+    }
 
 
 def test_a_weight_of_the_window_is_the_ablation() -> None:
@@ -263,7 +280,7 @@ def test_page_tells_how_far_the_campaign_is() -> None:
     }
     assert report.progress(whole) == "All runs are there."
     part = {name: one for name, one in whole.items() if one["part"] != "window"}
-    assert "missing: 16 x window" in report.progress(part)
+    assert "missing: 8 x window" in report.progress(part)
     quick = {"x": {"part": "final", "budget_cpu_seconds": plan.QUICK.final}}
     assert "A quick look" in report.progress(quick)
 

@@ -118,16 +118,25 @@ def circumstances(data: Path, sha256: str, **more: Any) -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """The commit of the source checkout that runs, ``-dirty`` if edited; None for a package."""
+    """The commit of the source checkout that runs, ``-dirty`` if the package is edited.
+
+    None for an installed package. Pages and records that a campaign writes are no edit of it.
+    """
     package = Path(__file__).resolve().parents[1]
     checkout = package.parents[1]
     if not (checkout / ".git").exists() or package != checkout / "src" / "caloforge":
         return None
-    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        head = _git(checkout, "rev-parse", "HEAD")
+        edited = _git(checkout, "status", "--porcelain", "--", "src")
     except (OSError, subprocess.SubprocessError):
         return None
+    return f"{head}-dirty" if edited else head
+
+
+def _git(checkout: Path, *command: str) -> str:
+    call = ["git", "-C", str(checkout), *command]
+    done = subprocess.run(call, capture_output=True, text=True, check=True, timeout=10)
     return done.stdout.strip()
 
 

@@ -119,7 +119,7 @@ class Game:
             views=self.views,
             latent_size=self.latent_size,
             random=self.random,
-            sampling=self.sampling,
+            sampling=self.sampling if self.training.drawn else "continuous",
             precision=self.precision,
         )
 

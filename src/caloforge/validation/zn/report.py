@@ -21,7 +21,15 @@ from caloforge.validation.campaign.task import Task
 from caloforge.validation.campaign.trials import RATES
 from caloforge.validation.zn import words
 from caloforge.validation.zn.pictures import WINDOW, ranges, save_pictures
-from caloforge.validation.zn.plan import ABLATIONS, FULL, METHODS, QUICK, Budget, upcoming
+from caloforge.validation.zn.plan import (
+    ABLATIONS,
+    FULL,
+    METHODS,
+    QUICK,
+    READING_TRIAL,
+    Budget,
+    upcoming,
+)
 from caloforge.validation.zn.summary import (
     COLUMNS,
     DEMANDS,
@@ -60,6 +68,7 @@ def render(records: Records, references: Record) -> str:
         trials_section(records),
         ablations_section(records, references),
         windows_section(records),
+        readings_section(records),
         provenance(records),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -158,7 +167,8 @@ def ablations_section(records: Records, references: Record) -> str:
     """Parts of ``calibrated``, and one shower of each particle."""
     found = {one.label: one for one in groups(of_part(records, "ablation"))}
     rows = [group_row(found[label]) for label in ABLATIONS if label in found]
-    shown = _beside(table(COLUMNS, rows), words.changes(found, references))
+    told = _beside(words.seconds(list(found.values())), words.changes(found, references))
+    shown = _beside(table(COLUMNS, rows), told)
     return section("Ablations", words.ABLATIONS, shown) if rows else ""
 
 
@@ -167,8 +177,17 @@ def windows_section(records: Records) -> str:
     found = sorted(groups(of_part(records, "window")), key=lambda one: (one.label, one.weight or 0))
     rows = [group_row(one) for one in found]
     text = f"{words.WINDOWS}\n\n![Conditional W1 and slope against the weight]({WINDOW})"
-    shown = _beside(table(COLUMNS, rows), ranges(found))
+    shown = _beside(table(COLUMNS, rows), _beside(ranges(found), words.seconds(found)))
     return section("Weights over three decades", text, shown) if rows else ""
+
+
+def readings_section(records: Records) -> str:
+    """The published methods on expected counts."""
+    found = sorted(groups(of_part(records, "reading")), key=lambda one: one.value("conditional_w1"))
+    rows = [group_row(one) for one in found]
+    told = words.reading_trials(of_part(records, READING_TRIAL))
+    shown = _beside(table(COLUMNS, rows), told)
+    return section("The papers' reading: expected counts", words.READINGS, shown) if rows else ""
 
 
 def _beside(shown: str, told: str) -> str:
