@@ -109,3 +109,44 @@ def test_showers_that_are_all_alike_have_a_floor() -> None:
     torch.testing.assert_close(
         shares[0.01][batch.repeats :], shares[0.0][batch.repeats :], rtol=0.1, atol=0.01
     )
+
+
+def log_ratio(monkeypatch: pytest.MonkeyPatch, *, distinct: int, width: float) -> float:
+    """Gradient of the mean log-ratio by the width of fakes; real numbers have a width of one.
+
+    Pairs as ``Batches`` draws them: real ones share the few showers of a particle.
+    """
+    repeats, rng = 8, np.random.default_rng(distinct)
+    real = rng.normal(size=(PARTICLES * 8, distinct))
+    order = rng.permuted(np.tile(np.arange(distinct), (len(real), 1)), axis=1)
+    chosen = np.resize(np.arange(distinct), repeats)
+    first = order[:, chosen]
+    other = (first + 1 + rng.integers(0, distinct - 1 or 1, first.shape)) % distinct
+    apart = np.abs(np.take_along_axis(real, first, 1) - np.take_along_axis(real, other, 1))
+    fakes = np.abs(rng.normal(size=apart.shape) - rng.normal(size=apart.shape))
+    sigma = torch.tensor(width, dtype=torch.float64, requires_grad=True)
+    monkeypatch.setattr(LogRatio, "between_reals", lambda self, play: torch.from_numpy(apart))
+    monkeypatch.setattr(LogRatio, "between_fakes", lambda self, play: sigma * torch.tensor(fakes))
+    play: Any = SimpleNamespace(condition_mean=lambda x: x.mean(1), batch_mean=lambda x: x.mean())
+    LogRatio().generator(play).mean().backward()
+    assert sigma.grad is not None
+    return float(sigma.grad)
+
+
+@pytest.mark.parametrize(
+    ("distinct", "low", "high"), [(8, 0.93, 1.02), (4, 0.87, 0.97), (2, 0.63, 0.73)]
+)
+def test_log_ratio_is_least_too_narrow_where_real_pairs_share_showers(
+    monkeypatch: pytest.MonkeyPatch, distinct: int, low: float, high: float
+) -> None:
+    assert log_ratio(monkeypatch, distinct=distinct, width=low) < 0
+    assert log_ratio(monkeypatch, distinct=distinct, width=high) > 0
+
+
+@pytest.mark.parametrize("term", [EnergyScore, LocalScore])
+def test_scores_doubt_batches_that_they_are_not_least_at_the_truth_of(term: Any) -> None:
+    plain, fair = 1.0 * term(), 1.0 * term(normalise="neighbours")
+    (biased,) = plain.doubts(8, 0.0)
+    assert f"objective.{term.__name__}.normalise=neighbours" in biased
+    assert "data.repeats=2" in plain.doubts(1, 0.0)[0]
+    assert plain.doubts(8, 28.0) == fair.doubts(8, 0.0) == (0 * term()).doubts(1, 0.0) == []

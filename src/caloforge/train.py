@@ -60,7 +60,8 @@ def train(
         changed = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
         run = prepare(recipe, divide(file, recipe.data), folder, team, reporter)
         run.reporter.say(size_line(run.batches, run.material))
-        for doubt in doubts(run.material.validation):
+        drawn = run.batches.repeats, run.batches.real_pairs_per_particle
+        for doubt in (*doubts(run.material.validation), *recipe.objective.doubts(*drawn)):
             run.reporter.warn(doubt)
         if changed:
             run.reporter.warn(f"resuming with {changed}: not bit for bit the same run")

@@ -17,8 +17,10 @@ from caloforge.errors import DataError, UsageError
 from caloforge.objectives import EnergyScore, NonFinite, Round, Term
 from caloforge.recipe import Recipe
 from caloforge.recipes import DETECTORS_OF, RECIPES
+from caloforge.reporter import SILENT
 from caloforge.simulator import Simulator
-from caloforge.train import train
+from caloforge.train import prepare, train
+from caloforge.training.folder import RunFolder
 from caloforge.training.game import Game, batches_of_step, build_game, rows_of_batch
 from caloforge.training.material import divide, size_line
 from caloforge.training.team import Team
@@ -185,6 +187,32 @@ def test_single_showers_are_left_out_and_counted(showers: Path) -> None:
         material = replace(divide(file, recipe.data), source=whole.rows(keep))
         batches = material.batches(recipe, ALONE)
     assert "31 particles (1 left out: single showers)" in size_line(batches, material)
+
+
+def test_a_score_of_single_showers_is_doubted_on_the_log(
+    showers: Path, tmp_path: Path, caloforge: Cli
+) -> None:
+    single = set_options("data.showers_per_particle=1", "training.steps=1")
+    options = (*single, "--data", showers, "--out", tmp_path / "run", "--device", "cpu")
+    code, _, log = caloforge("train", "calibrated", *options)
+    assert code == 0
+    assert "set objective.EnergyScore.normalise=neighbours" in log
+    fair = ("--set", "objective.EnergyScore.normalise=neighbours", "--force")
+    code, _, log = caloforge("train", "calibrated", *options, *fair)
+    assert (code, "neighbours" in log) == (0, False)
+
+
+def test_without_drawing_terms_see_expected_counts(showers: Path) -> None:
+    """Two draws of one generator differ by noise; its expected counts do not (the papers)."""
+    for drawn in (True, False):
+        recipe = small_recipe(f"training.drawn={str(drawn).lower()}")
+        with ShowerFile(showers) as file:
+            run = prepare(recipe, divide(file, recipe.data), RunFolder(showers), ALONE, SILENT)
+        play = run.game.round("generator", rows_of_batch(run.batches.at(0), ALONE.device))
+        first, second = play.generate(play.z1), play.generate(play.z1)
+        assert torch.equal(first, second) != drawn
+        assert torch.equal(first, first.round()) == drawn
+        assert run.validation.sampling == "rounding"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,9 @@ from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
 from caloforge.data.split import split_by_particle
 from caloforge.evaluate.score import fast_score
+from caloforge.objectives import DiversitySensitive
 from caloforge.recipes import recipe_of_name
+from caloforge.sampling import draw_counts
 from caloforge.validation.campaign.group import Group, groups
 from caloforge.validation.campaign.page import provenance
 from caloforge.validation.campaign.trials import TRIAL_SEED
@@ -263,3 +266,31 @@ def test_score_of_empty_showers_is_the_one_that_is_told() -> None:
     real = showers.of_particles(split.validation)
     empty = dataclasses.replace(real, cells=np.zeros_like(real.cells), overflow=None)
     assert fast_score(real, empty, seed=TRIAL_SEED) == pytest.approx(words.EMPTY_SCORE, abs=0.05)
+
+
+def distances() -> tuple[list[float], list[float]]:
+    """Log pixels of each training particle: two real showers; two draws of their mean image."""
+    showers, rng = read(sample_path(plan.DETECTOR)), np.random.default_rng(0)
+    settings = recipe_of_name("dcgan", plan.DETECTOR).data
+    fractions = (1 - settings.validation - settings.test, settings.validation, settings.test)
+    split = split_by_particle(showers.particle, fractions, seed=settings.split_seed)
+    train = showers.of_particles(split.train)
+    real, drawn = [], []
+    for name in np.unique(train.particle)[::4]:
+        cells = train.cells[train.particle == name].astype(np.float32)
+        real.append(apart(cells[:-1], cells[1:]))
+        means = np.repeat(cells.mean(axis=0, keepdims=True), len(cells), axis=0)
+        drawn.append(apart(*(draw_counts(means, "rounding", rng) for _ in range(2))))
+    return real, drawn
+
+
+def apart(a: Any, b: Any) -> float:
+    return float(np.abs(np.log1p(a, dtype=np.float32) - np.log1p(b, dtype=np.float32)).mean())
+
+
+def test_noise_of_drawing_and_the_bound_of_ds_gan_are_as_told() -> None:
+    real, drawn = distances()
+    assert np.mean(drawn) > 0.5 * np.mean(real)
+    latents = 2 / math.sqrt(math.pi)  # mean distance of two standard normal numbers
+    assert np.mean(real) / latents == pytest.approx(0.05, abs=0.005)
+    assert DiversitySensitive().bound == 0.1

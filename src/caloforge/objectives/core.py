@@ -44,6 +44,10 @@ class Term(BaseModel):
         """A helper network that this term owns, if any; stored and trained beside the others."""
         return None
 
+    def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+        """What to know before training with so many rows, and real pairs, of a particle."""
+        return ()
+
     def plays(self, player: Player) -> bool:
         """True where the term has a share for the player."""
         return getattr(type(self), player) is not getattr(Term, player)
@@ -92,6 +96,11 @@ class Objective(BaseModel):
     def plays(self, player: Player) -> bool:
         """True where a term has a share for the player; a player without one is not trained."""
         return any(weight and term.plays(player) for weight, term in self.terms)
+
+    def doubts(self, repeats: int, real_pairs: float) -> list[str]:
+        """What the terms say of batches with so many rows, and real pairs, of a particle."""
+        told = [term.doubts(repeats, real_pairs) for weight, term in self.terms if weight]
+        return [doubt for doubts in told for doubt in doubts]
 
     def helpers(self, detector: Detector) -> dict[str, nn.Module]:
         """Helper networks by the name of the term that owns them; none for a weight of 0."""

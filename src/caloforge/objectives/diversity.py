@@ -130,7 +130,8 @@ class LogRatio(Distance):
         {\overline{d_I}(x, x') + \epsilon} \right)^2
 
     Ours (docs/methods.md). Means over the rows of a particle come first and in equal numbers on
-    both sides, so that the bias of a logarithm of a mean cancels. No scale: twice too wide costs
+    both sides, so that the bias of a logarithm of a mean cancels but for showers that real pairs
+    share. No scale: twice too wide costs
     what twice too narrow does, for any unit and any spread; 0 only where both agree. Where showers
     of a particle are all alike (dark ones, say) the plain ratio has no bound but epsilon: give a
     ``floor``.

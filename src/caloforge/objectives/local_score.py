@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d
 
 from caloforge.errors import UsageError
 from caloforge.objectives.core import Round, Term
-from caloforge.objectives.score import Unit, unit
+from caloforge.objectives.score import Unit, unfit, unit
 
 LEAST_SQUARE = 1e-6
 """Under the root, whose gradient at 0 is infinite."""
@@ -35,6 +35,10 @@ class LocalScore(Term):
     sizes: tuple[int, ...] = Field(default=(1, 3), min_length=1)
     normalise: Unit = "particle"
     """As in ``EnergyScore``."""
+
+    def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+        """As ``EnergyScore``."""
+        return unfit(type(self).__name__, self.normalise, repeats, real_pairs)
 
     def generator(self, play: Round) -> Tensor:
         """Mean over layers and sizes, the same for all rows of a particle.  (N,)"""

@@ -45,6 +45,10 @@ class EnergyScore(Term):
         scores = [self.of_view(fakes[name], reals[name], play) for name in self.used(list(fakes))]
         return torch.stack(scores).mean(dim=0).repeat_interleave(play.rows.repeats)
 
+    def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+        """Warns where the score is not least at the real spread."""
+        return unfit(type(self).__name__, self.normalise, repeats, real_pairs)
+
     def used(self, names: list[str]) -> list[str]:
         """The names that hold one of ``views``; raises UsageError when a part names none."""
         parts = [""] if self.views is None else self.views
@@ -60,6 +64,16 @@ class EnergyScore(Term):
         within = torch.cdist(x, x).sum(dim=(1, 2)) / max(pairs, 1)
         scale = unit(self.normalise, across.detach(), play)
         return (across - within / 2) / (scale + 1e-6)
+
+
+def unfit(name: str, kind: Unit, repeats: int, real_pairs: float) -> tuple[str, ...]:
+    """Why a score is not least at the real spread of a particle, if it is not."""
+    if repeats < 2:
+        return (f"{name} with one fake of a particle asks for no spread: set data.repeats=2",)
+    if kind == "particle" and real_pairs == 0:
+        setting = f"objective.{name}.normalise=neighbours"
+        return (f"{name}: a unit made of the one shower of a particle is biased: set {setting}",)
+    return ()
 
 
 def unit(kind: Unit, across: Tensor, play: Round) -> Tensor:

@@ -66,6 +66,8 @@ ABLATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """By label: the method and what is changed."""
 
+ALIKE = frozenset({"score, units of neighbours"})
+"""Ablations whose steps cost what those of the method do."""
 UNDRAWN = "training.drawn=false"
 """The papers' reading: critic and terms see expected counts, not drawn ones."""
 WINDOWS: dict[str, tuple[float, ...]] = {
@@ -182,12 +184,12 @@ def _further(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterat
                 continue
             known = rate if contested else None
             plain = tried("ablation", method, budget.ablation, seed + number, known)
-            cost = label if settings else None
+            cost = None if label in ALIKE or not settings else label
             yield replace(plain, label=label, settings=(*plain.settings, *settings), cost=cost)
         if rate is not None:
             yield from _windows(budget, seed + number, rate)
-    for name, method in METHODS.items():
-        if method.rated and rate is not None:
+    for name in (name for name, one in METHODS.items() if one.rated):
+        if rate is not None:
             yield from _reading(name, budget, seed, rate, records)
 
 
