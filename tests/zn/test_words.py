@@ -244,6 +244,22 @@ def test_ranges_of_the_windows() -> None:
     )
 
 
+def test_trials_are_told_in_both_readings() -> None:
+    def tried(method: str, weight: float | None, score: float | None) -> dict[str, Any]:
+        known = {"method": method, "rate": "r", "weight": weight, "seed": 1000}
+        return known | {"validation_score": score}
+
+    drawn = [tried("ms-gan", w, 20.0 + w) for w in (1, 2)] + [tried("dcgan", None, 19.0)]
+    expected = [tried("ms-gan", 2, 18.0), tried("ms-gan", 1, None), tried("dcgan", None, 21.0)]
+    rows = summary.read_in_both_ways(drawn, expected)
+    assert rows == [
+        ["dcgan", "", "19.00", "21.00"],
+        ["ms-gan", "1", "21.00", "failed"],
+        ["ms-gan", "2", "22.00", "18.00"],
+    ]
+    assert "`ms-gan` 21.0 on drawn, 18.0 on expected counts" in words.both_ways(rows)
+
+
 def test_a_run_in_two_tables_is_counted_once() -> None:
     facts = {"commit": "c", "torch": "2", "processor": "p", "data": {"name": "d", "sha256": "s"}}
     final = record("calibrated", 0, 7.0, cpu_seconds=120.0, recipe={"seed": 0}, **facts)

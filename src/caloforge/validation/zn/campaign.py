@@ -11,7 +11,7 @@ from caloforge.validation.campaign import judging
 from caloforge.validation.campaign.campaign import Campaign
 from caloforge.validation.campaign.carry_out import carry_out
 from caloforge.validation.campaign.record import Record
-from caloforge.validation.zn.plan import DETECTOR, FULL, QUICK, READING_TRIAL, upcoming
+from caloforge.validation.zn.plan import DETECTOR, FULL, QUICK, READING, upcoming
 from caloforge.validation.zn.report import terminal, write_report
 from caloforge.validation.zn.summary import KEPT_MEASURES
 
@@ -37,6 +37,6 @@ CAMPAIGN = Campaign(
     references=references,
     report=write_report,
     terminal=terminal,
-    unjudged=frozenset({"trial", READING_TRIAL}),
+    unjudged=frozenset({"trial", READING}),
 )
 validate = partial(carry_out, CAMPAIGN)

@@ -10,8 +10,8 @@ from caloforge.validation.campaign.task import Task
 from caloforge.validation.campaign.trials import RATES, TRIAL_SEED, chosen
 
 DETECTOR = "alice_zn"
-READING_TRIAL = "reading-trial"
-"""Part of the runs that choose a weight for the other reading."""
+READING = "reading"
+"""Part of the trials in the papers' reading of what critic and terms see."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +188,8 @@ def _further(budget: Budget, seed: int, records: Mapping[str, Record]) -> Iterat
             yield replace(plain, label=label, settings=(*plain.settings, *settings), cost=cost)
         if rate is not None:
             yield from _windows(budget, seed + number, rate)
-    for name in (name for name, one in METHODS.items() if one.rated):
-        if rate is not None:
-            yield from _reading(name, budget, seed, rate, records)
+    if rate is not None:
+        yield from _readings(budget, seed, rate)
 
 
 def _windows(budget: Budget, seed: int, rate: str) -> Iterator[Task]:
@@ -203,19 +202,9 @@ def _windows(budget: Budget, seed: int, rate: str) -> Iterator[Task]:
         yield tried("window", "sdi-gan", budget.ablation, seed, rate, weight)
 
 
-def _reading(
-    name: str, budget: Budget, seed: int, rate: str, records: Mapping[str, Record]
-) -> Iterator[Task]:
-    """A published method on expected counts: as many trials of its weights, and a judged run."""
-
-    def read(part: str, seconds: float, seed: int, weight: float | None) -> Task:
-        plain = tried(part, name, seconds, seed, rate, weight)
-        return replace(plain, settings=(*plain.settings, UNDRAWN))
-
-    weights = METHODS[name].weights
-    choice = [read(READING_TRIAL, budget.trial, TRIAL_SEED + seed, weight) for weight in weights]
-    yield from choice
-    best = chosen(choice, records)
-    if best is not None or not weights:
-        weight = None if best is None else best.weight
-        yield read("reading", budget.final, seed, weight)
+def _readings(budget: Budget, seed: int, rate: str) -> Iterator[Task]:
+    """The trials of all published methods over again, on expected counts."""
+    for name in (name for name, one in METHODS.items() if one.rated):
+        for weight in METHODS[name].weights or (None,):
+            plain = tried(READING, name, budget.trial, TRIAL_SEED + seed, rate, weight)
+            yield replace(plain, settings=(*plain.settings, UNDRAWN))

@@ -26,18 +26,20 @@ from caloforge.validation.zn.plan import (
     FULL,
     METHODS,
     QUICK,
-    READING_TRIAL,
+    READING,
     Budget,
     upcoming,
 )
 from caloforge.validation.zn.summary import (
     COLUMNS,
     DEMANDS,
+    READ_IN_BOTH_WAYS,
     best_trials,
     demands,
     group_row,
     luckiest,
     pairs,
+    read_in_both_ways,
     reference_row,
 )
 
@@ -183,11 +185,10 @@ def windows_section(records: Records) -> str:
 
 def readings_section(records: Records) -> str:
     """The published methods on expected counts."""
-    found = sorted(groups(of_part(records, "reading")), key=lambda one: one.value("conditional_w1"))
-    rows = [group_row(one) for one in found]
-    told = words.reading_trials(of_part(records, READING_TRIAL))
-    shown = _beside(table(COLUMNS, rows), told)
-    return section("The papers' reading: expected counts", words.READINGS, shown) if rows else ""
+    title = "The papers' reading: expected counts"
+    rows = read_in_both_ways(of_part(records, "trial"), of_part(records, READING))
+    shown = _beside(table(READ_IN_BOTH_WAYS, rows), words.both_ways(rows))
+    return section(title, words.READINGS, shown) if rows else ""
 
 
 def _beside(shown: str, told: str) -> str:

@@ -42,6 +42,7 @@ SHOWN = 3.0
 SLOPE, SIGMA, FLOORS = (0.8, 1.2), (0.7, 1.4), 3.0
 """What the issue asks of ``calibrated``, and its aim for conditional W1 in floors."""
 YES, NO, OPEN = "yes", "**no**", "open"
+READ_IN_BOTH_WAYS = ("method", "weight", "drawn counts", "expected counts")
 DEMANDS = (
     "demand",
     "found",
@@ -185,6 +186,25 @@ def reference_row(one: Record) -> list[str]:
         "",
         "",
     ]
+
+
+def read_in_both_ways(drawn: Iterable[Record], expected: Iterable[Record]) -> list[list[str]]:
+    """Validation scores of the same trials on drawn and on expected counts."""
+    known = {_tried(one): one["validation_score"] for one in drawn}
+    pairs = [(one, known.get(_tried(one)), one["validation_score"]) for one in expected]
+    pairs.sort(key=lambda pair: (pair[0]["method"], pair[0]["weight"] or 0))
+    return [
+        [one["method"], "" if one["weight"] is None else f"{one['weight']:g}", *map(_score, both)]
+        for one, *both in pairs
+    ]
+
+
+def _tried(one: Record) -> tuple[Any, ...]:
+    return one["method"], one["rate"], one["weight"], one["seed"]
+
+
+def _score(value: float | None) -> str:
+    return "failed" if value is None else f"{value:.2f}"
 
 
 def best_trials(tried: Iterable[Record]) -> dict[str, Record]:

@@ -95,8 +95,8 @@ Above, critic and terms see drawn counts, as `generate` writes them. Then two fa
 that has collapsed differ, too: by the noise of drawing, which for these faint images is more than
 half of the distance of two real showers, so that terms for diversity see less of what the latents
 do. The papers' networks and terms see expected counts (`training.drawn=false`). Here every
-published method does, its weight tried again among the same four ({FULL.trial / 60:g} CPU-minutes
-a trial, validation particles), then one judged run of {FULL.final / 60:g} CPU-minutes."""
+published method does: the trials over again, same seed, weights and steps ({FULL.trial / 60:g}
+CPU-minutes), judged as they are, by the validation particles."""
 CHANGES = (
     ("The adversary beside the score", "score, all views", "score and adversary"),
     ("The log-ratio beside both", "score and adversary", "score, adversary, log-ratio"),
@@ -225,15 +225,19 @@ def edges(best: Mapping[str, Record], weights: Mapping[str, Sequence[float]]) ->
     )
 
 
-def reading_trials(tried: Sequence[Record]) -> str:
-    """Validation scores of the trials on expected counts, method by method."""
-    shown: dict[str, list[str]] = {}
-    for one in sorted(tried, key=lambda one: one["weight"]):
-        score = one["validation_score"]
-        told = "failed" if score is None else f"{score:.1f}"
-        shown.setdefault(one["method"], []).append(f"{one['weight']:g}: {told}")
-    each = "; ".join(f"`{name}` {', '.join(cells)}" for name, cells in shown.items())
-    return f"Trials (weight: validation score): {each}." if each else ""
+def both_ways(rows: Sequence[Sequence[str]]) -> str:
+    """The best score of each method in both readings; rows of ``summary.read_in_both_ways``."""
+    best: dict[str, list[float]] = {}
+    for method, _, *scores in rows:
+        known = best.setdefault(method, [math.inf, math.inf])
+        for place, score in enumerate(scores):
+            if score != "failed":
+                known[place] = min(known[place], float(score))
+    told = [
+        f"`{name}` {drawn:.1f} on drawn, {expected:.1f} on expected counts"
+        for name, (drawn, expected) in best.items()
+    ]
+    return f"Best of the weights: {'; '.join(told)}." if told else ""
 
 
 def changes(found: Mapping[str, Group], references: Record) -> str:
