@@ -89,7 +89,8 @@ particles alone: it does not say what another seed would give."""
 WINDOWS = f"""\
 {FULL.ablation / 60:g} CPU-minutes a run, test particles. `calibrated`: weight of the adversarial
 loss beside the energy score (1). `sdi-gan`: weight of selective diversity beside the adversarial
-loss (1)."""
+loss (1). One seed each: seeds of `sdi-gan` at one weight differ by as much (first table), so its
+line says less of weights than of seeds; that of `calibrated` has no window to hit."""
 READINGS = f"""\
 Above, critic and terms see drawn counts, as `generate` writes them. Then two fakes of a generator
 that has collapsed differ, too: by the noise of drawing, which for these faint images is more than
