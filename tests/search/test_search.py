@@ -60,6 +60,28 @@ def test_path_given_twice_is_refused() -> None:
         points([parse_axis("a.b=1"), parse_axis("a.b=2")])
 
 
+@pytest.mark.parametrize(
+    ("grid", "advice"),
+    [
+        ("seed=3,4", "--grid seed: every point gets the same seeds; use --seeds"),
+        ("name=x,y", "--grid name: it only labels a run"),
+        ("citation=x,y", "--grid citation: it only labels a run"),
+        ("objective.SelectiveDiversity.weight=1,1.0", "are the same recipe; leave one out"),
+        ("training.drawn=true,1", "drawn=true and drawn=1 are the same recipe"),
+    ],
+)
+def test_points_that_are_no_distinct_runs_are_refused(
+    grid: str, advice: str, tmp_path: Path, caloforge: Callable[..., tuple[int, str, str]]
+) -> None:
+    out = tmp_path / "found"
+    code, _, told = caloforge(
+        "search", "sdi-gan", "--out", out, "-q", "--grid", grid, *set_options("training.steps=1")
+    )
+    assert (code, len(told.splitlines())) == (2, 1)
+    assert advice in told
+    assert not out.exists()
+
+
 def outcome(weight: float, seed: int, score: float | None) -> Outcome:
     failed = "" if score else "not finite"
     return Outcome((("w", weight),), seed, Path(f"{weight}-{seed}"), score, failed=failed)

@@ -22,6 +22,13 @@ class Axis:
 Point = tuple[tuple[str, Any], ...]
 """One value for each axis, as (path, value)."""
 
+REFUSED = {
+    "seed": "every point gets the same seeds; use --seeds for their number",
+    "name": "it only labels a run; name a setting that changes it",
+    "citation": "it only labels a run; name a setting that changes it",
+}
+"""Paths of a recipe that make no other method, and what to do instead."""
+
 
 def parse_axis(text: str) -> Axis:
     """The axis that ``path=value,value,...`` names; raises UsageError for anything else.
@@ -38,8 +45,13 @@ def parse_axis(text: str) -> Axis:
 
 
 def points(axes: Sequence[Axis]) -> list[Point]:
-    """All combinations; the last axis runs fastest. Raises UsageError for a path given twice."""
+    """All combinations; the last axis runs fastest.
+
+    Raises UsageError for a path given twice, and for one that makes no other method.
+    """
     paths = [axis.path for axis in axes]
+    if label := next((path for path in paths if path in REFUSED), None):
+        raise UsageError(f"--grid {label}: {REFUSED[label]}")
     if twice := sorted({path for path in paths if paths.count(path) > 1}):
         raise UsageError(f"--grid {twice[0]} stands there twice; name all its values at once")
     combined = itertools.product(*(axis.values for axis in axes))

@@ -31,19 +31,33 @@ class Trial:
 
 
 def plan(recipe: Recipe, points: Sequence[Point], seeds: int, folder: Path) -> list[Trial]:
-    """All runs of the grid; raises UsageError for a setting that the recipe does not take."""
+    """All runs of the grid.
+
+    Raises UsageError for a setting that the recipe does not take, and for points that differ in
+    nothing.
+    """
     from caloforge.recipe import override
 
+    recipes = [override(recipe, settings(point)) for point in points]
+    _require_distinct(recipes, points)
     trials = []
-    for point in points:
+    for point, of_point in zip(points, recipes, strict=True):
+        name = re.sub(r"[^\w.,=+-]", "_", title(point)).replace("as_it_is", recipe.name)
         for seed in range(recipe.seed, recipe.seed + seeds):
-            changed = override(recipe, [*settings(point), f"seed={seed}"])
-            name = re.sub(r"[^\w.,=+-]", "_", title(point)).replace("as_it_is", recipe.name)
+            changed = of_point.model_copy(update={"seed": seed})
             trials.append(Trial(point, seed, changed.to_json(), folder / f"{name},seed={seed}"))
     names = [trial.folder for trial in trials]
     if len(set(names)) < len(names):
         raise UsageError("two points of the grid have the same name in files; search them apart")
     return trials
+
+
+def _require_distinct(recipes: Sequence[Recipe], points: Sequence[Point]) -> None:
+    """Values such as 1 and 1.0 are one recipe: its runs would count as several seeds or points."""
+    for number, recipe in enumerate(recipes):
+        if (first := recipes.index(recipe)) < number:
+            same = f"{title(points[first])} and {title(points[number])}"
+            raise UsageError(f"--grid: {same} are the same recipe; leave one out")
 
 
 def finish(
