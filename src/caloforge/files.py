@@ -57,12 +57,18 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Path:
     Raises UsageError when it holds something, unless ``overwrite``: then what is there stays
     until its namesake replaces it.
     """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file; name a folder")
+    require_possible_folder(path)
     if path.is_dir() and any(path.iterdir()):
         _refuse_existing(path, overwrite)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def require_possible_folder(path: Path) -> None:
+    """Raise UsageError when it, or something above it, is a file: no folder can be there."""
+    for place in (path, *path.parents):
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"{place} is a file; name a folder")
 
 
 def remove_unfinished(folder: Path) -> None:

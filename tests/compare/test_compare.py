@@ -159,6 +159,17 @@ def changed(folder: Path, target: Path, **entries: Any) -> str:
     return str(target)
 
 
+@pytest.mark.parametrize("entry", [{"seed": "abc"}, {"seed": None}, {"seed": 0.5}, {"name": None}])
+def test_card_with_a_wrong_seed_or_name_is_bad_data(
+    entry: dict[str, Any], runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Run
+) -> None:
+    run = changed(runs["dcgan-0"], tmp_path / "run", **entry)
+    code, _, told = caloforge("compare", run, "--against", showers, "--out", tmp_path / "o", "-q")
+    assert (code, len(told.splitlines())) == (3, 1)
+    ((name, value),) = entry.items()
+    assert f"simulator.json: {name} of the recipe is {value!r}" in told
+
+
 def test_what_cannot_be_compared_is_refused_in_one_line(
     runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Run
 ) -> None:
@@ -177,6 +188,10 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
         )
         assert (code, len(told.splitlines())) == (2, 1)
         assert reason in told
+    (tmp_path / "file").touch()
+    for taken in (tmp_path / "file", tmp_path / "file" / "x"):
+        code, _, told = caloforge("compare", run, "--against", showers, "--out", taken, "-q")
+        assert (code, told) == (2, f"caloforge: {tmp_path / 'file'} is a file; name a folder\n")
     nameless = changed(run, tmp_path / "nameless")
     card = Path(nameless, "simulator", "simulator.json")
     card.write_text(json.dumps(json.loads(card.read_text()) | {"recipe": {}}))

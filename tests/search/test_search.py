@@ -82,6 +82,27 @@ def test_points_that_are_no_distinct_runs_are_refused(
     assert not out.exists()
 
 
+def test_wrong_showers_and_a_file_as_folder_are_told_before_the_work(
+    tmp_path: Path, caloforge: Callable[..., tuple[int, str, str]]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("not showers")
+    out, taken = tmp_path / "found", "is a file; name a folder"
+    for data, folder, code, reason in (
+        (tmp_path / "missing.h5", out, 3, "no such file"),
+        (tmp_path, out, 3, "no such file"),
+        (file, out, 3, "not an HDF5 file"),
+        ("alice_zp", out, 3, "alice_zp"),
+        ("alice_zn", file, 2, taken),
+        ("alice_zn", file / "x", 2, taken),
+    ):
+        command = ["search", "sdi-gan", "--grid", WEIGHTS, "--data", data, "--out", folder, "-q"]
+        found, _, told = caloforge(*command)
+        assert (found, len(told.splitlines())) == (code, 1)
+        assert reason in told
+        assert not out.exists()
+
+
 def outcome(weight: float, seed: int, score: float | None) -> Outcome:
     failed = "" if score else "not finite"
     return Outcome((("w", weight),), seed, Path(f"{weight}-{seed}"), score, failed=failed)

@@ -9,7 +9,7 @@ from caloforge.compare.pictures import sections
 from caloforge.compare.table import headings, lines, row, sentence
 from caloforge.errors import UsageError
 from caloforge.evaluate.judgement import REAL
-from caloforge.files import write_aside
+from caloforge.files import require_possible_folder, write_aside
 from caloforge.reporter import to_json
 
 PAGE, NUMBERS = "comparison.html", "comparison.json"
@@ -17,8 +17,7 @@ PAGE, NUMBERS = "comparison.html", "comparison.json"
 
 def check_out(out: Path, *, overwrite: bool = False) -> None:
     """Raise UsageError before the work when the comparison could not be written in the end."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out} is a file; name a folder")
+    require_possible_folder(out)
     for path in (out / PAGE, out / NUMBERS):
         if path.exists() and not overwrite:
             raise UsageError(f"{path} exists already; --force replaces it")

@@ -81,6 +81,9 @@ def subject_of(path: str) -> Subject:
     recipe = read_card(folder / CARD).recipe
     if not {"name", "seed"} <= recipe.keys():
         raise DataError(f"{folder / CARD} does not tell the recipe and its seed")
+    for entry, kind in (("name", str), ("seed", int)):
+        if type(recipe[entry]) is not kind:
+            raise DataError(f"{folder / CARD}: {entry} of the recipe is {recipe[entry]!r}")
     return Subject(path, recipe)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
-from caloforge.files import sha256_of, write_aside
+from caloforge.files import require_possible_folder, sha256_of, write_aside
 from caloforge.production.lock import only_run
 from caloforge.reporter import SILENT, Reporter, to_json
 from caloforge.search.grid import Axis, points, settings
@@ -38,11 +38,16 @@ def search(
 
     ``out`` gets ``runs/`` with a run folder each, ``search.json`` and ``best.json``, the recipe of
     the best point. What is in ``out`` already is not trained again. A run that fails by itself (a
-    gradient that is not finite) rules its point out; raises what every run would meet.
+    gradient that is not finite) rules its point out; raises what every run would meet, DataError
+    for showers that do not fit among it.
     """
+    from caloforge.data.showers import ShowerFile
+
     grid = points(axes)
     trials = plan(recipe, grid, seeds, out / RUNS)
-    out.mkdir(parents=True, exist_ok=True)
+    require_possible_folder(out)
+    with ShowerFile(data, recipe.resolve()):
+        out.mkdir(parents=True, exist_ok=True)
     with only_run(out), reporter.progress("search", len(trials), "runs") as advance:
         outcomes, sha256 = [], sha256_of(data)
         for outcome in _outcomes(trials, (data, sha256, device), workers):
