@@ -16,6 +16,7 @@ from caloforge.compare.comparison import compare
 from caloforge.compare.pooling import contrast, pool
 from caloforge.compare.subjects import Subject, differences, labels, subjects
 from caloforge.compare.table import table
+from caloforge.data.samples import SAMPLES
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.case import assemble
 from caloforge.train import train
@@ -140,6 +141,29 @@ def test_page_and_numbers_by_the_command_line(
     code, _, told = caloforge(*command)
     assert code == 2
     assert "comparison.html exists already; --force replaces it" in told
+
+
+def test_shipped_showers_judge_where_none_are_named(
+    runs: dict[str, Path],
+    showers: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caloforge: Run,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(SAMPLES, "alice_zn", str(showers))
+    code, shown, told = caloforge("compare", runs["dcgan-0"])
+    assert code == 0
+    assert f"judging by the showers {showers}\n" in told
+    assert "real against real (floor)" in shown
+    assert "page: " not in told
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.delitem(SAMPLES, "alice_zn")
+    code, _, told = caloforge("compare", runs["dcgan-0"], "-q")
+    assert (code, told) == (
+        2,
+        "caloforge: no showers of alice_zn ship; name a file with --against\n",
+    )
 
 
 def test_table_names_all_and_their_differences(runs: dict[str, Path], showers: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from caloforge.data.samples import sample_path
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.files import sha256_of
 from caloforge.objectives import NonFinite
@@ -101,6 +102,30 @@ def test_wrong_showers_and_a_file_as_folder_are_told_before_the_work(
         assert (found, len(told.splitlines())) == (code, 1)
         assert reason in told
         assert not out.exists()
+
+
+def test_folder_and_showers_have_defaults_that_are_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caloforge: Callable[..., tuple[int, str, str]],
+) -> None:
+    class Asked(CaloforgeError):
+        pass
+
+    def asked(recipe: Recipe, axes: list[Axis], data: Path, out: Path, **more: Any) -> None:
+        raise Asked(f"{data.name} {out} {more['seeds']}")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(search_run, "search", asked)
+    told = caloforge("search", "sdi-gan", "--grid", WEIGHTS, "--seeds", 5)[2]
+    assert f"searching in search-sdi-gan with the showers {sample_path('alice_zn')}" in told
+    assert "caloforge: zn.h5 search-sdi-gan 5" in told
+    for verb in (["search", "--grid", "training.steps=1,2"], ["train"]):
+        code, _, told = caloforge(*verb, "calibrated", "--detector", "points", "-q")
+        assert (code, told) == (
+            2,
+            "caloforge: no showers of points ship; name a file with --data\n",
+        )
 
 
 def outcome(weight: float, seed: int, score: float | None) -> Outcome:

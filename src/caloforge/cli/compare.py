@@ -1,11 +1,20 @@
 """``caloforge compare``: runs of several recipes and seeds, judged by the same showers."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from caloforge.cli.evaluate import Against, Scheme, WhichPart
-from caloforge.cli.options import Force, Json, Out, Quiet, Seed, reporter_of
+from caloforge.cli.evaluate import Scheme, WhichPart
+from caloforge.cli.options import (
+    Force,
+    Json,
+    Quiet,
+    Seed,
+    reporter_of,
+    shipped_showers,
+    showers_file,
+)
 
 Runs = Annotated[
     list[str],
@@ -15,12 +24,31 @@ Runs = Annotated[
         show_default=False,
     ),
 ]
+Against = Annotated[
+    Path | None,
+    typer.Option(
+        parser=showers_file,
+        metavar="FILE",
+        help="Real showers, or the name of a shipped sample; default: that of the first run's "
+        "detector.",
+        show_default=False,
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Write a page and the numbers there; default: print the table only.",
+        show_default=False,
+    ),
+]
 
 
 def command(
     runs: Runs,
-    against: Against,
-    out: Out,
+    against: Against = None,
+    out: Folder = None,
     part: WhichPart = None,
     scheme: Scheme = None,
     seed: Seed = 0,
@@ -37,7 +65,18 @@ def command(
     reporter = reporter_of(quiet, json)
     check_out(out, overwrite=force)
     groups = subjects(runs)
-    found = compare(groups, against, part=part, scheme=scheme, seed=seed, reporter=reporter)
-    write_comparison(out, found, overwrite=force)
-    reporter.say(f"page: {out / PAGE}")
+    real = against or _shipped_for(runs[0])
+    reporter.say(f"judging by the showers {real}")
+    found = compare(groups, real, part=part, scheme=scheme, seed=seed, reporter=reporter)
+    if out is not None:
+        write_comparison(out, found, overwrite=force)
+        reporter.say(f"page: {out / PAGE}")
     reporter.result(table(found), found.record)
+
+
+def _shipped_for(run: str) -> Path:
+    """The shipped showers of the detector that a run simulates."""
+    from caloforge.simulator import CARD, read_card
+    from caloforge.simulators import find_simulator
+
+    return shipped_showers(read_card(find_simulator(run) / CARD).detector.name, "--against")

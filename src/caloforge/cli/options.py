@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from caloforge.errors import UsageError
 from caloforge.reporter import Reporter
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
@@ -21,6 +22,15 @@ def showers_file(text: str) -> Path:
 
     path = Path(text)
     return sample_path(text) if text in SAMPLES and not path.exists() else path
+
+
+def shipped_showers(detector: str, option: str) -> Path:
+    """The shipped showers of a detector; UsageError names the option to use where none ship."""
+    from caloforge.data.samples import SAMPLES, sample_path
+
+    if detector not in SAMPLES:
+        raise UsageError(f"no showers of {detector} ship; name a file with {option}")
+    return sample_path(detector)
 
 
 def reporter_of(quiet: bool, json: bool) -> Reporter:

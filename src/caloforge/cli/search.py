@@ -1,10 +1,11 @@
 """``caloforge search``: settings of a recipe on a grid, chosen on validation particles."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from caloforge.cli.options import Json, Out, Quiet, Workers, reporter_of
+from caloforge.cli.options import Json, Quiet, Workers, reporter_of, shipped_showers
 from caloforge.cli.train import DataFile, DetectorName, Device, Settings, WhichRecipe
 
 Grid = Annotated[
@@ -16,13 +17,22 @@ Grid = Annotated[
         show_default=False,
     ),
 ]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Where everything goes; default: search-<recipe>.",
+        show_default=False,
+    ),
+]
 Seeds = Annotated[int, typer.Option(min=1, help="Seeds of each point; scores are averaged.")]
 
 
 def command(
     recipe: WhichRecipe,
     grid: Grid,
-    out: Out,
+    out: Folder = None,
     detector: DetectorName = None,
     data: DataFile = None,
     seeds: Seeds = 2,
@@ -37,7 +47,6 @@ def command(
     OUT gets runs/ (an ordinary run folder each), search.json, and best.json, a recipe to train.
     Scores are of the validation particles; the test particles are not touched.
     """
-    from caloforge.data.samples import sample_path
     from caloforge.recipes.find import find_recipe
     from caloforge.search.grid import parse_axis
     from caloforge.search.run import search
@@ -45,11 +54,14 @@ def command(
     reporter = reporter_of(quiet, json)
     axes = [parse_axis(text) for text in grid]
     chosen = find_recipe(recipe, detector, settings or [], None)
+    showers = data or shipped_showers(chosen.detector, "--data")
+    folder = out or Path(f"search-{chosen.name}")
+    reporter.say(f"searching in {folder} with the showers {showers}")
     found = search(
         chosen,
         axes,
-        data or sample_path(chosen.detector),
-        out,
+        showers,
+        folder,
         seeds=seeds,
         workers=workers,
         device=device,

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from caloforge.cli.options import Force, Json, Quiet, reporter_of, showers_file
+from caloforge.cli.options import (
+    Force,
+    Json,
+    Quiet,
+    reporter_of,
+    shipped_showers,
+    showers_file,
+)
 
 WhichRecipe = Annotated[
     str,
@@ -102,8 +109,7 @@ def command(
 
 def _showers_of(folder: Path, resume: bool, detector: str) -> Path:
     """What the run to be resumed was trained on, or the shipped sample of the detector."""
-    from caloforge.data.samples import sample_path
     from caloforge.training.folder import RunFolder
 
     recorded = RunFolder(folder).data if resume else None
-    return recorded or sample_path(detector)
+    return recorded or shipped_showers(detector, "--data")

@@ -15,8 +15,10 @@ from caloforge.reporter import to_json
 PAGE, NUMBERS = "comparison.html", "comparison.json"
 
 
-def check_out(out: Path, *, overwrite: bool = False) -> None:
+def check_out(out: Path | None, *, overwrite: bool = False) -> None:
     """Raise UsageError before the work when the comparison could not be written in the end."""
+    if out is None:
+        return
     require_possible_folder(out)
     for path in (out / PAGE, out / NUMBERS):
         if path.exists() and not overwrite:
