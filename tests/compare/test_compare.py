@@ -16,7 +16,7 @@ from caloforge.compare.comparison import compare
 from caloforge.compare.pooling import contrast, pool
 from caloforge.compare.subjects import Subject, differences, labels, subjects
 from caloforge.compare.table import table
-from caloforge.data.samples import SAMPLES
+from caloforge.data import samples
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.case import assemble
 from caloforge.train import train
@@ -151,14 +151,14 @@ def test_shipped_showers_judge_where_none_are_named(
     caloforge: Run,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(SAMPLES, "alice_zn", str(showers))
+    monkeypatch.setattr(samples, "sample_path", lambda name: showers)
     code, shown, told = caloforge("compare", runs["dcgan-0"])
     assert code == 0
     assert f"judging by the showers {showers}\n" in told
     assert "real against real (floor)" in shown
     assert "page: " not in told
     assert list(tmp_path.iterdir()) == []
-    monkeypatch.delitem(SAMPLES, "alice_zn")
+    monkeypatch.delitem(samples.SAMPLES, "alice_zn")
     code, _, told = caloforge("compare", runs["dcgan-0"], "-q")
     assert (code, told) == (
         2,

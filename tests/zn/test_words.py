@@ -23,7 +23,7 @@ from caloforge.sampling import draw_counts
 from caloforge.validation.campaign.group import Group, groups
 from caloforge.validation.campaign.page import provenance
 from caloforge.validation.campaign.trials import TRIAL_SEED
-from caloforge.validation.zn import pictures, plan, report, summary, words
+from caloforge.validation.zn import changes, pictures, plan, report, summary, words
 
 PARTICLES = 40
 NOISE = np.random.default_rng(3).normal(size=PARTICLES)
@@ -221,7 +221,7 @@ def test_ablations_are_told_by_what_differs() -> None:
         ablation("score, adversary, log-ratio", 8.0, 0.91),
     ]
     found = {one.label: one for one in groups(known)}
-    adversary, ratio, channels = words.changes(found, references()).splitlines()
+    adversary, ratio, channels = changes.changes(found, references()).splitlines()
     assert "9.000 ± 0.010 (before: 7.000 ± 0.010; **farther off**" in adversary
     assert "**nearer**" in ratio
     assert "before: `score and adversary`" in ratio
@@ -231,7 +231,7 @@ def test_ablations_are_told_by_what_differs() -> None:
 
 
 def test_what_words_name_is_planned() -> None:
-    named = {label for _, *both in words.CHANGES for label in both}
+    named = {label for _, *both in changes.CHANGES for label in both}
     assert named <= set(plan.ABLATIONS)
 
 

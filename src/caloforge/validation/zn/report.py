@@ -20,6 +20,7 @@ from caloforge.validation.campaign.record import by_name, read_references
 from caloforge.validation.campaign.task import Task
 from caloforge.validation.campaign.trials import RATES
 from caloforge.validation.zn import words
+from caloforge.validation.zn.changes import changes
 from caloforge.validation.zn.pictures import WINDOW, ranges, save_pictures
 from caloforge.validation.zn.plan import (
     ABLATIONS,
@@ -169,7 +170,7 @@ def ablations_section(records: Records, references: Record) -> str:
     """Parts of ``calibrated``, and one shower of each particle."""
     found = {one.label: one for one in groups(of_part(records, "ablation"))}
     rows = [group_row(found[label]) for label in ABLATIONS if label in found]
-    told = _beside(words.seconds(list(found.values())), words.changes(found, references))
+    told = _beside(words.seconds(list(found.values())), changes(found, references))
     shown = _beside(table(COLUMNS, rows), told)
     return section("Ablations", words.ABLATIONS, shown) if rows else ""
 
