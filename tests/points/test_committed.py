@@ -9,19 +9,37 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caloforge.validation.points import bars, campaign, measure, report, run
+from caloforge.validation.campaign.record import read_records
+from caloforge.validation.points import bars, campaign, measure, plan, report, run
 
 COMMITTED = Path(__file__).parents[2] / "validation" / "points"
 
 
 @pytest.fixture(scope="module")
 def committed() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    records = campaign.read_records(COMMITTED)
+    records = read_records(COMMITTED)
     return records, json.loads((COMMITTED / "floors.json").read_text())
 
 
 def test_committed_page_is_what_the_records_say(committed: Any) -> None:
     assert (COMMITTED / "README.md").read_text() == report.render(*committed)
+
+
+def planned(records: Any, floors: Any) -> list[plan.Task]:
+    """What a full run asks for, at the weights that the committed trials choose."""
+    weights, tasks = campaign.usual_weights(), []
+    for regime in campaign.REGIMES:
+        tried = [one for one in records if (one["part"], one["regime"]) == ("trial", regime)]
+        weights |= campaign.choose(tried, floors["validation"])
+        tasks += plan.trials(plan.FULL, 0, regime) + plan.finals(plan.FULL, 0, regime, weights)
+    return tasks + plan.readings(plan.FULL, 0, weights)
+
+
+def test_committed_records_are_those_of_the_plan(committed: Any) -> None:
+    tasks = planned(*committed)
+    assert {path.stem for path in (COMMITTED / "runs").iterdir()} == {task.name for task in tasks}
+    found = [run.recorded(task, COMMITTED / "runs") for task in tasks]
+    assert [task.name for task, one in zip(tasks, found, strict=True) if one is None] == []
 
 
 def test_committed_draws_are_ours(committed: Any) -> None:

@@ -135,6 +135,27 @@ def test_campaign_goes_on_where_it_was_killed(
     assert again["figures"] == first["figures"]
 
 
+@pytest.mark.usefixtures("tiny")
+def test_page_leaves_out_records_of_another_weight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[list[dict[str, Any]]] = []
+    monkeypatch.setattr(report, "write_report", lambda out, records, floors: shown.append(records))
+
+    def means() -> Any:
+        return campaign.validate(tmp_path, quick=False, seed=0, workers=1, reporter=SILENT)["means"]
+
+    before = means()
+    for path in (tmp_path / "runs").glob("*-final-sdi-gan-*"):
+        record = json.loads(path.read_text()) | {"weight": 7.0}
+        record["figures"] = {name: dict.fromkeys(measure.NAMES, 1e6) for name in record["figures"]}
+        (path.parent / f"{record['regime']}-final-sdi-gan-weight7-seed0.json").write_text(
+            json.dumps(record)
+        )
+    assert means() == before
+    assert shown[0] == shown[1]
+
+
 def test_record_of_another_recipe_is_not_taken(tmp_path: Path) -> None:
     task = plan.Task("trial", "fragile", "dcgan", "dcgan", 1, 0)
     other = replace(task, steps=2)

@@ -39,13 +39,13 @@ def validate(out: Path, *, quick: bool, seed: int, workers: int, reporter: Repor
     (out / "runs").mkdir(parents=True, exist_ok=True)
     floors = write_floors(out)
     runs, weights = out / "runs", usual_weights()
+    records: list[Record] = []  # of this plan: the folder may hold those of other weights
     for regime in REGIMES:
         tried = run_all(trials(budget, seed, regime), runs, workers, reporter, f"{regime} trials")
         weights |= choose(tried, floors["validation"])
         final = finals(budget, seed, regime, weights)
-        run_all(final, runs, workers, reporter, f"{regime} runs")
-    run_all(readings(budget, seed, weights), runs, workers, reporter, "other readings")
-    records = read_records(out)
+        records += tried + run_all(final, runs, workers, reporter, f"{regime} runs")
+    records += run_all(readings(budget, seed, weights), runs, workers, reporter, "other readings")
     write_report(out, records, floors)
     result = {"out": str(out), "floors": floors, "means": summary(records)}
     reporter.result(table(records, floors), result)
@@ -67,18 +67,17 @@ def write_floors(out: Path) -> dict[str, dict[str, float]]:
 def run_all(
     tasks: Sequence[Task], folder: Path, workers: int, reporter: Reporter, what: str
 ) -> list[Record]:
-    """Records of the tasks; those that are in the folder are not trained again."""
+    """Records in the order of the tasks; those that are in the folder are not trained again."""
     groups = alike(tasks)
     with (
         reporter.progress(what, len(tasks), "runs") as advance,
         pool_of(min(workers, len(groups))) as pool,
     ):
         running = {pool.submit(execute, group, folder): group for group in groups}
-        records = []
         for done in as_completed(running):
-            records += done.result()
+            done.result()  # raises what the run raised
             advance(len(running[done]), running[done][0].label)
-    return records
+    return [record for done in running for record in done.result()]
 
 
 def alike(tasks: Sequence[Task]) -> list[list[Task]]:
@@ -128,10 +127,4 @@ def usual_weights() -> Weights:
     return found
 
 
-def read_records(out: Path) -> list[Record]:
-    """All records of a folder, by name."""
-    paths = sorted((out / "runs").glob("*.json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-
-
-__all__ = ["Budget", "choose", "read_records", "run_all", "validate"]
+__all__ = ["Budget", "choose", "run_all", "validate"]
