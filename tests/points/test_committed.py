@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,28 @@ def test_calibrated_is_no_worse_than_the_baseline_where_that_works(committed: An
     for bit, true in ((0, 1), (1, 100)):
         name = f"variance_{bit}"
         assert abs(ours[name] - true) <= abs(baseline[name] - true)
+
+
+def over_the_floor(committed: Any, bit: int, left_out: set[str]) -> list[float]:
+    """W1 over its floor, mean over seeds of each method in each regime; 1000 points per cluster."""
+    records, floors = committed
+    return [
+        means(records, regime, method)[f"w1_{bit}"] / floors["test"][f"w1_{bit}"]
+        for regime in campaign.REGIMES
+        for method in plan.METHODS
+        if method not in left_out
+    ]
+
+
+@pytest.mark.parametrize("bit", [0, 1])
+def test_methods_page_tells_how_far_all_are_from_the_floor(bit: int, committed: Any) -> None:
+    page = " ".join((COMMITTED.parents[1] / "docs" / "methods.md").read_text("utf-8").split())
+    sentence = page.partition("at 1000 points per cluster W1 ")[2].partition(" ## ")[0]
+    told = re.search(
+        rf"at spread {bit},? ([\d.]+) to ([\d.]+) times.*?\(with `dcgan` up to ([\d.]+)\)", sentence
+    )
+    assert told
+    others, everyone = (over_the_floor(committed, bit, out) for out in ({"dcgan"}, set()))
+    found = (min(others), max(others), max(everyone))
+    assert told.groups() == tuple(f"{value:.1f}" for value in found)
+    assert min(everyone) == min(others)
