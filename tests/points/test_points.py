@@ -20,7 +20,7 @@ from caloforge.objectives import NonFinite, Round, Term
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.reporter import SILENT
-from caloforge.validation.points import campaign, measure, plan, report, run, together
+from caloforge.validation.points import bars, campaign, measure, plan, report, run, together
 from caloforge.validation.points.sample import CLUSTERS, draw
 from caloforge.validation.points.together import train_together
 
@@ -291,3 +291,20 @@ def test_unknown_claim_is_told(caloforge: Callable[..., tuple[int, str, str]]) -
     code, _, told = caloforge("validate", "dots")
     assert code == 2
     assert "no claim dots; there are calogan, points" in told
+
+
+@pytest.mark.slow
+def test_bars_are_met_by_the_code_as_it_is(tmp_path: Path) -> None:
+    """The committed records are of older code; this trains three seeds at the weights of theirs."""
+    weights = {"dcgan": None, "sdi-gan": 0.01, "calibrated": 3.0}
+    records = [
+        record
+        for name, weight in weights.items()
+        for record in run.execute(
+            [plan.Task("final", "fragile", name, name, 5000, k, weight) for k in range(3)], tmp_path
+        )
+    ]
+    for bar in bars.BARS:
+        found = bar.values(lambda regime: records)
+        assert len(found) == 3
+        assert bar.met(found), f"{bar.statement}: {found}"

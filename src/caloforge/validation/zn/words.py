@@ -62,7 +62,7 @@ error of particles (bootstrap) and seeds. *Slope*, *corr.*: generated against re
 each particle, the correlation at fixed total; *σ(total)*: spread of the total within a
 particle, generated over real. Ideal: 1, but for the distances. An error of a single seed is
 that of the particles alone. *Empty showers*: a method that is no nearer has learned nothing
-yet."""
+yet. Channels and showers as pictures: [comparison](comparison/README.md)."""
 DEMANDS = """\
 What was asked of `calibrated`. *Sigma*: difference over the errors of particles and seeds in
 quadrature, which decides; then without the seeds; then by Student's t with Welch's degrees of
