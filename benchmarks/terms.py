@@ -8,9 +8,11 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 
 import torch
 
+from caloforge.data.batches import Batch
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile
 from caloforge.machine import processor
@@ -39,7 +41,7 @@ from caloforge.objectives import (
 )
 from caloforge.recipe import Data, Recipe
 from caloforge.recipes import recipe_of_name
-from caloforge.training.game import build_game
+from caloforge.training.game import Game, build_game
 from caloforge.training.material import divide
 from caloforge.training.team import Team
 
@@ -80,31 +82,36 @@ LAYERED: dict[str, Objective] = {
 WARM_UP = 3
 
 
-def seconds_per_step(base: Recipe, objective: Objective, steps: int) -> float:
-    """Median CPU seconds of a step of a recipe with this objective."""
+def game_of(base: Recipe, objective: Objective) -> tuple[Game, Iterator[Batch]]:
+    """The game of a recipe with this objective, and its batches."""
     recipe = base.model_copy(update={"objective": objective})
     team = Team(torch.device("cpu"))
     with ShowerFile(sample_path(base.detector), recipe.resolve()) as file:
         material = divide(file, recipe.data)
-        game = build_game(recipe, material.scaling(recipe), team, material.detector(recipe))
-        stream = material.batches(recipe, team).iterate()
-        spent = []
-        for step in range(steps + WARM_UP):
+    game = build_game(recipe, material.scaling(recipe), team, material.detector(recipe))
+    return game, material.batches(recipe, team).iterate()
+
+
+def seconds_per_step(base: Recipe, objectives: list[Objective], steps: int) -> list[float]:
+    """Median CPU seconds of a step of each; steps take turns, so that all meet the same load."""
+    games = [game_of(base, objective) for objective in objectives]
+    spent: list[list[float]] = [[] for _ in games]
+    for step in range(steps + WARM_UP):
+        for (game, stream), seconds in zip(games, spent, strict=True):
             started = time.process_time()
             game.step(stream, step)
-            spent.append(time.process_time() - started)
-    return statistics.median(spent[WARM_UP:])
+            seconds.append(time.process_time() - started)
+    return [statistics.median(seconds[WARM_UP:]) for seconds in spent]
 
 
 def print_table(base: Recipe, objectives: dict[str, Objective], steps: int) -> None:
-    """Seconds of each objective, the first of them for comparison."""
+    """Seconds of each objective, and of the first of them in turns with it."""
     rows = f"{base.data.particles} x {base.data.repeats}"
     print(f"{base.detector}, networks of {base.name}, batches of {rows} showers\n")
     print("| objective | CPU s / step | steps per second, first = 1 |\n| --- | --- | --- |")
-    baseline = None
+    first = next(iter(objectives.values()))
     for name, objective in objectives.items():
-        seconds = seconds_per_step(base, objective, steps)
-        baseline = baseline or seconds
+        baseline, seconds = seconds_per_step(base, [first, objective], steps)
         print(f"| {name} | {seconds:.3f} | {baseline / seconds:.2f} |", flush=True)
     print()
 
