@@ -52,8 +52,9 @@ It may suit a score better than a game; the test particles took part in none of 
 weight was tried, not the bound: it stays at 0.1, the answer on the points, where two real showers
 of a particle are 0.05 of the distance of two latents apart (mean, log pixels), so that the term
 still pushes where the answer is passed. Records of seeds 0 to 2 of the published methods and of
-most trials name a commit with `-dirty`: edits of that day, by the campaign's own page or by hand,
-were not kept, so the code of those runs is known but for rounding only to its commit."""
+most trials name a commit with `-dirty`: files were edited that day, at least the page that the
+campaign writes itself, and what else was not kept. Later code counts denormal numbers as zero, so
+that seeds 3 to 5 are of the same law as those, not what the old code would give bit for bit."""
 
 
 FINALS = """\
