@@ -63,7 +63,7 @@ def test_least_at_the_real_width(normalise: Any, repeats: int, distinct: int) ->
 def test_own_distance_of_a_single_shower_is_no_unit(repeats: int, width: float) -> None:
     """Why ``neighbours`` exists: a unit made of the one shower that it divides is biased.
 
-    Eight fakes of one real shower end too narrow (0.85), two of them too wide (1.18).
+    Eight fakes of one real shower end more than a tenth too narrow, two of them too wide.
     """
     wrong = widening("particle", repeats=repeats, distinct=1, width=width, batches=6)
     assert (wrong > 0) == (width < 1)

@@ -34,7 +34,7 @@ VERBS = {
     "check": Verb("caloforge.cli.check:command", "Check a file, a run or a simulator."),
     "generate": Verb("caloforge.cli.generate:command", "Generate showers with a simulator."),
     "bench": Verb("caloforge.cli.bench:command", "Measure speed and memory on this machine."),
-    "demo": Verb("caloforge.cli.demo:command", "Train, judge and generate in six minutes."),
+    "demo": Verb("caloforge.cli.demo:command", "Train, judge and generate in minutes."),
     "doctor": Verb("caloforge.cli.doctor:command", "Tell what this installation can do."),
 }
 
