@@ -57,8 +57,8 @@ detectors and arrays.
 
 SLOW_TO_IMPORT = ("torch", "scipy.stats", "matplotlib", "pandas", "onnxruntime", "sklearn")
 CPU_SECONDS = 1.0
-MODULE_LINES = 250
-FUNCTION_LINES = 40
+NATURAL_MODULE_LINES, MODULE_LINES = 600, 800
+NATURAL_FUNCTION_LINES, FUNCTION_LINES = 60, 100
 VAGUE = {"utils", "util", "base", "common", "manager", "helpers", "misc", "core_utils"}
 
 PUBLIC = {
@@ -258,17 +258,23 @@ def test_lazy_names_fail_as_any_other() -> None:
     assert set(dir(caloforge)) == set(caloforge.__all__)
 
 
-def test_files_and_functions_stay_short() -> None:
-    long = []
+def lengths() -> Iterator[tuple[str, int, int, int]]:
+    """Every file and function: name, lines, natural length, limit."""
     for module, path in modules().items():
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MODULE_LINES:
-            long.append(f"{module}: {lines} lines")
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        yield module, lines, NATURAL_MODULE_LINES, MODULE_LINES
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
                 lines = node.end_lineno - node.lineno + 1
-                if lines > FUNCTION_LINES:
-                    long.append(f"{module}.{node.name}: {lines} lines")
-    assert long == []
+                yield f"{module}.{node.name}", lines, NATURAL_FUNCTION_LINES, FUNCTION_LINES
+
+
+def test_files_and_functions_stay_short() -> None:
+    rows = list(lengths())
+    for name, lines, natural, _ in rows:
+        if lines > natural:
+            print(f"outlier: {name}: {lines} lines, {natural} are natural")
+    assert [f"{name}: {lines} lines" for name, lines, _, limit in rows if lines > limit] == []
 
 
 def test_no_module_has_a_vague_name() -> None:
