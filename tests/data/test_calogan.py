@@ -19,6 +19,7 @@ from caloforge.detectors import ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.errors import DataError, UsageError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "em.h5"
+SHARED_PART_2 = SHARED.with_name("em_2.h5")
 
 
 def converted(sources, tmp_path, **options):
@@ -291,12 +292,18 @@ def test_angles_there_and_back(polar, azimuth, momentum):
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason="no shared files beside the checkout")
-def test_the_samples_are_the_shared_file(tmp_path):
-    everything = converted([SHARED], tmp_path, face_z_mm=0.0)
-    assert np.unique(everything.pdg, return_counts=True)[1].tolist() == [10_000, 3_000, 3_000]
-    for name in (name for name in SAMPLES if name.startswith("atlas_em")):
+@pytest.mark.parametrize(
+    ("source", "kinds", "first_particle"),
+    [(SHARED, [10_000, 3_000, 3_000], 0), (SHARED_PART_2, [16_800], 1_000_000)],
+)
+def test_the_samples_are_the_shared_file(tmp_path, source, kinds, first_particle):
+    everything = converted([source], tmp_path, face_z_mm=0.0)
+    assert np.unique(everything.pdg, return_counts=True)[1].tolist() == kinds
+    second = source is SHARED_PART_2
+    names = [name for name in SAMPLES if name.startswith("atlas_em")]
+    for name in (name for name in names if name.endswith("/part-2") == second):
         sample = read(sample_path(name))
-        rows = everything.rows(sample.particle)
+        rows = everything.rows(sample.particle - first_particle)
         assert np.array_equal(sample.conditions, rows.conditions)
         assert np.array_equal(sample.pdg, rows.pdg)
         assert ((sample.cells > 0) == (rows.cells > 0)).all()
