@@ -1,6 +1,6 @@
 """Resident memory while batches are drawn from a ZN file that is larger than the buffer.
 
-    python benchmarks/data_memory.py [--rows 295867] [--steps 400] [--torch | --recipe sdi-gan]
+    python -m benchmarks.data_memory [--rows 295867] [--steps 400] [--torch | --recipe sdi-gan]
 
 Makes a file of the papers' size (repeats of the shipped sample under new particle numbers) in a
 temporary folder, draws batches with every derived column, and prints VmHWM and the time a batch;
@@ -136,7 +136,7 @@ def main() -> None:
         flags = ["--torch"] if options.torch else []
         flags += ["--recipe", options.recipe] if options.recipe else []
         arguments = ["--file", str(path), "--steps", str(options.steps), *flags]
-        subprocess.run([sys.executable, __file__, *arguments], check=True)
+        subprocess.run([sys.executable, "-m", "benchmarks.data_memory", *arguments], check=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """CPU seconds and memory to judge 20 000 showers of the neutron calorimeter against 20 000.
 
-``python benchmarks/evaluation.py [--classifiers]``. Generated showers are Poisson counts around the
+``python -m benchmarks.evaluation [--classifiers]``. Generated showers are Poisson counts around the
 shipped ones, 2 500 particles with 8 showers each; one thread.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
 from caloforge.evaluate import compare, inspect, judge, memorisation, report
-from caloforge.evaluate.classifier import SCHOOLINGS
 from caloforge.evaluate.regions import regions
+from caloforge.evaluate.schooling import SCHOOLINGS
 from caloforge.machine import peak_memory_mb, processor
 
 PARTICLES, REPEATS = 2500, 8

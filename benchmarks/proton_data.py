@@ -1,6 +1,6 @@
 """From pickles of the papers' size to the first batch of training: time and resident memory.
 
-    python benchmarks/proton_data.py [--rows 344228] [--seed 0] [--recipe RECIPE] [--folder /tmp]
+    python -m benchmarks.proton_data [--rows 344228] [--seed 0] [--recipe RECIPE] [--folder /tmp]
 
 Makes synthetic showers in the authors' format (images float64, a table of particles; needs pandas),
 converts them with the command line, then opens the result in a fresh process and draws the first
@@ -16,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data_memory import MEGABYTE, peak_bytes, processor, train_on
+
+from benchmarks.data_memory import MEGABYTE, peak_bytes, processor, train_on
 
 COLUMNS = ("Energy", "Vx", "Vy", "Vz", "Px", "Py", "Pz", "mass", "charge")
 MEAN = (1380, 0, 0, 0, 0, 0, 1380, 938.272, 1)
@@ -139,10 +141,10 @@ def main() -> None:
         batch = ("batch", [out])
         for part, paths in (("convert", [out, *sources]), batch, batch, batch, ("train", [out])):
             arguments = ["--recipe", options.recipe, "--part", part, *map(str, paths)]
-            subprocess.run([sys.executable, __file__, *arguments], check=True)
+            subprocess.run([sys.executable, "-m", "benchmarks.proton_data", *arguments], check=True)
 
 
-PARTS = {
+PARTS: dict[str, Callable[..., None]] = {
     "convert": lambda options, out, *sources: convert(list(sources), out),
     "batch": lambda options, path: first_batch(path),
     "train": lambda options, path: train_on(path, options.recipe, STEPS),

@@ -1,6 +1,6 @@
 """What each term costs: steps per second of training, relative to the plain game, on ZN and layers.
 
-Run on an idle machine: python benchmarks/terms.py [STEPS]
+Run on an idle machine: python -m benchmarks.terms [STEPS]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Do two transport workers use two cores as well as two matrix products do?
 
-    python benchmarks/transport_scaling.py [--rounds 9] [--showers 60] [--out results.json]
+    python -m benchmarks.transport_scaling [--rounds 9] [--showers 60] [--out results.json]
 
 Each round times one and two processes of either kind, interleaved, on the same machine and under
 the same load: efficiency = (time of one) / (time of two that do the same each), 1 with free cores.

@@ -8,8 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
-from caloforge.cli import main
+from benchmarks.__main__ import command as benchmarks
+from caloforge.cli import app
+from caloforge.cli import run as run_line
+from validation.__main__ import app as studies
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,13 +31,33 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20261123)
 
 
+Line = Callable[..., tuple[int, str, str]]
+
+
 @pytest.fixture
-def caloforge(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def caloforge(capsys: pytest.CaptureFixture[str]) -> Line:
     """The command line in this process: ``caloforge("data", "info", path)`` -> code, out, err."""
+    return line(app, "caloforge", capsys)
+
+
+@pytest.fixture
+def study(capsys: pytest.CaptureFixture[str]) -> Line:
+    """``python -m validation``, as ``caloforge``."""
+    return line(studies, "python -m validation", capsys)
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str]) -> Line:
+    """``python -m benchmarks``, as ``caloforge``."""
+    return line(benchmarks, "python -m benchmarks", capsys)
+
+
+def line(program: typer.Typer, name: str, capsys: pytest.CaptureFixture[str]) -> Line:
+    """Runs a command line -> code, out, err."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
+        code = run_line(program, name, [str(argument) for argument in arguments])
         shown = capsys.readouterr()
         return code, shown.out, shown.err
 

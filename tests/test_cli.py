@@ -179,3 +179,11 @@ def test_doctor_says_how_to_get_what_is_missing(
     assert code == 0
     assert "missing: pip install 'caloforge[train]'" in out
     assert "missing: pip install 'caloforge[geant4]'" in out
+
+
+@pytest.mark.parametrize("former", ["validate", "bench"])
+def test_former_verbs_name_what_runs_them(former: str, caloforge: Run) -> None:
+    code, out, err = caloforge(former, "zn", "--quick")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "python -m" in err

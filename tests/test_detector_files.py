@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from tests.data.layered_raw import BINNING
 
 from caloforge.data.showers import write
 from caloforge.detectors import DETECTORS
@@ -14,6 +13,7 @@ from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.arrays import showers_of
 from caloforge.recipe import Recipe
 from caloforge.recipes.find import find_recipe
+from tests.data.layered_raw import BINNING
 
 SMALL = {
     "format": "caloforge-detector",

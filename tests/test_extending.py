@@ -16,7 +16,7 @@ from caloforge import objectives
 from caloforge.objectives import TERMS
 from caloforge.recipe import Recipe, override
 from caloforge.recipes.points import on_points
-from caloforge.validation.points import run
+from validation.points import run
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"

@@ -44,8 +44,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("recipes",),
     ("export",),
     ("checkpoint", "train", "training"),
-    ("bench", "demo", "search"),
-    ("validation",),
+    ("demo", "search"),
     ("cli",),
     ("__main__",),
 )

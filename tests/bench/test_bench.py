@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from caloforge.bench.operations import multiply_adds
-from caloforge.bench.report import Benchmark, Row, read_benchmark, require_no_loss
-from caloforge.bench.timing import Spread, Timings, take_turns
+from benchmarks.operations import multiply_adds
+from benchmarks.report import Benchmark, Row, read_benchmark, require_no_loss
+from benchmarks.timing import Spread, Timings, take_turns
 from caloforge.errors import DataError, GateFailed, UsageError
 from caloforge.reporter import to_json
 from caloforge.simulators import shipped_simulator
@@ -111,14 +111,14 @@ def test_a_record_names_the_machine(tmp_path):
 
 
 def test_every_speed_states_its_quality_or_that_there_is_none():
-    from caloforge.bench.report import cells
+    from benchmarks.report import cells
 
     row = Row("light", 256, 76.0, ratio=137.0, sgemm_share=0.68, quality="quality not comparable")
     assert cells(row) == ("light", "256", "76", "137", "", "68 %", "", "quality not comparable")
 
 
 def test_a_production_measures_itself():
-    from caloforge.bench.tasks import production, stages
+    from benchmarks.tasks import production, stages
 
     folder = str(shipped_simulator("alice_zn"))
     made = production(folder, "onnxruntime", "portable", 1024)
@@ -129,20 +129,20 @@ def test_a_production_measures_itself():
 
 
 @pytest.mark.slow
-def test_the_verbs_run(caloforge, tmp_path):
+def test_the_verbs_run(bench, tmp_path):
     out = tmp_path / "train.json"
-    code, shown, _ = caloforge("bench", "train", "--rounds", 2, "--out", out, "-q", "--json")
+    code, shown, _ = bench("train", "--rounds", 2, "--out", out, "-q", "--json")
     assert code == 0
     assert json.loads(shown)["rows"][0]["ratio"] == 1.0
     assert read_benchmark(out)["what"] == "train"
-    code, shown, _ = caloforge("bench", "end-to-end", "-n", 2048, "-q", "--no-workers")
+    code, shown, _ = bench("end-to-end", "-n", 2048, "-q", "--no-workers")
     assert code == 0
     assert "all but the network" in shown
 
 
 @pytest.mark.slow
 def test_rewritten_graphs_are_faster_and_answer_alike():
-    from caloforge.bench.contenders import bench_speed
+    from benchmarks.contenders import bench_speed
 
     found = bench_speed(rounds=3, batches=(32,))
     rows = {row.name: row for row in found.rows}
@@ -156,7 +156,7 @@ def test_rewritten_graphs_are_faster_and_answer_alike():
 @pytest.mark.slow
 def test_light_layers_are_twenty_times_faster_than_calogan():
     """One shower at a time, one thread; that it is as good is what validation says."""
-    from caloforge.bench.contenders import bench_speed
+    from benchmarks.contenders import bench_speed
 
     rows = {row.name: row for row in bench_speed("atlas_em", rounds=3, batches=(1,)).rows}
     assert rows["reference rewritten, onnxruntime"].error < 1e-4
@@ -165,7 +165,7 @@ def test_light_layers_are_twenty_times_faster_than_calogan():
 
 
 def test_a_contest_needs_a_published_generator():
-    from caloforge.bench.contenders import bench_speed
+    from benchmarks.contenders import bench_speed
 
     with pytest.raises(UsageError, match="no published generator of points: there are alice_zn"):
         bench_speed("points")

@@ -23,9 +23,9 @@ from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.calogan import CONDITIONAL_REFERENCE, REFERENCE
 from caloforge.search.trial import finish
-from caloforge.validation.calogan import judging, pictures, plan, report, summary, tables
-from caloforge.validation.campaign.group import Group, groups
-from caloforge.validation.campaign.record import by_name
+from validation.calogan import judging, pictures, plan, report, summary, tables
+from validation.campaign.group import Group, groups
+from validation.campaign.record import by_name
 
 COMMITTED = Path(__file__).parents[2] / "validation" / "calogan"
 
@@ -71,15 +71,15 @@ def test_each_part_is_left_out_of_the_whole_and_nothing_else() -> None:
     }
 
 
-def test_parts_are_chosen_by_name(caloforge: Callable[..., tuple[int, str, str]]) -> None:
+def test_parts_are_chosen_by_name(study: Callable[..., tuple[int, str, str]]) -> None:
     labels = {t.label for t in tasks(ablate=("blur",)) if t.part == "ablation"}
     assert labels == {"whole", "no blur", "head both", "head frozen"}
-    code, _, told = caloforge("validate", "calogan", "--ablate", "blur,colour")
+    code, _, told = study("calogan", "--ablate", "blur,colour")
     assert code == 2
     assert told == (
         "caloforge: --ablate: no part colour; there are blur, attention, minibatch, softsparsity\n"
     )
-    code, _, told = caloforge("validate", "zn", "--ablate", "blur")
+    code, _, told = study("zn", "--ablate", "blur")
     assert (code, told) == (2, "caloforge: --ablate: zn leaves no parts out\n")
 
 

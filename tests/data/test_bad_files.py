@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.data.raw import numbers, variant, write_raw
-from tests.data.test_showers_file import in_memory, same
 
 from caloforge.data.showers import ShowerFile, read, write
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError
+from tests.data.raw import numbers, variant, write_raw
+from tests.data.test_showers_file import in_memory, same
 
 
 def refused(path, *words, detector=None):

@@ -4,8 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.data.raw import IDS, TOY, write_raw
-from tests.data.test_showers_file import in_memory
 
 from caloforge.data.batches import Batches
 from caloforge.data.derive import SpreadBounds, spread
@@ -14,6 +12,8 @@ from caloforge.data.showers import ShowerFile, Showers, read
 from caloforge.data.split import split_by_particle
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError, UsageError
+from tests.data.raw import IDS, TOY, write_raw
+from tests.data.test_showers_file import in_memory
 
 ALL = frozenset({"spread", "twin", "peak", "intensity"})
 FIELDS = ("conditions", "real", "particle", "twin", "spread", "peak")

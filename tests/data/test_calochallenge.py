@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tests.data.layered_raw import BINNING, VOXELS, challenge, write
 
 from caloforge.data.dialects import Request, convert
 from caloforge.data.showers import read
 from caloforge.detectors.find import find_detector
 from caloforge.errors import DataError, UsageError
+from tests.data.layered_raw import BINNING, VOXELS, challenge, write
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.data.layered_raw import SHAPES, calogan, challenge, deposits, flights, write
 
 from caloforge.data.dialects import Request, convert
 from caloforge.data.flights import CONDITIONS, Flight, unit_direction
@@ -17,6 +16,7 @@ from caloforge.data.samples import SAMPLES, sample_path
 from caloforge.data.showers import read
 from caloforge.detectors import ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.errors import DataError, UsageError
+from tests.data.layered_raw import SHAPES, calogan, challenge, deposits, flights, write
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "em.h5"
 SHARED_PART_2 = SHARED.with_name("em_2.h5")

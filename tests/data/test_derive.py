@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.data.raw import TOY, numbers, write_raw
-from tests.data.test_showers_file import in_memory
 
 from caloforge.data.derive import SpreadBounds, intensity, peak, spread, twin_of
 from caloforge.data.showers import ShowerFile, Showers, groups_of
 from caloforge.errors import DataError
+from tests.data.raw import TOY, numbers, write_raw
+from tests.data.test_showers_file import in_memory
 
 
 def naive_spread(showers, scale, relative):

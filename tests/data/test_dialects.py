@@ -8,14 +8,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tests.data import zdc_raw
-from tests.data.zdc_raw import OWNER, PDG, TOGETHER
 
 from caloforge.data.dialects import DIALECTS, Request, convert, dialect_of
 from caloforge.data.dialects.dialect import OPTIONS
 from caloforge.data.showers import read
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError, UsageError
+from tests.data import zdc_raw
+from tests.data.zdc_raw import OWNER, PDG, TOGETHER
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 import h5py
 import numpy as np
 import pytest
-from tests.data.layered_raw import calogan, deposits
-from tests.data.raw import TOY
-from tests.data.test_showers_file import in_memory
 
 from caloforge.data.dialects import Request, convert
 from caloforge.data.energy import Ledger, energies
 from caloforge.data.showers import ShowerFile, read, write
 from caloforge.detectors import ATLAS_EM
 from caloforge.errors import DataError
+from tests.data.layered_raw import calogan, deposits
+from tests.data.raw import TOY
+from tests.data.test_showers_file import in_memory
 
 
 @pytest.fixture

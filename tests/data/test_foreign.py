@@ -3,13 +3,13 @@
 import h5py
 import numpy as np
 import pytest
-from tests.data.layered_raw import BINNING, calogan, challenge, deposits, flights
-from tests.data.raw import write_raw
 
 from caloforge.data.dialects import Request, convert
 from caloforge.data.showers import read
 from caloforge.detectors import ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.detectors.find import find_detector
+from tests.data.layered_raw import BINNING, calogan, challenge, deposits, flights
+from tests.data.raw import write_raw
 
 ELECTRON_GEV = 0.51099895e-3
 

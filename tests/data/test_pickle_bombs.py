@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+
 from tests.data.test_pickles import Code, Spelled, array, framed, program, spell
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.data.zdc_raw import COLUMNS, OWNER, PDG, TOGETHER
-from tests.data.zdc_raw import particles as conditions
 
 from caloforge.data.dialects import Request, convert
 from caloforge.data.dialects.pickled import ADMITTED, unpickle
 from caloforge.data.showers import read
 from caloforge.errors import DataError, UsageError
+from tests.data.zdc_raw import COLUMNS, OWNER, PDG, TOGETHER
+from tests.data.zdc_raw import particles as conditions
 
 FIXTURES = Path(__file__).with_name("pickles")
 

@@ -6,11 +6,11 @@ import resource
 import h5py
 import numpy as np
 import pytest
-from tests.data.raw import IDS, REPEATS, TOY, numbers, variant, write_raw
 
 from caloforge.data.showers import ShowerFile, Showers, ShowerWriter, read, write
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import CaloforgeError, DataError, UsageError
+from tests.data.raw import IDS, REPEATS, TOY, numbers, variant, write_raw
 
 
 def in_memory(seed=0):

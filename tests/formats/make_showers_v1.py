@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+
 from tests.data.raw import numbers, write_raw
 
 

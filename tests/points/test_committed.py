@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caloforge.validation.campaign.record import read_records
-from caloforge.validation.points import bars, campaign, measure, plan, report, run
+from validation.campaign.record import read_records
+from validation.points import bars, campaign, measure, plan, report, run
 
 COMMITTED = Path(__file__).parents[2] / "validation" / "points"
 
@@ -44,7 +44,7 @@ def test_committed_records_are_those_of_the_plan(committed: Any) -> None:
 
 
 def test_committed_draws_are_ours(committed: Any) -> None:
-    from caloforge.validation.points.sample import checksum
+    from validation.points.sample import checksum
 
     sums = {name: checksum(run.drawn(name)) for name in run.DRAWS}
     for record in committed[0]:

@@ -20,9 +20,9 @@ from caloforge.objectives import NonFinite, Round, Term
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.reporter import SILENT
-from caloforge.validation.points import bars, campaign, measure, plan, report, run, together
-from caloforge.validation.points.sample import CLUSTERS, draw
-from caloforge.validation.points.together import train_together
+from validation.points import bars, campaign, measure, plan, report, run, together
+from validation.points.sample import CLUSTERS, draw
+from validation.points.together import train_together
 
 
 def test_set_is_what_the_paper_says(rng: np.random.Generator) -> None:
@@ -107,9 +107,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("tiny")
 def test_campaign_goes_on_where_it_was_killed(
-    tmp_path: Path, caloforge: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, study: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, shown, _ = caloforge("validate", "points", "--out", tmp_path, "--workers", 1, "-q")
+    code, shown, _ = study("points", "--out", tmp_path, "--workers", 1, "-q")
     assert code == 0
     assert "method | weight | var 0 | var 1 | W1 0 | W1 1 | CPU s\ndcgan |" in shown
     assert "sdi-gan | 3.3 | 127.4 | 1.2 | 2.1" in shown  # the paper's
@@ -287,8 +287,8 @@ def test_what_had_to_be_reached_is_told_with_the_stretch_and_the_healthy_regime(
     assert all(len(row) == 5 for row in rows)
 
 
-def test_unknown_claim_is_told(caloforge: Callable[..., tuple[int, str, str]]) -> None:
-    code, _, told = caloforge("validate", "dots")
+def test_unknown_claim_is_told(study: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, told = study("dots")
     assert code == 2
     assert "no claim dots; there are calogan, points" in told
 

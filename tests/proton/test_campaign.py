@@ -19,13 +19,13 @@ from caloforge.evaluate.case import Case
 from caloforge.evaluate.measured import Measured
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
-from caloforge.validation.campaign import carry_out, task
-from caloforge.validation.campaign.campaign import Campaign
-from caloforge.validation.campaign.group import replicates
-from caloforge.validation.campaign.judging import each_particle
-from caloforge.validation.campaign.record import by_name
-from caloforge.validation.proton import campaign, judging, plan, report, tables
 from small_run import SETTINGS
+from validation.campaign import carry_out, task
+from validation.campaign.campaign import Campaign
+from validation.campaign.group import replicates
+from validation.campaign.judging import each_particle
+from validation.campaign.record import by_name
+from validation.proton import campaign, judging, plan, report, tables
 
 SHAPE = (56, 30)
 
@@ -109,7 +109,7 @@ def test_tails_count_showers_above_real_quantiles(some: Showers) -> None:
 
 
 def test_shown_showers_come_back_as_images(some: Showers) -> None:
-    from caloforge.validation.proton.pictures import image
+    from validation.proton.pictures import image
 
     shown = [image(one, SHAPE).ravel() for one in judging.shown_showers(some)]
     assert len(shown) == judging.SHOWN
@@ -175,11 +175,11 @@ def test_campaign_from_the_command_line(
     small: Campaign,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caloforge: Callable[..., tuple[int, str, str]],
+    study: Callable[..., tuple[int, str, str]],
 ) -> None:
     out = tmp_path / "out"
-    command = ("validate", "proton", "--out", out, "--workers", 1, "-q")
-    code, shown, told = caloforge(*command)
+    command = ("proton", "--out", out, "--workers", 1, "-q")
+    code, shown, told = study(*command)
     assert code == 0, told
     assert "proton-sdi-intensity-aux" in shown
     records = by_name(out)
@@ -203,7 +203,7 @@ def test_campaign_from_the_command_line(
     }
     (out / report.REMARKS).write_text("Said by hand.\n", encoding="utf-8")
     monkeypatch.setattr(carry_out, "execute", None)
-    assert caloforge(*command)[0] == 0
+    assert study(*command)[0] == 0
     assert "Said by hand." in (out / "README.md").read_text(encoding="utf-8")
 
 

@@ -15,9 +15,9 @@ from caloforge.evaluate.measured import Measured
 from caloforge.files import sha256_of
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name
-from caloforge.validation.campaign.group import groups
-from caloforge.validation.campaign.record import read_records, read_references, write
-from caloforge.validation.proton import plan, report, script_campaign, tables, words
+from validation.campaign.group import groups
+from validation.campaign.record import read_records, read_references, write
+from validation.proton import plan, report, script_campaign, tables, words
 
 COMMITTED = Path(__file__).parents[2] / "validation" / "proton"
 PARTICLES = 40
@@ -178,7 +178,7 @@ def test_rows_by_row_are_what_the_page_says_they_are() -> None:
 
 def test_the_grid_is_told_with_its_own_command_and_budget() -> None:
     said = " ".join(words.GRID.split())
-    assert "`caloforge validate proton-script`, one seed" in said
+    assert "`python -m validation proton-script`, one seed" in said
     budget = sum(task.cpu_seconds for task in script_campaign.CAMPAIGN.full(0, {})) / 60
     assert f"{budget:.0f} CPU-minutes" in said
     assert "not run" not in said

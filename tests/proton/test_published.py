@@ -13,8 +13,8 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 import torch
-
 from caloforge.cli.validate import VALIDATIONS, command
+
 from caloforge.data.derive import SpreadBounds
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, write
@@ -24,10 +24,11 @@ from caloforge.files import sha256_of
 from caloforge.objectives import TERMS, Objective
 from caloforge.recipe import Recipe, override
 from caloforge.search.trial import finish
-from caloforge.validation.campaign.record import is_of
-from caloforge.validation.campaign.record import write as write_record
-from caloforge.validation.proton import judging, plan, script_campaign
-from caloforge.validation.proton.published import (
+from small_game import TINY, networks, round_of, rows
+from validation.campaign.record import is_of
+from validation.campaign.record import write as write_record
+from validation.proton import judging, plan, script_campaign
+from validation.proton.published import (
     EPSILON,
     GRID,
     PublishedScript,
@@ -40,7 +41,6 @@ from caloforge.validation.proton.published import (
     selective_diversity,
     stored_spread,
 )
-from small_game import TINY, networks, round_of, rows
 
 
 def numbers(seed: int, *shape: int) -> torch.Tensor:
@@ -318,10 +318,8 @@ def test_help_names_every_claim_that_takes_minutes() -> None:
 
 
 @pytest.mark.slow
-def test_the_quick_grid_runs(caloforge: Any, tmp_path: Path) -> None:
-    code, _, told = caloforge(
-        "validate", "proton-script", "--quick", "-o", tmp_path / "grid", "--workers", 1, "-q"
-    )
+def test_the_quick_grid_runs(study: Any, tmp_path: Path) -> None:
+    code, _, told = study("proton-script", "--quick", "-o", tmp_path / "grid", "--workers", 1, "-q")
     assert code == 0, told
     page = (tmp_path / "grid" / "README.md").read_text()
     assert "A quick look" in page

@@ -83,8 +83,8 @@ def test_nothing_is_claimed_without_a_time(
         speed_up(file(tmp_path / "t.h5", energies, seconds), simulator())
 
 
-def test_the_verb_refuses_a_speed_up_without_transport(caloforge: Run) -> None:
-    code, _, err = caloforge("bench", "speed", "alice_zn")
+def test_the_verb_refuses_a_speed_up_without_transport(bench: Run) -> None:
+    code, _, err = bench("speed", "alice_zn")
     assert code == 2
     assert "no speed-up without a measured transport time" in err
 

@@ -9,8 +9,8 @@ import pytest
 from caloforge.detectors import ATLAS_EM
 from caloforge.transport.geometry import PlateStack, geometry_of
 from caloforge.transport.shots import Shot
-from caloforge.validation.transport.checks import Check, checks_of, linearity
-from caloforge.validation.transport.figures import (
+from validation.transport.checks import Check, checks_of, linearity
+from validation.transport.figures import (
     Value,
     depths,
     em_point,
@@ -21,10 +21,10 @@ from caloforge.validation.transport.figures import (
     slope_per_decade,
     stack_constants,
 )
-from caloforge.validation.transport.measuring import Measured, of_this_plan
-from caloforge.validation.transport.page import readme
-from caloforge.validation.transport.points import all_points, meets_metal
-from caloforge.validation.transport.samples import verdict
+from validation.transport.measuring import Measured, of_this_plan
+from validation.transport.page import readme
+from validation.transport.points import all_points, meets_metal
+from validation.transport.samples import verdict
 
 STACK = geometry_of(ATLAS_EM)
 assert isinstance(STACK, PlateStack)

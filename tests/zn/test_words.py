@@ -20,10 +20,10 @@ from caloforge.evaluate.score import fast_score
 from caloforge.objectives import DiversitySensitive
 from caloforge.recipes import recipe_of_name
 from caloforge.sampling import draw_counts
-from caloforge.validation.campaign.group import Group, groups
-from caloforge.validation.campaign.page import provenance
-from caloforge.validation.campaign.trials import TRIAL_SEED
-from caloforge.validation.zn import changes, pictures, plan, report, summary, words
+from validation.campaign.group import Group, groups
+from validation.campaign.page import provenance
+from validation.campaign.trials import TRIAL_SEED
+from validation.zn import changes, pictures, plan, report, summary, words
 
 PARTICLES = 40
 NOISE = np.random.default_rng(3).normal(size=PARTICLES)

@@ -17,14 +17,14 @@ from caloforge.errors import Terminated
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import RECIPES, recipe_of_name
 from caloforge.reporter import SILENT
-from caloforge.validation.campaign import carry_out, cost, group, run, task
-from caloforge.validation.campaign.campaign import Campaign
-from caloforge.validation.campaign.record import by_name, read_records, read_references, same_run
-from caloforge.validation.campaign.record import write as write_record
-from caloforge.validation.campaign.task import LABELS, Task
-from caloforge.validation.campaign.trials import RATES
-from caloforge.validation.zn import campaign, plan, report, summary
 from small_run import SETTINGS, write_part_of_sample
+from validation.campaign import carry_out, cost, group, run, task
+from validation.campaign.campaign import Campaign
+from validation.campaign.record import by_name, read_records, read_references, same_run
+from validation.campaign.record import write as write_record
+from validation.campaign.task import LABELS, Task
+from validation.campaign.trials import RATES
+from validation.zn import campaign, plan, report, summary
 
 SMALL = plan.Budget(trial=0.01, final=0.01, ablation=0.01, seeds=1, ablation_seeds=1)
 
@@ -192,7 +192,7 @@ def test_campaign_goes_on_where_it_was_left(
     small: Campaign,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caloforge: Callable[..., tuple[int, str, str]],
+    study: Callable[..., tuple[int, str, str]],
 ) -> None:
     out = tmp_path / "out"
     executed: list[str] = []
@@ -210,7 +210,7 @@ def test_campaign_goes_on_where_it_was_left(
     page = (out / "README.md").read_text()
     assert "not finished" in page
     assert len(by_name(out)) == 2
-    code, shown, _ = caloforge("validate", "zn", "--out", out, "--workers", 1, "-q")
+    code, shown, _ = study("zn", "--out", out, "--workers", 1, "-q")
     assert code == 0
     assert "| sdi-gan | 0.1 |" in shown
     assert executed[2] == executed[3]
@@ -281,9 +281,9 @@ def test_page_tells_how_far_the_campaign_is() -> None:
 
 
 def test_minutes_are_for_claims_that_can_be_left(
-    caloforge: Callable[..., tuple[int, str, str]], tmp_path: Path
+    study: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
-    code, _, told = caloforge("validate", "points", "--minutes", 1, "--out", tmp_path)
+    code, _, told = study("points", "--minutes", 1, "--out", tmp_path)
     assert code == 2
     assert "--minutes" in told
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from caloforge.errors import CaloforgeError
+from caloforge.errors import CaloforgeError, UsageError
 
 
 class Verb(NamedTuple):
@@ -29,14 +29,15 @@ VERBS = {
     "evaluate": Verb("caloforge.cli.evaluate:command", "Judge generated showers by real ones."),
     "compare": Verb("caloforge.cli.compare:command", "Compare runs over seeds, with errors."),
     "search": Verb("caloforge.cli.search:command", "Search the settings of a recipe."),
-    "validate": Verb("caloforge.cli.validate:command", "Repeat what the papers claim."),
     "export": Verb("caloforge.cli.export:command", "Write a simulator for another program."),
     "check": Verb("caloforge.cli.check:command", "Check a file, a run or a simulator."),
     "generate": Verb("caloforge.cli.generate:command", "Generate showers with a simulator."),
-    "bench": Verb("caloforge.cli.bench:command", "Measure speed and memory on this machine."),
     "demo": Verb("caloforge.cli.demo:command", "Train, judge and generate in minutes."),
     "doctor": Verb("caloforge.cli.doctor:command", "Tell what this installation can do."),
 }
+
+MOVED = {"validate": "python -m validation", "bench": "python -m benchmarks"}
+"""Former verbs, and what runs them in a checkout of the repository."""
 
 EXTRAS = {
     "torch": "train",
@@ -85,6 +86,8 @@ class Verbs(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
         """A verb that is not loaded yet, so that ``--help`` stays fast."""
+        if cmd_name in MOVED:
+            raise UsageError(f"{cmd_name} runs in a checkout of the repository: {MOVED[cmd_name]}")
         if cmd_name not in self.list_commands(ctx):
             return None
         return LazyVerb(cmd_name, help=VERBS[cmd_name].purpose)
@@ -131,13 +134,18 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; bad input costs one line on stderr."""
+    return run(app, "caloforge", arguments)
+
+
+def run(program: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
+    """The same for any command line of this project."""
     try:
-        outcome = app(args=arguments, prog_name="caloforge", standalone_mode=False)
+        outcome = program(args=arguments, prog_name=name, standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except Exception as error:
         code, message = explain(error)
         if message:
-            sys.stderr.write(f"caloforge: {message}\n")
+            sys.stderr.write(f"{name.split()[-1]}: {message}\n")
         return code
 
 

@@ -1,0 +1,98 @@
+"""``python -m benchmarks train``: a training step of our pair against the authors' pair.
+
+Both play the same recipe on the same rows in the same loop, in float32. The authors' pair also runs
+with the memory layout that the public codes use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from benchmarks.report import NOT_SHOWN, Benchmark, Row
+from benchmarks.timing import Work, take_turns
+from caloforge.data.batches import Batch
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import ShowerFile
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import recipe_of_name
+from caloforge.reporter import SILENT, Reporter
+from caloforge.training.game import Game, batches_of_step, build_game
+from caloforge.training.material import divide
+from caloforge.training.team import Team
+
+RECIPE = "sdi-gan"
+REFERENCE = "reference pair, as published"
+PAIRS = {
+    REFERENCE: "reference",
+    "reference pair, channels last": "reference",
+    "light pair": "light",
+}
+PARTICLES, REPEATS = 4, 8
+
+
+def bench_train(*, rounds: int = 3, reporter: Reporter = SILENT) -> Benchmark:
+    """Steps of all pairs in turn, on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        work = {name: _steps(name, kind) for name, kind in PAIRS.items()}
+        timings = take_turns(work, rounds, reporter, "steps")
+    finally:
+        torch.set_num_threads(threads)
+    rows = PARTICLES * REPEATS
+    found = []
+    for name, kind in PAIRS.items():
+        ratio = timings.ratio(REFERENCE, name)
+        found.append(
+            Row(
+                name=f"{name}, {RECIPE} step",
+                batch=rows,
+                microseconds=timings.median(name) / rows * 1e6,
+                ratio=ratio.median,
+                ratio_low=ratio.low,
+                ratio_high=ratio.high,
+                quality="the same networks" if kind == "reference" else NOT_SHOWN,
+            )
+        )
+    return Benchmark("train", found)
+
+
+def _steps(name: str, kind: str) -> Work:
+    """Steps of a fresh game, one a call."""
+    recipe = override(
+        recipe_of_name(RECIPE, "alice_zn"),
+        [
+            f"generator.kind={kind}",
+            f"critic.kind={kind}",
+            f"data.particles={PARTICLES}",
+            f"data.repeats={REPEATS}",
+            "training.precision=float32",
+        ],
+    )
+    game, stream = _game(recipe)
+    if name == REFERENCE:
+        for network in game.networks.values():
+            network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    numbers = iter(range(10**9))
+    return lambda: game.step(stream, next(numbers))
+
+
+def _game(recipe: Recipe) -> tuple[Game, Iterator[Batch]]:
+    team = Team(torch.device("cpu"))
+    with ShowerFile(sample_path(recipe.detector)) as file:
+        material = divide(file, recipe.data)
+        game = build_game(recipe, material.scaling(recipe), team)
+        batches = [next(material.batches(recipe, team).iterate())]
+    needed = batches * batches_of_step(recipe)
+    return game, _forever(needed)
+
+
+def _forever(batches: list[Batch]) -> Iterator[Batch]:
+    """The same rows again and again: reading them is not what is measured."""
+    while True:
+        yield from batches
+
+
+__all__ = ["bench_train"]

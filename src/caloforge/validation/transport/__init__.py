@@ -1,1 +1,0 @@
-"""``caloforge validate transport``: the engine against PDG and against another engine."""

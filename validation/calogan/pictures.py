@@ -1,0 +1,103 @@
+"""Pictures of the campaign: mean images, nearest neighbours, traversals (Figs. 1-5).
+
+Drawn from run folders, which are not committed; records alone make the page, not these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caloforge import plots
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import Showers, read
+from caloforge.evaluate.case import Case, assemble
+from caloforge.evaluate.layered_pictures import (
+    mean_layers,
+    nearest_pictures,
+    traversal_pictures,
+)
+from validation.calogan.plan import DETECTOR, METHODS
+from validation.campaign.judging import JUDGE_SEED
+from validation.campaign.record import RUNS, WORK
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CENTRED = f"{DETECTOR}/eplus-centred"
+DRAWN = METHODS[:2]
+"""Recipes whose pictures are shown; the third is told no attribute but the energy."""
+MOVED = ("E", "theta", "phi", "x0", "y0")
+"""Attributes whose traversals are shown, as in Figs. 3-5."""
+LAYERS = ("layer_0", "layer_1", "layer_2")
+
+
+def _captions(method: str) -> dict[str, str]:
+    """File names and captions of the pictures of one recipe."""
+    means = {"means": "mean image of each layer, varied and centred particles"}
+    neighbours = {
+        f"nearest-{number}": f"{layer}: seven real showers over the nearest generated ones and the "
+        "nearest real training ones"
+        for number, layer in enumerate(LAYERS)
+    }
+    moved = {one: f"{one} moved at fixed latents, averages of ten" for one in MOVED}
+    changes = {
+        f"{one}-difference": f"{one} moved at fixed latents, difference to the middle"
+        for one in MOVED
+    }
+    return {
+        f"{method}-{name}.png": f"`{method}`: {text}."
+        for name, text in (means | neighbours | moved | changes).items()
+    }
+
+
+PICTURES = {name: text for method in DRAWN for name, text in _captions(method).items()}
+"""File name and caption."""
+
+
+def draw(out: Path, data: Path | None = None) -> None:
+    """Every picture whose run folder is there; ``data``: other showers than those that ship."""
+    tidy(out)
+    for method in DRAWN:
+        folder = next(iter(sorted((out / WORK).glob(f"final-{method}-seed*"))), None)
+        if folder is not None and (folder / "simulator").is_dir():
+            case = assemble(str(folder), data or sample_path(DETECTOR), seed=JUDGE_SEED)
+            for name, drawn in _of_run(case).items():
+                plots.save(drawn, out / f"{method}-{name}.png")
+
+
+def tidy(out: Path) -> None:
+    """Remove pictures that no page shows any more, and those of a recipe without a record."""
+    known = [method for method in DRAWN if any((out / RUNS).glob(f"final-{method}-seed*.json"))]
+    kept = {name for method in known for name in _captions(method)}
+    for path in (found for method in METHODS for found in out.glob(f"{method}-*.png")):
+        if path.name not in kept:
+            path.unlink()
+
+
+def _of_run(case: Case) -> dict[str, Figure]:
+    """Pictures of a run by the ends of their names."""
+    found = {"means": means(case)}
+    for layer, drawn in nearest_pictures(case.real, case.generated, case.train).items():
+        found[f"nearest-{LAYERS.index(layer)}"] = drawn
+    swept = {one.attribute.name: one for one in case.traversals(JUDGE_SEED)}
+    for name in MOVED:
+        drawn, difference = traversal_pictures(swept[name], case.train or case.real)
+        found |= {name: drawn, f"{name}-difference": difference}
+    return found
+
+
+def means(case: Case) -> Figure:
+    """Real beside generated, varied beside centred particles (Fig. 1)."""
+    assert case.simulator is not None
+    centred = read(sample_path(CENTRED), case.real.detector)
+    cells = case.simulator.generate(centred.conditions, seed=JUDGE_SEED)
+    made: Showers = dataclasses.replace(centred, cells=cells, cpu_seconds=None, overflow=None)
+    columns = {
+        "varied, real": mean_layers(case.real),
+        "varied, generated": mean_layers(case.generated),
+        "centred, real": mean_layers(centred),
+        "centred, generated": mean_layers(made),
+    }
+    return plots.layer_images(columns, case.real.detector.layers, label="mean GeV a cell")

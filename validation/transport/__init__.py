@@ -1,0 +1,1 @@
+"""``python -m validation transport``: the engine against PDG and against another engine."""
