@@ -88,8 +88,9 @@ def add(root: Path, files: dict[str, str], rows: list[tuple[str, str, str]]) -> 
 def test_project_with_the_method_passes(
     files: dict[str, str], rows: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
-    for name in ("src", "tests", "docs", "benchmarks"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("src", "tests", "docs", "benchmarks", "validation"):
+        left_out = shutil.ignore_patterns("__pycache__", "runs")
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     add(tmp_path, files, rows)
     asked = [

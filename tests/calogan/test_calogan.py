@@ -77,10 +77,10 @@ def test_parts_are_chosen_by_name(study: Callable[..., tuple[int, str, str]]) ->
     code, _, told = study("calogan", "--ablate", "blur,colour")
     assert code == 2
     assert told == (
-        "caloforge: --ablate: no part colour; there are blur, attention, minibatch, softsparsity\n"
+        "validation: --ablate: no part colour; there are blur, attention, minibatch, softsparsity\n"
     )
     code, _, told = study("zn", "--ablate", "blur")
-    assert (code, told) == (2, "caloforge: --ablate: zn leaves no parts out\n")
+    assert (code, told) == (2, "validation: --ablate: zn leaves no parts out\n")
 
 
 @pytest.fixture(scope="module")

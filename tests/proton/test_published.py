@@ -13,7 +13,6 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 import torch
-from caloforge.cli.validate import VALIDATIONS, command
 
 from caloforge.data.derive import SpreadBounds
 from caloforge.data.samples import sample_path
@@ -25,6 +24,7 @@ from caloforge.objectives import TERMS, Objective
 from caloforge.recipe import Recipe, override
 from caloforge.search.trial import finish
 from small_game import TINY, networks, round_of, rows
+from validation.__main__ import VALIDATIONS, command
 from validation.campaign.record import is_of
 from validation.campaign.record import write as write_record
 from validation.proton import judging, plan, script_campaign
