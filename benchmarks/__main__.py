@@ -128,7 +128,7 @@ def finish(
 ) -> None:
     """Write and show a benchmark, then compare its ratios with an older one's."""
     from benchmarks.report import require_no_loss
-    from caloforge.files import write_aside
+    from caloforge.io.files import write_aside
     from caloforge.reporter import to_json
 
     if out is not None:
@@ -152,7 +152,7 @@ def over_transport(
     import tempfile
 
     from caloforge.data.showers import ShowerFile
-    from caloforge.files import write_aside
+    from caloforge.io.files import write_aside
     from caloforge.reporter import to_json
     from caloforge.simulator import Simulator
     from caloforge.simulators import find_simulator, shipped_simulators

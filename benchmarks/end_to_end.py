@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmarks.report import Benchmark, Row
 from benchmarks.tasks import NETWORK
-from caloforge.data.filters import Compression
 from caloforge.errors import CaloforgeError
+from caloforge.io.hdf5 import Compression
 from caloforge.reporter import SILENT, Reporter
 from caloforge.sampling import BATCH
 

@@ -17,10 +17,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from caloforge.data.filters import Compression
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerWriter
 from caloforge.generate import Particles, generate
+from caloforge.io.hdf5 import Compression
 from caloforge.machine import peak_memory_mb
 from caloforge.production.output import Output
 from caloforge.sampling import BATCH, DRAWN_ROWS, block_streams, draw_counts, draw_latents

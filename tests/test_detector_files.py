@@ -13,7 +13,7 @@ from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.arrays import showers_of
 from caloforge.recipe import Recipe
 from caloforge.recipes.find import find_recipe
-from tests.data.layered_raw import BINNING
+from tests.formats.layered_raw import BINNING
 
 SMALL = {
     "format": "caloforge-detector",

@@ -23,10 +23,10 @@ PACKAGE = ROOT / "src" / "caloforge"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("files", "machine", "reporter", "sampling", "termination"),
+    ("machine", "reporter", "sampling", "termination"),
     ("detector", "features", "layer", "readout"),
     ("detectors",),
-    ("data",),
+    ("io", "files", "formats", "data"),
     (
         "evaluate",
         "plots",
@@ -37,7 +37,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "simulator",
         "simulators",
     ),
-    ("channel_file", "compare", "generate", "production", "readers", "root_file", "transport"),
+    ("compare", "generate", "production", "readers", "transport"),
     ("networks",),
     ("objectives",),
     ("recipe",),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from caloforge.errors import DataError, UsageError
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 
 FORMAT = "caloforge-checkpoint"
 VERSION = 1

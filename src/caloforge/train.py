@@ -14,7 +14,7 @@ import torch
 from caloforge.data.energy import doubts
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.networks.layered import LayeredGenerator
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter

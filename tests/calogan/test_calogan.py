@@ -18,7 +18,7 @@ from caloforge.data.showers import Showers, read, write
 from caloforge.evaluate import layered_pictures
 from caloforge.evaluate.case import Case, assemble
 from caloforge.evaluate.measured import Measured
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.calogan import CONDITIONAL_REFERENCE, REFERENCE

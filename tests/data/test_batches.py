@@ -12,8 +12,8 @@ from caloforge.data.showers import ShowerFile, Showers, read
 from caloforge.data.split import split_by_particle
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError, UsageError
-from tests.data.raw import IDS, TOY, write_raw
-from tests.data.test_showers_file import in_memory
+from tests.input_output.raw import IDS, TOY, write_raw
+from tests.input_output.test_showers_file import in_memory
 
 ALL = frozenset({"spread", "twin", "peak", "intensity"})
 FIELDS = ("conditions", "real", "particle", "twin", "spread", "peak")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from caloforge.data.derive import SpreadBounds, intensity, peak, spread, twin_of
 from caloforge.data.showers import ShowerFile, Showers, groups_of
 from caloforge.errors import DataError
-from tests.data.raw import TOY, numbers, write_raw
-from tests.data.test_showers_file import in_memory
+from tests.input_output.raw import TOY, numbers, write_raw
+from tests.input_output.test_showers_file import in_memory
 
 
 def naive_spread(showers, scale, relative):

@@ -7,20 +7,20 @@ import h5py
 import numpy as np
 import pytest
 
-from caloforge.data.dialects import Request, convert
 from caloforge.data.energy import Ledger, energies
 from caloforge.data.showers import ShowerFile, read, write
 from caloforge.detectors import ATLAS_EM
 from caloforge.errors import DataError
-from tests.data.layered_raw import calogan, deposits
-from tests.data.raw import TOY
-from tests.data.test_showers_file import in_memory
+from caloforge.formats import ConversionRequest, convert
+from tests.formats.layered_raw import calogan, deposits
+from tests.input_output.raw import TOY
+from tests.input_output.test_showers_file import in_memory
 
 
 @pytest.fixture
 def showers(tmp_path):
     path = tmp_path / "a.h5"
-    convert(Request((calogan(tmp_path / "raw.h5", centred=True),)), path)
+    convert(ConversionRequest((calogan(tmp_path / "raw.h5", centred=True),)), path)
     return read(path)
 
 

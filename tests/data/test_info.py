@@ -9,10 +9,10 @@ from caloforge.data.info import summarise
 from caloforge.data.samples import SAMPLES, sample_path
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import UsageError
-from tests.data.raw import IDS, write_raw
 from tests.data.test_derive import naive_spread
-from tests.data.test_dialects import images, pair, particles
-from tests.data.test_showers_file import in_memory
+from tests.formats.test_file_formats import images, pair, particles
+from tests.input_output.raw import IDS, write_raw
+from tests.input_output.test_showers_file import in_memory
 
 
 def test_numbers_of_a_small_file(tmp_path):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from caloforge.data.samples import sample_path
 from caloforge.data.select import with_bits
 from caloforge.data.showers import read
-from tests.data.raw import write_raw
-from tests.data.test_showers_file import in_memory
+from tests.input_output.raw import write_raw
+from tests.input_output.test_showers_file import in_memory
 
 
 def test_by_particle_and_condition(tmp_path, caloforge):

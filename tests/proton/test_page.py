@@ -12,7 +12,7 @@ from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
 from caloforge.data.split import split_by_row
 from caloforge.evaluate.measured import Measured
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name
 from validation.campaign.group import groups

@@ -19,7 +19,7 @@ from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, write
 from caloforge.errors import UsageError
 from caloforge.evaluate.case import assemble
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.objectives import TERMS, Objective
 from caloforge.recipe import Recipe, override
 from caloforge.search.trial import finish

@@ -16,7 +16,7 @@ import pytest
 
 from caloforge.data.samples import sample_path
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.objectives import NonFinite
 from caloforge.recipe import Recipe
 from caloforge.search import run as search_run

@@ -311,7 +311,7 @@ def test_committed_page_is_what_the_records_say() -> None:
 @pytest.mark.skipif(not (COMMITTED / "runs").is_dir(), reason="no run is committed yet")
 def test_committed_records_are_of_the_shipped_showers() -> None:
     from caloforge.data.samples import sample_path
-    from caloforge.files import sha256_of
+    from caloforge.io.files import sha256_of
 
     sums = {one["data"]["sha256"] for one in read_records(COMMITTED)}
     assert sums == {sha256_of(sample_path("alice_zn"))}

@@ -21,7 +21,7 @@ from caloforge.evaluate.measured import measured, resamplings
 from caloforge.evaluate.observables import values_of
 from caloforge.evaluate.schooling import DEFAULT
 from caloforge.evaluate.separation import calogan_edges, counts_by_particle, weighted_separation
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.search.trial import finish
 from validation.calogan.plan import ABLATED, DETECTOR, TEST
 from validation.campaign.judging import JUDGE_SEED

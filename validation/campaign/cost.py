@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from validation.campaign.task import SCORES, Task
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from validation.campaign.record import Records
 
 Record = Mapping[str, Any]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import UsageError
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from caloforge.recipe import Recipe
 from validation.campaign.task import LABELS
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from caloforge.evaluate.case import assemble
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.machine import processor
 from caloforge.objectives import NonFinite
 from caloforge.recipe import Recipe

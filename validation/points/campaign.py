@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.points import REGIMES
 from caloforge.reporter import Reporter

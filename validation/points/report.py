@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from caloforge.recipes.points import REGIMES
 from validation.points.bars import reached
 from validation.points.measure import NAMES

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from caloforge.data.record import Showers
 from caloforge.errors import UsageError
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from caloforge.recipe import Recipe
 from validation.points.measure import figures
 from validation.points.plan import Task

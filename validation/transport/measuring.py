@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from caloforge.transport.farm import Station, WorkerCommand, environment_for
 from caloforge.transport.request import Request
 from caloforge.transport.shots import Setup, Shot, Shower

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caloforge.errors import DataError
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from caloforge.machine import processor
 from caloforge.plots.canvas import save
 from caloforge.reporter import to_json

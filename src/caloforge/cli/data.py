@@ -27,7 +27,7 @@ Sources = Annotated[
     list[Path],
     typer.Argument(
         metavar="SOURCE...",
-        help="Foreign file, or those of images and of their particles.",
+        help="ForeignShowers file, or those of images and of their particles.",
         show_default=False,
     ),
 ]
@@ -155,13 +155,13 @@ def convert(
     json: Json = False,
 ) -> None:
     """Convert showers of the ALICE authors, the transport jobs or CaloGAN into our format."""
-    from caloforge.data import dialects
-    from caloforge.data.dialects.dialect import matching
+    from caloforge import formats
     from caloforge.detectors.find import find_detector
+    from caloforge.formats.file_format import matching
 
     reporter = reporter_of(quiet, json)
     wanted = find_detector(detector) if detector else None
-    request = dialects.Request(
+    request = formats.ConversionRequest(
         matching(sources),
         detector=wanted,
         values=values,
@@ -172,7 +172,7 @@ def convert(
         allow_pickle=allow_pickle,
         reporter=reporter,
     )
-    rows = dialects.convert(
+    rows = formats.convert(
         request, out, overwrite=force, compression=compression, notes=_notes(note)
     )
     reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})
@@ -222,8 +222,8 @@ def export(
     json: Json = False,
 ) -> None:
     """Write showers in the layout of the CaloGAN sets or the CaloChallenge (MeV), or as a tree."""
-    from caloforge.data.foreign import Frame, Order, write_foreign
-    from caloforge.root_file import write_root
+    from caloforge.formats.writing import Frame, Order, write_foreign
+    from caloforge.io.root import write_root
 
     reporter = reporter_of(quiet, json)
     if to == "root":

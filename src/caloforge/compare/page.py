@@ -9,7 +9,7 @@ from caloforge.compare.pictures import sections
 from caloforge.compare.table import headings, lines, row, sentence
 from caloforge.errors import UsageError
 from caloforge.evaluate.judgement import REAL
-from caloforge.files import require_possible_folder, write_aside
+from caloforge.io.files import require_possible_folder, write_aside
 from caloforge.reporter import to_json
 
 PAGE, NUMBERS = "comparison.html", "comparison.json"

@@ -7,19 +7,149 @@ Shapes: K particles, R repeats, N = K R rows, C conditions.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.buffer import rows_of
 from caloforge.data.derive import SpreadBounds, SpreadScale, peak_of_cells, spread
-from caloforge.data.order import Epoch, blocks_of_rank, epoch_order
 from caloforge.data.particles import Groups
-from caloforge.data.reading import ShowerFile
-from caloforge.data.record import Showers
+from caloforge.data.record import Showers, cell_type
 from caloforge.detector import Symmetry
 from caloforge.errors import DataError, UsageError
+from caloforge.io.showers import ShowerFile
+
+BLOCK_ROWS = 512
+"""Rows that are read together from a large file."""
+BLOCKS_AT_LEAST = 16
+"""For each process, so that their shares differ little, and in each filling of the buffer."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the particles of a rank."""
+
+    order: NDArray[np.int64]
+    """Places in the groups, in the order of visit.  (P,)"""
+    segment: NDArray[np.int64]
+    """Which filling of the buffer holds each of them, never decreasing.  (P,)"""
+
+    def places(self, segment: int) -> NDArray[np.int64]:
+        """What one filling of the buffer holds, in the order of the file."""
+        return np.sort(self.order[self.segment == segment])
+
+
+def blocks_of_rank(
+    groups: Groups, buffer_rows: int, rank: int, world: int
+) -> list[NDArray[np.int64]]:
+    """Neighbouring particles of at most about BLOCK_ROWS rows, dealt to ranks in turn.
+
+    Raises DataError when there are fewer particles than ranks.
+    """
+    if len(groups) < world:
+        raise DataError(f"{len(groups)} particles cannot be shared by {world} processes")
+    block_rows = max(1, min(BLOCK_ROWS, buffer_rows // BLOCKS_AT_LEAST))
+    wanted = max(-(-int(groups.counts.sum()) // block_rows), BLOCKS_AT_LEAST * world)
+    blocks = np.array_split(np.arange(len(groups)), min(wanted, len(groups)))
+    return blocks[rank::world]
+
+
+def epoch_order(
+    groups: Groups, blocks: list[NDArray[np.int64]], *, buffer_rows: int, seed: int, epoch: int
+) -> Epoch:
+    """Blocks in random order, gathered into buffers, particles of a buffer in random order."""
+    rng = np.random.default_rng([seed, epoch, 0x0DE4])
+    shuffled = [blocks[number] for number in rng.permutation(len(blocks))]
+    rows = np.array([int(groups.counts[block].sum()) for block in shuffled])
+    segment_of_block = _fillings(rows, buffer_rows)
+    order, segment = [], []
+    for number in range(int(segment_of_block[-1]) + 1):
+        chosen = np.flatnonzero(segment_of_block == number)
+        places = np.concatenate([shuffled[block] for block in chosen])
+        order.append(rng.permutation(places))
+        segment.append(np.full(len(places), number))
+    return Epoch(np.concatenate(order), np.concatenate(segment))
+
+
+def _fillings(rows: NDArray[np.int64], buffer_rows: int) -> NDArray[np.int64]:
+    """Number of the buffer filling that each block goes into, first come first served."""
+    fillings = np.zeros(len(rows), dtype=np.int64)
+    number = held = 0
+    for block, size in enumerate(rows.tolist()):
+        if held and held + size > buffer_rows:
+            number, held = number + 1, 0
+        fillings[block] = number
+        held += size
+    return fillings
+
+
+READ_ROWS = 2048
+
+
+class Rows(Protocol):
+    """Gives the cells of whole particles."""
+
+    def fill(self, places: NDArray[np.int64]) -> None:
+        """Have the particles at these places of the groups at hand, forget others."""
+
+    def of(self, place: int) -> NDArray[Any]:
+        """Cells of a particle that is at hand.  (repeats, K)"""
+
+
+class MemoryRows:
+    """Showers that are in memory anyway."""
+
+    def __init__(self, showers: Showers, groups: Groups) -> None:
+        self._cells, self._groups = showers.cells, groups
+
+    def fill(self, places: NDArray[np.int64]) -> None:
+        """Nothing to do."""
+
+    def of(self, place: int) -> NDArray[Any]:
+        """Cells of a particle.  (repeats, K)"""
+        start = int(self._groups.starts[place])
+        return self._cells[start : start + int(self._groups.counts[place])]
+
+
+class FileRows:
+    """A buffer filled from a file; only what it holds is in memory."""
+
+    def __init__(self, file: ShowerFile, groups: Groups) -> None:
+        self._file, self._groups = file, groups
+        self._offset: dict[int, int] = {}
+        self._cells = np.empty((0, file.detector.cells), cell_type(file.detector))
+
+    def fill(self, places: NDArray[np.int64]) -> None:
+        """Read the particles at these places, which are in the order of the file."""
+        held = self._groups.take(places)
+        wanted = held.row_index()
+        if len(wanted) > len(self._cells):
+            # The old buffer goes first: two of them would double the memory.
+            self._cells = self._cells[:0].copy()
+            self._cells = np.empty((len(wanted), self._file.detector.cells), self._cells.dtype)
+        self._offset = dict(
+            zip(places.tolist(), (np.cumsum(held.counts) - held.counts).tolist(), strict=True)
+        )
+        position = 0
+        while position < len(wanted):
+            start = int(wanted[position])
+            end = int(np.searchsorted(wanted, start + READ_ROWS))
+            rows = wanted[position:end]
+            self._cells[position:end] = self._file.cells(start, int(rows[-1]) + 1)[rows - start]
+            position = end
+
+    def of(self, place: int) -> NDArray[Any]:
+        """Cells of a particle in the buffer.  (repeats, K)"""
+        start = self._offset[place]
+        return self._cells[start : start + int(self._groups.counts[place])]
+
+
+def rows_of(source: Showers | ShowerFile, groups: Groups, buffer_rows: int) -> tuple[Rows, int]:
+    """Access to the rows of these particles, and how many may be at hand at once."""
+    if isinstance(source, Showers):
+        return MemoryRows(source, groups), max(buffer_rows, int(groups.counts.sum()))
+    return FileRows(source, groups), buffer_rows
+
 
 NEEDS = ("spread", "twin", "peak", "intensity", "attributes")
 """Derived columns that a term may declare; intensity and centre of mass are in ``real`` itself."""

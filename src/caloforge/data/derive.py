@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.particles import Groups, groups_of
-from caloforge.data.reading import ShowerFile
 from caloforge.data.record import Showers
 from caloforge.detector import Detector
 from caloforge.errors import DataError
+from caloforge.io.showers import ShowerFile
 
 SpreadScale = Literal["counts", "log1p"]
 SPREAD_BLOCK_ROWS = 4096

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from caloforge.data.derive import spread
 from caloforge.data.energy import Book, Ledger
-from caloforge.data.reading import ShowerFile
 from caloforge.detector import Detector
+from caloforge.io.showers import ShowerFile
 
 QUANTILES = (0.1, 0.5, 0.9)
 TOTAL_BINS = 5

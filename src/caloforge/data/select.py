@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.filters import Compression
-from caloforge.data.reading import ShowerFile
 from caloforge.data.record import Showers
-from caloforge.data.writing import COLUMN_TYPES, ShowerWriter
 from caloforge.errors import DataError, UsageError
+from caloforge.io.hdf5 import Compression
+from caloforge.io.showers import COLUMN_TYPES, ShowerFile, ShowerWriter
 from caloforge.reporter import SILENT, Reporter
 
 COMPARISONS = {

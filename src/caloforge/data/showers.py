@@ -1,10 +1,9 @@
 """Showers and their files: the names that the rest of the program uses."""
 
-from caloforge.data.filters import Compression
 from caloforge.data.particles import Groups, groups_of
-from caloforge.data.reading import ShowerFile, read
 from caloforge.data.record import Showers, cell_type
-from caloforge.data.writing import Column, ShowerWriter, write
+from caloforge.io.hdf5 import Compression
+from caloforge.io.showers import Column, ShowerFile, ShowerWriter, read, write
 
 __all__ = [
     "Column",

@@ -22,7 +22,7 @@ from caloforge.evaluate.judge import judge
 from caloforge.evaluate.judgement import Judgement
 from caloforge.evaluate.matching import matched
 from caloforge.evaluate.traversal import Traversal, traverse
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
 from caloforge.simulators import find_simulator

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 
 VERSION = 1
 """Raised whenever a floor would come out differently, so that old ones are not used."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from caloforge.errors import UsageError
 from caloforge.evaluate.judgement import Judgement
 from caloforge.evaluate.traversal import Traversal
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers

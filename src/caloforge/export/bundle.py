@@ -9,7 +9,7 @@ from typing import Any
 
 import caloforge
 from caloforge.errors import CaloforgeError, UsageError
-from caloforge.files import sha256_of, write_aside_folder
+from caloforge.io.files import sha256_of, write_aside_folder
 from caloforge.readers.bundle import CARD, REFERENCE, BundleCard
 from caloforge.readers.checks import check_bundle
 from caloforge.readers.how import How

@@ -25,7 +25,7 @@ from caloforge.data.showers import ShowerFile
 from caloforge.engines import INPUTS
 from caloforge.errors import CaloforgeError, GateFailed, UsageError
 from caloforge.export.int8_verdict import Verdict, judge
-from caloforge.files import write_aside_folder
+from caloforge.io.files import write_aside_folder
 from caloforge.reference import Reference
 from caloforge.reporter import SILENT, Reporter
 from caloforge.sampling import BLOCK, draw_latents, stream

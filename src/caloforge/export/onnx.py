@@ -23,7 +23,7 @@ import caloforge
 from caloforge.detector import Detector
 from caloforge.engines import INPUTS, OUTPUT
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.files import write_aside_folder
+from caloforge.io.files import write_aside_folder
 from caloforge.onnx_graph import NEWEST_IR, NEWEST_OPSET
 from caloforge.reference import TRIPLES, Reference
 from caloforge.sampling import Sampling

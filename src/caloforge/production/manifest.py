@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 import caloforge
 from caloforge.errors import DataError
-from caloforge.files import sha256_of, write_aside
+from caloforge.io.files import sha256_of, write_aside
 from caloforge.production.plan import Frozen, Plan
 
 FORMAT: Literal["caloforge-production"] = "caloforge-production"

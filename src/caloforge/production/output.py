@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from caloforge.channel_file import ChannelWriter
 from caloforge.data.showers import ShowerWriter
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
-from caloforge.root_file import RootWriter
+from caloforge.io.channels import ChannelWriter
+from caloforge.io.root import RootWriter
 
 Format = Literal["hdf5", "root"]
 Packing = Literal["portable", "fast"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import CaloforgeError, Terminated, UsageError
-from caloforge.files import remove_unfinished
+from caloforge.io.files import remove_unfinished
 from caloforge.machine import peak_memory_mb, processor
 from caloforge.production.executors import ALONE, Crew
 from caloforge.production.lock import LOCK, only_run

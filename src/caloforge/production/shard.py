@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import Terminated
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.machine import cpu_flags, processor
 from caloforge.production.drawing import Drawn, draw_showers, outside_text
 from caloforge.production.manifest import ShardRecord

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from caloforge.detector import Detector
 from caloforge.errors import DataError
-from caloforge.files import sha256_of
+from caloforge.io.files import sha256_of
 from caloforge.reference import Reference, read_reference
 from caloforge.sampling import Sampling
 

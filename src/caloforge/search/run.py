@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
-from caloforge.files import require_possible_folder, sha256_of, write_aside
+from caloforge.io.files import require_possible_folder, sha256_of, write_aside
 from caloforge.production.lock import only_run
 from caloforge.reporter import SILENT, Reporter, to_json
 from caloforge.search.grid import Axis, points, settings

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import DataError, UsageError
-from caloforge.files import new_folder, write_aside
+from caloforge.io.files import new_folder, write_aside
 from caloforge.recipe import Recipe
 from caloforge.simulator import CARD
 from caloforge.training import metrics

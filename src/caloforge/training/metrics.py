@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
 from caloforge.reporter import to_json
 
 Parts = Mapping[str, Mapping[str, float]]

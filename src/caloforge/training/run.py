@@ -10,7 +10,7 @@ from caloforge import checkpoint
 from caloforge.data.batches import Batch, Batches
 from caloforge.errors import DataError, UsageError
 from caloforge.export.onnx import export_simulator
-from caloforge.files import remove_unfinished
+from caloforge.io.files import remove_unfinished
 from caloforge.objectives import NonFinite
 from caloforge.recipe import Recipe
 from caloforge.reporter import Reporter

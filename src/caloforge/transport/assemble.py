@@ -11,9 +11,9 @@ import numpy as np
 
 from caloforge import __version__
 from caloforge.data.record import cell_type
-from caloforge.data.writing import Column, ShowerWriter
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.files import write_aside
+from caloforge.io.files import write_aside
+from caloforge.io.showers import Column, ShowerWriter
 from caloforge.machine import processor
 from caloforge.transport.request import LOST, MISSED, MISSING, TRANSPORTED, Request
 from caloforge.transport.shards import Parts, Shard

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from caloforge.data.reading import read
 from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.io.showers import read
 from caloforge.transport.request import Request
 from caloforge.transport.shards import Shard
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
-from caloforge.files import remove_unfinished, write_aside
+from caloforge.io.files import remove_unfinished, write_aside
 
 FORMAT = "caloforge-transport-parts"
 VERSION = 1

@@ -1,0 +1,98 @@
+"""Showers in file formats of others, converted into ours; a new format is one file and one row."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from caloforge.data.energy import Ledger
+from caloforge.data.showers import Compression, ShowerWriter
+from caloforge.errors import DataError
+from caloforge.formats.alice import AUTHORS_NPZ, AUTHORS_PICKLE
+from caloforge.formats.calochallenge import CALOCHALLENGE
+from caloforge.formats.calogan import CALOGAN
+from caloforge.formats.file_format import (
+    ConversionRequest,
+    FileFormat,
+    ForeignShowers,
+    Values,
+    check_options,
+)
+from caloforge.formats.o2 import O2_IMAGES
+from caloforge.formats.transport import TRANSPORT_ZDC
+from caloforge.io import hdf5
+from caloforge.io.showers import check_format
+
+FORMATS = (AUTHORS_NPZ, AUTHORS_PICKLE, O2_IMAGES, TRANSPORT_ZDC, CALOGAN, CALOCHALLENGE)
+"""Asked in this order."""
+
+
+def format_of(sources: tuple[Path, ...]) -> FileFormat:
+    """The format of these files; DataError listing what is known when there is none."""
+    for source in sources:
+        if not source.is_file():
+            raise DataError(f"{source}: no such file")
+    for file_format in FORMATS:
+        if file_format.accepts(sources):
+            return file_format
+    names = " ".join(map(str, sources))
+    known = "; ".join(file_format.reads for file_format in FORMATS)
+    raise DataError(f"{names}: {_already_ours(sources)}not a known kind of showers: {known}")
+
+
+def _already_ours(sources: tuple[Path, ...]) -> str:
+    try:
+        with hdf5.open_hdf5(sources[0]) as file:
+            check_format(file)
+    except DataError:
+        return ""
+    return "already a caloforge showers file, "
+
+
+def convert(
+    request: ConversionRequest,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    compression: Compression = "portable",
+    notes: Mapping[str, str] | None = None,
+) -> int:
+    """Write foreign showers as one of our files; the number of rows.
+
+    ``notes`` go to the provenance. Raises DataError on anything odd in the sources, UsageError
+    when ``out`` exists or an option would not be heeded. Deposits that cannot belong to the
+    incident energy are a warning.
+    """
+    file_format = format_of(request.sources)
+    check_options(file_format, request)
+    with file_format.open(request) as foreign:
+        ledger = Ledger(foreign.detector) if foreign.detector.energy else None
+        writer = ShowerWriter(
+            out,
+            foreign.detector,
+            {**foreign.provenance, **(notes or {})},
+            columns=foreign.columns,
+            overwrite=overwrite,
+            compression=compression,
+        )
+        with writer, request.reporter.progress("convert", foreign.rows) as advance:
+            for chunk in foreign.chunks:
+                writer.extend(chunk)
+                advance(len(chunk))
+                if ledger:
+                    ledger.add(chunk)
+            for name, value in foreign.closing().items():
+                writer.note(name, value)
+                request.reporter.warn(f"{name.replace('_', ' ')}: {value}")
+        for warning in ledger.book().warnings() if ledger else ():
+            request.reporter.warn(warning)
+        return foreign.rows
+
+
+__all__ = [
+    "FORMATS",
+    "ConversionRequest",
+    "FileFormat",
+    "ForeignShowers",
+    "Values",
+    "convert",
+    "format_of",
+]

@@ -1,0 +1,310 @@
+"""Files of the ALICE authors: images of one ZDC beside a table of particles, row by row the same.
+
+Arrays: ``data_nonrandom_responses.npz`` (N, nx, ny) with ``data_nonrandom_particles.npz`` (N, 9),
+or with more columns behind the nine conditions: the PDG id; the PDG id and the photon sum; centre
+of mass, PDG id and photon sum. Columns have no names, so what physics says of them is checked.
+
+Pickles: filtered ones, ``data_proton_photonsum_proton_1_2312.pkl`` with
+``data_cond_photonsum_proton_1_2312.pkl`` and, if wanted, ``data_coord_...`` (max_x, max_y); names
+of neutrons likewise. Raw dumps: ``proton_images2{a,b,c}.pkl`` or ``neutron_images2...`` with
+``particles_cond_with_mass2{a,b,c}.pkl``, put one behind the other. What a file is follows from
+what it holds; names only say which belong together. Conditions are selected by name.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.derive import peak_of_cells
+from caloforge.detector import Detector
+from caloforge.errors import DataError, UsageError
+from caloforge.formats.file_format import ConversionRequest, FileFormat, ForeignShowers, starts_with
+from caloforge.formats.kinematics import oddity
+from caloforge.formats.pickled import Frame, is_pickle, unpickle
+from caloforge.formats.zdc_images import (
+    PROVENANCE,
+    check_rows,
+    checked_conditions,
+    checked_pdg,
+    counts_of,
+    foreign_showers,
+    named,
+    told_pdg,
+    zdc_of_shape,
+)
+from caloforge.io.npy import NPY_MAGIC, ZIP_MAGIC, StoredArray
+
+BEHIND: dict[int, int | None] = {0: None, 1: 0, 2: 0, 4: 2}
+"""By how many columns follow the conditions: which of them is the PDG id."""
+
+
+def _accepts_arrays(sources: tuple[Path, ...]) -> bool:
+    return len(sources) in (1, 2) and all(
+        starts_with(source, ZIP_MAGIC) or starts_with(source, NPY_MAGIC) for source in sources
+    )
+
+
+@contextmanager
+def _open_arrays(request: ConversionRequest) -> Iterator[ForeignShowers]:
+    responses, particles = _pair(request.sources)
+    with named(responses.path):
+        detector = zdc_of_shape(responses.shape, request.detector)
+    check_rows(responses, particles.path, len(particles))
+    with named(particles.path):
+        conditions, found = _particles_of_columns(detector, particles)
+        pdg = told_pdg(found, len(conditions), request.pdg)
+    with named(responses.path):
+        cells = counts_of(responses, detector, request)
+    provenance = {**PROVENANCE, "source": f"{responses.path.name}, {particles.path.name}"}
+    yield foreign_showers(detector, [cells], conditions, pdg, provenance)
+
+
+def _pair(sources: tuple[Path, ...]) -> tuple[StoredArray, StoredArray]:
+    """Responses and particles, in whatever order they were named, told apart by their axes."""
+    if len(sources) == 1:
+        sources = (sources[0], _other_of(sources[0]))
+    arrays = sorted((StoredArray(source) for source in sources), key=lambda a: -len(a.shape))
+    if [len(array.shape) > 2 for array in arrays] != [True, False]:
+        shapes = ", ".join(f"{array.path} {array.shape}" for array in arrays)
+        raise DataError(f"one array of images and one of particles are needed, not {shapes}")
+    return arrays[0], arrays[1]
+
+
+def _other_of(source: Path) -> Path:
+    for mine, other in (("responses", "particles"), ("particles", "responses")):
+        candidate = source.with_name(source.name.replace(mine, other))
+        if candidate != source and candidate.is_file():
+            return candidate
+    raise UsageError(f"{source}: name the file of its particles (or of its responses) too")
+
+
+def _particles_of_columns(
+    detector: Detector, stored: StoredArray
+) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
+    """Conditions (N, C), and PDG ids (N,) where there are any."""
+    expected = len(detector.columns)
+    behind = stored.shape[1] - expected if len(stored.shape) == 2 else -1
+    if behind not in BEHIND:
+        widths = ", ".join(str(expected + more) for more in BEHIND)
+        raise DataError(f"has shape {stored.shape}, not (N, columns) of {widths} columns")
+    table = stored.whole().astype(np.float64)
+    conditions = checked_conditions(detector, table[:, :expected])
+    if odd := oddity(detector, conditions):
+        raise DataError(odd)
+    place = BEHIND[behind]
+    if place is None:
+        return conditions, None
+    number = expected + place
+    return conditions, checked_pdg(table[:, number], f"column {number + 1}")
+
+
+AUTHORS_NPZ = FileFormat(
+    name="authors-npz",
+    reads="data_nonrandom_responses.npz with data_nonrandom_particles.npz (ALICE authors)",
+    accepts=_accepts_arrays,
+    open=_open_arrays,
+    uses=frozenset({"pdg"}),
+)
+
+
+COORDINATES = ("max_x", "max_y")
+PDG = "Pdg"
+SUMS = {"alice_zn": ("neutron_photon_sum", "PhotonSum"), "alice_zp": ("proton_photon_sum",)}
+"""Columns that should be the sum of the image beside them."""
+COMPANIONS = (
+    (r"(?:proton|neutron)_images(2[abc])", r"particles_cond_with_mass\1"),
+    (r"data_(?:proton|neutron)_(photonsum_.*)", r"data_cond_\1"),
+    (r"data_(proton|neutron)_(photonsum_.*)", r"data_cond_\1_\2"),
+)
+"""From the name of a file of images to that of its particles, as the authors' scripts write it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of particles or of coordinates, and the file it is from."""
+
+    path: Path
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class PickledImages:
+    """Images of a pickle, over its bytes."""
+
+    path: Path
+    values: NDArray[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, nx, ny), perhaps with an axis of 1 behind."""
+        return self.values.shape
+
+    @property
+    def held(self) -> NDArray[Any]:
+        """The array."""
+        return self.values
+
+    def chunks(self, rows: int) -> Iterator[NDArray[Any]]:
+        """Rows of the array, so many at a time.  (rows, ...)"""
+        for start in range(0, len(self.values), rows):
+            yield self.values[start : start + rows]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one file of images."""
+
+    path: Path
+    detector: Detector
+    cells: NDArray[np.uint16]
+    conditions: NDArray[np.float64]
+    pdg: NDArray[np.int32] | None
+
+
+def _accepts_pickles(sources: tuple[Path, ...]) -> bool:
+    return all(is_pickle(source) for source in sources)
+
+
+@contextmanager
+def _open_pickles(request: ConversionRequest) -> Iterator[ForeignShowers]:
+    parts = [_read(group, request) for group in _belonging(request.sources)]
+    detector, path = parts[0].detector, parts[0].path
+    for part in parts[1:]:
+        if part.detector is not detector:
+            raise DataError(f"{part.path} is of {part.detector.name}, {path} of {detector.name}")
+    numbers = [part.pdg for part in parts if part.pdg is not None]
+    if len(numbers) not in (0, len(parts)):
+        raise DataError(f"column {PDG} is in some tables only: convert these files apart")
+    yield foreign_showers(
+        detector,
+        [part.cells for part in parts],
+        np.concatenate([part.conditions for part in parts]),
+        np.concatenate(numbers) if numbers else None,
+        {**PROVENANCE, "source": ", ".join(source.name for source in request.sources)},
+    )
+
+
+def _belonging(sources: tuple[Path, ...]) -> list[tuple[Path, ...]]:
+    """Files of the same rows: by the letter of raw dumps, in order; else all of them."""
+    letters = [re.search(r"2([abc])$", source.stem) for source in sources]
+    if not all(letters):
+        return [sources]
+    groups: dict[str, tuple[Path, ...]] = {}
+    for source, letter in zip(sources, letters, strict=True):
+        key = letter[1] if letter else ""
+        groups[key] = (*groups.get(key, ()), source)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _with_particles(sources: tuple[Path, ...]) -> tuple[Path, ...]:
+    """These files, and the particles of a lone file of images where their name tells them."""
+    if len(sources) > 1:
+        return sources
+    source = sources[0]
+    for mine, other in COMPANIONS:
+        name, count = re.subn(f"^{mine}$", other, source.stem)
+        candidate = source.with_name(name + source.suffix)
+        if count and candidate.is_file():
+            return (source, candidate)
+    raise UsageError(f"{source}: name the file of its particles (or of its images) too")
+
+
+def _read(sources: tuple[Path, ...], request: ConversionRequest) -> Part:
+    """The rows of some files: tables first, since they are small and say if the rest fits."""
+    images: PickledImages | None = None
+    tables: list[Table] = []
+    for source in sorted(_with_particles(sources), key=lambda path: path.stat().st_size):
+        found = unpickle(source, allowed=request.allow_pickle)
+        if isinstance(found, Frame):
+            tables.append(Table(source, found))
+        elif images is None:
+            images = PickledImages(source, found.values)
+        else:
+            raise DataError(f"{images.path} and {source} both hold arrays; one is needed")
+    if images is None or not tables:
+        names = " ".join(map(str, sources))
+        raise DataError(f"{names}: one array of images and a table of particles are needed")
+    return _part(images, tables, request)
+
+
+def _part(images: PickledImages, tables: list[Table], request: ConversionRequest) -> Part:
+    for table in tables:
+        check_rows(images, table.path, len(table.frame))
+    with named(images.path):
+        if images.values.dtype.kind not in "iuf":
+            raise DataError(f"holds {images.values.dtype}, not images of numbers")
+        detector = zdc_of_shape(images.shape, request.detector)
+    coordinates = [table for table in tables if set(COORDINATES) <= set(table.frame.columns)]
+    particles = [table for table in tables if table not in coordinates]
+    if len(particles) != 1:
+        names = " ".join(str(table.path) for table in tables)
+        raise DataError(f"{names}: one table of particles is needed, not {len(particles)}")
+    with named(particles[0].path):
+        conditions, pdg = _particles_by_name(detector, particles[0], request)
+    with named(images.path):
+        cells = counts_of(images, detector, request)
+    for table in coordinates:
+        with named(table.path):
+            _check_coordinates(detector, cells, table.frame)
+    _check_sums(detector, cells, particles[0], request)
+    return Part(images.path, detector, cells, conditions, pdg)
+
+
+def _particles_by_name(
+    detector: Detector, table: Table, request: ConversionRequest
+) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
+    """Conditions (N, C) by name, PDG ids (N,) where there are any; the rest is ignored, aloud."""
+    frame, path = table.frame, table.path
+    conditions = checked_conditions(detector, frame.numbers(detector.columns))
+    # Columns have names here, so that they cannot be mixed up: they are taken at their word.
+    if odd := oddity(detector, conditions):
+        request.reporter.warn(f"{path}: {odd}")
+    ignored = [name for name in frame.columns if name not in (*detector.columns, PDG)]
+    if ignored:
+        request.reporter.say(f"ignored columns: {', '.join(ignored)}")
+    found = None
+    if PDG in frame.columns:
+        found = checked_pdg(frame.numbers((PDG,))[:, 0], f"column {PDG}")
+    return conditions, told_pdg(found, len(conditions), request.pdg)
+
+
+def _check_coordinates(detector: Detector, cells: NDArray[np.uint16], frame: Frame) -> None:
+    """Raise DataError when coordinates are not those of the largest pixels.  (N, K)"""
+    given = frame.numbers(COORDINATES)
+    largest = np.nan_to_num(peak_of_cells(detector, cells))
+    if len(wrong := np.flatnonzero((given != largest).any(axis=1))):
+        raise DataError(
+            f"{len(wrong)} of {len(given)} coordinates, the first in row {wrong[0]}, are not those "
+            "of the largest pixel: other rows than the images, or leave this file out"
+        )
+
+
+def _check_sums(
+    detector: Detector, cells: NDArray[np.uint16], table: Table, request: ConversionRequest
+) -> None:
+    """Warn when photon sums of the table are not those of the images.  (N, K)"""
+    for name in SUMS.get(detector.name, ()):
+        if name not in table.frame.columns:
+            continue
+        given = table.frame.numbers((name,))[:, 0]
+        wrong = np.abs(given - cells.sum(axis=1, dtype=np.int64)) > 0.5
+        if wrong.any():
+            request.reporter.warn(
+                f"{table.path}: {name} is not the sum of the image in {wrong.sum()} of "
+                f"{len(wrong)} rows: other rows than the images, or sums of logarithms"
+            )
+
+
+AUTHORS_PICKLE = FileFormat(
+    name="authors-pickle",
+    reads="pickles of images with those of their particles (ALICE authors; --allow-pickle)",
+    accepts=_accepts_pickles,
+    open=_open_pickles,
+    uses=frozenset({"pdg"}),
+)

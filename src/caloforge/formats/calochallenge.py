@@ -1,0 +1,71 @@
+"""Files of the CaloChallenge, sets 1 to 3, unchanged.
+
+``incident_energies`` (N, 1) and ``showers`` (N, voxels), both in MeV; r runs fastest, then alpha,
+then the layer (calo.md b3), which is the order of the cells of a detector of rings: nothing has to
+be moved. The geometry is not in the file: it is a detector, described by the set's binning.xml.
+"""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from caloforge.data.flights import Flight, straight
+from caloforge.errors import DataError, UsageError
+from caloforge.formats.file_format import OPTIONS, ConversionRequest, FileFormat, ForeignShowers
+from caloforge.formats.layered import MEV_PER_GEV, Rows, opened
+from caloforge.io import hdf5
+
+ENERGIES, SHOWERS = "incident_energies", "showers"
+
+
+def _accepts(sources: tuple[Path, ...]) -> bool:
+    return all(_looks_like_it(source) for source in sources)
+
+
+def _looks_like_it(source: Path) -> bool:
+    if not h5py.is_hdf5(source):
+        return False
+    with hdf5.open_hdf5(source) as file, hdf5.reading(source):
+        return "format" not in file.attrs and ENERGIES in file and SHOWERS in file
+
+
+def _open(request: ConversionRequest) -> AbstractContextManager[ForeignShowers]:
+    if request.detector is None:
+        raise UsageError(
+            f"{request.sources[0]} does not tell its voxels: name the set's geometry with "
+            "--detector binning.xml"
+        )
+    return opened(request, request.detector, _Source)
+
+
+class _Source:
+    """One open file, checked."""
+
+    def __init__(self, file: h5py.File, rows: Rows, request: ConversionRequest) -> None:
+        self.rows = rows
+        self._showers = hdf5.dataset(file, SHOWERS, "iuf", 2)
+        cells, detector = self._showers.shape[1], rows.detector
+        if cells != detector.cells:
+            raise DataError(f"/{SHOWERS} has {cells} voxels, {detector.name} {detector.cells}")
+        rows.begin(self._showers)
+        self._energy = rows.column(ENERGIES, "iuf")
+
+    def cells_mev(self, part: slice) -> list[tuple[str, NDArray[Any]]]:
+        """Flat showers.  (N, K)"""
+        return [(self._showers.name, self._showers[part])]
+
+    def flight(self, part: slice) -> Flight:
+        """Particles of that energy, straight to the middle.  (N,)"""
+        return straight(self.rows.energy(self._energy, part) / MEV_PER_GEV)
+
+
+CALOCHALLENGE = FileFormat(
+    name="calochallenge",
+    reads="HDF5 files of the CaloChallenge (incident_energies, showers)",
+    accepts=_accepts,
+    open=_open,
+    uses=frozenset(OPTIONS) - {"face_z_mm"},
+)

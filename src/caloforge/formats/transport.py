@@ -1,0 +1,117 @@
+"""Transport output of the ZDCs as the engine's jobs wrote it (GEANT 3 with FLUKA hadronics).
+
+/showers (N, nx, ny) counts; /conditions (N, 9) with attributes columns, units; /particle; /pdg;
+/cpu_seconds; root attributes detector, engine. The rest of what its card says is kept here.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.record import check_cells
+from caloforge.data.showers import Column, Showers
+from caloforge.detector import Detector
+from caloforge.detectors import detector_of_name
+from caloforge.errors import DataError, UsageError
+from caloforge.formats.file_format import (
+    CHUNK_ROWS,
+    ConversionRequest,
+    FileFormat,
+    ForeignShowers,
+    check_detector,
+    together,
+)
+from caloforge.io import hdf5
+from caloforge.io.showers import check_columns
+
+COLUMNS: tuple[Column, ...] = ("pdg", "cpu_seconds")
+CARD = {
+    "licence": "CC BY 4.0",
+    "cuts": "e, gamma 1 MeV; hadrons 10 MeV in the absorber, 1 MeV in quartz; "
+    "energy loss only in quartz",
+    "light": "Poisson counts from AliceO2's fibre light tables for charged steps of beta >= 0.67",
+    "cpu": "one core of a shared Intel Xeon (family 6, model 207), gfortran -O2",
+}
+
+
+def _accepts(sources: tuple[Path, ...]) -> bool:
+    if len(sources) != 1 or not h5py.is_hdf5(sources[0]):
+        return False
+    with hdf5.open_hdf5(sources[0]) as file, hdf5.reading(sources[0]):
+        foreign = "format" not in file.attrs
+        return (
+            foreign
+            and isinstance(file.get("showers", getlink=True), h5py.HardLink)
+            and (isinstance(file["showers"], h5py.Dataset) and "conditions" in file)
+        )
+
+
+@contextmanager
+def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
+    path = request.sources[0]
+    if request.values == "log1p":
+        raise UsageError(f"{path} holds whole counts; --values log1p is for npz files")
+    with hdf5.open_hdf5(path) as file:
+        with hdf5.reading(path):
+            found = detector_of_name(hdf5.text(file, "detector"))
+            detector = check_detector(found, request.detector)
+            source = _Source(file, detector)
+            provenance = {"engine": hdf5.text(file, "engine"), **CARD, "source": path.name}
+        yield ForeignShowers(detector, provenance, COLUMNS, len(source.particle), source.rows(path))
+
+
+class _Source:
+    """The arrays of an open file, checked."""
+
+    def __init__(self, file: h5py.File, detector: Detector) -> None:
+        self.detector = detector
+        self.images = hdf5.dataset(file, "showers", "iu", 3)
+        if self.images.shape[1:] != detector.layers[0].shape:
+            raise DataError(f"/showers is {self.images.shape[1:]}, not {detector.layers[0].shape}")
+        conditions = hdf5.dataset(file, "conditions", "f", 2)
+        check_columns(conditions, detector)
+        arrays = {
+            "conditions": conditions,
+            "particle": hdf5.dataset(file, "particle", "iu", 1),
+            "pdg": hdf5.dataset(file, "pdg", "iu", 1),
+            "cpu_seconds": hdf5.dataset(file, "cpu_seconds", "f", 1),
+        }
+        for name, array in arrays.items():
+            if len(array) != len(self.images):
+                raise DataError(f"/{name} has {len(array)} rows, /showers {len(self.images)}")
+        if conditions.shape[1] != len(detector.columns):
+            raise DataError(f"/conditions has {conditions.shape[1]} columns")
+        self.conditions = conditions[:].astype(np.float64)
+        self.particle: NDArray[np.int64] = arrays["particle"][:].astype(np.int64)
+        self.pdg = arrays["pdg"][:].astype(np.int32)
+        self.cpu_seconds = arrays["cpu_seconds"][:].astype(np.float32)
+
+    def rows(self, path: Path) -> Iterator[Showers]:
+        """All rows, those of one particle brought together."""
+        order = together(self.particle)
+        for start in range(0, len(order), CHUNK_ROWS):
+            rows = order[start : start + CHUNK_ROWS]
+            with hdf5.reading(path):
+                low, high = int(rows.min()), int(rows.max()) + 1
+                images = self.images[low:high][rows - low]
+                check_cells(self.detector, images)
+            yield Showers(
+                self.detector,
+                images.reshape(len(rows), -1).astype(np.uint16),
+                self.conditions[rows],
+                self.particle[rows],
+                self.pdg[rows],
+                self.cpu_seconds[rows],
+            )
+
+
+TRANSPORT_ZDC = FileFormat(
+    name="transport-zdc",
+    reads="HDF5 files of the ZDC transport jobs (zn.h5, zp.h5)",
+    accepts=_accepts,
+    open=_open,
+)

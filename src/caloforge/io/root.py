@@ -1,0 +1,151 @@
+"""Showers as a ROOT file, for those whose next program reads trees (needs uproot, extra ``root``).
+
+Tree ``showers``: a branch a layer (N, nx, ny), a branch a condition, particle, pdg, channels
+(N, channels). Text ``description``: JSON of what the attributes of a showers file say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.record import cell_type
+from caloforge.detector import Detector
+from caloforge.errors import CaloforgeError
+from caloforge.io.files import write_aside
+from caloforge.io.showers import ShowerFile
+from caloforge.reporter import SILENT, Reporter
+
+FORMAT = "caloforge-showers"
+VERSION = 1
+TREE, DESCRIPTION = "showers", "description"
+ROWS_A_BASKET = 4096
+"""Baskets much smaller cost more in headers than they hold."""
+
+
+class RootWriter:
+    """A ROOT file that grows; takes what ``ShowerWriter`` takes. UsageError when it exists."""
+
+    def __init__(
+        self,
+        path: Path,
+        detector: Detector,
+        provenance: Mapping[str, str],
+        *,
+        columns: tuple[str, ...] = (),
+        channels_scheme: str | None = None,
+        overwrite: bool = False,
+        images: bool = True,
+    ) -> None:
+        self.path = path
+        self.detector = detector
+        self.scheme = detector.scheme(channels_scheme)
+        self.images = images
+        self._provenance = dict(provenance)
+        self._columns = columns
+        self._overwrite = overwrite
+        self._waiting: list[dict[str, NDArray[Any]]] = []
+
+    def __enter__(self) -> Self:
+        import uproot
+
+        with ExitStack() as stack:
+            aside = stack.enter_context(write_aside(self.path, overwrite=self._overwrite))
+            packing = uproot.ZSTD(1)
+            self._file = stack.enter_context(uproot.recreate(aside, compression=packing))
+            self._file[DESCRIPTION] = json.dumps(self._description())
+            self._tree = self._file.mktree(TREE, self._branches())
+            self._stack = stack.pop_all()
+        return self
+
+    def _description(self) -> dict[str, Any]:
+        return self._provenance | {
+            "format": FORMAT,
+            "version": VERSION,
+            "detector": self.detector.model_dump(mode="json"),
+            "detector_hash": self.detector.fingerprint,
+            "units": {condition.name: condition.unit for condition in self.detector.conditions},
+            "scheme": self.scheme.scheme,
+            "labels": self.scheme.labels,
+        }
+
+    def _branches(self) -> dict[str, Any]:
+        cells = cell_type(self.detector)
+        layers = {layer.name: (cells, layer.shape) for layer in self.detector.layers}
+        sums = np.dtype(np.uint32 if self.detector.counts else np.float32)
+        return {
+            **(layers if self.images else {}),
+            "channels": (sums, (len(self.scheme.labels),)),
+            **dict.fromkeys(self.detector.columns, np.dtype(np.float64)),
+            "particle": np.dtype(np.int64),
+            **dict.fromkeys(self._columns, np.dtype(np.int32)),
+        }
+
+    def append(
+        self,
+        cells: NDArray[Any],
+        conditions: NDArray[np.float64],
+        particle: NDArray[np.int64],
+        *,
+        pdg: NDArray[np.int32] | None = None,
+    ) -> None:
+        """Add rows: cells (N, K), conditions (N, C), particle (N,) and the promised columns."""
+        sums = self.detector.read_out(cells, self.scheme.scheme)
+        rows = {
+            **(self.detector.split(cells) if self.images else {}),
+            "channels": np.rint(sums).astype(np.uint32) if self.detector.counts else sums,
+            **dict(zip(self.detector.columns, conditions.T, strict=True)),
+            "particle": particle,
+        }
+        self._waiting.append(rows if pdg is None else {**rows, "pdg": pdg})
+        if sum(len(part["particle"]) for part in self._waiting) >= ROWS_A_BASKET:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        names = self._waiting[0]
+        rows = {name: np.concatenate([part[name] for part in self._waiting]) for name in names}
+        self._waiting.clear()
+        self._tree.extend(rows)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._stack:
+            if error is None:
+                self._flush()
+            elif not isinstance(error, Exception | KeyboardInterrupt):
+                raise CaloforgeError(f"{self.path} was not finished") from error
+
+
+def write_root(
+    source: Path, out: Path, *, overwrite: bool = False, reporter: Reporter = SILENT
+) -> int:
+    """Write a showers file as a tree; the number of rows.
+
+    Raises UsageError when ``out`` exists, DataError on a damaged source.
+    """
+    with ShowerFile(source) as file:
+        columns = () if file.pdg is None else ("pdg",)
+        writer = RootWriter(
+            out, file.detector, file.provenance, columns=columns, overwrite=overwrite
+        )
+        with writer, reporter.progress("write", len(file)) as advance:
+            for chunk in file.chunks():
+                writer.append(chunk.cells, chunk.conditions, chunk.particle, pdg=chunk.pdg)
+                advance(len(chunk))
+        return len(file)
+
+
+__all__ = ["RootWriter", "write_root"]

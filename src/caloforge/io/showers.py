@@ -1,0 +1,496 @@
+"""Showers in HDF5 files: the layout, reading by ranges of rows, writing a batch at a time.
+
+/showers/<layer> (N, nx, ny)   uint16 counts, or float32 in the detector's unit
+/conditions (N, C) float64     /particle (N,) int64, rows of one particle adjacent
+/pdg (N,) int32   /cpu_seconds (N,) float32   /channels (N, channels) {scheme, labels}
+/overflow (N, layers) float32, deposits beside the cells of each layer
+root attributes: format, version, detector (JSON), detector_hash, columns, units, and the
+provenance (engine, seed, source, licence ...) as plain strings
+
+Shapes: N rows, K cells, C conditions.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.particles import Groups, check_once, check_same_conditions, groups_of
+from caloforge.data.record import (
+    Showers,
+    cell_type,
+    check_cells,
+    check_conditions,
+    check_overflow,
+    check_values,
+)
+from caloforge.detector import Detector
+from caloforge.detectors import DETECTORS
+from caloforge.errors import DataError
+from caloforge.io import hdf5
+from caloforge.io.files import write_aside
+from caloforge.io.hdf5 import Compression, filters_of
+from caloforge.readout import Channels
+
+FORMAT = "caloforge-showers"
+VERSION = 1
+DESCRIPTION = ("format", "version", "detector", "detector_hash", "columns", "units")
+Column = Literal["pdg", "cpu_seconds", "overflow"]
+COLUMN_TYPES: dict[Column, Any] = {
+    "pdg": np.int32,
+    "cpu_seconds": np.float32,
+    "overflow": np.float32,
+}
+CHUNK_BYTES = 2**18
+OLDEST_AND_NEWEST = ("v110", "v110")
+"""HDF5 1.10 keeps a checksum of all metadata, so that damage is noticed."""
+
+
+def describe(file: h5py.File, detector: Detector, provenance: Mapping[str, str]) -> None:
+    """Write the root attributes."""
+    hdf5.put_text(file, "format", FORMAT)
+    file.attrs["version"] = VERSION
+    hdf5.put_text(file, "detector", detector.model_dump_json())
+    hdf5.put_text(file, "detector_hash", detector.fingerprint)
+    hdf5.put_texts(file, "columns", detector.columns)
+    hdf5.put_texts(file, "units", [condition.unit for condition in detector.conditions])
+    for name, value in provenance.items():
+        if name in DESCRIPTION:
+            raise DataError(f"provenance may not be called {name}: the format uses that name")
+        hdf5.put_text(file, name, str(value))
+
+
+def check_format(file: h5py.File) -> int:
+    """The format version; DataError when foreign or newer than this program."""
+    if "format" not in file.attrs or hdf5.text(file, "format") != FORMAT:
+        raise DataError("not a caloforge showers file; `caloforge data convert` reads foreign ones")
+    version = hdf5.whole_number(file, "version")
+    if version > VERSION:
+        raise DataError(
+            f"{FORMAT} version {version} is newer than version {VERSION}, the last that this "
+            "caloforge reads: update caloforge"
+        )
+    if version < 1:
+        raise DataError(f"{FORMAT} version {version} does not exist")
+    return version
+
+
+def described_detector(file: h5py.File) -> Detector:
+    """The detector that the file describes: the built-in one where they agree.
+
+    Raises DataError when a built-in detector of that name has other cells, columns or units.
+    """
+    record = hdf5.text(file, "detector")
+    fingerprint = hdf5.text(file, "detector_hash")
+    fields = json.loads(record)
+    if not isinstance(fields, dict):
+        raise DataError("attribute detector describes no detector")
+    name = str(fields.get("name"))
+    # A built-in detector is not parsed: a later version may know more of it, with the same hash.
+    known = DETECTORS.get(name)
+    if known is None:
+        known = Detector.model_validate_json(record)
+    if known.fingerprint != fingerprint:
+        raise DataError(
+            f"holds showers of a {name} with other cells, columns or units (hash {fingerprint}) "
+            f"than the {name} known here (hash {known.fingerprint})"
+        )
+    return known
+
+
+def check_columns(file: h5py.HLObject, detector: Detector) -> None:
+    """Raise DataError unless columns and units are the detector's, in its order."""
+    units = tuple(condition.unit for condition in detector.conditions)
+    for name, expected in (("columns", detector.columns), ("units", units)):
+        found = hdf5.texts(file, name)
+        if found != expected:
+            raise DataError(
+                f"{name} are {', '.join(found)}; {detector.name} has {', '.join(expected)}"
+            )
+
+
+def provenance_of(file: h5py.File) -> dict[str, str]:
+    """All other text attributes of the root."""
+    names = [name for name in file.attrs if name not in DESCRIPTION]
+    return {name: hdf5.text(file, name) for name in names}
+
+
+class ShowerFile:
+    """An open showers file: metadata in memory, cells read when asked for.
+
+    Raises DataError, one line that starts with the path, on anything odd.
+    """
+
+    def __init__(self, path: Path, detector: Detector | None = None) -> None:
+        self.path = Path(path)
+        self._file = hdf5.open_hdf5(self.path)
+        try:
+            with hdf5.reading(self.path):
+                READERS[check_format(self._file)](self, detector)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open_version_1(self, wanted: Detector | None) -> None:
+        file = self._file
+        self.detector = described_detector(file)
+        _check_wanted(self.detector, wanted)
+        check_columns(file, self.detector)
+        self.provenance = provenance_of(file)
+        self._layers = self._find_layers(hdf5.member(file, "showers"))
+        self._check_rows(hdf5.dataset(file, "particle", "iu", 1))
+        self.particle = hdf5.dataset(file, "particle", "iu", 1)[:].astype(np.int64)
+        self.conditions = self._read_conditions()
+        self.pdg = self._optional("pdg", "iu", np.int32)
+        self.cpu_seconds = self._optional("cpu_seconds", "f", np.float32)
+        self.overflow = self._read_overflow()
+        self._groups = groups_of(self.particle)
+        check_same_conditions(self.particle, self.conditions)
+
+    def _find_layers(self, group: h5py.Group) -> list[h5py.Dataset]:
+        if not isinstance(group, h5py.Group):
+            raise DataError("/showers is not a group of layers")
+        kinds = "iu" if self.detector.counts else "f"
+        layers = []
+        for layer in self.detector.layers:
+            images = hdf5.dataset(group, layer.name, kinds, 3)
+            if images.shape[1:] != layer.shape:
+                raise DataError(f"{images.name} is {images.shape[1:]}, not {layer.shape}")
+            layers.append(images)
+        self._rows = int(layers[0].shape[0])
+        if self._rows == 0:
+            raise DataError("holds no showers")
+        for images in layers:
+            self._check_rows(images)
+        return layers
+
+    def _check_rows(self, found: h5py.Dataset) -> None:
+        if found.shape[0] != self._rows:
+            first = self._layers[0].name if hasattr(self, "_layers") else "the first layer"
+            raise DataError(f"{found.name} has {found.shape[0]} rows, {first} has {self._rows}")
+
+    def _read_conditions(self) -> NDArray[np.float64]:
+        found = hdf5.dataset(self._file, "conditions", "f", 2)
+        self._check_rows(found)
+        columns = self.detector.columns
+        if found.shape[1] != len(columns):
+            raise DataError(
+                f"/conditions has {found.shape[1]} columns, {self.detector.name} has {len(columns)}"
+            )
+        conditions: NDArray[np.float64] = found[:].astype(np.float64)
+        check_conditions(self.detector, conditions)
+        return conditions
+
+    def _read_overflow(self) -> NDArray[np.float32] | None:
+        overflow = self._optional("overflow", "f", np.float32, rank=2)
+        if overflow is None:
+            return None
+        if overflow.shape[1] != len(self.detector.layers):
+            raise DataError(
+                f"/overflow has {overflow.shape[1]} columns, {self.detector.name} has "
+                f"{len(self.detector.layers)} layers"
+            )
+        check_overflow(overflow)
+        return overflow
+
+    def _optional(self, name: str, kinds: str, dtype: Any, rank: int = 1) -> NDArray[Any] | None:
+        if name not in self._file:
+            return None
+        found = hdf5.dataset(self._file, name, kinds, rank)
+        self._check_rows(found)
+        return np.asarray(found[:].astype(dtype))
+
+    @property
+    def channels(self) -> NDArray[np.float64] | None:
+        """Stored channel sums, in the detector's unit, or None.  (N, channels)"""
+        if "channels" not in self._file:
+            return None
+        with hdf5.reading(self.path):
+            found = hdf5.dataset(self._file, "channels", "iuf", 2)
+            self._check_rows(found)
+            scheme = self.detector.scheme(hdf5.text(found, "scheme"))
+            if hdf5.texts(found, "labels") != scheme.labels:
+                raise DataError(f"/channels has other labels than scheme {scheme.scheme}")
+            return np.asarray(found[:].astype(np.float64))
+
+    @property
+    def channels_scheme(self) -> str | None:
+        """Name of the read-out scheme of the stored channel sums."""
+        if "channels" not in self._file:
+            return None
+        with hdf5.reading(self.path):
+            return hdf5.text(hdf5.dataset(self._file, "channels", "iuf", 2), "scheme")
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def groups(self) -> Groups:
+        """Where the rows of each particle stand."""
+        return self._groups
+
+    def cells(self, start: int, stop: int) -> NDArray[Any]:
+        """Cells of a range of rows, in the detector's unit, checked.  (stop - start, K)"""
+        with hdf5.reading(self.path):
+            parts = []
+            for images in self._layers:
+                values = images[start:stop]
+                check_cells(self.detector, values)
+                parts.append(
+                    values.reshape(len(values), -1).astype(cell_type(self.detector), copy=False)
+                )
+            return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def chunks(self, rows: int = 4096) -> Iterator[Showers]:
+        """The whole file, a range of rows at a time."""
+        for start in range(0, len(self), rows):
+            yield self.rows(start, min(start + rows, len(self)))
+
+    def rows(self, start: int, stop: int) -> Showers:
+        """A range of rows as showers."""
+        part = slice(start, stop)
+        return Showers(
+            self.detector,
+            self.cells(start, stop),
+            self.conditions[part],
+            self.particle[part],
+            None if self.pdg is None else self.pdg[part],
+            None if self.cpu_seconds is None else self.cpu_seconds[part],
+            self.provenance,
+            None if self.overflow is None else self.overflow[part],
+        )
+
+    def close(self) -> None:
+        """Close the file; arrays already read stay."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+READERS = {1: ShowerFile._open_version_1}
+"""How each version of the format is read; an old version stays here when a new one comes."""
+
+
+def _check_wanted(found: Detector, wanted: Detector | None) -> None:
+    if wanted is None or wanted.fingerprint == found.fingerprint:
+        return
+    if wanted.name != found.name:
+        raise DataError(f"holds showers of {found.name}, but {wanted.name} is asked for")
+    raise DataError(
+        f"holds {found.name} showers with other cells, columns or units "
+        f"(hash {found.fingerprint}) than asked for (hash {wanted.fingerprint})"
+    )
+
+
+def read(path: Path, detector: Detector | None = None) -> Showers:
+    """A whole file of showers, checked; DataError when anything is odd or another detector's."""
+    with ShowerFile(path, detector) as file:
+        return file.rows(0, len(file))
+
+
+class Sink(io.FileIO):
+    """A raw file for reading and writing that keeps the first failed write until asked.
+
+    HDF5 meets a failed write again at every later flush and close, and prints each time. Here
+    later writes are dropped, and ``check`` raises the first failure where it can be handled.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Write all of it, unless writing has failed before."""
+        left = memoryview(content).cast("B")
+        size = len(left)
+        while len(left) and self.failure is None:
+            try:
+                left = left[super().write(left) or 0 :]
+            except OSError as error:
+                self.failure = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the size, unless writing has failed."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self.failure is not None:
+            raise self.failure
+
+
+class ShowerWriter:
+    """A showers file that grows; it appears under its name only when all went well.
+
+    Raises UsageError when the file exists, DataError when rows do not fit the detector.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        detector: Detector,
+        provenance: Mapping[str, str],
+        *,
+        columns: tuple[Column, ...] = ("pdg", "cpu_seconds"),
+        channels_scheme: str | None = None,
+        overwrite: bool = False,
+        compression: Compression = "portable",
+    ) -> None:
+        self.path = Path(path)
+        self.detector = detector
+        self.columns = columns
+        self._provenance = dict(provenance)
+        self._scheme = detector.scheme(channels_scheme) if channels_scheme else None
+        self._overwrite = overwrite
+        self._filters = {**filters_of(compression), "fletcher32": True}
+        self._ids: list[NDArray[np.int64]] = []
+        self._last: Showers | None = None
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            aside = stack.enter_context(write_aside(self.path, overwrite=self._overwrite))
+            self._sink = stack.enter_context(Sink(aside, "w+"))
+            stack.callback(self._sink.check)
+            file = h5py.File(self._sink, "w", libver=OLDEST_AND_NEWEST)
+            self._file = stack.enter_context(file)
+            describe(self._file, self.detector, self._provenance)
+            # Kept open: closing one writes, hence packs, its last chunk, and reads it back later.
+            self._tables: dict[str, h5py.Dataset] = {}
+            stack.callback(self._tables.clear)
+            self._create()
+            self._stack = stack.pop_all()
+        return self
+
+    def _create(self) -> None:
+        group = self._file.create_group("showers")
+        for layer in self.detector.layers:
+            self._grow(group, layer.name, layer.shape, cell_type(self.detector))
+        self._grow(self._file, "conditions", (len(self.detector.columns),), np.float64)
+        self._grow(self._file, "particle", (), np.int64)
+        for column in self.columns:
+            shape = (len(self.detector.layers),) if column == "overflow" else ()
+            self._grow(self._file, column, shape, COLUMN_TYPES[column])
+        if self._scheme:
+            dtype = np.uint32 if self.detector.counts else np.float32
+            shape = (len(self._scheme.labels),)
+            sums = self._grow(self._file, "channels", shape, dtype)
+            hdf5.put_text(sums, "scheme", self._scheme.scheme)
+            hdf5.put_texts(sums, "labels", self._scheme.labels)
+
+    def _grow(
+        self, group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any
+    ) -> h5py.Dataset:
+        row_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        chunk = (min(4096, max(1, CHUNK_BYTES // row_bytes)), *shape)
+        table = group.create_dataset(
+            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunk, **self._filters
+        )
+        self._tables[table.name] = table
+        return table
+
+    def note(self, name: str, value: str) -> None:
+        """Add to the provenance what is known only now."""
+        hdf5.put_text(self._file, name, value)
+
+    def append(
+        self,
+        cells: NDArray[Any],
+        conditions: NDArray[np.float64],
+        particle: NDArray[np.int64],
+        *,
+        pdg: NDArray[np.int32] | None = None,
+        cpu_seconds: NDArray[np.float32] | None = None,
+        overflow: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Add rows: cells (N, K), conditions (N, C), particle (N,), and the promised columns."""
+        rows = Showers(
+            self.detector, cells, conditions, particle, pdg, cpu_seconds, overflow=overflow
+        )
+        self.extend(rows)
+
+    def extend(self, showers: Showers) -> None:
+        """Add showers; a particle may go on from the rows before. DataError as for ``append``."""
+        if showers.detector.fingerprint != self.detector.fingerprint:
+            raise DataError(f"{showers.detector.name} rows in a {self.detector.name} file")
+        if not len(showers):
+            return
+        check_values(showers)
+        self._check_goes_on(showers)
+        start = self._rows
+        self._rows += len(showers)
+        for layer, images in self.detector.split(showers.cells).items():
+            _fill(self._tables[f"/showers/{layer}"], start, images)
+        _fill(self._tables["/conditions"], start, showers.conditions)
+        _fill(self._tables["/particle"], start, showers.particle)
+        for column in self.columns:
+            if (values := getattr(showers, column)) is None:
+                raise DataError(f"{self.path} was promised a column {column}, these rows lack it")
+            _fill(self._tables[f"/{column}"], start, values)
+        if self._scheme:
+            _fill(self._tables["/channels"], start, _sums(showers, self._scheme))
+        self._sink.check()
+
+    def _check_goes_on(self, showers: Showers) -> None:
+        ids = groups_of(showers.particle).ids
+        last = self._last
+        if last is not None and last.particle[0] == ids[0]:
+            if (last.conditions[0] != showers.conditions[0]).any():
+                raise DataError(f"particle {ids[0]} has other conditions than before")
+            ids = ids[1:]
+        self._ids.append(ids)
+        self._last = showers.rows(slice(len(showers) - 1, len(showers)))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, traceback)
+            return
+        with self._stack:
+            if not self._rows:
+                raise DataError(f"{self.path}: there are no showers to write")
+            check_once(np.concatenate(self._ids))
+
+
+def _fill(dataset: h5py.Dataset, start: int, values: NDArray[Any]) -> None:
+    dataset.resize(start + len(values), axis=0)
+    dataset[start:] = values
+
+
+def _sums(showers: Showers, scheme: Channels) -> NDArray[Any]:
+    sums = showers.detector.read_out(showers.cells, scheme.scheme)
+    return np.rint(sums) if showers.detector.counts else sums
+
+
+def write(path: Path, showers: Showers, *, overwrite: bool = False) -> None:
+    """Write showers as one file; UsageError when it exists and ``overwrite`` is not set."""
+    present: tuple[Column, ...] = tuple(
+        name for name in COLUMN_TYPES if getattr(showers, name) is not None
+    )
+    writer = ShowerWriter(
+        path, showers.detector, showers.provenance, columns=present, overwrite=overwrite
+    )
+    with writer:
+        writer.extend(showers)

@@ -1,0 +1,149 @@
+"""Output is whole or absent, and what existed is safe."""
+
+import errno
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from caloforge.errors import CaloforgeError, UsageError
+from caloforge.io.files import (
+    new_folder,
+    remove_unfinished,
+    sha256_of,
+    write_aside,
+    write_aside_folder,
+)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_file_appears_under_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "showers.h5"
+    with write_aside(target) as part:
+        part.write_bytes(b"whole")
+        assert part.parent == target.parent
+        assert part.suffix == ".h5"
+        assert not target.exists()
+    assert target.read_bytes() == b"whole"
+    assert names(target.parent) == ["showers.h5"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "showers.h5"
+    target.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), write_aside(target, overwrite=True) as part:
+        part.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert target.read_bytes() == b"old"
+    assert names(tmp_path) == ["showers.h5"]
+
+
+def test_existing_output_is_refused_before_any_work_unless_forced(tmp_path: Path) -> None:
+    target = tmp_path / "showers.h5"
+    target.write_bytes(b"old")
+    refusal = pytest.raises(UsageError, match=r"showers\.h5 exists already; --force")
+    with refusal, write_aside(target):
+        pytest.fail("the work has begun")
+    with write_aside(target, overwrite=True) as part:
+        part.write_bytes(b"new")
+    assert target.read_bytes() == b"new"
+
+
+def test_a_file_that_somebody_else_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "showers.h5"
+    with pytest.raises(UsageError, match="exists already"), write_aside(target) as part:
+        part.write_bytes(b"ours")
+        target.write_bytes(b"theirs")
+    assert target.read_bytes() == b"theirs"
+    assert names(tmp_path) == ["showers.h5"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError("Can't write data (file write failed: errno = 28, error message = 'No space')"),
+        RuntimeError("Can't decrement id ref count (errno = 28, error message = 'No space')"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, error: Exception) -> None:
+    target = tmp_path / "showers.h5"
+    refusal = pytest.raises(CaloforgeError, match="no space left")
+    with refusal as caught, write_aside(target) as part:
+        part.write_bytes(b"half")
+        raise error
+    assert str(target) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert names(tmp_path) == []
+
+
+def test_other_failures_of_the_system_keep_their_own_error(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), write_aside(tmp_path / "a") as part:
+        part.touch()
+        raise PermissionError(errno.EACCES, "no")
+    assert names(tmp_path) == []
+
+
+def test_a_folder_where_a_file_is_meant_and_the_reverse(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    refusal = pytest.raises(UsageError, match="is a folder")
+    with refusal, write_aside(tmp_path / "folder", overwrite=True):
+        pass
+    refusal = pytest.raises(UsageError, match="is a file")
+    with refusal, write_aside_folder(tmp_path / "file", overwrite=True):
+        pass
+    with pytest.raises(UsageError, match="is a file"):
+        new_folder(tmp_path / "file", overwrite=True)
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    target = tmp_path / "simulator"
+    for text in ("old", "new"):
+        with write_aside_folder(target, overwrite=True) as part:
+            (part / "sub").mkdir()
+            (part / "sub" / "generator.onnx").write_text(text)
+    assert (target / "sub" / "generator.onnx").read_text() == "new"
+    assert names(tmp_path) == ["simulator"]
+    with pytest.raises(UsageError, match="exists already"), write_aside_folder(target):
+        pytest.fail("the work has begun")
+
+
+def test_force_never_loses_files_that_we_did_not_write(tmp_path: Path) -> None:
+    thesis = tmp_path / "home" / "thesis.tex"
+    thesis.parent.mkdir()
+    thesis.touch()
+    refusal = pytest.raises(UsageError, match=r"thesis\.tex, which would be lost")
+    with refusal, write_aside_folder(thesis.parent, overwrite=True) as part:
+        (part / "generator.onnx").touch()
+    assert names(tmp_path / "home") == ["thesis.tex"]
+    assert names(tmp_path) == ["home"]
+
+
+def test_a_new_folder_is_empty_or_forced(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "first"
+    assert new_folder(run) == run
+    assert new_folder(run) == run
+    (run / "recipe.json").touch()
+    with pytest.raises(UsageError, match="exists already"):
+        new_folder(run)
+    assert names(new_folder(run, overwrite=True)) == ["recipe.json"]
+
+
+def test_leftovers_of_a_killed_process_can_be_removed(tmp_path: Path) -> None:
+    with write_aside(tmp_path / "checkpoint.pt") as part:
+        part.touch()
+        kept_by_a_kill = part.with_name(part.name.replace("checkpoint", "simulator"))
+        kept_by_a_kill.mkdir()
+    (tmp_path / ".hidden").touch()
+    remove_unfinished(tmp_path)
+    assert names(tmp_path) == [".hidden", "checkpoint.pt"]
+
+
+def test_sha256(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 9000
+    (tmp_path / "file").write_bytes(data)
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(data).hexdigest()
