@@ -179,11 +179,12 @@ def _untrained(detector: "Detector", transport: Path, scratch: Path) -> Path:
 
     from caloforge.data.scaling import FeatureScaling
     from caloforge.data.showers import ShowerFile
+    from caloforge.detectors import facts_of
     from caloforge.export.onnx import export_simulator
     from caloforge.networks.generators import GeneratorConfig
-    from caloforge.transport import SPECTRA, draw
+    from caloforge.transport import draw
 
-    spectrum = next(name for owner, name in sorted(SPECTRA) if owner == detector.name)
+    spectrum = min(facts_of(detector).spectra)
     with ShowerFile(transport) as file:  # a wide range: random weights must not meet outliers
         conditions = np.concatenate([draw(spectrum, detector, 2000, 0).conditions, file.conditions])
     config = GeneratorConfig()

@@ -24,7 +24,7 @@ PACKAGE = ROOT / "src" / "caloforge"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("machine", "reporter", "sampling", "termination"),
-    ("detector", "features", "layer", "readout"),
+    ("detector", "features", "layer", "matter", "readout", "species"),
     ("detectors",),
     ("io", "files", "formats", "data"),
     (

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from caloforge.errors import DataError, UsageError
-from caloforge.features import Description, Feature
+from caloforge.features import Description, Dispersion, Feature
 from caloforge.layer import Layer as Layer
 from caloforge.readout import Channels
 
@@ -116,6 +116,11 @@ class Detector(Description):
             "conditions": [[condition.name, condition.unit] for condition in self.conditions],
         }
         return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def dispersion(self) -> Dispersion | None:
+        """How magnets before it bend charged particles, as its features know it."""
+        return next((f.dispersion for f in self.features if f.dispersion is not None), None)
 
     def column(self, name: str) -> int:
         """Column number of a condition."""

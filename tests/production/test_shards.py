@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from caloforge.detectors import ALICE_ZN
+from caloforge.detectors import ALICE_ZN, FACTS, DetectorFacts
 from caloforge.errors import DataError, UsageError
 from caloforge.production.drawing import draw_showers
 from caloforge.production.manifest import read_manifest
@@ -284,9 +284,8 @@ def test_a_spectrum_of_another_detector_is_refused(caloforge, shop, tmp_path):
 
 
 def test_a_spectrum_needs_a_number(caloforge, shop, tmp_path, monkeypatch):
-    from caloforge.transport import spectra
-
-    monkeypatch.setitem(spectra.SPECTRA, ("toy", "beam"), _toy_beam)
+    detector = Simulator.load(shop / "simulator").detector
+    monkeypatch.setitem(FACTS, "toy", DetectorFacts(detector, spectra={"beam": _toy_beam}))
     command = ["generate", shop / "simulator", "--spectrum", "beam", "-q"]
     code, _, log = caloforge(*command, "--out", tmp_path / "out.h5")
     assert code == 2

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, DETECTORS
+from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, DETECTORS, FACTS
 from caloforge.errors import UsageError
-from caloforge.transport.geometry import GEOMETRIES, FibreStack, PlateStack, geometry_of, sections
+from caloforge.transport.geometry import FibreStack, PlateStack, geometry_of, sections
 from caloforge.transport.worker import GEOMETRY
 
-EM = GEOMETRIES["atlas_em"]
+GEOMETRIES = [facts.matter for facts in FACTS.values() if facts.matter is not None]
+EM = geometry_of(ATLAS_EM)
 
 
 def test_the_em_stack_is_cut_at_the_layer_borders() -> None:
@@ -58,7 +59,7 @@ def test_sizes_are_those_of_the_card() -> None:
 
 
 def test_fractions_add_up_and_geometries_survive_json() -> None:
-    for geometry in GEOMETRIES.values():
+    for geometry in GEOMETRIES:
         for material in geometry.materials:
             assert sum(f for _, f in material.fractions) in (0, pytest.approx(1))
         assert GEOMETRY.validate_json(geometry.model_dump_json()) == geometry

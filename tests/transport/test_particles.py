@@ -6,12 +6,12 @@ import h5py
 import numpy as np
 import pytest
 
-from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS
+from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS, FACTS
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.transport.arrival import arrivals
 from caloforge.transport.geometry import geometry_of
 from caloforge.transport.particles import read_particles
-from caloforge.transport.spectra import SPECTRA, draw
+from caloforge.transport.spectra import draw
 
 PHOTON = [100.0, 0, 0, 0, 0.01, 0.02, 100.0, 0, 0]
 NEUTRON = [1380.0, 0, 0, 0, 0.1, 0.0, 1379.9, 939.565, 0]
@@ -94,7 +94,10 @@ def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
         read_particles(csv(tmp_path / "p.csv", "pdg", "22"), ALICE_ZN)
 
 
-@pytest.mark.parametrize(("name", "spectrum"), sorted(SPECTRA))
+SPECTRA = [(name, spectrum) for name, facts in FACTS.items() for spectrum in facts.spectra]
+
+
+@pytest.mark.parametrize(("name", "spectrum"), SPECTRA)
 def test_spectra_are_physical_and_mostly_hit(name: str, spectrum: str) -> None:
     detector = DETECTORS[name]
     found = draw(spectrum, detector, 400, seed=4)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detectors import detector_of_name
+from caloforge.matter import TUNGSTEN
 from caloforge.transport.geometry import FibreStack, Geometry, geometry_of
-from caloforge.transport.materials import TUNGSTEN
 from caloforge.transport.particles import Particles
 from caloforge.transport.preparation import prepare
 from caloforge.transport.request import Request

@@ -1,9 +1,8 @@
 """The ALICE proton Zero Degree Calorimeter (ZP).
 
-Geometry: AliceO2 ``Detectors/ZDC/base/include/ZDCBase/Geometry.h`` (56 x 30 quartz fibres, pitch
-4 mm). Its real towers are four vertical strips (``o2``); the papers sum quadrants (``paper-zp``).
-The front faces are at +11251.8 and -11253.3 cm. Symmetric under y -> -y only, since the magnets
-disperse protons along x.
+56 x 30 quartz fibres in brass, pitch 4 mm. Its real towers are four vertical strips (``o2``); the
+papers sum quadrants (``paper-zp``). The front faces are at +11251.8 and -11253.3 cm. Symmetric
+under y -> -y only, since the magnets disperse protons along x.
 
 How they do is known of the transport behind the shipped sample alone (card of data/samples). There
 a network cannot find a shower without it, hence features that show it; ALICE's own line is another,
@@ -13,8 +12,11 @@ and its particles of a few GeV would be dispersed by metres, hence an end to whe
 import numpy as np
 
 from caloforge.detector import Detector, Layer, Symmetry
-from caloforge.detectors.alice_zn import TOWERS, ZDC_CONDITIONS, zdc_features
+from caloforge.detectors import zdc
+from caloforge.detectors.facts import AliceNames, DetectorFacts
+from caloforge.detectors.spectra import OverTheFace, Spectators
 from caloforge.features import Dispersion
+from caloforge.matter import BRASS, FibreStack
 from caloforge.readout import checkerboard, quadrants
 
 SHAPE = (56, 30)
@@ -30,8 +32,8 @@ ALICE_ZP = Detector(
     unit="counts",
     counts=True,
     layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(4.0, 4.0), depth_mm=1500.0),),
-    conditions=ZDC_CONDITIONS,
-    features=zdc_features(
+    conditions=zdc.CONDITIONS,
+    features=zdc.features(
         half_width_cm=HALF_WIDTH_CM,
         pitch_cm=0.4,
         distance_cm=DISTANCE_CM,
@@ -44,18 +46,40 @@ ALICE_ZP = Detector(
             scheme="paper-zp",
             common_parity=0,
             towers=quadrants(SHAPE, (2, 3, 0, 1)),
-            labels=TOWERS,
-            source="public code of arXiv:2406.03263, get_channel_masks: scheme B of zdc.md b1",
+            labels=zdc.TOWERS,
+            source="public code of arXiv:2406.03263, get_channel_masks",
         ),
         checkerboard(
             SHAPE,
             scheme="o2",
             common_parity=0,
             towers=4 * np.indices(SHAPE)[0] // SHAPE[0],
-            labels=TOWERS,
-            source="O2 SpatialPhotonResponse.cxx: tower int(4 * x / 56), scheme C of zdc.md b1",
+            labels=zdc.TOWERS,
+            source="O2 SpatialPhotonResponse.cxx: tower int(4 * x / 56)",
         ),
     ),
     symmetries=(Symmetry(), Symmetry(flip_y=True)),
     distance_cm=DISTANCE_CM,
+)
+
+FACTS = DetectorFacts(
+    detector=ALICE_ZP,
+    samples={"": "zp.h5", "part-2": "zp_part_2.h5"},
+    spectra={
+        "spectator-protons": Spectators(2212),
+        "hadron-mix": OverTheFace((2212, 211, 321), (600.0, 2700.0)),
+    },
+    matter=FibreStack(
+        absorber=BRASS,
+        groove_mm=0.8,
+        fibre_diameter_mm=0.55,
+        source="AliceO2 ZDCBase/Geometry.h",
+    ),
+    spectator=2212,
+    alice=AliceNames(
+        o2_parameter="Proton",
+        o2_towers="strips",
+        o2_image="second",
+        sum_columns=("proton_photon_sum",),
+    ),
 )

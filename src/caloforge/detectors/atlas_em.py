@@ -1,7 +1,7 @@
 """The three-layer lead / liquid-argon calorimeter of CaloGAN.
 
 Geometry: hep-lbdl/CaloGAN ``generation/src/{DetectorConstruction,SteppingAction}.cc`` (80 units of
-2 mm lead and 4 mm argon, read out over +-240 mm; calo.md b1). Axis 0 is x ("phi" in the papers'
+2 mm lead and 4 mm argon, read out over +-240 mm). Axis 0 is x ("phi" in the papers'
 pictures), axis 1 is y ("eta"). A cell holds the deposits in lead and argon, in GeV.
 """
 
@@ -9,7 +9,10 @@ import math
 from typing import Any
 
 from caloforge.detector import Condition, Detector, Layer, Symmetry
+from caloforge.detectors.facts import DetectorFacts
+from caloforge.detectors.spectra import Cone
 from caloforge.features import Feature, impact_features
+from caloforge.matter import LEAD, LIQUID_ARGON, PlateStack
 from caloforge.readout import by_layer
 
 LAYERS = (
@@ -25,7 +28,7 @@ CONDITIONS = (
     Condition(name="x0", unit="mm", meaning="impact on the front face", axis="x"),
     Condition(name="y0", unit="mm", meaning="impact on the front face", axis="y"),
 )
-"""The angles are those of the authors (calo.md b2): theta near pi / 2, phi near 0."""
+"""The angles are those of the authors (arXiv:1712.10321): theta near pi / 2, phi near 0."""
 
 DEPTHS_CM = (0.0, 6.0, 16.0, 41.0)
 """The front face, where showers start, are brightest, and end."""
@@ -86,3 +89,59 @@ ATLAS_EM = Detector(
         for flip_x in (False, True)
     ),
 )
+
+FACTS = DetectorFacts(
+    detector=ATLAS_EM,
+    samples={
+        "": "em_eplus.h5",
+        "part-2": "em_eplus_part_2.h5",
+        "eplus-centred": "em_eplus_centred.h5",
+        "gamma": "em_gamma.h5",
+        "piplus": "em_piplus.h5",
+    },
+    spectra={"eplus": Cone(-11), "gamma": Cone(22), "piplus": Cone(211)},
+    matter=PlateStack(
+        absorber=LEAD,
+        active=LIQUID_ARGON,
+        absorber_mm=2.0,
+        active_mm=4.0,
+        units=80,
+        width_mm=1000.0,
+        source="hep-lbdl/CaloGAN generation/src/DetectorConstruction.cc",
+    ),
+)
+
+POLAR_CONDITIONS = (
+    Condition(name="E", unit="GeV", meaning="kinetic energy"),
+    Condition(name="polar", unit="rad", meaning="angle to the z axis"),
+    Condition(name="azimuth", unit="rad", meaning="arctan2(py, px)", axis="y"),
+    Condition(name="x0", unit="mm", meaning="impact on the front face", axis="x"),
+    Condition(name="y0", unit="mm", meaning="impact on the front face", axis="y"),
+)
+
+ATLAS_EM_POLAR = Detector(
+    name="atlas_em_polar",
+    title="Pb/LAr EM calorimeter, plain angles",
+    quantity=ATLAS_EM.quantity,
+    unit=ATLAS_EM.unit,
+    counts=ATLAS_EM.counts,
+    quantum=ATLAS_EM.quantum,
+    layers=ATLAS_EM.layers,
+    conditions=POLAR_CONDITIONS,
+    features=shower_features(
+        {
+            axis: {"of": (f"{axis}0", "polar", "azimuth"), "direction": f"polar_{axis}"}
+            for axis in "xy"
+        }
+    ),
+    channels=ATLAS_EM.channels,
+    energy="E",
+    symmetries=(Symmetry(), Symmetry(flip_y=True)),
+)
+"""The same calorimeter by the plain angles of the beam axis.
+
+The azimuth wraps, and takes a flip of x to pi minus itself, which is no mirror image: prefer
+``atlas_em``, whose angles are those of the authors, unless plain ones are wanted.
+"""
+
+POLAR_FACTS = DetectorFacts(detector=ATLAS_EM_POLAR)

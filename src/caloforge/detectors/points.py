@@ -5,6 +5,7 @@ of 1 or 10. The conditions are the class, one column each, and the spread bit.
 """
 
 from caloforge.detector import Condition, Detector, Layer
+from caloforge.detectors.facts import DetectorFacts
 from caloforge.features import Feature
 from caloforge.readout import Channels
 
@@ -33,3 +34,5 @@ POINTS = Detector(
         ),
     ),
 )
+
+FACTS = DetectorFacts(detector=POINTS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.detectors import facts_of
 from caloforge.evaluate.distances import w1
 from caloforge.evaluate.measured import Measured
 
@@ -30,7 +31,6 @@ BEAM_PART = 0.15
 EVENTS = 2000
 DRAWS = 10
 LEAST_PARTICLES = 8
-SPECTATORS = {"alice_zn": 2112, "alice_zp": 2212}
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _halves(
 def _totals(showers: Showers, sign: int) -> list[Values]:
     """Totals of the spectators of one side near beam energy, particle by particle."""
     detector = showers.detector
-    kind = SPECTATORS.get(detector.name)
+    kind = facts_of(detector).spectator
     if kind is None or showers.pdg is None:
         return []
     energy = showers.conditions[:, detector.column("Energy")]

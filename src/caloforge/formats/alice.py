@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from caloforge.data.derive import peak_of_cells
 from caloforge.detector import Detector
+from caloforge.detectors import facts_of
 from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import ConversionRequest, FileFormat, ForeignShowers, starts_with
 from caloforge.formats.kinematics import oddity
@@ -115,8 +116,6 @@ AUTHORS_NPZ = FileFormat(
 
 COORDINATES = ("max_x", "max_y")
 PDG = "Pdg"
-SUMS = {"alice_zn": ("neutron_photon_sum", "PhotonSum"), "alice_zp": ("proton_photon_sum",)}
-"""Columns that should be the sum of the image beside them."""
 COMPANIONS = (
     (r"(?:proton|neutron)_images(2[abc])", r"particles_cond_with_mass\1"),
     (r"data_(?:proton|neutron)_(photonsum_.*)", r"data_cond_\1"),
@@ -289,7 +288,8 @@ def _check_sums(
     detector: Detector, cells: NDArray[np.uint16], table: Table, request: ConversionRequest
 ) -> None:
     """Warn when photon sums of the table are not those of the images.  (N, K)"""
-    for name in SUMS.get(detector.name, ()):
+    alice = facts_of(detector).alice
+    for name in alice.sum_columns if alice else ():
         if name not in table.frame.columns:
             continue
         given = table.frame.numbers((name,))[:, 0]

@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
+from caloforge.detectors import FACTS, facts_of
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.formats.file_format import ConversionRequest, FileFormat, ForeignShowers, starts_with
 from caloforge.formats.zdc_images import checked_conditions, checked_pdg, foreign_showers
 
 BRANCH = "ZDCResponseImage"
-PLACES = {"alice_zn": "first", "alice_zp": "second"}
-"""Which image of the inner pair is whose."""
 MEMBERS = {
     "Energy": "fE",
     "Vx": "fVx",
@@ -55,8 +54,8 @@ def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
 
     path = request.sources[0]
     detector = request.detector
-    if detector is None or detector.name not in PLACES:
-        names = " or ".join(PLACES)
+    if detector is None or facts_of(detector).alice is None:
+        names = " or ".join(name for name, facts in FACTS.items() if facts.alice)
         raise UsageError(f"{path} may hold images of both calorimeters: name --detector {names}")
     if request.values == "log1p":
         raise UsageError(f"{path} holds whole counts; --values log1p is for npz files and pickles")
@@ -102,7 +101,9 @@ def _events(
     known["mass"] = known["mass"] * MEV_PER_GEV
     known["charge"] = _charges(pdg)
     conditions = np.column_stack([known[name] for name in detector.columns])
-    place = ("second", PLACES[detector.name], "mImageData")
+    alice = facts_of(detector).alice
+    assert alice is not None  # asked for when the file was opened
+    place = ("second", alice.o2_image, "mImageData")
     return _cells(_member(tree, place, start, stop), detector, len(pdg)), conditions, pdg
 
 

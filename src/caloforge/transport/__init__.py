@@ -10,11 +10,10 @@ from caloforge.transport.particles import Particles, read_particles
 from caloforge.transport.preparation import prepare
 from caloforge.transport.request import Request
 from caloforge.transport.run import Farm, transport
-from caloforge.transport.spectra import SPECTRA, draw
+from caloforge.transport.spectra import draw
 from caloforge.transport.tables import doctor, find_tables
 
 __all__ = [
-    "SPECTRA",
     "Farm",
     "Particles",
     "Request",

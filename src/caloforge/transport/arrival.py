@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
-from caloforge.detectors.alice_zp import DISPERSION
 from caloforge.errors import DataError, UsageError
 from caloforge.features import Description
 from caloforge.transport.geometry import Geometry, PlateStack
@@ -35,10 +34,6 @@ class Upstream(Description):
     interaction_lengths: float = 0.0
     aperture_mm: float | None = None
     """Radius of the opening, projected on the front face."""
-
-
-DISPERSIONS = {"alice_zp": DISPERSION}
-"""As in the card of shared/data; ZN and EM have none."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +101,8 @@ def _fly(detector: Detector, c: dict[str, Array]) -> Aim:
     x, y = (
         10 * (c[f"V{a}"] + flight_cm * direction[:, n] / along) for n, a in ((0, "x"), (1, "y"))
     )
-    if dispersion := DISPERSIONS.get(detector.name):
-        x = x + 10 * dispersion.at(c["charge"], size)
+    if detector.dispersion is not None:
+        x = x + 10 * detector.dispersion.at(c["charge"], size)
     return x, y, direction, c["Energy"] - c["mass"] / 1000
 
 

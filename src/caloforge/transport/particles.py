@@ -18,15 +18,7 @@ from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
-
-PDG_BY_MASS_AND_CHARGE = (
-    (0.0, 0, 22), (0.511, -1, 11), (0.511, 1, -11), (105.658, -1, 13), (105.658, 1, -13),
-    (139.570, 1, 211), (139.570, -1, -211), (493.677, 1, 321), (493.677, -1, -321),
-    (497.611, 0, 130), (938.272, 1, 2212), (938.272, -1, -2212), (939.565, 0, 2112),
-    (1115.683, 0, 3122), (1189.37, 1, 3222), (1197.449, -1, 3112), (1314.86, 0, 3322),
-    (1321.71, -1, 3312), (1672.45, -1, 3334),
-)  # fmt: skip
-"""Mass in MeV, charge in e, PDG number; a neutral of 939.565 MeV is taken as a neutron."""
+from caloforge.species import SPECIES
 
 
 @dataclass(frozen=True)
@@ -107,9 +99,9 @@ def types_of(path: Path, detector: Detector, conditions: NDArray[np.float64]) ->
         raise DataError(f"{path}: the particles' types are not known; give a column pdg")
     mass, charge = (conditions[:, detector.column(name)] for name in ("mass", "charge"))
     pdg = np.zeros(len(conditions), np.int32)
-    for known_mass, known_charge, known in PDG_BY_MASS_AND_CHARGE:
-        near = np.abs(mass - known_mass) <= max(0.005 * known_mass, 1e-3)
-        pdg[(charge == known_charge) & near & (pdg == 0)] = known
+    for species in SPECIES.values():
+        near = np.abs(mass - species.mass_mev) <= max(0.005 * species.mass_mev, 1e-3)
+        pdg[(charge == species.charge) & near & (pdg == 0)] = species.pdg
     if not pdg.all():
         row = int(np.argmin(pdg != 0))
         raise DataError(

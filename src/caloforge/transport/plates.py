@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caloforge.detector import Detector
+from caloforge.matter import VACUUM
 from caloforge.transport.geometry import PlateStack, Section, sections
-from caloforge.transport.materials import VACUUM
 from caloforge.transport.readout import Image, SetDetector
 from caloforge.transport.shots import Setup
 from caloforge.transport.volumes import Volumes

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from caloforge.transport.materials import VACUUM, Material
+from caloforge.matter import VACUUM, Material
 
 Keep = Callable[[Any], Any]
 Size = tuple[float, float, float]

@@ -2,18 +2,13 @@
 
 from pathlib import Path
 
+from caloforge.detectors import FACTS
 from caloforge.errors import UsageError
 
 SAMPLES = {
-    "alice_zn": "zn.h5",
-    "alice_zn/part-2": "zn_part_2.h5",
-    "alice_zp": "zp.h5",
-    "alice_zp/part-2": "zp_part_2.h5",
-    "atlas_em": "em_eplus.h5",
-    "atlas_em/part-2": "em_eplus_part_2.h5",
-    "atlas_em/eplus-centred": "em_eplus_centred.h5",
-    "atlas_em/gamma": "em_gamma.h5",
-    "atlas_em/piplus": "em_piplus.h5",
+    f"{name}/{kind}" if kind else name: file
+    for name, facts in FACTS.items()
+    for kind, file in facts.samples.items()
 }
 """By detector, the one that is meant where nothing else is said; others behind a slash.
 

@@ -1,0 +1,89 @@
+"""A detector is one module with all its facts; what reads the facts meets a new one by itself."""
+
+import json
+
+import numpy as np
+import pytest
+
+from caloforge.detector import Detector, Layer
+from caloforge.detectors import DETECTORS, FACTS, DetectorFacts, facts_of, register, zdc
+from caloforge.detectors.spectra import OverTheFace, Spectators
+from caloforge.errors import UsageError
+from caloforge.matter import BRASS, FibreStack
+from caloforge.readout import by_layer
+from caloforge.species import SPECIES
+
+COPPER_BOX = Detector(
+    name="copper_box",
+    title="a fibre calorimeter of this test",
+    quantity="photons",
+    unit="counts",
+    counts=True,
+    layers=(Layer(name="fibres", shape=(6, 10), cell_mm=(2.0, 3.0), depth_mm=500.0),),
+    conditions=zdc.CONDITIONS,
+    features=zdc.features(half_width_cm=1.5, pitch_cm=0.2, distance_cm=5000.0),
+    channels=(by_layer({"fibres": 60}, "this test"),),
+    distance_cm=5000.0,
+)
+NEW = DetectorFacts(
+    detector=COPPER_BOX,
+    spectra={"neutrons": Spectators(2112), "mix": OverTheFace((22, 211), (5.0, 50.0))},
+    matter=FibreStack(absorber=BRASS, groove_mm=0.8, fibre_diameter_mm=0.5, source="this test"),
+    spectator=2112,
+)
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    monkeypatch.setattr("caloforge.detectors.FACTS", dict(FACTS))
+    monkeypatch.setattr("caloforge.detectors.DETECTORS", dict(DETECTORS))
+    register(NEW)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_new_fibre_calorimeter_is_one_module_and_one_row(caloforge, tmp_path):
+    from caloforge.detectors.find import find_detector
+    from caloforge.transport.arrival import arrivals
+    from caloforge.transport.geometry import geometry_of
+    from caloforge.transport.spectra import draw
+
+    detector = find_detector("copper_box")
+    for name in NEW.spectra:
+        particles = draw(name, detector, 300, seed=1)
+        arrived = arrivals(detector, geometry_of(detector), particles.conditions)
+        assert arrived.hits.mean() > 0.5
+        assert set(particles.pdg.tolist()) <= set(SPECIES)
+    with pytest.raises(UsageError, match="it has mix, neutrons"):
+        draw("eplus", detector, 1, 0)
+    code, out, _ = caloforge("data", "info", "--help")
+    assert code == 0
+    assert out
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_name_belongs_to_one_detector():
+    register(NEW)
+    with pytest.raises(UsageError, match="a detector copper_box already"):
+        register(DetectorFacts(COPPER_BOX.model_copy(update={"unit": "GeV"})))
+
+
+def test_a_detector_that_is_not_registered_has_its_description_alone():
+    facts = facts_of(COPPER_BOX)
+    assert facts == DetectorFacts(COPPER_BOX)
+    assert facts.matter is None
+
+
+@pytest.mark.parametrize("name", sorted(FACTS))
+def test_facts_agree_with_each_other(name):
+    facts = FACTS[name]
+    assert facts.detector is DETECTORS[name]
+    assert Detector.model_validate(json.loads(facts.detector.model_dump_json())) == facts.detector
+    for law in facts.spectra.values():
+        pdg, conditions = law(np.random.default_rng(0), facts.detector, 50)
+        assert conditions.shape == (50, len(facts.detector.columns))
+        assert np.isfinite(conditions).all()
+        assert set(pdg.tolist()) <= set(SPECIES)
+    if facts.alice is not None:
+        assert "o2" in facts.detector.schemes
+    if facts.spectator is not None:
+        assert SPECIES[facts.spectator].mass_mev > 900
