@@ -75,6 +75,8 @@ class Data(Part):
     """Train on at most so many showers of each particle."""
     buffer_rows: int = Field(default=65536, ge=1)
     """Rows held in memory while reading."""
+    training_files: tuple[str, ...] = ()
+    """Samples or files that join the training part; validation and test stay those of the first."""
 
 
 class Training(Part):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from caloforge.data.energy import doubts
+from caloforge.data.samples import showers_path
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated
 from caloforge.io.files import sha256_of
@@ -56,6 +57,9 @@ def train(
             device=team.device.type,
             precision=str(precision_of(recipe.training.precision, team.device)),
         )
+        facts["data"]["training_files"] = {
+            name: sha256_of(showers_path(name)) for name in recipe.data.training_files
+        }
         folder = RunFolder(out)
         changed = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
         run = prepare(recipe, divide(file, recipe.data), folder, team, reporter)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from caloforge.data.showers import ShowerFile
+from caloforge.data.showers import ShowerFile, write
 from caloforge.errors import DataError, UsageError
 from caloforge.objectives import EnergyScore, NonFinite, Round, Term
 from caloforge.recipe import Recipe
@@ -421,3 +421,38 @@ def test_loading_executes_nothing(showers: Path, straight: Path, tmp_path: Path)
     with pytest.raises(DataError, match="not a caloforge-checkpoint file"):
         train(small_recipe(), showers, out, resume=True)
     assert not (tmp_path / "owned").exists()
+
+
+def test_further_files_join_the_training_part_alone(showers: Path, tmp_path: Path) -> None:
+    with ShowerFile(showers) as file:
+        others = file.rows(0, len(file))
+        others = replace(others, particle=others.particle + 1_000_000)
+        write(tmp_path / "more.h5", others)
+        setting = f'data.training_files=["{tmp_path / "more.h5"}"]'
+        alone, joined = (divide(file, small_recipe(*more).data) for more in ((), (setting,)))
+        with pytest.raises(UsageError, match=r"data.buffer_rows >= "):
+            divide(file, small_recipe(setting, f"data.buffer_rows={len(file)}").data)
+        with pytest.raises(UsageError, match=r"data.split=particle"):
+            divide(file, small_recipe(setting, "data.split=row").data)
+        twice = small_recipe(f'data.training_files=["{showers}"]').data
+        with pytest.raises(DataError, match="share particle numbers"):
+            divide(file, twice)
+    numbers = np.unique(others.particle)
+    assert {*joined.train} == {*alone.train} | {*numbers}
+    assert len(joined.conditions) == len(alone.conditions) + len(others)
+    np.testing.assert_array_equal(joined.validation.cells, alone.validation.cells)
+    recipe = small_recipe(setting)
+    batch = next(joined.batches(recipe, ALONE).iterate())
+    assert len(batch.real) == recipe.data.particles * recipe.data.repeats
+
+
+def test_a_run_goes_on_with_the_same_further_files_only(showers: Path, tmp_path: Path) -> None:
+    with ShowerFile(showers) as file:
+        others = file.rows(0, len(file))
+    others = replace(others, particle=others.particle + 1_000_000)
+    write(tmp_path / "more.h5", others)
+    recipe = small_recipe(f'data.training_files=["{tmp_path / "more.h5"}"]')
+    train(recipe, showers, tmp_path / "run", threads=1)
+    write(tmp_path / "more.h5", others.rows(slice(0, 8)), overwrite=True)
+    with pytest.raises(DataError, match="is not what"):
+        train(recipe, showers, tmp_path / "run", resume=True, threads=1)

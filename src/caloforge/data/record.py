@@ -3,8 +3,8 @@
 Shapes: N rows, K cells, C conditions.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,20 @@ class Showers:
     def groups(self) -> Groups:
         """Where the rows of each particle stand; DataError when they are not adjacent."""
         return groups_of(self.particle)
+
+
+def join(parts: Sequence[Showers]) -> Showers:
+    """All rows of several showers of one detector; DataError where they share a particle."""
+    if len(parts) == 1:
+        return parts[0]
+    numbers = np.concatenate([np.unique(part.particle) for part in parts])
+    if len(np.unique(numbers)) < len(numbers):
+        raise DataError("showers that are joined share particle numbers")
+    columns: dict[str, Any] = {}
+    for name in ("cells", "conditions", "particle", "pdg", "cpu_seconds", "overflow"):
+        every = [getattr(part, name) for part in parts]
+        columns[name] = None if any(one is None for one in every) else np.concatenate(every)
+    return replace(parts[0], **columns)
 
 
 def check_values(showers: Showers) -> None:

@@ -1,7 +1,7 @@
 """Showers and their files: the names that the rest of the program uses."""
 
 from caloforge.data.particles import Groups, groups_of
-from caloforge.data.record import Showers, cell_type
+from caloforge.data.record import Showers, cell_type, join
 from caloforge.io.hdf5 import Compression
 from caloforge.io.showers import Column, ShowerFile, ShowerWriter, read, write
 
@@ -14,6 +14,7 @@ __all__ = [
     "Showers",
     "cell_type",
     "groups_of",
+    "join",
     "read",
     "write",
 ]

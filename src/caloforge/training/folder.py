@@ -78,7 +78,9 @@ class RunFolder:
             raise UsageError(f"{self.recipe}: another recipe, {different}; resume it as it was")
         then = record.get("run", {})
         data, before = facts["data"], then.get("data", {})
-        if before.get("sha256") != data["sha256"]:
+        if before.get("sha256") != data["sha256"] or (
+            before.get("training_files", {}) != data.get("training_files", {})
+        ):
             raise DataError(
                 f"{data['path']} is not what {self.path} was trained on ({before.get('path')})"
             )

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from caloforge.data.batches import Batches
 from caloforge.data.energy import sampling_fraction
+from caloforge.data.samples import showers_path
 from caloforge.data.scaling import FeatureScaling
-from caloforge.data.showers import Groups, ShowerFile, Showers
+from caloforge.data.showers import Groups, ShowerFile, Showers, join, read
 from caloforge.data.split import split_by_particle, split_by_row
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
@@ -81,20 +82,36 @@ def divide(file: ShowerFile, data: Data) -> Material:
     if data.split == "row":
         return _by_row(file, data)
     split = split_by_particle(file.groups().ids, _fractions(data), seed=data.split_seed)
-    training = file.groups().select(split.train).at_most(data.showers_per_particle)
-    held = file.rows(0, len(file)) if len(file) <= data.buffer_rows else file
-    choosing = some(file.groups().select(split.validation), VALIDATION_ROWS, data.split_seed)
+    source, train = _joined(file, split.train, data)
+    training = source.groups().select(train).at_most(data.showers_per_particle)
+    choosing = some(source.groups().select(split.validation), VALIDATION_ROWS, data.split_seed)
     return Material(
-        held,
-        split.train,
-        file.conditions[training.row_index()],
-        rows_of(held, choosing.row_index()),
+        source,
+        train,
+        source.conditions[training.row_index()],
+        rows_of(source, choosing.row_index()),
     )
+
+
+def _joined(
+    file: ShowerFile, train: NDArray[np.int64], data: Data
+) -> tuple[Showers | ShowerFile, NDArray[np.int64]]:
+    """The file, with what joins its training part, and the numbers of all training particles."""
+    others = [read(showers_path(name), file.detector) for name in data.training_files]
+    rows = len(file) + sum(len(one) for one in others)
+    if rows <= data.buffer_rows:
+        held = join([file.rows(0, len(file)), *others])
+        return held, np.concatenate([train, *(one.groups().ids for one in others)])
+    if others:
+        raise UsageError(f"data.training_files needs data.buffer_rows >= {rows}")
+    return file, train
 
 
 def _by_row(file: ShowerFile, data: Data) -> Material:
     if len(file) > data.buffer_rows:
         raise UsageError(f"a split by row needs data.buffer_rows >= {len(file)}")
+    if data.training_files:
+        raise UsageError("data.training_files needs data.split=particle")
     held = file.rows(0, len(file))
     split = split_by_row(len(held), _fractions(data), seed=data.split_seed)
     train, rest = held.rows(split.train), held.rows(split.validation)
