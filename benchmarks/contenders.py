@@ -24,13 +24,13 @@ from benchmarks.timing import Timings, Work, take_turns
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile
 from caloforge.detector import Detector
-from caloforge.engines import ENGINES, installed_engines
 from caloforge.export import o2
 from caloforge.export.onnx import export_simulator
 from caloforge.export.options import Options
 from caloforge.reporter import SILENT, Reporter
-from caloforge.sampling import draw_latents, stream
 from caloforge.simulator import GRAPH, Simulator
+from caloforge.simulator.engines import ENGINES, installed_engines
+from caloforge.simulator.sampling import draw_latents, stream
 
 BATCHES = (1, 32, 256)
 REFERENCE, REWRITTEN = "reference, torch eager", "reference rewritten"

@@ -20,7 +20,7 @@ from benchmarks.tasks import NETWORK
 from caloforge.errors import CaloforgeError
 from caloforge.io.hdf5 import Compression
 from caloforge.reporter import SILENT, Reporter
-from caloforge.sampling import BATCH
+from caloforge.simulator.sampling import BATCH
 
 LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 SGEMM_SECONDS, SCALING_ROUNDS = 2.0, 3

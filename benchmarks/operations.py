@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 
-from caloforge.engines import INPUTS
+from caloforge.simulator.engines import INPUTS
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -23,8 +23,8 @@ from caloforge.generate import Particles, generate
 from caloforge.io.hdf5 import Compression
 from caloforge.machine import peak_memory_mb
 from caloforge.production.output import Output
-from caloforge.sampling import BATCH, DRAWN_ROWS, block_streams, draw_counts, draw_latents
 from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import BATCH, DRAWN_ROWS, block_streams, draw_counts, draw_latents
 
 STAGE_ROUNDS = 40
 NETWORK = "network"

@@ -23,19 +23,14 @@ PACKAGE = ROOT / "src" / "caloforge"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("machine", "reporter", "sampling", "termination"),
+    ("machine", "reporter", "termination"),
     ("detector", "features", "layer", "matter", "readout", "species"),
     ("detectors",),
     ("io", "files", "formats", "data"),
     (
         "evaluate",
         "plots",
-        "engine_choice",
-        "engines",
-        "onnx_graph",
-        "reference",
         "simulator",
-        "simulators",
     ),
     ("compare", "generate", "production", "readers", "transport"),
     ("networks",),
@@ -160,7 +155,16 @@ PUBLIC = {
         "Term",
         "Wasserstein",
     ],
-    "caloforge.simulator": ["Simulator", "SimulatorCard", "read_card"],
+    "caloforge.simulator": [
+        "CARD",
+        "GRAPH",
+        "REFERENCE",
+        "Simulator",
+        "SimulatorCard",
+        "find_simulator",
+        "read_card",
+        "shipped_simulators",
+    ],
 }
 
 

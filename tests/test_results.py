@@ -7,7 +7,7 @@ import pytest
 
 from caloforge.evaluate.results import read_judgements, results_table
 from caloforge.simulator import Simulator
-from caloforge.simulators import shipped_simulator
+from caloforge.simulator.shipped import shipped_simulator
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "validation" / "shipped"

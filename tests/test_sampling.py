@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caloforge.errors import DataError
-from caloforge.sampling import (
+from caloforge.simulator.sampling import (
     DRAWS,
     block_streams,
     draw_counts,

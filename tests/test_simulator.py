@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.errors import DataError, UsageError
-from caloforge.onnx_graph import read_facts, refuse_foreign
-from caloforge.sampling import BLOCK, block_streams
 from caloforge.simulator import Simulator
-from caloforge.simulators import find_simulator, shipped_simulator
+from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
+from caloforge.simulator.sampling import BLOCK, block_streams
+from caloforge.simulator.shipped import find_simulator, shipped_simulator
 from handmade import (
     DETECTOR,
     C,
@@ -193,12 +194,23 @@ def test_cards_that_are_no_json_objects_are_refused(tmp_path, text):
         Simulator.load(folder)
 
 
-@pytest.mark.parametrize("name", ["generator.onnx", "simulator.json"])
-def test_missing_files_are_named(tmp_path, name):
+def test_missing_files_are_named(tmp_path):
     folder = write_simulator(tmp_path / "simulator")
-    (folder / name).unlink()
-    with pytest.raises(DataError, match=f"{name} cannot be read"):
+    (folder / "generator.onnx").unlink()
+    with pytest.raises(DataError, match=r"generator\.onnx cannot be read"):
         Simulator.load(folder)
+    (folder / "simulator.json").unlink()
+    with pytest.raises(UsageError, match=r"it has no simulator\.json"):
+        Simulator.load(folder)
+
+
+def test_simulators_are_named_by_text_path_or_run(tmp_path):
+    folder = write_simulator(tmp_path / "run" / "simulator")
+    for source in (folder, str(folder), folder.parent, str(folder.parent)):
+        assert Simulator.load(source).folder == folder
+    assert Simulator.load("alice_zn").detector == Simulator.load(Path("alice_zn")).detector
+    with pytest.raises(UsageError, match="no simulator nowhere ships; there are: alice_zn"):
+        Simulator.load("nowhere")
 
 
 # ---- graphs --------------------------------------------------------------------------------

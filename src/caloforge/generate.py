@@ -19,8 +19,8 @@ from caloforge.production.output import Output, Writer
 from caloforge.production.particles import Particles, Source, Spectrum
 from caloforge.production.shard import provenance
 from caloforge.reporter import SILENT, Reporter
-from caloforge.sampling import BATCH, BLOCK
 from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import BATCH, BLOCK
 from caloforge.termination import asked_to_leave
 
 

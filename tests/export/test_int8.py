@@ -12,8 +12,8 @@ from caloforge.errors import GateFailed, UsageError
 from caloforge.export import int8
 from caloforge.export.int8 import int8_graph, quantise
 from caloforge.export.int8_verdict import Verdict, floor_of
-from caloforge.onnx_graph import read_facts, refuse_foreign
 from caloforge.simulator import Simulator
+from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
 from handmade import C, K, Z, some_conditions, write_simulator
 
 
@@ -37,7 +37,7 @@ def layered_graph(rng):
 
 @pytest.fixture
 def simulator(tmp_path, rng):
-    from caloforge.engines import OnnxRuntime
+    from caloforge.simulator.engines import OnnxRuntime
 
     made = layered_graph(rng)
     folder = write_simulator(tmp_path / "simulator", made)

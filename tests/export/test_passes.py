@@ -276,9 +276,9 @@ def test_generators_keep_their_answers(kind):
     from caloforge.data.scaling import FeatureScaling
     from caloforge.data.showers import ShowerFile
     from caloforge.detectors import ALICE_ZN
-    from caloforge.engines import OnnxRuntime
     from caloforge.export.onnx import graph_bytes, make_reference
     from caloforge.networks.generators import GeneratorConfig
+    from caloforge.simulator.engines import OnnxRuntime
 
     torch.manual_seed(5)
     with ShowerFile(sample_path("alice_zn")) as file:

@@ -13,8 +13,8 @@ from caloforge.production.drawing import draw_showers
 from caloforge.production.manifest import read_manifest
 from caloforge.production.particles import Particles, Spectrum
 from caloforge.production.plan import shard_showers
-from caloforge.sampling import BLOCK
 from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import BLOCK
 from extras import needs
 from handmade import DETECTOR, K, Z, some_conditions
 from production_runs import SHARDS, SHOWERS, arrays, assert_same, digests, finish, order, shards

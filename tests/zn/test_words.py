@@ -19,7 +19,7 @@ from caloforge.data.split import split_by_particle
 from caloforge.evaluate.score import fast_score
 from caloforge.objectives import DiversitySensitive
 from caloforge.recipes import recipe_of_name
-from caloforge.sampling import draw_counts
+from caloforge.simulator.sampling import draw_counts
 from validation.campaign.group import Group, groups
 from validation.campaign.page import provenance
 from validation.campaign.trials import TRIAL_SEED

@@ -13,7 +13,7 @@ from caloforge.data.split import split_by_particle
 from caloforge.plots.canvas import save
 from caloforge.plots.images import shower_rows
 from caloforge.simulator import Simulator
-from caloforge.simulators import shipped_simulator
+from caloforge.simulator.shipped import shipped_simulator
 
 HERE = Path(__file__).parent
 SHOWN = 5

@@ -73,7 +73,7 @@ def check_exported(folder: Path, how: How, reporter: Reporter) -> None:
 def check_simulator(text: str, reporter: Reporter) -> None:
     """Compare a simulator with its stored answers."""
     from caloforge.simulator import Simulator
-    from caloforge.simulators import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     simulator = Simulator.load(find_simulator(text))
     deviation = simulator.check()

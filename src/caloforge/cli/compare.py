@@ -77,6 +77,6 @@ def command(
 def _shipped_for(run: str) -> Path:
     """The shipped showers of the detector that a run simulates."""
     from caloforge.simulator import CARD, read_card
-    from caloforge.simulators import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     return shipped_showers(read_card(find_simulator(run) / CARD).detector.name, "--against")

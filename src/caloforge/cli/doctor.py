@@ -126,7 +126,7 @@ def samples() -> list[dict[str, Any]]:
 
 def simulators() -> list[dict[str, Any]]:
     """The shipped simulators: name and folder."""
-    from caloforge.simulators import shipped_simulator, shipped_simulators
+    from caloforge.simulator.shipped import shipped_simulator, shipped_simulators
 
     return [{"name": name, "path": shipped_simulator(name)} for name in shipped_simulators()]
 

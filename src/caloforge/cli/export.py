@@ -63,7 +63,7 @@ def command(
     from caloforge.export.options import Options
     from caloforge.export.targets import export, target_of_name
     from caloforge.simulator import Simulator
-    from caloforge.simulators import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)
     if target == INT8:
@@ -90,7 +90,7 @@ def write_int8(
     """A simulator with 8-bit products, if W1 of 50 000 showers allows it."""
     from caloforge.export.int8 import quantise
     from caloforge.simulator import Simulator
-    from caloforge.simulators import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     loaded = Simulator.load(find_simulator(simulator))
     loaded.check()

@@ -11,7 +11,7 @@ from typing import Any
 
 from caloforge.errors import DataError, UsageError
 from caloforge.simulator import CARD, read_card
-from caloforge.simulators import find_simulator
+from caloforge.simulator.shipped import find_simulator
 
 Recipe = Mapping[str, Any]
 """A recipe as it lies in a simulator's card: compared, never executed."""

@@ -18,7 +18,7 @@ from caloforge.data.scaling import evaluate_features
 from caloforge.detector import Detector
 from caloforge.evaluate import repeats
 from caloforge.evaluate.repeats import Rows
-from caloforge.sampling import Sampling, draw_counts
+from caloforge.simulator.sampling import Sampling, draw_counts
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers

@@ -25,7 +25,7 @@ from caloforge.evaluate.traversal import Traversal, traverse
 from caloforge.io.files import sha256_of
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
-from caloforge.simulators import find_simulator
+from caloforge.simulator.shipped import find_simulator
 
 Part = Literal["test", "validation", "train", "all"]
 

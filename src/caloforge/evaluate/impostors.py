@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.evaluate import baselines, repeats
-from caloforge.sampling import Sampling, draw_counts
+from caloforge.simulator.sampling import Sampling, draw_counts
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers

@@ -14,8 +14,8 @@ from caloforge.readers.bundle import CARD, REFERENCE, BundleCard
 from caloforge.readers.checks import check_bundle
 from caloforge.readers.how import How
 from caloforge.readers.verdict import Verdict
-from caloforge.reference import Reference
 from caloforge.simulator import GRAPH, Simulator
+from caloforge.simulator.reference import Reference
 
 REPEATS = 25
 """Showers of each reference particle by which a bundle is checked before it is kept."""

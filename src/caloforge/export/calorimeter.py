@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from caloforge.errors import UsageError
 from caloforge.export.tape import Value
-from caloforge.reference import Reference
 from caloforge.simulator import Simulator
+from caloforge.simulator.reference import Reference
 
 MEV_PER_GEV = 1000.0
 STRAIGHT = {"theta": pi / 2, "phi": 0.0, "polar": 0.0, "azimuth": 0.0, "x0": 0.0, "y0": 0.0}

@@ -12,7 +12,7 @@ import numpy as np
 from onnx import TensorProto
 
 from caloforge.export.tape import Value
-from caloforge.sampling import LARGEST_COUNT, Sampling
+from caloforge.simulator.sampling import LARGEST_COUNT, Sampling
 
 FLOAT = TensorProto.FLOAT
 FEW = 10.0

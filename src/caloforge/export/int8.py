@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.showers import ShowerFile
-from caloforge.engines import INPUTS
 from caloforge.errors import CaloforgeError, GateFailed, UsageError
 from caloforge.export.int8_verdict import Verdict, judge
 from caloforge.io.files import write_aside_folder
-from caloforge.reference import Reference
 from caloforge.reporter import SILENT, Reporter
-from caloforge.sampling import BLOCK, draw_latents, stream
 from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator
+from caloforge.simulator.engines import INPUTS
+from caloforge.simulator.reference import Reference
+from caloforge.simulator.sampling import BLOCK, draw_latents, stream
 
 FEWEST_SHOWERS = 50_000
 CALIBRATION_BLOCKS = 2

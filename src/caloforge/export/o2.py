@@ -22,10 +22,10 @@ from caloforge.export.bundle import Contents, generator_bytes, require_latents
 from caloforge.export.drawing import FLOAT, draw
 from caloforge.export.options import Options
 from caloforge.export.tape import Output, Ports, Tape, Value, model_bytes, wrap
-from caloforge.onnx_graph import NEWEST_OPSET
 from caloforge.readers.o2 import CHARGE, FILES, LATENTS, SHAPES
 from caloforge.readers.o2_scales import CONDITIONS, Scales
 from caloforge.simulator import Simulator
+from caloforge.simulator.onnx_safety import NEWEST_OPSET
 
 OFFSET = 0.01
 SLOPE = 4e-6

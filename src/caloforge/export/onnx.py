@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 import caloforge
 from caloforge.detector import Detector
-from caloforge.engines import INPUTS, OUTPUT
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.io.files import write_aside_folder
-from caloforge.onnx_graph import NEWEST_IR, NEWEST_OPSET
-from caloforge.reference import TRIPLES, Reference
-from caloforge.sampling import Sampling
 from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator, SimulatorCard
+from caloforge.simulator.engines import INPUTS, OUTPUT
+from caloforge.simulator.onnx_safety import NEWEST_IR, NEWEST_OPSET
+from caloforge.simulator.reference import TRIPLES, Reference
+from caloforge.simulator.sampling import Sampling
 
 if TYPE_CHECKING:
     from torch import nn

@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from caloforge.engines import INPUTS, OUTPUT
 from caloforge.errors import CaloforgeError
-from caloforge.onnx_graph import NEWEST_IR
+from caloforge.simulator.engines import INPUTS, OUTPUT
+from caloforge.simulator.onnx_safety import NEWEST_IR
 
 Shape = Sequence[int | str]
 Ports = Mapping[str, Shape]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from caloforge.sampling import Sampling
+from caloforge.simulator.sampling import Sampling
 
 
 def drawn(rates: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:

@@ -26,7 +26,7 @@ from caloforge.objectives.rules import (
     running_statistics,
     same_dropout,
 )
-from caloforge.sampling import Sampling
+from caloforge.simulator.sampling import Sampling
 
 if TYPE_CHECKING:
     from caloforge.objectives.core import Term

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError
 from caloforge.production.particles import Source
-from caloforge.sampling import BLOCK
 from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import BLOCK
 
 
 class Drawn(NamedTuple):

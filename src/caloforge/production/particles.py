@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from caloforge.data.showers import ShowerFile
 from caloforge.detector import Detector
 from caloforge.errors import DataError
-from caloforge.sampling import BLOCK, stream
+from caloforge.simulator.sampling import BLOCK, stream
 
 SPECTRUM_USE = 2
 """Streams 0 and 1 of a block are its latents and counts."""

@@ -11,8 +11,8 @@ from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.production.output import Output
 from caloforge.production.particles import Particles, Source, Spectrum
-from caloforge.sampling import BATCH, BLOCK
 from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import BATCH, BLOCK
 
 
 class Frozen(BaseModel):

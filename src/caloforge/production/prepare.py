@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from caloforge.engine_choice import choose_engine
-from caloforge.engines import engine_of_name
 from caloforge.errors import UsageError
 from caloforge.machine import cpu_flags
 from caloforge.production.drawing import outside
@@ -16,6 +14,8 @@ from caloforge.production.particles import Particles
 from caloforge.production.plan import Plan, Settings, SourcePlan, shard_showers
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
+from caloforge.simulator.engine_choice import choose_engine
+from caloforge.simulator.engines import engine_of_name
 
 AUTO = "auto"
 

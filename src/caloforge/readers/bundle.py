@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from caloforge.detector import Detector
 from caloforge.errors import DataError
 from caloforge.io.files import sha256_of
-from caloforge.reference import Reference, read_reference
-from caloforge.sampling import Sampling
+from caloforge.simulator.reference import Reference, read_reference
+from caloforge.simulator.sampling import Sampling
 
 CARD, REFERENCE = "bundle.json", "reference.npz"
 FORMAT: Literal["caloforge-bundle"] = "caloforge-bundle"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError
-from caloforge.onnx_graph import read_facts, refuse_foreign
+from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
 
 LARGEST_GRAPH_BYTES = 2**31 - 1
 

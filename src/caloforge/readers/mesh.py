@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from caloforge.readers.bundle import Bundle
 from caloforge.readers.verdict import Finding, numbers_agree
-from caloforge.reference import Reference
+from caloforge.simulator.reference import Reference
 
 MEV_PER_GEV = 1000.0
 DEPTH_MM = 1.0

@@ -19,7 +19,7 @@ from caloforge.readers.how import How
 from caloforge.readers.o2 import FILES, SECTORS, O2Reader, Response, raw_input
 from caloforge.readers.o2_native import full_noise, native_reader
 from caloforge.readers.verdict import LARGEST_PULL, Finding, Verdict, means_agree
-from caloforge.reference import Reference
+from caloforge.simulator.reference import Reference
 
 SCHEME = "o2"
 ENOUGH = 5.0

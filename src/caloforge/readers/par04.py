@@ -17,7 +17,7 @@ from caloforge.readers.graphs import Graph
 from caloforge.readers.how import How
 from caloforge.readers.mesh import Mesh, shower_findings
 from caloforge.readers.verdict import Verdict
-from caloforge.reference import Reference
+from caloforge.simulator.reference import Reference
 
 FILE = "generator.onnx"
 CONDITIONS = 4

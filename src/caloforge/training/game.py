@@ -18,7 +18,7 @@ from caloforge.networks.views import Views
 from caloforge.objectives import NonFinite, Objective, Round, Rows
 from caloforge.objectives.rules import PLAYERS, Player, belongs_to, training_only
 from caloforge.recipe import Adam, Optimisers, Recipe, Training
-from caloforge.sampling import Sampling
+from caloforge.simulator.sampling import Sampling
 from caloforge.training.hardware import precision_of, without_denormals
 from caloforge.training.team import Team
 

@@ -1,18 +1,18 @@
-"""Simulators that ship, one folder each, and where a simulator named by a user lies."""
+"""Simulators that ship, one folder each, and where a simulator that a user names lies."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from caloforge.errors import UsageError
+from caloforge.simulator.card import CARD
 
-SHIPPED = Path(__file__).parent
-CARD = "simulator.json"
+SHIPPED = Path(__file__).parents[1] / "simulators"
 
 
 def shipped_simulators() -> list[str]:
-    """Names of the simulators that ship."""
-    return sorted(card.parent.name for card in SHIPPED.glob(f"*/{CARD}"))
+    """Names of the simulators that ship, such as ``alice_zn`` or ``atlas_em/gamma``."""
+    return sorted(card.parent.relative_to(SHIPPED).as_posix() for card in SHIPPED.rglob(CARD))
 
 
 def shipped_simulator(name: str) -> Path:
@@ -23,7 +23,7 @@ def shipped_simulator(name: str) -> Path:
     return SHIPPED / name
 
 
-def find_simulator(text: str) -> Path:
+def find_simulator(text: str | Path) -> Path:
     """Folder of a simulator given as that folder, as a run folder, or by the name of a shipped one.
 
     Raises UsageError when it is none of them.
@@ -34,7 +34,7 @@ def find_simulator(text: str) -> Path:
             return folder
     if given.exists():
         raise UsageError(f"{text} is neither a simulator nor a run: it has no {CARD}")
-    return shipped_simulator(text)
+    return shipped_simulator(str(text))
 
 
 __all__ = ["find_simulator", "shipped_simulator", "shipped_simulators"]

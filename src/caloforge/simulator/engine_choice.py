@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from caloforge.engines import installed_engines
-from caloforge.sampling import BATCH, draw_latents, stream
 from caloforge.simulator import Simulator
+from caloforge.simulator.engines import installed_engines
+from caloforge.simulator.sampling import BATCH, draw_latents, stream
 
 FIRST = "onnxruntime"
 GAIN = 1.1

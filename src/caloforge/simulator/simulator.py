@@ -7,23 +7,22 @@ Shapes: N showers, K cells, Z latents, C conditions. A simulator is a folder: ``
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from caloforge.detector import Detector
-from caloforge.engines import INPUTS, OUTPUT, Engine, engine_of_name, require_ports
 from caloforge.errors import DataError, UsageError
-from caloforge.onnx_graph import read_facts, refuse_foreign
-from caloforge.reference import RELATIVE_TOLERANCE, Reference, read_reference
-from caloforge.sampling import (
+from caloforge.simulator.card import CARD, GRAPH, REFERENCE, SimulatorCard, read_card, read_limited
+from caloforge.simulator.engines import INPUTS, OUTPUT, Engine, engine_of_name, require_ports
+from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
+from caloforge.simulator.reference import RELATIVE_TOLERANCE, Reference, read_reference
+from caloforge.simulator.sampling import (
     BATCH,
     BLOCK,
     DRAWN_ROWS,
@@ -32,42 +31,11 @@ from caloforge.sampling import (
     draw_counts,
     draw_latents,
 )
+from caloforge.simulator.shipped import find_simulator
 
-FORMAT: Literal["caloforge-simulator"] = "caloforge-simulator"
-VERSION: Literal[1] = 1
-GRAPH, CARD, REFERENCE = "generator.onnx", "simulator.json", "reference.npz"
-LARGEST_CARD_BYTES = 16 * 2**20
 LARGEST_GRAPH_BYTES = 2**31 - 1
 ROWS_ALIGNED = 16
 """Runs are padded to a multiple of this: the last bits of a row else depend on its batch."""
-
-
-class SimulatorCard(BaseModel):
-    """What simulator.json says: all that a user of the graph has to know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal["caloforge-simulator"] = FORMAT
-    version: Literal[1] = VERSION
-    detector: Detector
-    latent_size: int = Field(ge=1, le=65536)
-    latent_law: Literal["normal"] = "normal"
-    sampling: Sampling
-    training_ranges: dict[str, tuple[float, float]]
-    """Smallest and largest value of each condition that the generator was trained on."""
-    recipe: dict[str, Any]
-    generator_sha256: str
-    caloforge_version: str
-    provenance: dict[str, str] = {}
-    """Of the training data: engine, source, licence."""
-
-    @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Self:
-        if set(self.training_ranges) != set(self.detector.columns):
-            raise ValueError(f"training_ranges must name {list(self.detector.columns)}")
-        if self.detector.counts == (self.sampling == "continuous"):
-            raise ValueError(f"sampling {self.sampling} does not fit {self.detector.name}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -79,14 +47,28 @@ class Simulator:
     folder: Path
 
     @classmethod
-    def load(cls, folder: Path, *, threads: int = 1, engine: str = "onnxruntime") -> Simulator:
-        """Load a simulator folder; nothing in it is executed but standard ONNX operators.
+    def load(
+        cls, source: str | Path, *, threads: int = 1, engine: str = "onnxruntime"
+    ) -> Simulator:
+        """Load a simulator; nothing in it is executed but standard ONNX operators.
 
-        Raises DataError for a folder that is none, damaged, newer, or that wants more than that.
+        Args:
+            source: a simulator's folder, a run's folder, or the name of a shipped simulator.
+            threads: threads of one run of the network.
+            engine: ``onnxruntime`` or, where it is installed, ``openvino``.
+
+        Raises:
+            UsageError: where there is no simulator.
+            DataError: for one that is damaged, newer, or that wants more than standard operators.
+
+        Example:
+            >>> Simulator.load("alice_zn").detector.name
+            'alice_zn'
         """
+        folder = find_simulator(source)
         card = read_card(folder / CARD)
         path = folder / GRAPH
-        model = _read(path, LARGEST_GRAPH_BYTES)
+        model = read_limited(path, LARGEST_GRAPH_BYTES)
         if hashlib.sha256(model).hexdigest() != card.generator_sha256:
             raise DataError(f"{path} is not the file that {CARD} describes (checksum differs)")
         refuse_foreign(read_facts(model, str(path)), str(path))
@@ -213,35 +195,4 @@ class Simulator:
         return {name: count for name, count in counts.items() if count}
 
 
-def read_card(path: Path) -> SimulatorCard:
-    """The card of a simulator; DataError names what is wrong with it, a newer version by number."""
-    try:
-        record = json.loads(_read(path, LARGEST_CARD_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON: {error}") from error
-    if not isinstance(record, Mapping) or record.get("format") != FORMAT:
-        raise DataError(f"{path} describes no simulator (format is not {FORMAT})")
-    if record.get("version") != VERSION:
-        raise DataError(
-            f"{path} has {FORMAT} version {record.get('version')!r}; this caloforge reads "
-            f"{VERSION}: update caloforge or export again"
-        )
-    try:
-        return SimulatorCard.model_validate_json(json.dumps(record))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "card"
-        raise DataError(f"{path}: {place}: {first['msg']}") from error
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """Bytes of a file of a simulator, refused above a size that none has."""
-    try:
-        if path.stat().st_size > limit:
-            raise DataError(f"{path} is larger than {limit} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-
-
-__all__ = ["Simulator", "SimulatorCard", "read_card"]
+__all__ = ["Simulator"]

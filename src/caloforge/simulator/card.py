@@ -1,0 +1,85 @@
+"""simulator.json: all that a user of a simulator's graph has to know.
+
+A simulator is a folder: ``generator.onnx`` (scaling inside), ``simulator.json`` (this card) and
+``reference.npz`` (sixteen stored answers).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from caloforge.detector import Detector
+from caloforge.errors import DataError
+from caloforge.simulator.sampling import Sampling
+
+FORMAT: Literal["caloforge-simulator"] = "caloforge-simulator"
+VERSION: Literal[1] = 1
+GRAPH, CARD, REFERENCE = "generator.onnx", "simulator.json", "reference.npz"
+LARGEST_CARD_BYTES = 16 * 2**20
+
+
+class SimulatorCard(BaseModel):
+    """What simulator.json says: all that a user of the graph has to know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["caloforge-simulator"] = FORMAT
+    version: Literal[1] = VERSION
+    detector: Detector
+    latent_size: int = Field(ge=1, le=65536)
+    latent_law: Literal["normal"] = "normal"
+    sampling: Sampling
+    training_ranges: dict[str, tuple[float, float]]
+    """Smallest and largest value of each condition that the generator was trained on."""
+    recipe: dict[str, Any]
+    generator_sha256: str
+    caloforge_version: str
+    provenance: dict[str, str] = {}
+    """Of the training data: engine, source, licence."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if set(self.training_ranges) != set(self.detector.columns):
+            raise ValueError(f"training_ranges must name {list(self.detector.columns)}")
+        if self.detector.counts == (self.sampling == "continuous"):
+            raise ValueError(f"sampling {self.sampling} does not fit {self.detector.name}")
+        return self
+
+
+def read_card(path: Path) -> SimulatorCard:
+    """The card of a simulator; DataError names what is wrong with it, a newer version by number."""
+    try:
+        record = json.loads(read_limited(path, LARGEST_CARD_BYTES))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no JSON: {error}") from error
+    if not isinstance(record, Mapping) or record.get("format") != FORMAT:
+        raise DataError(f"{path} describes no simulator (format is not {FORMAT})")
+    if record.get("version") != VERSION:
+        raise DataError(
+            f"{path} has {FORMAT} version {record.get('version')!r}; this caloforge reads "
+            f"{VERSION}: update caloforge or export again"
+        )
+    try:
+        return SimulatorCard.model_validate_json(json.dumps(record))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "card"
+        raise DataError(f"{path}: {place}: {first['msg']}") from error
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Bytes of a file of a simulator, refused above a size that none has."""
+    try:
+        if path.stat().st_size > limit:
+            raise DataError(f"{path} is larger than {limit} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+__all__ = ["CARD", "GRAPH", "REFERENCE", "SimulatorCard", "read_card", "read_limited"]
