@@ -128,10 +128,13 @@ BAD_PAIRS = {
     "negative": (spoil((4, 0, 1), -2), particles(), "row 4: cell 1 holds -2"),
     "too large": (spoil((4, 0, 1), 1e6), particles(), "row 4: cell 1 holds 1e"),
     "half": (spoil((4, 0, 1), 30.5), particles(), "row 4: cell 1 holds 30.5"),
-    "pdg": (images(), np.column_stack([particles(), np.full(6, 0.5)]), "column 10 holds no PDG"),
+    "pdg": (
+        images(),
+        np.column_stack([particles(), np.full(6, 0.5)]),
+        "column 10 .* is 0.5, not a whole",
+    ),
     "objects": (images(), np.array([[None] * 9] * 6), "Python objects"),
     "complex": (images() * 1j, particles(), "complex128"),
-    "order": (np.asfortranarray(images()), particles(), "C order"),
     "two images": (images(), images(), "one array of images and one of particles"),
     "scalar": (np.float64(3), particles(), "not rows of numbers"),
 }

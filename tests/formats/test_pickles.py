@@ -387,7 +387,7 @@ def test_a_recipe_for_another_detector(filtered, tmp_path, caloforge):
 BAD_TABLES = {
     "text": ({"Px": np.array(list("abcdef"), dtype=object)}, "column Px holds no numbers"),
     "nan": ({"Px": np.full(6, np.nan)}, "row 0: condition Px is not a finite number"),
-    "pdg": ({"Pdg": np.full(6, 0.5)}, "column Pdg holds no PDG ids"),
+    "pdg": ({"Pdg": np.full(6, 0.5)}, "column Pdg (PDG id) is 0.5, not a whole number"),
 }
 
 

@@ -19,6 +19,7 @@ from caloforge.formats.file_format import (
 from caloforge.formats.o2 import O2_IMAGES
 from caloforge.formats.transport import TRANSPORT_ZDC
 from caloforge.io import hdf5
+from caloforge.io.reading import require_regular_file
 from caloforge.io.showers import check_format
 
 FORMATS = (AUTHORS_NPZ, AUTHORS_PICKLE, O2_IMAGES, TRANSPORT_ZDC, CALOGAN, CALOCHALLENGE)
@@ -28,8 +29,7 @@ FORMATS = (AUTHORS_NPZ, AUTHORS_PICKLE, O2_IMAGES, TRANSPORT_ZDC, CALOGAN, CALOC
 def format_of(sources: tuple[Path, ...]) -> FileFormat:
     """The format of these files; DataError listing what is known when there is none."""
     for source in sources:
-        if not source.is_file():
-            raise DataError(f"{source}: no such file")
+        require_regular_file(source)
     for file_format in FORMATS:
         if file_format.accepts(sources):
             return file_format

@@ -17,6 +17,8 @@ from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import OPTIONS, ConversionRequest, FileFormat, ForeignShowers
 from caloforge.formats.layered import MEV_PER_GEV, Rows, opened
 from caloforge.io import hdf5
+from caloforge.io.reading import reading
+from caloforge.io.showers import is_ours
 
 ENERGIES, SHOWERS = "incident_energies", "showers"
 
@@ -26,10 +28,10 @@ def _accepts(sources: tuple[Path, ...]) -> bool:
 
 
 def _looks_like_it(source: Path) -> bool:
-    if not h5py.is_hdf5(source):
+    if not hdf5.looks_like_hdf5(source):
         return False
-    with hdf5.open_hdf5(source) as file, hdf5.reading(source):
-        return "format" not in file.attrs and ENERGIES in file and SHOWERS in file
+    with hdf5.open_hdf5(source) as file, reading(source):
+        return not is_ours(file) and hdf5.has(file, ENERGIES) and hdf5.has(file, SHOWERS)
 
 
 def _open(request: ConversionRequest) -> AbstractContextManager[ForeignShowers]:
@@ -46,7 +48,7 @@ class _Source:
 
     def __init__(self, file: h5py.File, rows: Rows, request: ConversionRequest) -> None:
         self.rows = rows
-        self._showers = hdf5.dataset(file, SHOWERS, "iuf", 2)
+        self._showers = hdf5.dataset(file, SHOWERS, "iuf", 2, unwritten=True)
         cells, detector = self._showers.shape[1], rows.detector
         if cells != detector.cells:
             raise DataError(f"/{SHOWERS} has {cells} voxels, {detector.name} {detector.cells}")

@@ -23,6 +23,8 @@ from caloforge.errors import DataError
 from caloforge.formats.file_format import OPTIONS, ConversionRequest, FileFormat, ForeignShowers
 from caloforge.formats.layered import Rows, opened, values
 from caloforge.io import hdf5
+from caloforge.io.reading import reading
+from caloforge.io.showers import is_ours
 
 FLIGHT = ("px", "py", "pz", "x0", "y0", "z0")
 """Where a particle starts and where it goes; a file has all of them or none."""
@@ -34,10 +36,10 @@ def _accepts(sources: tuple[Path, ...]) -> bool:
 
 
 def _looks_like_it(source: Path) -> bool:
-    if not h5py.is_hdf5(source):
+    if not hdf5.looks_like_hdf5(source):
         return False
-    with hdf5.open_hdf5(source) as file, hdf5.reading(source):
-        return "format" not in file.attrs and "energy" in file and "layer_0" in file
+    with hdf5.open_hdf5(source) as file, reading(source):
+        return not is_ours(file) and hdf5.has(file, "energy") and hdf5.has(file, "layer_0")
 
 
 def _open(request: ConversionRequest) -> AbstractContextManager[ForeignShowers]:
@@ -53,7 +55,7 @@ class _Source:
         rows.begin(self.images[0])
         for image in self.images:
             rows.check_rows(image)
-        self._energy = rows.column("energy", "f")
+        self._energy = rows.column("energy", "iuf")
         self._flight = self._starts()
         self._face_z_mm = rows.number(FACE, request.face_z_mm, "--face-z")
         if self._flight and self._face_z_mm is None and {"x0", "y0"} & {*rows.detector.columns}:
@@ -65,22 +67,22 @@ class _Source:
     def _layers(self) -> Iterator[h5py.Dataset]:
         detector = self.rows.detector
         for number, layer in enumerate(detector.layers):
-            image = hdf5.dataset(self._file, f"layer_{number}", "iuf", 3)
+            image = hdf5.dataset(self._file, f"layer_{number}", "iuf", 3, unwritten=True)
             if image.shape[1:] != layer.shape:
                 raise DataError(
                     f"{image.name} is {image.shape[1:]}, {detector.name}/{layer.name} "
                     f"{layer.shape}; --detector FILE.json describes another geometry"
                 )
             yield image
-        if f"layer_{len(detector.layers)}" in self._file:
+        if hdf5.has(self._file, f"layer_{len(detector.layers)}"):
             raise DataError(f"has more layers than the {len(detector.layers)} of {detector.name}")
 
     def _starts(self) -> dict[str, h5py.Dataset]:
         """Starts and momenta; none for a set that comes straight in."""
-        present = [name for name in FLIGHT if name in self._file]
+        present = [name for name in FLIGHT if hdf5.has(self._file, name)]
         if present and (missing := [name for name in FLIGHT if name not in present]):
             raise DataError(f"has {', '.join(present)} but no {', '.join(missing)}")
-        return {name: self.rows.column(name, "f") for name in present}
+        return {name: self.rows.column(name, "iuf") for name in present}
 
     def cells_mev(self, part: slice) -> list[tuple[str, NDArray[Any]]]:
         """Flat images of the layers.  (N, cells of a layer)"""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from caloforge.data.showers import Column, Showers
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
+from caloforge.io.reading import reading
 from caloforge.reporter import SILENT, Reporter
 
 Values = Literal["raw", "log1p"]
@@ -97,7 +98,7 @@ def matching(sources: Sequence[Path]) -> tuple[Path, ...]:
 
 def starts_with(path: Path, magic: bytes) -> bool:
     """Whether a file begins with these bytes."""
-    with path.open("rb") as file:
+    with reading(path), path.open("rb") as file:
         return file.read(len(magic)) == magic
 
 

@@ -21,6 +21,8 @@ from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import CHUNK_ROWS, ConversionRequest, ForeignShowers
 from caloforge.io import hdf5
+from caloforge.io.arrays import whole_numbers
+from caloforge.io.reading import reading
 from caloforge.io.showers import DESCRIPTION
 
 MEV_PER_GEV = 1000.0
@@ -100,7 +102,7 @@ def opened(
         sources = []
         for path in request.sources:
             file = stack.enter_context(hdf5.open_hdf5(path))
-            with hdf5.reading(path):
+            with reading(path):
                 sources.append(source_of(file, Rows(path, file, detector, request), request))
         clip = Clip(request.clip_negative)
         rows = [source.rows for source in sources]
@@ -131,7 +133,7 @@ def _chunks(sources: Sequence[Source], clip: Clip) -> Iterator[Showers]:
     for source in sources:
         rows = source.rows
         for start in range(0, rows.count, CHUNK_ROWS):
-            with hdf5.reading(rows.path):
+            with reading(rows.path):
                 part = slice(start, min(start + CHUNK_ROWS, rows.count))
                 yield _showers(source, part, first, clip)
         first += rows.count
@@ -178,9 +180,9 @@ class Rows:
         if not self.count:
             raise DataError("holds no showers")
         for name, kinds in KINDS.items():
-            if name in self._file:
+            if hdf5.has(self._file, name):
                 self._optional[name] = self.column(name, kinds)
-        if "overflow" in self._file:
+        if hdf5.has(self._file, "overflow"):
             self._optional["overflow"] = self._beside()
         self._more = {name: self.column(name, "iuf") for name in self._unknown_conditions()}
 
@@ -231,7 +233,7 @@ class Rows:
         """Conditions that a flight does not tell: datasets of that name must."""
         unknown = [name for name in self.detector.columns if name not in self._told]
         for name in unknown:
-            if name not in self._file:
+            if not hdf5.has(self._file, name):
                 raise DataError(
                     f"tells nothing of {self.detector.name}'s condition {name}: neither a dataset "
                     f"of that name nor one of {', '.join(self._told)}"
@@ -257,7 +259,7 @@ class Rows:
     def pdg(self, part: slice) -> NDArray[np.int32] | None:
         """PDG ids, from the file or as told.  (N,)"""
         if "pdg" in self._optional:
-            return np.asarray(self._optional["pdg"][part]).ravel().astype(np.int32)
+            return whole_numbers(self._optional["pdg"][part].ravel(), "/pdg", np.int32)
         return None if self._pdg is None else np.full(part.stop - part.start, self._pdg, np.int32)
 
     def cpu_seconds(self, part: slice) -> NDArray[np.float32] | None:
@@ -279,12 +281,8 @@ def _texts(file: h5py.File) -> dict[str, str]:
 
     Names that our format uses are left out: there they mean something else.
     """
-    texts = {}
-    for name in file.attrs:
-        stored = file.attrs.get_id(name)
-        if isinstance(stored.get_type(), h5py.h5t.TypeStringID) and stored.shape == ():
-            texts[name] = hdf5.text(file, name)
-    return {name: text for name, text in texts.items() if name not in DESCRIPTION}
+    names = [name for name in file.attrs if name not in DESCRIPTION and hdf5.is_text(file, name)]
+    return {name: hdf5.text(file, name) for name in names}
 
 
 def values(column: h5py.Dataset, part: slice) -> NDArray[np.float64]:

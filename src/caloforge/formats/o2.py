@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.detectors import FACTS, facts_of
-from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import ConversionRequest, FileFormat, ForeignShowers, starts_with
 from caloforge.formats.zdc_images import checked_conditions, checked_pdg, foreign_showers
+from caloforge.io.reading import reading
 
 BRANCH = "ZDCResponseImage"
 MEMBERS = {
@@ -38,6 +39,8 @@ MEMBERS = {
 """Members of TParticle by condition; all in our units but the mass, which is in GeV."""
 MEV_PER_GEV = 1000.0
 EVENTS_AT_ONCE = 64
+Part = tuple[NDArray[np.uint16], NDArray[np.float64], NDArray[np.int32]]
+"""Cells (N, K), conditions (N, C) and PDG ids (N,) of a range of events."""
 PROVENANCE = {
     "engine": "AliceO2 transport with recordSpatialResponse, version not recorded",
     "licence": "not recorded",
@@ -45,21 +48,31 @@ PROVENANCE = {
 
 
 def _accepts(sources: tuple[Path, ...]) -> bool:
-    return len(sources) == 1 and starts_with(sources[0], b"root")
+    return all(starts_with(source, b"root") for source in sources)
 
 
 @contextmanager
 def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
-    import uproot
-
-    path = request.sources[0]
+    first = request.sources[0]
     detector = request.detector
     if detector is None or facts_of(detector).alice is None:
         names = " or ".join(name for name, facts in FACTS.items() if facts.alice)
-        raise UsageError(f"{path} may hold images of both calorimeters: name --detector {names}")
+        raise UsageError(f"{first} may hold images of both calorimeters: name --detector {names}")
     if request.values == "log1p":
-        raise UsageError(f"{path} holds whole counts; --values log1p is for npz files and pickles")
-    with _reading(path), uproot.open(path) as file:
+        raise UsageError(f"{first} holds whole counts; --values log1p is for npz files and pickles")
+    parts = [part for path in request.sources for part in _parts(path, detector)]
+    cells, conditions, pdg = (list(columns) for columns in zip(*parts, strict=True))
+    provenance = {**PROVENANCE, "source": ", ".join(path.name for path in request.sources)}
+    yield foreign_showers(
+        detector, cells, np.concatenate(conditions), np.concatenate(pdg), provenance
+    )
+
+
+def _parts(path: Path, detector: Detector) -> list[Part]:
+    """All particles of a file; DataError when it holds none."""
+    import uproot
+
+    with reading(path), uproot.open(path) as file:
         tree = _tree(file)
         parts = [
             _events(tree, detector, start, start + EVENTS_AT_ONCE)
@@ -67,12 +80,11 @@ def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
         ]
         if not parts:
             raise DataError("holds no events")
-        cells, conditions, pdg = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        if not len(cells):
+        if not any(len(cells) for cells, _, _ in parts):
             raise DataError(f"holds no particle in {BRANCH}")
-        checked_conditions(detector, conditions)
-    provenance = {**PROVENANCE, "source": path.name}
-    yield foreign_showers(detector, [cells], conditions, pdg, provenance)
+        for _, conditions, _ in parts:
+            checked_conditions(detector, conditions)
+    return parts
 
 
 def _tree(file: Any) -> Any:
@@ -89,9 +101,7 @@ def _is_of_branch(key: str) -> bool:
     return key.rstrip(".") == BRANCH or key.startswith((f"{BRANCH}.", f"{BRANCH}/"))
 
 
-def _events(
-    tree: Any, detector: Detector, start: int, stop: int
-) -> tuple[NDArray[np.uint16], NDArray[np.float64], NDArray[np.int32]]:
+def _events(tree: Any, detector: Detector, start: int, stop: int) -> Part:
     """Cells (N, K), conditions (N, C) and PDG ids (N,) of a range of events."""
     taken = {
         name: _member(tree, ("first", member), start, stop) for name, member in MEMBERS.items()
@@ -182,19 +192,6 @@ def _charges(pdg: NDArray[np.int32]) -> NDArray[np.float64]:
     if None in charges:
         raise DataError(f"PDG id {kinds[charges.index(None)]} has no known charge")
     return np.array(charges, dtype=np.float64)[inverse]
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn whatever uproot says of a damaged or unusual file into one line that names it."""
-    try:
-        yield
-    except CaloforgeError as error:
-        raise type(error)(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    # uproot raises all kinds of things, some of them its own, for bytes that it cannot interpret.
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path}: uproot cannot read this ({reason[:120]})") from error
 
 
 O2_IMAGES = FileFormat(

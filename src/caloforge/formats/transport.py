@@ -26,7 +26,9 @@ from caloforge.formats.file_format import (
     together,
 )
 from caloforge.io import hdf5
-from caloforge.io.showers import check_columns
+from caloforge.io.arrays import finite_numbers, whole_numbers
+from caloforge.io.reading import reading
+from caloforge.io.showers import check_columns, is_ours
 
 COLUMNS: tuple[Column, ...] = ("pdg", "cpu_seconds")
 CARD = {
@@ -39,14 +41,15 @@ CARD = {
 
 
 def _accepts(sources: tuple[Path, ...]) -> bool:
-    if len(sources) != 1 or not h5py.is_hdf5(sources[0]):
+    if len(sources) != 1 or not hdf5.looks_like_hdf5(sources[0]):
         return False
-    with hdf5.open_hdf5(sources[0]) as file, hdf5.reading(sources[0]):
-        foreign = "format" not in file.attrs
+    with hdf5.open_hdf5(sources[0]) as file, reading(sources[0]):
         return (
-            foreign
-            and isinstance(file.get("showers", getlink=True), h5py.HardLink)
-            and (isinstance(file["showers"], h5py.Dataset) and "conditions" in file)
+            not is_ours(file)
+            and hdf5.has(file, "showers")
+            and file.get("showers", getclass=True, getlink=True) is h5py.HardLink
+            and isinstance(file["showers"], h5py.Dataset)
+            and hdf5.has(file, "conditions")
         )
 
 
@@ -56,7 +59,7 @@ def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
     if request.values == "log1p":
         raise UsageError(f"{path} holds whole counts; --values log1p is for npz files")
     with hdf5.open_hdf5(path) as file:
-        with hdf5.reading(path):
+        with reading(path):
             found = detector_of_name(hdf5.text(file, "detector"))
             detector = check_detector(found, request.detector)
             source = _Source(file, detector)
@@ -69,7 +72,7 @@ class _Source:
 
     def __init__(self, file: h5py.File, detector: Detector) -> None:
         self.detector = detector
-        self.images = hdf5.dataset(file, "showers", "iu", 3)
+        self.images = hdf5.dataset(file, "showers", "iu", 3, unwritten=True)
         if self.images.shape[1:] != detector.layers[0].shape:
             raise DataError(f"/showers is {self.images.shape[1:]}, not {detector.layers[0].shape}")
         conditions = hdf5.dataset(file, "conditions", "f", 2)
@@ -85,17 +88,19 @@ class _Source:
                 raise DataError(f"/{name} has {len(array)} rows, /showers {len(self.images)}")
         if conditions.shape[1] != len(detector.columns):
             raise DataError(f"/conditions has {conditions.shape[1]} columns")
-        self.conditions = conditions[:].astype(np.float64)
-        self.particle: NDArray[np.int64] = arrays["particle"][:].astype(np.int64)
-        self.pdg = arrays["pdg"][:].astype(np.int32)
-        self.cpu_seconds = arrays["cpu_seconds"][:].astype(np.float32)
+        self.conditions = finite_numbers(hdf5.whole(conditions), "/conditions")
+        self.particle: NDArray[np.int64] = whole_numbers(
+            hdf5.whole(arrays["particle"]), "/particle"
+        )
+        self.pdg = whole_numbers(hdf5.whole(arrays["pdg"]), "/pdg", np.int32)
+        self.cpu_seconds = hdf5.whole(arrays["cpu_seconds"]).astype(np.float32)
 
     def rows(self, path: Path) -> Iterator[Showers]:
         """All rows, those of one particle brought together."""
         order = together(self.particle)
         for start in range(0, len(order), CHUNK_ROWS):
             rows = order[start : start + CHUNK_ROWS]
-            with hdf5.reading(path):
+            with reading(path):
                 low, high = int(rows.min()), int(rows.max()) + 1
                 images = self.images[low:high][rows - low]
                 check_cells(self.detector, images)

@@ -25,6 +25,7 @@ from caloforge.formats.file_format import (
     Values,
     together,
 )
+from caloforge.io.arrays import whole_numbers
 
 ROWS_AT_ONCE = 128
 """Checks of counts make several copies, which then stay within a processor's own memory."""
@@ -127,9 +128,7 @@ def zdc_of_shape(shape: tuple[int, ...], wanted: Detector | None) -> Detector:
 
 def checked_pdg(ids: NDArray[Any], what: str) -> NDArray[np.int32]:
     """PDG ids; DataError when they are no whole numbers.  (N,)"""
-    if not np.isfinite(ids).all() or (ids != np.rint(ids)).any() or (np.abs(ids) >= 2**31).any():
-        raise DataError(f"{what} holds no PDG ids (they are whole numbers)")
-    return ids.astype(np.int32)
+    return whole_numbers(ids, f"{what} (PDG id)", np.int32)
 
 
 def told_pdg(

@@ -1,14 +1,16 @@
 """HDF5 files as strangers write them: what is refused before it is read, and how text is kept."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import errno
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from caloforge.errors import CaloforgeError, DataError
+from caloforge.errors import DataError
+from caloforge.io.reading import reading, require_regular_file
 
 Compression = Literal["portable", "smallest", "none", "fast"]
 BUILT_IN: dict[Compression, dict[str, Any]] = {
@@ -16,7 +18,7 @@ BUILT_IN: dict[Compression, dict[str, Any]] = {
     "smallest": {"compression": "gzip", "compression_opts": 9, "shuffle": True},
     "none": {},
 }
-"""Filters that every HDF5 library has; measured in reference/performance.md."""
+"""Filters that every HDF5 library has."""
 PLUGINS = {32001: "Blosc", 32004: "LZ4", 32008: "Bitshuffle", 32015: "Zstandard", 32026: "Blosc2"}
 """Filters of hdf5plugin by their registered numbers."""
 
@@ -51,58 +53,85 @@ def require_filters(found: h5py.Dataset) -> None:
 
 
 LARGEST_CHUNK_BYTES = 2**28
-BUILT_IN_FILTERS = {1: 1100, 2: 1, 3: 1, 6: 1}
-"""deflate, shuffle, fletcher32, scale-offset: the most that each can shrink (zlib: 1032)."""
-UNKNOWN_FILTER = 70_000
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged file makes HDF5 say into one line that names the file."""
-    try:
-        yield
-    except CaloforgeError as error:
-        text = str(error)
-        raise type(error)(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError(f"{path}: truncated or damaged ({reason[0][:120]})") from error
-    except MemoryError:
-        raise DataError(f"{path}: claims more rows than fit into memory") from None
+LARGEST_BYTES = 2**33
+"""Of an array that is read as a whole."""
+BUILT_IN_FILTERS = {1: 1100, 2: 1, 3: 1}
+"""deflate, shuffle, fletcher32: the most that each can shrink (zlib: 1032)."""
+ANY_FILTER = 70_000
+"""Scale-offset and plugins: a chunk of one value takes some twenty bytes."""
+ZEROS = 2**26
+"""Bytes that a dataset may claim beyond what a file of its size can hold: nothing was written."""
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+MOST_TEXTS = 1000
 
 
 def open_hdf5(path: Path) -> h5py.File:
-    """An HDF5 file opened for reading; DataError when it is none."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+    """An HDF5 file opened for reading; DataError when it is none.
+
+    A file system that keeps no locks is read without one.
+    """
+    require_regular_file(path)
     with reading(path):
+        with path.open("rb"):
+            pass  # says what the system says where h5py would say that it is no HDF5 file
         if not h5py.is_hdf5(path):
             raise DataError("not an HDF5 file")
-        return h5py.File(path, "r")
+        try:
+            return h5py.File(path, "r")
+        except OSError as error:
+            if not any(f"errno = {number}," in str(error) for number in NO_LOCKS):
+                raise
+            return h5py.File(path, "r", locking=False)
+
+
+def looks_like_hdf5(path: Path) -> bool:
+    """Whether a file can be opened as HDF5; what the system refuses is raised."""
+    with reading(path), path.open("rb"):
+        return bool(h5py.is_hdf5(path))
+
+
+def has(group: h5py.Group, name: str) -> bool:
+    """Whether the group has a member of that name; links are not followed, not even to look."""
+    return _link(group, name) is not None
+
+
+def _link(group: h5py.Group, name: str) -> Any:
+    try:
+        return group.get(name, getlink=True)
+    except KeyError:
+        return None
 
 
 def member(group: h5py.Group, name: str) -> Any:
     """The object of that name; DataError when missing, or a link to somewhere else."""
-    if name not in group:
+    link = _link(group, name)
+    if link is None:
         raise DataError(f"{group.name.rstrip('/')}/{name} is missing")
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+    if not isinstance(link, h5py.HardLink):
         raise DataError(f"{group.name.rstrip('/')}/{name} is a link; links are not followed")
     return group[name]
 
 
-def dataset(group: h5py.Group, name: str, kinds: str, rank: int) -> h5py.Dataset:
-    """A plain array of numbers whose stored size is credible; DataError otherwise."""
+def dataset(
+    group: h5py.Group, name: str, kinds: str, rank: int | None, *, unwritten: bool = False
+) -> h5py.Dataset:
+    """A plain array of numbers whose stored size is credible; DataError otherwise.
+
+    ``unwritten``: chunks that nobody wrote are zeros, as HDF5 means it. The caller compares the
+    number of rows with an array that is stored.
+    """
     found = member(group, name)
     if not isinstance(found, h5py.Dataset):
         raise DataError(f"{found.name} is not a dataset")
     if found.dtype.kind not in kinds or found.dtype.itemsize > 8:
         raise DataError(f"{found.name} has type {found.dtype}, not {kind_names(kinds)}")
-    if found.ndim != rank:
-        raise DataError(f"{found.name} has {found.ndim} axes, not {rank}")
+    if found.shape is None or rank not in (None, found.ndim):
+        axes = "no" if found.shape is None else found.ndim
+        raise DataError(f"{found.name} has {axes} axes, not {rank}")
     if found.is_virtual or found.external:
         raise DataError(f"{found.name} keeps its values in another file; that is refused")
     require_filters(found)
-    check_size(found)
+    check_size(found, unwritten=unwritten)
     return found
 
 
@@ -111,16 +140,26 @@ def kind_names(kinds: str) -> str:
     return " or ".join({"i": "integer", "u": "unsigned integer", "f": "float"}[k] for k in kinds)
 
 
-def check_size(found: h5py.Dataset) -> None:
+def check_size(found: h5py.Dataset, *, unwritten: bool = False) -> None:
     """Raise DataError when a dataset claims more than its stored bytes can hold."""
     chunk = int(np.prod(found.chunks or (1,), dtype=object)) * found.dtype.itemsize
     claimed = int(np.prod(found.shape, dtype=object)) * found.dtype.itemsize
     ratio = 1
     for number in filter_numbers(found):
-        ratio *= BUILT_IN_FILTERS.get(number, UNKNOWN_FILTER)
+        ratio = min(ratio * BUILT_IN_FILTERS.get(number, ANY_FILTER), ANY_FILTER)
     stored = found.id.get_storage_size()
-    if chunk > LARGEST_CHUNK_BYTES or claimed > stored * ratio:
+    possible = stored * ratio
+    if unwritten:
+        possible = max(possible, found.file.id.get_filesize() * BUILT_IN_FILTERS[1] + ZEROS)
+    if chunk > LARGEST_CHUNK_BYTES or claimed > possible:
         raise DataError(f"{found.name} claims {claimed} bytes of values but stores {stored}")
+
+
+def whole(found: h5py.Dataset) -> NDArray[Any]:
+    """All values of a dataset that is credible; DataError where they are too many."""
+    if (size := int(np.prod(found.shape, dtype=object)) * found.dtype.itemsize) > LARGEST_BYTES:
+        raise DataError(f"{found.name} holds {size} bytes, more than {LARGEST_BYTES}")
+    return np.asarray(found[()])
 
 
 def text(group: h5py.HLObject, name: str) -> str:
@@ -141,14 +180,44 @@ def _strings(group: h5py.HLObject, name: str) -> str | list[str]:
     if name not in group.attrs:
         raise DataError(f"attribute {name} is missing")
     stored = group.attrs.get_id(name)
-    if not isinstance(stored.get_type(), h5py.h5t.TypeStringID) or len(stored.shape) > 1:
+    kind = stored.get_type()
+    if not isinstance(kind, h5py.h5t.TypeStringID) or stored.shape is None or len(stored.shape) > 1:
         raise DataError(f"attribute {name} is not text")
     values = np.asarray(group.attrs[name]).tolist()
     return [_decode(value) for value in values] if isinstance(values, list) else _decode(values)
 
 
 def _decode(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    """Text as its writer meant it: UTF-8, or Latin-1 as older programs write it."""
+    if isinstance(value, str):
+        # h5py hands on the bytes that are no UTF-8 as lone surrogates.
+        value = value.encode("utf-8", "surrogateescape")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def is_text(group: h5py.HLObject, name: str) -> bool:
+    """Whether an attribute is one text."""
+    stored = group.attrs.get_id(name)
+    return isinstance(stored.get_type(), h5py.h5t.TypeStringID) and stored.shape == ()
+
+
+def described(group: h5py.HLObject, name: str) -> str | None:
+    """An attribute in words: text, numbers and lists of them; None for anything else."""
+    stored = group.attrs.get_id(name)
+    if stored.shape is None or int(np.prod(stored.shape, dtype=object)) > MOST_TEXTS:
+        return None
+    kind = stored.get_type()
+    if isinstance(kind, h5py.h5t.TypeStringID):
+        if len(stored.shape) > 1:
+            return None
+        values = _strings(group, name)
+        return values if isinstance(values, str) else ", ".join(values)
+    if not isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID | h5py.h5t.TypeEnumID):
+        return None
+    return str(np.asarray(group.attrs[name]).tolist())
 
 
 def put_text(group: h5py.HLObject, name: str, value: str) -> None:

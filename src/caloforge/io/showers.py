@@ -35,8 +35,10 @@ from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS
 from caloforge.errors import DataError
 from caloforge.io import hdf5
+from caloforge.io.arrays import whole_numbers
 from caloforge.io.files import write_aside
 from caloforge.io.hdf5 import Compression, filters_of
+from caloforge.io.reading import reading
 from caloforge.readout import Channels
 
 FORMAT = "caloforge-showers"
@@ -67,9 +69,14 @@ def describe(file: h5py.File, detector: Detector, provenance: Mapping[str, str])
         hdf5.put_text(file, name, str(value))
 
 
+def is_ours(file: h5py.File) -> bool:
+    """Whether a file calls itself one of our showers files."""
+    return "format" in file.attrs and hdf5.described(file, "format") == FORMAT
+
+
 def check_format(file: h5py.File) -> int:
     """The format version; DataError when foreign or newer than this program."""
-    if "format" not in file.attrs or hdf5.text(file, "format") != FORMAT:
+    if not is_ours(file):
         raise DataError("not a caloforge showers file; `caloforge data convert` reads foreign ones")
     version = hdf5.whole_number(file, "version")
     if version > VERSION:
@@ -117,9 +124,9 @@ def check_columns(file: h5py.HLObject, detector: Detector) -> None:
 
 
 def provenance_of(file: h5py.File) -> dict[str, str]:
-    """All other text attributes of the root."""
-    names = [name for name in file.attrs if name not in DESCRIPTION]
-    return {name: hdf5.text(file, name) for name in names}
+    """All other attributes of the root, in words; what is neither text nor number is left out."""
+    said = {name: hdf5.described(file, name) for name in file.attrs if name not in DESCRIPTION}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 class ShowerFile:
@@ -132,7 +139,7 @@ class ShowerFile:
         self.path = Path(path)
         self._file = hdf5.open_hdf5(self.path)
         try:
-            with hdf5.reading(self.path):
+            with reading(self.path):
                 READERS[check_format(self._file)](self, detector)
         except BaseException:
             self._file.close()
@@ -145,10 +152,9 @@ class ShowerFile:
         check_columns(file, self.detector)
         self.provenance = provenance_of(file)
         self._layers = self._find_layers(hdf5.member(file, "showers"))
-        self._check_rows(hdf5.dataset(file, "particle", "iu", 1))
-        self.particle = hdf5.dataset(file, "particle", "iu", 1)[:].astype(np.int64)
+        self.particle = self._whole_numbers("particle", np.int64)
         self.conditions = self._read_conditions()
-        self.pdg = self._optional("pdg", "iu", np.int32)
+        self.pdg = self._whole_numbers("pdg", np.int32) if hdf5.has(file, "pdg") else None
         self.cpu_seconds = self._optional("cpu_seconds", "f", np.float32)
         self.overflow = self._read_overflow()
         self._groups = groups_of(self.particle)
@@ -160,7 +166,7 @@ class ShowerFile:
         kinds = "iu" if self.detector.counts else "f"
         layers = []
         for layer in self.detector.layers:
-            images = hdf5.dataset(group, layer.name, kinds, 3)
+            images = hdf5.dataset(group, layer.name, kinds, 3, unwritten=True)
             if images.shape[1:] != layer.shape:
                 raise DataError(f"{images.name} is {images.shape[1:]}, not {layer.shape}")
             layers.append(images)
@@ -184,7 +190,7 @@ class ShowerFile:
             raise DataError(
                 f"/conditions has {found.shape[1]} columns, {self.detector.name} has {len(columns)}"
             )
-        conditions: NDArray[np.float64] = found[:].astype(np.float64)
+        conditions: NDArray[np.float64] = hdf5.whole(found).astype(np.float64)
         check_conditions(self.detector, conditions)
         return conditions
 
@@ -201,31 +207,36 @@ class ShowerFile:
         return overflow
 
     def _optional(self, name: str, kinds: str, dtype: Any, rank: int = 1) -> NDArray[Any] | None:
-        if name not in self._file:
+        if not hdf5.has(self._file, name):
             return None
         found = hdf5.dataset(self._file, name, kinds, rank)
         self._check_rows(found)
-        return np.asarray(found[:].astype(dtype))
+        return np.asarray(hdf5.whole(found).astype(dtype))
+
+    def _whole_numbers(self, name: str, dtype: type[np.integer[Any]]) -> NDArray[Any]:
+        found = hdf5.dataset(self._file, name, "iu", 1)
+        self._check_rows(found)
+        return whole_numbers(hdf5.whole(found), f"/{name}", dtype)
 
     @property
     def channels(self) -> NDArray[np.float64] | None:
         """Stored channel sums, in the detector's unit, or None.  (N, channels)"""
-        if "channels" not in self._file:
+        if not hdf5.has(self._file, "channels"):
             return None
-        with hdf5.reading(self.path):
+        with reading(self.path):
             found = hdf5.dataset(self._file, "channels", "iuf", 2)
             self._check_rows(found)
             scheme = self.detector.scheme(hdf5.text(found, "scheme"))
             if hdf5.texts(found, "labels") != scheme.labels:
                 raise DataError(f"/channels has other labels than scheme {scheme.scheme}")
-            return np.asarray(found[:].astype(np.float64))
+            return np.asarray(hdf5.whole(found).astype(np.float64))
 
     @property
     def channels_scheme(self) -> str | None:
         """Name of the read-out scheme of the stored channel sums."""
-        if "channels" not in self._file:
+        if not hdf5.has(self._file, "channels"):
             return None
-        with hdf5.reading(self.path):
+        with reading(self.path):
             return hdf5.text(hdf5.dataset(self._file, "channels", "iuf", 2), "scheme")
 
     def __len__(self) -> int:
@@ -237,7 +248,7 @@ class ShowerFile:
 
     def cells(self, start: int, stop: int) -> NDArray[Any]:
         """Cells of a range of rows, in the detector's unit, checked.  (stop - start, K)"""
-        with hdf5.reading(self.path):
+        with reading(self.path):
             parts = []
             for images in self._layers:
                 values = images[start:stop]
