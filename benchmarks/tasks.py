@@ -20,9 +20,9 @@ import numpy as np
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerWriter
 from caloforge.generate import Particles, generate
+from caloforge.generate.output import Output
 from caloforge.io.hdf5 import Compression
 from caloforge.machine import peak_memory_mb
-from caloforge.production.output import Output
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BATCH, DRAWN_ROWS, block_streams, draw_counts, draw_latents
 

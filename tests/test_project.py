@@ -24,6 +24,7 @@ PACKAGE = ROOT / "src" / "caloforge"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("machine", "reporter", "termination"),
+    ("jobs",),
     ("detector", "features", "layer", "matter", "readout", "species"),
     ("detectors",),
     ("io", "files", "formats", "data"),
@@ -32,7 +33,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "plots",
         "simulator",
     ),
-    ("compare", "generate", "production", "readers", "transport"),
+    ("compare", "generate", "readers", "transport"),
     ("networks",),
     ("objectives",),
     ("recipe",),

@@ -17,13 +17,13 @@ import pytest
 from caloforge.data.samples import sample_path
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.io.files import sha256_of
+from caloforge.jobs import Call, Executor, Limits
 from caloforge.objectives import NonFinite
 from caloforge.recipe import Recipe
 from caloforge.search import run as search_run
 from caloforge.search.grid import Axis, parse_axis, points, settings, title
 from caloforge.search.outcome import Found, Outcome, gather
 from caloforge.search.run import search
-from caloforge.search.workers import in_processes
 from caloforge.training.folder import RunFolder
 from small_run import set_options, small_recipe, write_part_of_sample
 
@@ -276,11 +276,12 @@ def double(value: int) -> int:
 
 @pytest.mark.slow
 def test_processes_return_results_and_errors() -> None:
-    answers = dict(in_processes([(double, (n,)) for n in range(5)], 3))
-    assert [answers[n] for n in range(3)] == [0, 2, 4]
-    assert isinstance(answers[3], DataError)
-    assert isinstance(answers[4], CaloforgeError)
-    assert "exit code 9" in str(answers[4])
+    calls = [Call(double, (n,)) for n in range(5)]
+    answers = {done.number: done for done in Executor("futures", 3).run(calls, Limits(attempts=1))}
+    assert [answers[n].result() for n in range(3)] == [0, 2, 4]
+    assert isinstance(answers[3].error, DataError)
+    assert isinstance(answers[4].error, CaloforgeError)
+    assert "exit code 9" in str(answers[4].error)
 
 
 @pytest.mark.slow

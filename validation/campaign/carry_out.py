@@ -7,14 +7,14 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from caloforge.data.samples import sample_path
 from caloforge.errors import Terminated
-from caloforge.production.lock import only_run
+from caloforge.jobs import Call, Limits, executor_of, only_run
 from caloforge.reporter import Reporter
-from caloforge.search.workers import in_processes
 from caloforge.termination import asked_to_leave
 from validation.campaign.campaign import Campaign, Plan
 from validation.campaign.cost import costs_with, steps_of
@@ -71,16 +71,19 @@ def runs(
     campaign: Campaign, out: Path, data: Path, plan: Plan, seed: int, workers: int
 ) -> Iterator[tuple[Task, Record]]:
     """Tasks with their records, as they end; each choice is made when its trials are there."""
-    while (first := next(missing(campaign, out, data, plan, seed), None)) is not None:
-        if workers == 1:
-            yield first[0], execute(campaign, *first, data, out)
-            continue
-        waiting = list(missing(campaign, out, data, plan, seed))
-        jobs = [(execute, (campaign, task, steps, data, out)) for task, steps in waiting]
-        for number, result in in_processes(jobs, workers):
-            if isinstance(result, Exception):
-                raise result
-            yield waiting[number][0], result
+    executor = executor_of(workers)
+    while waiting := list(islice(missing(campaign, out, data, plan, seed), first(workers))):
+        calls = [
+            Call(execute, (campaign, task, steps, data, out), f"running {task.name}")
+            for task, steps in waiting
+        ]
+        for done in executor.run(calls, Limits(attempts=1)):
+            yield waiting[done.number][0], done.result()
+
+
+def first(workers: int) -> int | None:
+    """How many runs to begin before looking anew: one, if nothing runs beside it."""
+    return 1 if workers == 1 else None
 
 
 def missing(

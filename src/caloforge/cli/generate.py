@@ -121,9 +121,10 @@ def command(
     One file, or with --shards or --shard-size a folder of them: interrupted, the same command goes
     on; the arrays depend neither on workers nor on interruptions.
     """
-    from caloforge.production.request import Request
+    from caloforge.generate.options import GenerateOptions
 
     given = dict(locals())
     reporter = reporter_of(given.pop("quiet"), given.pop("json"))
-    outcome = Request(**{n: v for n, v in given.items() if n != "Request"}).carry_out(reporter)
+    given.pop("GenerateOptions")
+    outcome = GenerateOptions(**given).carry_out(reporter)
     reporter.result(str(outcome), outcome.record())

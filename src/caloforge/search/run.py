@@ -6,20 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
+from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.io.files import require_possible_folder, sha256_of, write_aside
-from caloforge.production.lock import only_run
+from caloforge.jobs import Call, Done, Executor, Limits, executor_of, only_run
 from caloforge.reporter import SILENT, Reporter, to_json
 from caloforge.search.grid import Axis, points, settings
 from caloforge.search.outcome import Found, Outcome, gather
 from caloforge.search.trial import Trial, finish, plan
-from caloforge.search.workers import in_processes
 
 if TYPE_CHECKING:
     from caloforge.recipe import Recipe
 
 RUNS, NUMBERS, BEST = "runs", "search.json", "best.json"
-FATAL = (DataError, Terminated, UsageError)
+FATAL = (DataError, UsageError)
 """What no other point of the grid would do better with."""
 
 
@@ -50,7 +49,7 @@ def search(
         out.mkdir(parents=True, exist_ok=True)
     with only_run(out), reporter.progress("search", len(trials), "runs") as advance:
         outcomes, sha256 = [], sha256_of(data)
-        for outcome in _outcomes(trials, (data, sha256, device), workers):
+        for outcome in _outcomes(trials, data, sha256, device, executor_of(workers)):
             outcomes.append(outcome)
             advance(1, outcome.folder.name)
         tried = gather(outcomes, grid)
@@ -60,38 +59,31 @@ def search(
 
 
 def _outcomes(
-    trials: Sequence[Trial], given: tuple[Path, str, str], workers: int
+    trials: Sequence[Trial], data: Path, sha256: str, device: str, executor: Executor
 ) -> Iterator[Outcome]:
-    """Outcome of each run as it ends; with one worker, in this process."""
-    if workers == 1:
-        for trial in trials:
-            yield _outcome(trial, attempt(trial, *given))
-        return
-    jobs = [(attempt, (trial, *given)) for trial in trials]
-    for number, result in in_processes(jobs, workers):
-        yield _outcome(trials[number], result)
+    """Outcome of each run as it ends."""
+    calls = [Call(attempt, (trial, data, sha256, device), "training") for trial in trials]
+    for done in executor.run(calls, Limits(attempts=1)):
+        yield _outcome(trials[done.number], done)
 
 
-def attempt(trial: Trial, data: Path, sha256: str, device: str) -> dict[str, Any] | CaloforgeError:
-    """Summary of the finished run, or what it met."""
-    try:
-        return finish(trial.recipe, data, sha256, trial.folder, device=device)
-    except CaloforgeError as error:
-        return error
+def attempt(trial: Trial, data: Path, sha256: str, device: str) -> dict[str, Any]:
+    """Summary of the finished run."""
+    return finish(trial.recipe, data, sha256, trial.folder, device=device)
 
 
-def _outcome(trial: Trial, result: dict[str, Any] | CaloforgeError) -> Outcome:
-    if isinstance(result, FATAL):
-        raise result
-    if isinstance(result, CaloforgeError):
-        return Outcome(trial.point, trial.seed, trial.folder, None, failed=str(result))
+def _outcome(trial: Trial, done: Done) -> Outcome:
+    if isinstance(done.error, FATAL) or not isinstance(done.error, CaloforgeError | None):
+        raise done.error
+    if done.error is not None:
+        return Outcome(trial.point, trial.seed, trial.folder, None, failed=str(done.error))
     return Outcome(
         trial.point,
         trial.seed,
         trial.folder,
-        score=result["best_score"],
-        best_step=result["best_step"],
-        cpu_seconds=result["cpu_seconds"],
+        score=done.value["best_score"],
+        best_step=done.value["best_step"],
+        cpu_seconds=done.value["cpu_seconds"],
     )
 
 

@@ -9,10 +9,9 @@ import pytest
 
 from caloforge.detectors import ALICE_ZN, FACTS, DetectorFacts
 from caloforge.errors import DataError, UsageError
-from caloforge.production.drawing import draw_showers
-from caloforge.production.manifest import read_manifest
-from caloforge.production.particles import Particles, Spectrum
-from caloforge.production.plan import shard_showers
+from caloforge.generate import Particles, Spectrum
+from caloforge.generate.plan import read_manifest, shard_showers
+from caloforge.generate.shard import draw_showers
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BLOCK
 from extras import needs

@@ -83,12 +83,10 @@ def test_killed_workers_are_replaced(shop, tmp_path, whole):
 
 def test_a_shard_that_kills_its_workers_ends_the_run(shop, tmp_path, monkeypatch):
     from caloforge.errors import CaloforgeError
-    from caloforge.production import processes
-    from caloforge.production.executors import Crew
-    from caloforge.production.output import Output
-    from caloforge.production.plan import Settings, SourcePlan
-    from caloforge.production.prepare import prepare
-    from caloforge.production.run import produce
+    from caloforge.generate.output import Output
+    from caloforge.generate.plan import Settings, SourcePlan
+    from caloforge.generate.production import prepare, produce
+    from caloforge.jobs import Executor, pool
 
     plan = prepare(
         shop / "simulator",
@@ -100,9 +98,9 @@ def test_a_shard_that_kills_its_workers_ends_the_run(shop, tmp_path, monkeypatch
         output=Output(scheme="halves"),
         settings=Settings(),
     )
-    monkeypatch.setattr(processes, "WORKER", ("/bin/false",))
+    monkeypatch.setattr(pool, "COMMAND", ("/bin/false",))
     with pytest.raises(CaloforgeError, match="3 workers died while making shard"):
-        produce(plan, tmp_path / "folder", crew=Crew("futures", 1))
+        produce(plan, tmp_path / "folder", executor=Executor("futures", 1))
     assert json.loads((tmp_path / "folder" / "manifest.json").read_text())["count"] == 0
     monkeypatch.undo()
     assert produce(plan, tmp_path / "folder").made == 3000

@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from caloforge.errors import UsageError
-from caloforge.production.executors import Crew, ExecutorName
-from caloforge.production.output import Format, Output, Packing, format_of
-from caloforge.production.plan import Plan, Settings, SourcePlan
-from caloforge.production.prepare import Wish, begun_settings, how_many, prepare
-from caloforge.production.run import produce
+from caloforge.generate.one_file import generate
+from caloforge.generate.output import Format, Output, Packing, format_of
+from caloforge.generate.plan import Plan, Settings, SourcePlan
+from caloforge.generate.production import (
+    NetworkOptions,
+    begun_settings,
+    how_many,
+    prepare,
+    produce,
+)
+from caloforge.jobs import Executor, ExecutorName
 from caloforge.reporter import Reporter
 from caloforge.simulator import CARD, Simulator, read_card
 
@@ -29,7 +35,7 @@ class DryRun:
     """What would be done."""
 
     plan: Plan
-    crew: Crew
+    executor: Executor
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
@@ -38,17 +44,17 @@ class DryRun:
 
     def job_script(self) -> str | None:
         """The batch job of one worker, where there are batch jobs."""
-        from caloforge.production.cluster import JOB_CLUSTERS, job_script
+        from caloforge.jobs.cluster import JOB_CLUSTERS, job_script
 
-        if self.crew.executor != "dask" or self.crew.cluster not in JOB_CLUSTERS:
+        if self.executor.name != "dask" or self.executor.cluster not in JOB_CLUSTERS:
             return None
-        return job_script(self.crew.cluster, self.crew.options)
+        return job_script(self.executor.cluster, self.executor.options)
 
     def __str__(self) -> str:
-        plan, crew = self.plan, self.crew
+        plan, executor = self.plan, self.executor
         text = (
             f"{plan.showers} showers in {plan.shards} shards of {plan.shard_showers} "
-            f"({plan.file_name(0)}), {crew.executor}, {crew.workers} worker(s), "
+            f"({plan.file_name(0)}), {executor.name}, {executor.workers} worker(s), "
             f"{plan.engine_version}, batch {plan.settings.batch}"
         )
         script = self.job_script()
@@ -56,7 +62,7 @@ class DryRun:
 
 
 @dataclass(frozen=True)
-class Request:
+class GenerateOptions:
     """All options of ``caloforge generate``."""
 
     simulator: str
@@ -110,13 +116,11 @@ class Request:
         return SourcePlan(kind="file", name=str((self.like or sample_path(detector)).absolute()))
 
     def _settings(self, folder: Path, begun: Settings | None, reporter: Reporter) -> Settings:
-        return Wish(self.engine, self.threads, self.batch).settle(folder, begun, reporter)
+        return NetworkOptions(self.engine, self.threads, self.batch).settle(folder, begun, reporter)
 
     def _one_file(
         self, folder: Path, source: SourcePlan, output: Output, reporter: Reporter
     ) -> Outcome:
-        from caloforge.generate import generate
-
         if self.executor != "iterative" or self.workers > 1 or self.dry_run:
             raise UsageError("several workers write several files: add --shard-size or --shards")
         if self.out.exists() and not self.force:
@@ -141,12 +145,11 @@ class Request:
     def _production(
         self, folder: Path, source: SourcePlan, output: Output, reporter: Reporter
     ) -> Outcome:
-        from caloforge.production.cluster import read_options
+        from caloforge.jobs.cluster import read_options
 
-        if self.executor == "iterative" and self.workers > 1:
-            raise UsageError(f"{self.workers} workers need --executor futures or dask")
         options = read_options(self.cluster_options)
-        crew = Crew(self.executor, self.workers, self.cluster, options)
+        executor = Executor(self.executor, self.workers, self.cluster, options)
+        executor.require_possible()
         begun = begun_settings(self.out, self.force)
         plan = prepare(
             folder,
@@ -160,8 +163,8 @@ class Request:
             strict=self.strict,
         )
         if self.dry_run:
-            return DryRun(plan, crew)
-        return produce(plan, self.out, crew=crew, overwrite=self.force, reporter=reporter)
+            return DryRun(plan, executor)
+        return produce(plan, self.out, executor=executor, overwrite=self.force, reporter=reporter)
 
 
-__all__ = ["DryRun", "Outcome", "Request"]
+__all__ = ["DryRun", "GenerateOptions", "Outcome"]

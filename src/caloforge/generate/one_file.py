@@ -1,4 +1,4 @@
-"""One file of showers, at a rate that is measured and reported; ``production`` makes many.
+"""One file of showers, at a rate that is measured and reported.
 
 Shapes: N showers, K cells, C conditions.
 """
@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import Terminated, UsageError
+from caloforge.generate.output import Output, Writer
+from caloforge.generate.particles import Source
+from caloforge.generate.shard import Drawn, draw_showers, outside, outside_text, provenance
 from caloforge.machine import peak_memory_mb, processor
-from caloforge.production.drawing import Drawn, draw_showers, outside, outside_text
-from caloforge.production.output import Output, Writer
-from caloforge.production.particles import Particles, Source, Spectrum
-from caloforge.production.shard import provenance
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BATCH, BLOCK
@@ -146,4 +145,4 @@ def _write(writer: Writer, drawn: Iterator[Drawn], showers: int, reporter: Repor
             advance(len(cells))
 
 
-__all__ = ["Particles", "Production", "Spectrum", "generate", "provenance"]
+__all__ = ["Production", "generate"]

@@ -1,0 +1,245 @@
+"""What a production is to make, fixed when it begins, and what of it is finished: manifest.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import caloforge
+from caloforge.detector import Detector
+from caloforge.errors import DataError, UsageError
+from caloforge.generate.output import Output
+from caloforge.generate.particles import Particles, Source, Spectrum
+from caloforge.io.files import sha256_of, write_aside
+from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import BATCH, BLOCK
+
+FORMAT: Literal["caloforge-production"] = "caloforge-production"
+VERSION: Literal[1] = 1
+MANIFEST = "manifest.json"
+LARGEST_BYTES = 2**28
+SHARD_NAME = re.compile(r"(showers|channels)-\d{5,}-of-\d{5,}\.(h5|root)")
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourcePlan(Frozen):
+    """Which particles are showered."""
+
+    kind: Literal["file", "spectrum"]
+    name: str
+    """Absolute path of the file, or name of the spectrum."""
+
+    def open(self, detector: Detector, seed: int) -> Source:
+        """The particles themselves; raises as they do."""
+        if self.kind == "spectrum":
+            return Spectrum(self.name, detector, seed)
+        return Particles.like(Path(self.name), detector)
+
+
+class Settings(Frozen):
+    """How the network runs: what may change the last bits of an expected cell."""
+
+    engine: str = "onnxruntime"
+    threads: int = Field(default=1, ge=1)
+    batch: int = Field(default=BATCH, ge=1, le=BLOCK)
+
+
+class Plan(Frozen):
+    """All that decides a production's arrays; two productions of equal plans are equal."""
+
+    simulator: str
+    """Its folder; ``generator_sha256`` tells whether it is still the same one."""
+    generator_sha256: str
+    source: SourcePlan
+    source_fingerprint: str
+    showers: int = Field(ge=1)
+    seed: int = Field(ge=0)
+    shard_showers: int = Field(ge=BLOCK, multiple_of=BLOCK)
+    output: Output
+    strict: bool = False
+    settings: Settings
+    engine_version: str
+    cpu_flags: tuple[str, ...]
+    """Of the processor that began the production."""
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return -(-self.showers // self.shard_showers)
+
+    def rows(self, shard: int) -> range:
+        """Numbers of a shard's showers."""
+        start = shard * self.shard_showers
+        return range(start, min(start + self.shard_showers, self.showers))
+
+    def file_name(self, shard: int) -> str:
+        """Name of a shard's file."""
+        what = "showers" if self.output.images else "channels"
+        return f"{what}-{shard:05d}-of-{self.shards:05d}{self.output.suffix}"
+
+    def load(self) -> tuple[Simulator, Source]:
+        """Simulator and particles; DataError when either is another one than was begun with."""
+        simulator = Simulator.load(
+            Path(self.simulator), threads=self.settings.threads, engine=self.settings.engine
+        )
+        if simulator.card.generator_sha256 != self.generator_sha256:
+            raise DataError(
+                f"{self.simulator} is another simulator than this production began with"
+            )
+        source = self.source.open(simulator.detector, self.seed)
+        if source.fingerprint != self.source_fingerprint:
+            raise DataError(
+                f"{source.source} gives other particles than this production began with"
+            )
+        return simulator, source
+
+    def require_same(self, begun: Plan, where: Path) -> None:
+        """Raise UsageError when a folder was begun by another plan."""
+        for name in DECIDES:
+            mine, theirs = getattr(self, name), getattr(begun, name)
+            if mine != theirs:
+                raise UsageError(
+                    f"{where} was begun with {name.replace('_', ' ')} {_short(theirs)}, not "
+                    f"{_short(mine)}; the same options go on, --force starts anew"
+                )
+
+
+DECIDES = (
+    "generator_sha256",
+    "source_fingerprint",
+    "showers",
+    "seed",
+    "shard_showers",
+    "output",
+    "strict",
+    "settings",
+)
+"""What must agree to go on; paths may change, and another processor is only noted."""
+
+
+def _short(value: object) -> str:
+    return str(value) if not isinstance(value, str) else value[:12]
+
+
+def shard_showers(showers: int, shards: int | None, size: int | None) -> int:
+    """Showers of a shard, a whole number of blocks, from how many shards or how large they are."""
+    if shards is not None and size is not None:
+        raise UsageError("give --shards or --shard-size, not both")
+    wanted = size if size is not None else -(-showers // (shards or 1))
+    return max(1, -(-wanted // BLOCK)) * BLOCK
+
+
+class ShardRecord(Frozen):
+    """A finished shard: what it holds and what it cost."""
+
+    number: int = Field(ge=0)
+    file: str
+    first: int
+    showers: int = Field(ge=1)
+    bytes: int
+    sha256: str
+    cpu_seconds: float
+    outside: dict[str, int] = Field(default={})
+    """Rows outside the training range, by condition."""
+    host: str = ""
+    processor: str = ""
+    cpu_flags: tuple[str, ...] | None = None
+    """Only where they are others than those of the plan."""
+
+    def is_whole(self, folder: Path) -> bool:
+        """Whether the file is there, unchanged."""
+        path = folder / self.file
+        return path.is_file() and path.stat().st_size == self.bytes and self._same(path)
+
+    def _same(self, path: Path) -> bool:
+        return sha256_of(path) == self.sha256
+
+
+class Manifest(Frozen):
+    """The whole record; ``complete`` once every shard is there."""
+
+    format: Literal["caloforge-production"] = FORMAT
+    version: Literal[1] = VERSION
+    caloforge_version: str = caloforge.__version__
+    complete: bool = False
+    count: int = 0
+    """Showers in the finished shards."""
+    plan: Plan
+    shards: tuple[ShardRecord, ...] = ()
+
+    @classmethod
+    def of(cls, plan: Plan, finished: dict[int, ShardRecord]) -> Manifest:
+        """The record of a plan and of what is finished of it."""
+        shards = tuple(finished[number] for number in sorted(finished))
+        count = sum(shard.showers for shard in shards)
+        return cls(plan=plan, shards=shards, count=count, complete=len(shards) == plan.shards)
+
+    def write(self, folder: Path) -> None:
+        """Replace the manifest of a folder."""
+        with write_aside(folder / MANIFEST, overwrite=True) as aside:
+            aside.write_text(self.model_dump_json(indent=1, exclude_none=True), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder; DataError when damaged, newer, or naming files elsewhere."""
+    path = folder / MANIFEST
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise DataError(f"{path} is larger than {LARGEST_BYTES} bytes")
+        record = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is damaged ({error}); --force starts anew") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise DataError(f"{path} is no manifest of a production (format is not {FORMAT})")
+    if record.get("version") != VERSION:
+        raise DataError(
+            f"{path} has {FORMAT} version {record.get('version')!r}; this caloforge reads "
+            f"{VERSION}: update caloforge"
+        )
+    return _validated(path, record)
+
+
+def _validated(path: Path, record: object) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json(json.dumps(record))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: {place}: {first['msg']}; --force starts anew") from error
+    for shard in manifest.shards:
+        if not SHARD_NAME.fullmatch(shard.file) or (path.parent / shard.file).is_symlink():
+            raise DataError(f"{path} names {shard.file!r}, which is no shard of this folder")
+        expected = manifest.plan.rows(shard.number)
+        if shard.file != manifest.plan.file_name(shard.number) or shard.showers != len(expected):
+            raise DataError(f"{path}: shard {shard.number} does not fit the plan")
+    return manifest
+
+
+def remove_production(folder: Path) -> None:
+    """Remove manifest and shards of a folder, nothing else."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if SHARD_NAME.fullmatch(path.name):
+            path.unlink()
+
+
+__all__ = [
+    "MANIFEST",
+    "Manifest",
+    "Plan",
+    "Settings",
+    "ShardRecord",
+    "SourcePlan",
+    "read_manifest",
+    "remove_production",
+    "shard_showers",
+]

@@ -1,0 +1,316 @@
+"""A production in a folder: what is finished is kept, the rest is made, whoever interrupts it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from caloforge.errors import CaloforgeError, Terminated, UsageError
+from caloforge.generate.output import Output
+from caloforge.generate.particles import Particles
+from caloforge.generate.plan import (
+    MANIFEST,
+    Manifest,
+    Plan,
+    Settings,
+    ShardRecord,
+    SourcePlan,
+    read_manifest,
+    remove_production,
+    shard_showers,
+)
+from caloforge.generate.shard import make_shard, outside
+from caloforge.io.files import remove_unfinished
+from caloforge.jobs import ALONE, LOCK, Call, Executor, Limits, only_run
+from caloforge.machine import cpu_flags, peak_memory_mb, processor
+from caloforge.reporter import SILENT, Reporter
+from caloforge.simulator import Simulator
+from caloforge.simulator.engine_choice import choose_engine
+from caloforge.simulator.engines import engine_of_name
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How the network shall run, as far as the user says."""
+
+    engine: str | None = None
+    threads: int | None = None
+    batch: int | None = None
+
+    def settle(
+        self, simulator: Path, begun: Settings | None, reporter: Reporter = SILENT
+    ) -> Settings:
+        """The user's choices, what was begun, and else a short measurement of the engines."""
+        known = begun or Settings()
+        threads, batch = self.threads or known.threads, self.batch or known.batch
+        name = self.engine or (begun.engine if begun else AUTO)
+        if name == AUTO:
+            choice = choose_engine(simulator, threads=threads, batch=batch)
+            reporter.say(str(choice))
+            name = choice.name
+        engine_of_name(name)
+        return Settings(engine=name, threads=threads, batch=batch)
+
+
+def begun_settings(folder: Path, overwrite: bool) -> Settings | None:
+    """Settings of a production that the folder holds and that shall go on."""
+    if overwrite or not (folder / MANIFEST).is_file():
+        return None
+    return read_manifest(folder).plan.settings
+
+
+def how_many(showers: int | None, particles: object) -> int:
+    """The number asked for, or as many as a file has rows; UsageError for an open spectrum."""
+    if showers is not None:
+        return showers
+    if not isinstance(particles, Particles):
+        raise UsageError("a spectrum has no end: say how many showers with -n")
+    return len(particles)
+
+
+def prepare(
+    simulator: Path,
+    source: SourcePlan,
+    *,
+    showers: int | None,
+    seed: int,
+    shards: int | None,
+    shard_size: int | None,
+    output: Output,
+    settings: Settings,
+    strict: bool = False,
+) -> Plan:
+    """The plan of a production, after a look at simulator, particles and training range.
+
+    Raises UsageError for impossible numbers, DataError for a simulator or particles that are none.
+    """
+    loaded = Simulator.load(simulator, threads=settings.threads, engine=settings.engine)
+    loaded.check()
+    particles = source.open(loaded.detector, seed)
+    number = how_many(showers, particles)
+    outside(loaded, particles, range(particles.different_rows(number)), strict=strict)
+    return Plan(
+        simulator=str(simulator.absolute()),
+        generator_sha256=loaded.card.generator_sha256,
+        source=source,
+        source_fingerprint=particles.fingerprint,
+        showers=number,
+        seed=seed,
+        shard_showers=shard_showers(number, shards, shard_size),
+        output=output,
+        strict=strict,
+        settings=settings,
+        engine_version=loaded.engine.name,
+        cpu_flags=cpu_flags(),
+    )
+
+
+MANIFEST_SHARE = 0.05
+"""Of the time that may go into rewriting the manifest."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run of a production did."""
+
+    path: str
+    showers: int
+    """In the whole production."""
+    shards: int
+    made: int
+    """Showers of this run; those of finished shards were skipped."""
+    seconds: float
+    cpu_seconds: float
+    showers_per_second: float
+    engine: str
+    threads: int
+    batch: int
+    workers: int
+    executor: str
+    processor: str
+    peak_memory_mb: float
+    megabytes: float
+    outside: dict[str, int]
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        text = (
+            f"{self.path}: {self.showers} showers in {self.shards} shards, {self.megabytes:.1f} MB"
+        )
+        if not self.made:
+            return f"{text}; it was complete already"
+        return (
+            f"{text}; made {self.made} now in {self.seconds:.1f} s = {self.showers_per_second:.0f} "
+            f"showers/s ({self.executor}, {self.workers} worker(s), {self.engine}, "
+            f"{self.threads} thread(s), batch {self.batch}, {self.processor})"
+        )
+
+
+@dataclass
+class Progress:
+    """The finished shards, and their record on disk."""
+
+    plan: Plan
+    folder: Path
+    finished: dict[int, ShardRecord] = field(default_factory=dict)
+    wrote_at: float = 0.0
+    write_seconds: float = 0.0
+
+    def todo(self) -> list[int]:
+        """Shards that are not finished."""
+        return [number for number in range(self.plan.shards) if number not in self.finished]
+
+    def add(self, record: ShardRecord) -> None:
+        """Note a finished shard; a kill right now costs no more than to make it again."""
+        self.finished[record.number] = record
+        if time.monotonic() - self.wrote_at > self.write_seconds / MANIFEST_SHARE:
+            self.write()
+
+    def write(self) -> None:
+        """Write the manifest."""
+        started = time.monotonic()
+        Manifest.of(self.plan, self.finished).write(self.folder)
+        self.wrote_at = time.monotonic()
+        self.write_seconds = self.wrote_at - started
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.finished)} of {self.plan.shards} shards are finished in {self.folder}: "
+            "the same command goes on"
+        )
+
+
+def produce(
+    plan: Plan,
+    folder: Path,
+    *,
+    executor: Executor = ALONE,
+    overwrite: bool = False,
+    reporter: Reporter = SILENT,
+) -> Summary:
+    """Make all shards of a plan that the folder does not hold yet.
+
+    Raises UsageError when another run writes there, when the folder was begun by another plan or
+    holds something else; what a shard met; Terminated after SIGTERM. Finished shards are kept.
+    """
+    with only_run(folder, reporter):
+        progress = _open(plan, folder, overwrite, reporter)
+        started = time.perf_counter()
+        before = set(progress.finished)
+        with _saving(progress):
+            _make(progress, executor, reporter)
+        made = [record for number, record in progress.finished.items() if number not in before]
+        return _summary(progress, made, executor, time.perf_counter() - started, reporter)
+
+
+def _open(plan: Plan, folder: Path, overwrite: bool, reporter: Reporter) -> Progress:
+    """What is finished in a folder, without the shards that are missing or damaged."""
+    remove_unfinished(folder)
+    if overwrite:
+        remove_production(folder)
+    progress = Progress(plan, folder)
+    if (folder / MANIFEST).exists():
+        begun = read_manifest(folder)
+        plan.require_same(begun.plan, folder)
+        _note_changes(plan, begun.plan, reporter)
+        moved = {"simulator": plan.simulator, "source": plan.source}
+        progress.plan = begun.plan.model_copy(update=moved)
+        for record in begun.shards:
+            if record.is_whole(folder):
+                progress.finished[record.number] = record
+            else:
+                reporter.warn(f"{folder / record.file} is missing or changed; it is made again")
+    elif any(entry.name != LOCK for entry in folder.iterdir()) and not overwrite:
+        raise UsageError(f"{folder} holds files but no {MANIFEST}; name a new folder")
+    return progress
+
+
+def _note_changes(plan: Plan, begun: Plan, reporter: Reporter) -> None:
+    if plan.engine_version != begun.engine_version:
+        reporter.warn(f"begun with {begun.engine_version}, now {plan.engine_version}")
+    if plan.cpu_flags != begun.cpu_flags:
+        reporter.warn(
+            "this processor has other instructions than the one that began: counts may differ at "
+            "ties of rounding"
+        )
+
+
+@contextmanager
+def _saving(progress: Progress) -> Iterator[None]:
+    """Write the manifest, whatever happens."""
+    progress.write()
+    try:
+        yield
+    except BaseException:
+        with suppress(CaloforgeError, OSError):  # a full disk, say: the first error tells
+            progress.write()
+        raise
+    progress.write()
+
+
+def _make(progress: Progress, executor: Executor, reporter: Reporter) -> None:
+    plan, todo = progress.plan, progress.todo()
+    if not todo:
+        return
+    settled = plan.model_dump_json(), str(progress.folder.absolute())
+    calls = [Call(make_shard, (number, *settled), f"making shard {number}") for number in todo]
+    limits = Limits(threads=plan.settings.threads)
+    with reporter.progress("generate", plan.showers, "showers") as advance:
+        advance(sum(record.showers for record in progress.finished.values()))
+        try:
+            for done in executor.run(calls, limits, reporter):
+                record = done.result()
+                progress.add(record)
+                advance(record.showers)
+        except Terminated as error:
+            raise Terminated(f"{error}; {progress}") from error
+        finally:
+            remove_unfinished(progress.folder)
+
+
+def _summary(
+    progress: Progress,
+    made: list[ShardRecord],
+    executor: Executor,
+    seconds: float,
+    reporter: Reporter,
+) -> Summary:
+    plan = progress.plan
+    outside: Counter[str] = Counter()
+    for record in progress.finished.values():
+        outside.update(record.outside)
+    if outside:
+        rows = ", ".join(f"{name} in {count}" for name, count in outside.items())
+        reporter.warn(f"conditions outside the training range, of {plan.showers} rows: {rows}")
+    showers = sum(record.showers for record in made)
+    return Summary(
+        path=str(progress.folder),
+        showers=plan.showers,
+        shards=plan.shards,
+        made=showers,
+        seconds=seconds,
+        cpu_seconds=sum(record.cpu_seconds for record in made),
+        showers_per_second=showers / seconds,
+        engine=plan.engine_version,
+        threads=plan.settings.threads,
+        batch=plan.settings.batch,
+        workers=executor.workers,
+        executor=executor.name,
+        processor=processor(),
+        peak_memory_mb=peak_memory_mb(),
+        megabytes=sum(record.bytes for record in progress.finished.values()) / 1e6,
+        outside=dict(outside),
+    )
+
+
+__all__ = ["AUTO", "NetworkOptions", "Summary", "begun_settings", "how_many", "prepare", "produce"]

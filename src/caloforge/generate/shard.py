@@ -1,0 +1,177 @@
+"""Make one shard: a pure function of the plan and of the shard's number.
+
+Shapes: N showers, K cells, C conditions.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.errors import DataError, Terminated
+from caloforge.generate.particles import Source
+from caloforge.generate.plan import Plan, ShardRecord
+from caloforge.io.files import sha256_of
+from caloforge.machine import cpu_flags, processor
+from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import BLOCK
+from caloforge.termination import asked_to_leave
+
+
+class Drawn(NamedTuple):
+    """A batch: cells (N, K) and what is known of the particles (conditions, particle, pdg)."""
+
+    cells: NDArray[Any]
+    columns: dict[str, NDArray[Any]]
+
+
+def draw_showers(
+    simulator: Simulator, source: Source, showers: range, *, seed: int, batch: int
+) -> Iterator[Drawn]:
+    """Showers of these numbers, which start at a multiple of BLOCK, batch by batch.
+
+    The last batch is padded to its full size, so that a shower never depends, not even in its last
+    bit, on how many follow it.
+    """
+    for first in range(showers.start, showers.stop, BLOCK):
+        block = range(first, min(first + BLOCK, showers.stop))
+        known = source.of(block)
+        conditions = simulator.require_conditions(known["conditions"])
+        padded = np.pad(conditions, ((0, BLOCK - len(block)), (0, 0)), mode="edge")
+        whole = range(first, min(first + -(-len(block) // batch) * batch, first + BLOCK))
+        for rows, cells in simulator.batches(padded, whole, seed=seed, batch=batch):
+            here = slice(rows.start - first, min(rows.stop, block.stop) - first)
+            kept = here.stop - here.start
+            yield Drawn(cells[:kept], {name: column[here] for name, column in known.items()})
+
+
+def outside_text(simulator: Simulator, counts: dict[str, int], rows: int, source: str) -> str:
+    """What is outside the training range, in one line."""
+    ranges = simulator.card.training_ranges
+    parts = [
+        f"{name} in {count} (trained on {ranges[name][0]:g} to {ranges[name][1]:g})"
+        for name, count in counts.items()
+    ]
+    named = ", ".join(parts)
+    return f"{source}: conditions outside the training range, of {rows} rows: {named}"
+
+
+def outside(simulator: Simulator, source: Source, rows: range, *, strict: bool) -> dict[str, int]:
+    """Rows outside the training range, by condition; DataError if ``strict`` and there are some."""
+    conditions = simulator.require_conditions(source.of(rows)["conditions"])
+    counts = simulator.outside(conditions)
+    if counts and strict:
+        raise DataError(outside_text(simulator, counts, len(rows), source.source))
+    return counts
+
+
+class ShardMaker:
+    """A simulator and particles, loaded once by each process, for all shards that it makes."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.simulator, self.source = plan.load()
+        flags = cpu_flags()
+        self.machine: dict[str, Any] = {"host": socket.gethostname(), "processor": processor()}
+        if flags != plan.cpu_flags:
+            self.machine["cpu_flags"] = flags
+
+    def make(self, number: int) -> ShardRecord:
+        """Write a shard aside, give it its name, and return its record.
+
+        Raises Terminated after SIGTERM, CaloforgeError for a full disk: then nothing is kept.
+        """
+        plan, rows = self.plan, self.plan.rows(number)
+        path = self.folder / plan.file_name(number)
+        started = time.process_time()
+        outside: Counter[str] = Counter()
+        described = describe(self.simulator, self.source, plan)
+        columns = self.source.columns
+        detector = self.simulator.detector
+        with (
+            plan.output.open(path, detector, described, columns, overwrite=True) as writer,
+            asked_to_leave() as leaving,
+        ):
+            for drawn in self._draw(rows):
+                if leaving():
+                    raise Terminated(f"terminated while making {path.name}")
+                outside.update(self._outside(drawn))
+                writer.append(drawn.cells, **drawn.columns)
+        return ShardRecord(
+            number=number,
+            file=path.name,
+            first=rows.start,
+            showers=len(rows),
+            bytes=path.stat().st_size,
+            sha256=sha256_of(path),
+            cpu_seconds=time.process_time() - started,
+            outside=dict(outside),
+            **self.machine,
+        )
+
+    def _draw(self, rows: range) -> Any:
+        plan = self.plan
+        return draw_showers(
+            self.simulator, self.source, rows, seed=plan.seed, batch=plan.settings.batch
+        )
+
+    def _outside(self, drawn: Drawn) -> dict[str, int]:
+        counts = self.simulator.outside(drawn.columns["conditions"])
+        if counts and self.plan.strict:
+            rows = len(drawn.cells)
+            raise DataError(outside_text(self.simulator, counts, rows, self.source.source))
+        return counts
+
+
+def describe(simulator: Simulator, source: Source, plan: Plan) -> dict[str, str]:
+    """Where the showers of a shard come from; the same text whichever process makes it."""
+    text = provenance(simulator, source, plan.seed)
+    return text | {"runtime": f"{plan.engine_version}, {plan.settings.threads} thread(s)"}
+
+
+def provenance(simulator: Simulator, source: Source, seed: int) -> dict[str, str]:
+    """Where generated showers come from, as text for the file."""
+    card = simulator.card
+    record = {
+        "engine": f"caloforge {card.caloforge_version} simulator",
+        "seed": str(seed),
+        "source": source.source,
+        "simulator_sha256": card.generator_sha256,
+        "sampling": card.sampling,
+        "runtime": f"{simulator.engine.name}, {simulator.engine.threads} thread(s)",
+        "licence": card.provenance.get("licence", ""),
+        "trained_on": card.provenance.get("source", ""),
+    }
+    return {name: value for name, value in record.items() if value}
+
+
+@lru_cache(maxsize=1)
+def _maker(plan: str, folder: str) -> ShardMaker:
+    """Kept between the calls of a process: sessions cannot travel, and loading costs a second."""
+    return ShardMaker(Plan.model_validate_json(plan), Path(folder))
+
+
+def make_shard(number: int, plan: str, folder: str) -> ShardRecord:
+    """The call that workers carry out; ``plan`` is JSON."""
+    return _maker(plan, folder).make(number)
+
+
+__all__ = [
+    "Drawn",
+    "ShardMaker",
+    "describe",
+    "draw_showers",
+    "make_shard",
+    "outside",
+    "outside_text",
+    "provenance",
+]

@@ -1,0 +1,159 @@
+"""Who carries out calls: this process, processes beside it, or a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from caloforge.errors import CaloforgeError, Terminated, UsageError
+from caloforge.reporter import SILENT, Reporter
+from caloforge.termination import asked_to_leave
+
+ExecutorName = Literal["iterative", "futures", "dask"]
+ATTEMPTS = 3
+"""A call that took so many workers with it is given up."""
+
+
+class Call(NamedTuple):
+    """A function of a module and its arguments, both fit for another process."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    label: str = ""
+    """What it does, for errors: ``making shard 3``."""
+
+
+class Done(NamedTuple):
+    """A call that has ended: its number, and what it returned or met."""
+
+    number: int
+    value: Any = None
+    error: Exception | None = None
+
+    def result(self) -> Any:
+        """What the call returned; raises what it met."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How a call may use workers."""
+
+    threads: int = 1
+    """Of each worker process."""
+    attempts: int = ATTEMPTS
+    """Workers that may die of one call."""
+
+
+ONE_THREAD = Limits()
+
+
+@dataclass(frozen=True)
+class Executor:
+    """How many workers, and where they are."""
+
+    name: ExecutorName = "iterative"
+    workers: int = 1
+    cluster: str = "local"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def require_possible(self) -> None:
+        """Raise UsageError for several workers in one process."""
+        if self.name == "iterative" and self.workers > 1:
+            raise UsageError(f"{self.workers} workers need --executor futures or dask")
+
+    def run(
+        self, calls: Sequence[Call], limits: Limits = ONE_THREAD, reporter: Reporter = SILENT
+    ) -> Iterator[Done]:
+        """Calls as they end, each with what it returned or met.
+
+        A call whose workers die is done again, ``limits.attempts`` times. A caller that stops
+        iterating ends the workers.
+
+        Raises:
+            Terminated: SIGTERM came, and the calls under way have left.
+            CaloforgeError: the cluster does not take any job.
+        """
+        with asked_to_leave() as leaving:
+            for done in RUNNERS[self.name](self, calls, limits, leaving, reporter):
+                if isinstance(done.error, Terminated):
+                    raise done.error
+                yield done
+
+
+Leaving = Callable[[], bool]
+Runner = Callable[[Executor, Sequence[Call], Limits, Leaving, Reporter], Iterator[Done]]
+
+
+def attempt(number: int, call: Call) -> Done:
+    """Carry out a call in this process; what it meets is part of the answer."""
+    try:
+        return Done(number, call.function(*call.arguments))
+    except CaloforgeError as error:
+        return Done(number, error=error)
+
+
+def _here(
+    executor: Executor,
+    calls: Sequence[Call],
+    limits: Limits,
+    leaving: Leaving,
+    reporter: Reporter,
+) -> Iterator[Done]:
+    """One after the other, in this process."""
+    del executor, limits, reporter
+    for number, call in enumerate(calls):
+        if leaving():
+            raise Terminated("terminated")
+        yield attempt(number, call)
+
+
+def _processes(
+    executor: Executor,
+    calls: Sequence[Call],
+    limits: Limits,
+    leaving: Leaving,
+    reporter: Reporter,
+) -> Iterator[Done]:
+    """Processes of this machine."""
+    from caloforge.jobs.pool import with_processes
+
+    del reporter
+    return with_processes(calls, executor.workers, limits, leaving)
+
+
+def _dask(
+    executor: Executor,
+    calls: Sequence[Call],
+    limits: Limits,
+    leaving: Leaving,
+    reporter: Reporter,
+) -> Iterator[Done]:
+    """Workers of a Dask cluster."""
+    from caloforge.jobs.cluster import with_dask
+
+    del limits
+    return with_dask(
+        calls,
+        executor.workers,
+        leaving,
+        cluster=executor.cluster,
+        options=executor.options,
+        reporter=reporter,
+    )
+
+
+RUNNERS: dict[ExecutorName, Runner] = {"iterative": _here, "futures": _processes, "dask": _dask}
+
+ALONE = Executor()
+
+
+def executor_of(workers: int) -> Executor:
+    """This process for one worker, processes beside it for more."""
+    return Executor("futures", workers) if workers > 1 else ALONE
+
+
+__all__ = ["ALONE", "Call", "Done", "Executor", "ExecutorName", "Limits", "executor_of"]

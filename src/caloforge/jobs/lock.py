@@ -1,0 +1,118 @@
+"""One run at a time writes to a folder; the lock of a killed run does not outlive it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from caloforge.errors import UsageError
+from caloforge.reporter import SILENT, Reporter
+
+LOCK = ".lock"
+NOTE_BYTES = 4096
+HELD = (errno.EAGAIN, errno.EACCES)
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
+"""What a file system answers that has no locks, or whose lock server does not answer."""
+
+
+@contextmanager
+def only_run(folder: Path, reporter: Reporter = SILENT) -> Iterator[None]:
+    """Make the folder and hold it for this process.
+
+    The system releases the lock of a process that dies. Some file systems keep no locks, or none
+    between machines: there the note in the file decides, and a note of another machine is believed.
+    A folder that is left empty, and was not there before, is removed.
+
+    Raises:
+        UsageError: another process holds the folder, or its lock is a link.
+    """
+    fresh = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    descriptor = _open(path)
+    try:
+        _take(descriptor, path, reporter)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+        if fresh:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
+
+def _open(path: Path) -> int:
+    """The lock's file, which may not be a link: its text would land elsewhere."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UsageError(f"{path} is a symbolic link; remove it") from error
+
+
+def _take(descriptor: int, path: Path, reporter: Reporter) -> None:
+    here = socket.gethostname()
+    locked = _lock(descriptor, path)
+    holder = _note(descriptor)
+    if locked is None:
+        reporter.warn(
+            f"{path.parent}: this file system offers no locks; start no second run in this folder"
+        )
+        locked = not _is_alive(holder.get("pid"))
+    if not locked or holder.get("host", here) != here:
+        raise UsageError(
+            f"{path.parent}: process {holder.get('pid', '?')} on {holder.get('host', '?')} writes "
+            f"here; if it is long dead, remove {path}"
+        )
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": here}).encode(), 0)
+
+
+def _lock(descriptor: int, path: Path) -> bool | None:
+    """Whether this process holds the lock, on the file that still has the name; None: no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The holder before may have removed the file after it was opened here.
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno in HELD:
+            return False
+        if error.errno in NO_LOCKS:
+            return None
+        raise
+
+
+def _is_alive(pid: object) -> bool:
+    """Whether a process of this machine has that number, and is another one than this."""
+    if not isinstance(pid, int) or not 0 < pid < 2**31 or pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _note(descriptor: int) -> dict[str, Any]:
+    try:
+        note = json.loads(os.pread(descriptor, NOTE_BYTES, 0) or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+__all__ = ["LOCK", "only_run"]

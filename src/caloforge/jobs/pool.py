@@ -1,0 +1,195 @@
+"""Worker processes of this machine, each led by a thread; one that dies is replaced.
+
+``lead`` hands out numbers to workers of any kind (calls here, showers of Geant4 in ``transport``).
+"""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from caloforge.errors import CaloforgeError, Terminated
+from caloforge.jobs.executor import Call, Done, Limits
+from caloforge.jobs.process import Process, environment_of_worker
+
+COMMAND = (sys.executable, "-m", "caloforge.jobs.worker")
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 600.0
+"""For a checkpoint after SIGTERM; then a worker is killed."""
+
+
+class Worker(Protocol):
+    """What a thread leads: it keeps its process alive, and starts no new one once it is stopped."""
+
+    def do(self, number: int) -> Done:
+        """Carry out a piece of work."""
+        ...
+
+    def ask_to_leave(self) -> None:
+        """Start no process any more, and ask the one there is to leave; from any thread."""
+        ...
+
+    def kill(self) -> None:
+        """End the process at once; from any thread."""
+        ...
+
+    def close(self) -> None:
+        """End the process when all is done."""
+        ...
+
+
+def lead(
+    workers: Sequence[Worker], numbers: Sequence[int], leaving: Callable[[], bool]
+) -> Iterator[Done]:
+    """Pieces of work as they are done; raises what a worker raises, Terminated when asked to leave.
+
+    When the caller stops iterating the workers are asked to leave, and have left when this returns.
+    """
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in numbers:
+        waiting.put(number)
+    done: queue.SimpleQueue[Done | BaseException] = queue.SimpleQueue()
+    stop = threading.Event()
+    used = workers[: len(numbers)]
+    threads = [
+        threading.Thread(target=_lead_one, args=(worker, waiting, done, stop), daemon=True)
+        for worker in used
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in numbers:
+            yield _next(done, leaving)
+    finally:
+        stop.set()
+        _end(used, threads)
+
+
+def _lead_one(
+    worker: Worker,
+    waiting: queue.SimpleQueue[int],
+    done: queue.SimpleQueue[Done | BaseException],
+    stop: threading.Event,
+) -> None:
+    """Take pieces of work until there are none, or until told to stop."""
+    try:
+        while not stop.is_set():
+            done.put(worker.do(waiting.get_nowait()))
+    except queue.Empty:
+        pass
+    except BaseException as error:
+        done.put(error)
+    finally:
+        worker.close()
+
+
+def _next(done: queue.SimpleQueue[Done | BaseException], leaving: Callable[[], bool]) -> Done:
+    while True:
+        if leaving():
+            raise Terminated("terminated")
+        try:
+            answer = done.get(timeout=POLL_SECONDS)
+        except queue.Empty:
+            continue
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def _end(workers: Sequence[Worker], threads: Sequence[threading.Thread]) -> None:
+    """Ask all to leave, wait for what they still write, then kill."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    for worker in workers:
+        worker.ask_to_leave()
+    for worker, thread in zip(workers, threads, strict=True):
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            worker.kill()
+            thread.join()
+
+
+@dataclass
+class CallWorker:
+    """A process that carries out one call after the other."""
+
+    calls: Sequence[Call]
+    limits: Limits
+    process: Process | None = None
+    stopped: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def do(self, number: int) -> Done:
+        """The call of that number, by new workers as long as they die."""
+        call = self.calls[number]
+        code = 0
+        for _ in range(self.limits.attempts):
+            self._start()
+            answer = self._ask(call)
+            if answer is not None:
+                return Done(number, *answer)
+            code = self._bury()
+        what = call.label or "working"
+        if self.limits.attempts == 1:
+            text = f"its process died while {what} (exit code {code}; out of memory?)"
+        else:
+            text = f"{self.limits.attempts} workers died while {what} (out of memory?)"
+        return Done(number, error=CaloforgeError(text))
+
+    def _start(self) -> None:
+        with self.lock:
+            if self.stopped:
+                raise Terminated("terminated")
+            if self.process is None:
+                names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+                threads = dict.fromkeys(names, str(self.limits.threads))
+                self.process = Process(COMMAND, environment_of_worker(**threads))
+
+    def _ask(self, call: Call) -> tuple[Any, Exception | None] | None:
+        """What the process answers, or None when it died."""
+        assert self.process is not None
+        order = pickle.dumps((call.function, call.arguments))
+        self.process.send(b"%d\n" % len(order) + order)
+        try:
+            answer: tuple[Any, Exception | None] = pickle.load(self.process.answers)
+        except (EOFError, pickle.UnpicklingError, OSError, ValueError):
+            return None
+        return answer
+
+    def _bury(self) -> int:
+        with self.lock:
+            process, self.process = self.process, None
+        return 0 if process is None else process.stop()
+
+    def ask_to_leave(self) -> None:
+        """Start no process any more, and ask the one there is to leave."""
+        with self.lock:
+            self.stopped = True
+            if self.process is not None:
+                self.process.ask_to_leave()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        with self.lock:
+            if self.process is not None:
+                self.process.kill()
+
+    def close(self) -> None:
+        """End the process."""
+        self._bury()
+
+
+def with_processes(
+    calls: Sequence[Call], workers: int, limits: Limits, leaving: Callable[[], bool]
+) -> Iterator[Done]:
+    """Calls as they end, by processes of this machine."""
+    pool = [CallWorker(calls, limits) for _ in range(workers)]
+    return lead(pool, range(len(calls)), leaving)
+
+
+__all__ = ["CallWorker", "Worker", "lead", "with_processes"]
