@@ -33,7 +33,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "plots",
         "simulator",
     ),
-    ("compare", "generate", "readers", "transport"),
+    ("compare", "generate", "transport"),
     ("networks",),
     ("objectives",),
     ("recipe",),

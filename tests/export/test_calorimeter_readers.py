@@ -12,19 +12,17 @@ from scipy.special import erfinv
 
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import DataError, UsageError
-from caloforge.export import calorimeter, ddml, fcs, par04
-from caloforge.export.options import Options
-from caloforge.export.regridding import depth_shares, overlap, polar_shares
-from caloforge.export.tape import Tape, Value, model_bytes
+from caloforge.export import ddml, fcs, mesh, par04
+from caloforge.export.bundle import Bundle, Options
+from caloforge.export.checks import CheckOptions, Graph
+from caloforge.export.ddml import DdmlReader, uniform_of
+from caloforge.export.ddml_library import LibraryReader
+from caloforge.export.fcs import FcsReader, read_binning
+from caloforge.export.mesh import depth_shares, overlap, polar_shares
+from caloforge.export.onnx_builder import OnnxBuilder, Output, Value
+from caloforge.export.par04 import Par04Reader
 from caloforge.export.targets import export
-from caloforge.readers.bundle import Bundle
-from caloforge.readers.ddml import DdmlReader, uniform_of
-from caloforge.readers.ddml_library import LibraryReader
-from caloforge.readers.fcs import FcsReader, read_binning
-from caloforge.readers.graphs import Graph
-from caloforge.readers.how import How
-from caloforge.readers.par04 import Par04Reader
-from caloforge.readers.triton import TritonReader, read_config
+from caloforge.export.triton import TritonReader, read_config
 from exported import rewrite_checksums, write_linear_simulator
 
 PARTICLES = np.array(
@@ -179,12 +177,9 @@ def test_ddml_finds_cells_on_its_grid(bundle):
 
 
 def test_uniform_numbers_become_normal_ones(tmp_path):
-    tape = Tape("t")
-    tape.rename(ddml.normal(Value("u", tape)), "z")
-    from caloforge.export.tape import Output
-
-    opset = [onnx.helper.make_opsetid("", 17)]
-    model = model_bytes(tape.nodes, tape.constants, {"u": ["n"]}, Output("z", ["n"]), opset)
+    builder = OnnxBuilder("t")
+    builder.rename(ddml.normal(Value("u", builder)), "z")
+    model = builder.model({"u": ["n"]}, Output("z", ["n"]))
     (tmp_path / "normal.onnx").write_bytes(model)
     uniform = np.concatenate([np.linspace(-0.99999, 0.99999, 4001), [-1, 1, 1.5]])
     normal = Graph(tmp_path / "normal.onnx").run(uniform.astype(np.float32))
@@ -472,8 +467,8 @@ def test_a_library_of_other_showers_fails(caloforge, bundles, tmp_path):
 
 
 def test_particles_that_come_straight_in_are_what_readers_ask_for(simulator):
-    reference = calorimeter.straight_reference(simulator())
+    reference = mesh.straight_reference(simulator())
     assert reference.conditions[:4, 0].tolist() == PARTICLES[:, 0].tolist()
     np.testing.assert_allclose(reference.conditions[:, 1], pi / 2, rtol=1e-6)
     assert not reference.conditions[:, 2:].any()
-    assert How().repeats == 100
+    assert CheckOptions().repeats == 100

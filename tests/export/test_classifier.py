@@ -6,9 +6,9 @@ import pytest
 from caloforge.data.samples import sample_path
 from caloforge.detectors import ALICE_ZN, ALICE_ZP
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.export.classifier import LARGEST_LOSS, Table, read_table, train
+from caloforge.export.checks import Graph
+from caloforge.export.hit_classifier import LARGEST_LOSS, Table, read_table, train
 from caloforge.export.o2 import hit_graph
-from caloforge.readers.graphs import Graph
 from exported import NEUTRONS
 
 DISTANCE_CM = 11260.0

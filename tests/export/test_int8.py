@@ -10,8 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.errors import GateFailed, UsageError
 from caloforge.export import int8
-from caloforge.export.int8 import int8_graph, quantise
-from caloforge.export.int8_verdict import Verdict, floor_of
+from caloforge.export.int8 import Int8Result, floor_of, int8_graph, quantise
 from caloforge.simulator import Simulator
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
 from handmade import C, K, Z, some_conditions, write_simulator
@@ -121,10 +120,10 @@ def test_few_showers_are_refused(simulator, tmp_path):
 
 
 def test_the_gate_is_a_tenth_of_the_excess():
-    assert Verdict(50_000, floor=1.0, float32=2.0, int8=2.099).passed
-    assert Verdict(50_000, floor=1.0, float32=2.0, int8=1.901).passed
-    assert not Verdict(50_000, floor=1.0, float32=2.0, int8=2.101).passed
-    assert not Verdict(50_000, floor=1.0, float32=0.9, int8=0.901).passed
+    assert Int8Result(50_000, floor=1.0, float32=2.0, int8=2.099).passed
+    assert Int8Result(50_000, floor=1.0, float32=2.0, int8=1.901).passed
+    assert not Int8Result(50_000, floor=1.0, float32=2.0, int8=2.101).passed
+    assert not Int8Result(50_000, floor=1.0, float32=0.9, int8=0.901).passed
 
 
 def test_the_floor_is_what_a_perfect_simulator_would_show(rng):

@@ -7,9 +7,9 @@ import pytest
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM
 from caloforge.errors import UsageError
 from caloforge.export import o2
-from caloforge.export.options import Options
-from caloforge.readers.graphs import Graph
-from caloforge.readers.o2 import (
+from caloforge.export.bundle import Options
+from caloforge.export.checks import Graph
+from caloforge.export.o2 import (
     SECTORS,
     O2Reader,
     neutron_sectors,

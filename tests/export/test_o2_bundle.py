@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -9,9 +11,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
-from caloforge.readers.bundle import Bundle
-from caloforge.readers.checks import check_bundle
-from caloforge.readers.how import How
+from caloforge.export.bundle import Bundle
+from caloforge.export.checks import CheckOptions
+from caloforge.export.targets import check_bundle
 from exported import rewrite_checksums, write_linear_simulator
 
 FILES = {"generator.onnx", "scales.txt", "classifier.onnx", "classifier_scales.txt"}
@@ -44,6 +46,14 @@ def bundle(exported):
 def damaged(bundle, tmp_path):
     """A copy to damage."""
     return shutil.copytree(bundle, tmp_path / "bundle")
+
+
+def test_checking_needs_neither_torch_nor_onnx(bundle):
+    code = (
+        "import sys; sys.modules.update(torch=None, onnx=None, onnxscript=None); "
+        "from caloforge.cli import main; sys.exit(main(['check', sys.argv[1], '-q']))"
+    )
+    subprocess.run([sys.executable, "-c", code, bundle], check=True, capture_output=True)
 
 
 def test_a_bundle_holds_what_o2_reads_and_says_what_it_is(bundle):
@@ -309,10 +319,10 @@ def test_check_reads_simulators_and_showers_too(caloforge, exported, tmp_path):
 
 
 def test_rounding_bundles_pass_too(tmp_path):
-    from caloforge.export.options import Options
+    from caloforge.export.bundle import Options
     from caloforge.export.targets import export
 
     simulator = write_linear_simulator(tmp_path / "simulator", ALICE_ZN, uneven(ALICE_ZN))
     _, verdict = export(simulator, "o2", tmp_path / "bundle", Options())
     assert verdict.passed
-    assert check_bundle(tmp_path / "bundle", How(repeats=20)).passed
+    assert check_bundle(tmp_path / "bundle", CheckOptions(repeats=20)).passed

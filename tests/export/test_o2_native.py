@@ -8,10 +8,9 @@ import pytest
 
 from caloforge.detectors import ALICE_ZN, ALICE_ZP
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.export.options import Options
+from caloforge.export.bundle import Options
+from caloforge.export.o2 import O2Reader, installed_library, native_reader, raw_input
 from caloforge.export.targets import export
-from caloforge.readers.o2 import O2Reader, raw_input
-from caloforge.readers.o2_native import installed_library, native_reader
 from exported import NEUTRONS, write_linear_simulator
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")

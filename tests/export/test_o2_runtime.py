@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from caloforge.detectors import ALICE_ZN
-from caloforge.export.options import Options
+from caloforge.export.bundle import Options
 from caloforge.export.targets import export
 from exported import write_linear_simulator
 

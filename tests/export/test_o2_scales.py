@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from caloforge.errors import DataError
-from caloforge.export.o2 import identity_scales
-from caloforge.readers.o2 import raw_input
-from caloforge.readers.o2_scales import Scales, parse_block, read_scales, stof
+from caloforge.export.o2 import Scales, identity_scales, parse_block, raw_input, read_scales, stof
 from exported import NEUTRONS, RUN_EXAMPLE
 
 SAE_MEANS = (1366.67, -7.84e-8, 1.45e-7, 1.066e-3, 9.91e-3, 1.985e-2, 39.11, 353.66, 0.06294)

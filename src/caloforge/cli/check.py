@@ -7,7 +7,7 @@ import typer
 
 from caloforge.cli.options import Json, Quiet, reporter_of
 from caloforge.errors import DataError, GateFailed
-from caloforge.readers.how import How
+from caloforge.export.checks import CheckOptions
 from caloforge.reporter import Reporter
 
 What = Annotated[
@@ -50,8 +50,9 @@ def command(
     reporter = reporter_of(quiet, json)
     given = Path(path)
     if (given / "bundle.json").is_file():
-        how = How(repeats, native or library is not None, library)
-        check_exported(given, how, reporter)
+        check_exported(
+            given, CheckOptions(repeats, native or library is not None, library), reporter
+        )
     elif given.is_file():
         check_showers(given, reporter)
     elif given.is_dir() and not any((given / name).is_file() for name in SIMULATOR_CARDS):
@@ -60,13 +61,13 @@ def command(
         check_simulator(path, reporter)
 
 
-def check_exported(folder: Path, how: How, reporter: Reporter) -> None:
+def check_exported(folder: Path, options: CheckOptions, reporter: Reporter) -> None:
     """Let the emulator of its reader read a bundle; GateFailed when the showers differ."""
-    from caloforge.readers.checks import check_bundle
+    from caloforge.export.targets import check_bundle
 
-    verdict = check_bundle(folder, how)
-    reporter.result(str(verdict), verdict.record())
-    if failed := [finding for finding in verdict.findings if not finding.passed]:
+    result = check_bundle(folder, options)
+    reporter.result(str(result), result.record())
+    if failed := [finding for finding in result.findings if not finding.passed]:
         raise GateFailed(f"{folder}: {failed[0].what}: {failed[0].text}")
 
 

@@ -60,7 +60,7 @@ def command(
     json: Json = False,
 ) -> None:
     """Write a simulator for another program, and let an emulator of that program read it."""
-    from caloforge.export.options import Options
+    from caloforge.export.bundle import Options
     from caloforge.export.targets import export, target_of_name
     from caloforge.simulator import Simulator
     from caloforge.simulator.shipped import find_simulator
@@ -77,10 +77,10 @@ def command(
     elif target == "o2":
         source = None
     options = Options(source, parse_mesh(mesh), number, pdg, seed)
-    contents, verdict = export(loaded, target, out, options, overwrite=force)
+    contents, result = export(loaded, target, out, options, overwrite=force)
     record = {"bundle": out, "target": target, "files": sorted(contents.files)}
-    text = f"{verdict}\nwritten to {out}: {', '.join(sorted(contents.files))}\n{contents.paste}"
-    reporter.result(text, record | {"paste": contents.paste, "check": verdict.record()})
+    text = f"{result}\nwritten to {out}: {', '.join(sorted(contents.files))}\n{contents.paste}"
+    reporter.result(text, record | {"paste": contents.paste, "check": result.record()})
     return None
 
 
@@ -95,8 +95,8 @@ def write_int8(
     loaded = Simulator.load(find_simulator(simulator))
     loaded.check()
     source = showers or known_showers(loaded.folder, loaded.detector.name, reporter)
-    verdict = quantise(loaded, source, out, seed=seed, overwrite=force, reporter=reporter)
-    reporter.result(f"{verdict}\nwritten to {out}", verdict.record() | {"out": out})
+    result = quantise(loaded, source, out, seed=seed, overwrite=force, reporter=reporter)
+    reporter.result(f"{result}\nwritten to {out}", result.record() | {"out": out})
 
 
 def parse_mesh(text: str | None) -> tuple[int, ...] | None:

@@ -1,24 +1,104 @@
-"""Writing a bundle: the files of one reader, stored answers of the native model, and the card."""
+"""A bundle: the files that another program reads, and bundle.json that says what they are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, Literal, Self
 
-import caloforge
-from caloforge.errors import CaloforgeError, UsageError
-from caloforge.io.files import sha256_of, write_aside_folder
-from caloforge.readers.bundle import CARD, REFERENCE, BundleCard
-from caloforge.readers.checks import check_bundle
-from caloforge.readers.how import How
-from caloforge.readers.verdict import Verdict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from caloforge.detector import Detector
+from caloforge.errors import DataError, UsageError
+from caloforge.io.files import sha256_of
 from caloforge.simulator import GRAPH, Simulator
-from caloforge.simulator.reference import Reference
+from caloforge.simulator.card import read_record
+from caloforge.simulator.reference import Reference, read_reference
+from caloforge.simulator.sampling import Sampling
 
-REPEATS = 25
-"""Showers of each reference particle by which a bundle is checked before it is kept."""
+CARD, REFERENCE = "bundle.json", "reference.npz"
+FORMAT: Literal["caloforge-bundle"] = "caloforge-bundle"
+VERSION: Literal[1] = 1
+
+
+class BundleCard(BaseModel):
+    """What bundle.json says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["caloforge-bundle"] = FORMAT
+    version: Literal[1] = VERSION
+    target: str
+    detector: Detector
+    latent_size: int = Field(ge=1, le=65536)
+    """Latents that the generator has; the reader may draw more."""
+    sampling: Sampling
+    training_ranges: dict[str, tuple[float, float]]
+    files: dict[str, str]
+    """SHA-256 of each file that the reader reads, and of the stored answers."""
+    reader: dict[str, Any] = {}
+    """What this reader's emulator has to know (mesh, energy range, classifier, ...)."""
+    generator_sha256: str
+    recipe: dict[str, Any]
+    provenance: dict[str, str] = {}
+    caloforge_version: str
+
+    @model_validator(mode="after")
+    def _names_stay_inside(self) -> Self:
+        for name in self.files:
+            if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+                raise ValueError(f"file {name} is not inside the bundle")
+        return self
+
+
+class Bundle:
+    """A bundle's folder and card."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.card = read_card(folder / CARD)
+
+    def file(self, name: str) -> Path:
+        """Path of a file of the bundle; DataError when the card or the folder lacks it."""
+        path = self.folder / name
+        if name not in self.card.files:
+            raise DataError(f"{self.folder / CARD} names no {name}")
+        if not path.is_file():
+            raise DataError(f"{path} is missing; export again")
+        return path
+
+    def reference(self) -> Reference:
+        """Stored latents, conditions and expected cells of the native model."""
+        detector = self.card.detector
+        sizes = (self.card.latent_size, len(detector.columns), detector.cells)
+        return read_reference(self.file(REFERENCE), *sizes)
+
+    def require_checksums(self) -> None:
+        """Raise DataError when a file is not the one that was exported."""
+        for name, checksum in self.card.files.items():
+            if sha256_of(self.file(name)) != checksum:
+                raise DataError(f"{self.folder / name} is not the file that {CARD} describes")
+
+
+def read_card(path: Path) -> BundleCard:
+    """The card of a bundle; DataError names what is wrong with it, a newer version by number."""
+    return read_record(path, BundleCard, "bundle")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an adapter may need beside the simulator; each takes what it knows."""
+
+    showers: Path | None = None
+    """Showers that a classifier is made from, or whose particles fill a library."""
+    mesh: tuple[int, ...] | None = None
+    """Cells along the axes of a reader's mesh, in the reader's order."""
+    count: int = 1000
+    """Showers of a library."""
+    particle: int = 22
+    """PDG number of the particles that the generator was trained on."""
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,40 +112,6 @@ class Contents:
     """What the user has to type or to write next, on one line."""
     reference: Reference | None = None
     """The native model's answers to what the reader can ask; default: the simulator's own."""
-
-
-def write_bundle(
-    simulator: Simulator, target: str, contents: Contents, folder: Path, *, overwrite: bool = False
-) -> Verdict:
-    """Write a bundle aside, let its reader's emulator check it, then move it into place.
-
-    Raises UsageError when the folder exists, CaloforgeError when the check fails.
-    """
-    with write_aside_folder(folder, overwrite=overwrite) as aside:
-        for name, content in contents.files.items():
-            (aside / name).parent.mkdir(parents=True, exist_ok=True)
-            (aside / name).write_bytes(content)
-        (contents.reference or simulator.reference).write(aside / REFERENCE)
-        (aside / "README.md").write_text(contents.readme, encoding="utf-8")
-        checksums = {name: sha256_of(aside / name) for name in (*contents.files, REFERENCE)}
-        card = BundleCard(
-            target=target,
-            detector=simulator.detector,
-            latent_size=simulator.latent_size,
-            sampling=simulator.sampling,
-            training_ranges=simulator.card.training_ranges,
-            files=checksums,
-            reader=dict(contents.facts),
-            generator_sha256=simulator.card.generator_sha256,
-            recipe=simulator.card.recipe,
-            provenance=simulator.card.provenance,
-            caloforge_version=caloforge.__version__,
-        )
-        (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
-        verdict = check_bundle(aside, How(repeats=REPEATS))
-        if failed := [finding for finding in verdict.findings if not finding.passed]:
-            raise CaloforgeError(f"{target}: {failed[0].what}: {failed[0].text}; nothing is kept")
-    return verdict
 
 
 def generator_bytes(simulator: Simulator) -> bytes:
@@ -82,4 +128,14 @@ def require_latents(simulator: Simulator, given: int, reader: str) -> None:
         )
 
 
-__all__ = ["Contents", "generator_bytes", "require_latents", "write_bundle"]
+__all__ = [
+    "CARD",
+    "REFERENCE",
+    "Bundle",
+    "BundleCard",
+    "Contents",
+    "Options",
+    "generator_bytes",
+    "read_card",
+    "require_latents",
+]

@@ -1,32 +1,40 @@
-"""A simulator for key4hep's DDML, action RegularGridGAN...ONNXModel.
+"""key4hep's DDML, action RegularGridGAN...ONNXModel: writing for it, and what it does.
 
-Shapes: N showers, Z latents, grid (layers, X, Y). Contract: RegularGridGANModel.cc and calo.md d3
-(readers/ddml.py): uniform latents (1, 100, 1, 1, 1) and the energy in GeV (1, 1, 1, 1, 1) in, MeV
-out, layer slowest, then X, then Y.
+Shapes: N showers, Z latents, grid (layers, X, Y). Contract: ``DDML/src/RegularGridGANModel.cc`` and
+``ONNXInference.cc``: inputs in the order of the graph, 100 uniform latents in (-1, 1) and the
+kinetic energy in GeV, both with five dimensions; MeV out, layer slowest, then X, then Y; cells that
+are not positive are dropped; optimisations are off unless asked for.
 """
 
 from __future__ import annotations
 
-from math import sqrt
+from math import erf, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
 
 from caloforge.detector import Detector
-from caloforge.errors import UsageError
-from caloforge.export.bundle import Contents, generator_bytes, require_latents
-from caloforge.export.calorimeter import (
+from caloforge.errors import DataError, UsageError
+from caloforge.export.bundle import Bundle, Contents, Options, generator_bytes, require_latents
+from caloforge.export.checks import CheckOptions, CheckResult, Graph
+from caloforge.export.mesh import (
     MEV_PER_GEV,
+    Mesh,
     conditions,
     kept,
     layers,
     numbers,
+    overlap,
     require_energies,
+    shower_findings,
     straight_reference,
 )
-from caloforge.export.options import Options
-from caloforge.export.regridding import overlap
-from caloforge.export.tape import Output, Ports, Value, wrap
-from caloforge.readers.ddml import FILE, LATENTS
+from caloforge.export.onnx_builder import Output, Ports, Value, wrap
 from caloforge.simulator import Simulator
 
+FILE = "generator.onnx"
+LATENTS = 100
+"""Fixed in the reader."""
 CENTRE = (
     *(2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087),
     *(-0.00125372503, -0.00417768164, 0.246640727, 1.50140941),
@@ -94,7 +102,7 @@ def graph(simulator: Simulator, grid: tuple[int, ...]) -> bytes:
             )
             folded = image.reshape(1, *layer.shape) @ along
             images.append((across.T @ folded).reshape(1, 1, *grid))
-        return clean.tape.apply("Concat", *images, axis=1)
+        return clean.builder.apply("Concat", *images, axis=1)
 
     inputs: Ports = {"noise": [1, LATENTS, 1, 1, 1], "energy": [1, 1, 1, 1, 1]}
     output = Output("energies", [1, len(simulator.detector.layers), *grid])
@@ -104,8 +112,8 @@ def graph(simulator: Simulator, grid: tuple[int, ...]) -> bytes:
 def normal(uniform: Value) -> Value:
     """Normal numbers from uniform ones in (-1, 1): sqrt(2) erfinv(u).  any shape"""
     inside = uniform.at_least(-LARGEST_UNIFORM).at_most(LARGEST_UNIFORM)
-    w = inside.tape.log((inside * -1.0 + 1.0) * (inside + 1.0)) * -1.0
-    root = inside.tape.apply("Sqrt", w.at_least(5.0))
+    w = inside.builder.log((inside * -1.0 + 1.0) * (inside + 1.0)) * -1.0
+    root = inside.builder.apply("Sqrt", w.at_least(5.0))
     inverse = polynomial(CENTRE, w - 2.5).where(w < 5.0, polynomial(TAIL, root - 3.0))
     return inverse * inside * sqrt(2)
 
@@ -125,4 +133,81 @@ those of perpendicular incidence at the middle. Properties:
 
 """
 
-__all__ = ["adapt", "finest_grid", "graph", "grid_facts", "normal"]
+
+class Grid:
+    """The reader's properties: cells and their size; how it places what it reads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        facts = bundle.card.reader
+        self.cells = tuple(int(facts[name]) for name in ("NCellsZ", "NCellsX", "NCellsY"))
+        self.size_mm = (float(facts["CellSizeX"]), float(facts["CellSizeY"]))
+        self.depths_mm = [layer.depth_mm or 0.0 for layer in bundle.card.detector.layers]
+
+    def place(self, output: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Energies that become hits.  (values,) -> (layers, X, Y)"""
+        values = output[: int(np.prod(self.cells))].astype(np.float64)
+        return np.where(values > 0, values, 0.0).reshape(self.cells)
+
+    def centres(self) -> Mesh:
+        """Where the reader puts the hits; the depth is the middle of the layer."""
+        middles = np.cumsum([0.0, *self.depths_mm])[:-1] + np.array(self.depths_mm) / 2
+        x, y = (
+            (np.arange(cells) - cells // 2 + 0.5) * size
+            for cells, size in zip(self.cells[1:], self.size_mm, strict=True)
+        )
+        z, across, along = np.meshgrid(middles, x, y, indexing="ij")
+        return Mesh(across, along, z)
+
+
+class DdmlReader:
+    """A model file behind DDML's inference; DataError where it cannot be used."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.grid = Grid(bundle)
+        self.graph = Graph(bundle.file(FILE), optimise=False)
+        self.graph.require_float32()
+        self.graph.require_inputs((1, LATENTS, 1, 1, 1), (1, 1, 1, 1, 1))
+
+    def energies_mev(self, uniform: NDArray[np.float32], energy_gev: float) -> NDArray[np.float64]:
+        """Hits of one particle.  (100,) -> (layers, X, Y)"""
+        noise = uniform.astype(np.float32).reshape(1, LATENTS, 1, 1, 1)
+        energy = np.full((1, 1, 1, 1, 1), energy_gev, dtype=np.float32)
+        output = self.graph.run(noise, energy).ravel()
+        wanted = int(np.prod(self.grid.cells))
+        if output.size < wanted:
+            raise DataError(f"{self.graph.path} gives {output.size} values, DDML reads {wanted}")
+        return self.grid.place(output)
+
+
+def uniform_of(latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Uniform numbers in (-1, 1) that become these normal ones, padded to 100.  (Z,) -> (100,)"""
+    uniform = np.zeros(LATENTS, dtype=np.float32)
+    uniform[: len(latents)] = [erf(float(value) / sqrt(2)) for value in latents]
+    return uniform
+
+
+def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
+    """Compare the energies of the stored particles with the native model's."""
+    del options
+    reader, reference = DdmlReader(bundle), bundle.reference()
+    bundle.require_checksums()
+    column = bundle.card.detector.columns.index("E")
+    showers = [
+        reader.energies_mev(uniform_of(latents), float(row[column]))
+        for latents, row in zip(reference.latent, reference.conditions, strict=True)
+    ]
+    findings = shower_findings(bundle, reference, np.stack(showers), reader.grid.centres())
+    return CheckResult("ddml", findings)
+
+
+__all__ = [
+    "DdmlReader",
+    "Grid",
+    "adapt",
+    "check",
+    "finest_grid",
+    "graph",
+    "grid_facts",
+    "normal",
+    "uniform_of",
+]

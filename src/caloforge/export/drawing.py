@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from onnx import TensorProto
 
-from caloforge.export.tape import Value
+from caloforge.export.onnx_builder import FLOAT, Value
 from caloforge.simulator.sampling import LARGEST_COUNT, Sampling
 
-FLOAT = TensorProto.FLOAT
 FEW = 10.0
 """Expected counts up to which a Poisson number is read off its distribution function."""
 MOST_OF_FEW = 36
@@ -42,10 +40,10 @@ def draw_rounded(rates: Value, encode: Encode) -> Value:
 
 def rounded(rates: Value) -> Value:
     """Up with the probability of the remainder, which float32 keeps exactly.  any shape"""
-    tape = rates.tape
-    whole = tape.apply("Floor", rates)
-    up = tape.apply("RandomUniformLike", rates) < rates - whole
-    return whole + tape.apply("Cast", up, to=FLOAT)
+    builder = rates.builder
+    whole = builder.apply("Floor", rates)
+    up = builder.apply("RandomUniformLike", rates) < rates - whole
+    return whole + builder.apply("Cast", up, to=FLOAT)
 
 
 def draw_poisson(rates: Value, encode: Encode) -> Value:
@@ -56,40 +54,40 @@ def draw_poisson(rates: Value, encode: Encode) -> Value:
     without bias. Mean and variance are Poisson's: 2/9 is what the square (1/18) and the rounding
     (1/6) add to it.
     """
-    tape = rates.tape
-    uniform = tape.apply("RandomUniformLike", rates)
+    builder = rates.builder
+    uniform = builder.apply("RandomUniformLike", rates)
     # A zero of the few is decided here, by the number that then decides how many there are.
-    some = tape.apply("Or", uniform > tape.apply("Exp", rates * -1.0), rates > FEW)
-    nonzero = tape.apply("NonZero", some)
-    place = tape.apply("Transpose", nonzero, perm=[1, 0])
-    occupied = tape.apply("GatherND", rates, place)
-    few = counted(occupied.at_most(FEW), tape.apply("GatherND", uniform, place))
+    some = builder.apply("Or", uniform > builder.apply("Exp", rates * -1.0), rates > FEW)
+    nonzero = builder.apply("NonZero", some)
+    place = builder.apply("Transpose", nonzero, perm=[1, 0])
+    occupied = builder.apply("GatherND", rates, place)
+    few = counted(occupied.at_most(FEW), builder.apply("GatherND", uniform, place))
     counts = smooth(occupied).where(occupied > FEW, few)
-    return tape.apply("ScatterND", rates * 0.0, place, encode(counts))
+    return builder.apply("ScatterND", rates * 0.0, place, encode(counts))
 
 
 def counted(rates: Value, uniform: Value) -> Value:
     """Poisson counts by inversion of the distribution function.  (S,), (S,) -> (S,)"""
-    tape = rates.tape
+    builder = rates.builder
     numbers = np.arange(MOST_OF_FEW, dtype=np.float64)
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(numbers[1:]))])
     column = rates.at_least(1e-30).reshape(-1, 1)
-    log_share = tape.log(column) * numbers - column - log_factorial
-    share = tape.apply("Exp", log_share.at_least(LOWEST_LOG))
+    log_share = builder.log(column) * numbers - column - log_factorial
+    share = builder.apply("Exp", log_share.at_least(LOWEST_LOG))
     below = share @ np.triu(np.ones((MOST_OF_FEW, MOST_OF_FEW)))
     # The last share of the sum is made exactly 1: no uniform number exceeds it.
     below = below / below.columns(MOST_OF_FEW - 1, MOST_OF_FEW)
-    passed = tape.apply("Cast", uniform.reshape(-1, 1) > below, to=FLOAT)
-    return tape.apply("ReduceSum", passed, [1], keepdims=0)
+    passed = builder.apply("Cast", uniform.reshape(-1, 1) > below, to=FLOAT)
+    return builder.apply("ReduceSum", passed, [1], keepdims=0)
 
 
 def smooth(rates: Value) -> Value:
     """Whole numbers near the normal law; for rates that are not small.  (S,) -> (S,)"""
-    tape = rates.tape
-    normal = tape.apply("RandomNormalLike", rates)
+    builder = rates.builder
+    normal = builder.apply("RandomNormalLike", rates)
     shifted = (
         rates
-        + tape.apply("Sqrt", (rates - 2 / 9).at_least(0.0)) * normal
+        + builder.apply("Sqrt", (rates - 2 / 9).at_least(0.0)) * normal
         + (normal * normal - 1.0) / 6.0
     )
     return rounded(shifted).at_least(0.0)

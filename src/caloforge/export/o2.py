@@ -1,38 +1,72 @@
-"""A simulator for AliceO2: generator, hit classifier, scales, and the command line to paste.
+"""AliceO2's fast simulation of the ZDC: the files that it reads, and what it does with them.
 
-Shapes: N particles, 10 noise numbers, 9 conditions, Z latents, K cells = nx ny. O2 scales its
-inputs by a file and truncates exp(v) - 1 to whole photons (readers/o2.py). Our generators take
-physical units, so the file holds means 0 and scales 1, which loses no bit; the scale of the charge
-is 3, because O2 counts it in thirds of e. Counts are drawn inside the graph, which leaves the
-truncation nothing to cut.
+Shapes: N particles, 10 noise numbers, 9 conditions, Z latents, K cells = nx ny. Contract: AliceO2
+``Detectors/ZDC``. ``fastsimulation/src/FastSimulations.cxx`` loads and runs the graphs at batch 1
+on one thread and scales its inputs by a file (``Utils.cxx``, parse_block); ``simulation/src/
+Detector.cxx`` (BeginPrimary, FastSimToHits) fills the inputs and takes the output for [y][x] values
+of ln(1 + photons), which it truncates to whole photons.
+
+Our generators take physical units, so the file holds means 0 and scales 1, which loses no bit; the
+scale of the charge is 3, because O2 counts it in thirds of e. Counts are drawn inside the graph,
+which leaves the truncation nothing to cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper
 
-from caloforge.errors import UsageError
-from caloforge.export import classifier
-from caloforge.export.bundle import Contents, generator_bytes, require_latents
-from caloforge.export.drawing import FLOAT, draw
-from caloforge.export.options import Options
-from caloforge.export.tape import Output, Ports, Tape, Value, model_bytes, wrap
-from caloforge.readers.o2 import CHARGE, FILES, LATENTS, SHAPES
-from caloforge.readers.o2_scales import CONDITIONS, Scales
+from caloforge.detectors import FACTS, facts_of
+from caloforge.detectors.facts import AliceNames
+from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.export import hit_classifier
+from caloforge.export.bundle import Bundle, Contents, Options, generator_bytes, require_latents
+from caloforge.export.checks import (
+    LARGEST_PULL,
+    CheckOptions,
+    CheckResult,
+    Finding,
+    Graph,
+    means_agree,
+)
+from caloforge.export.drawing import draw
+from caloforge.export.onnx_builder import FLOAT, OnnxBuilder, Output, Ports, Value, wrap
 from caloforge.simulator import Simulator
-from caloforge.simulator.onnx_safety import NEWEST_OPSET
+from caloforge.simulator.reference import Reference
+from caloforge.simulator.sampling import VARIANCES
 
+LATENTS = 10
+CONDITIONS = 9
+CHARGE = 8
+"""Column of the charge, which O2 gives in thirds of the elementary charge."""
+FILES = ("generator.onnx", "scales.txt", "classifier.onnx", "classifier_scales.txt")
+SECTORS = ("common", "tower1", "tower2", "tower3", "tower4")
+SCHEME = "o2"
+SOURCE = Path(__file__).with_name("o2_reader.cpp")
+"""O2's sequence of calls in C++, through the C API of a given ONNX Runtime library."""
+COMPILER = "g++"
+SECONDS = 600
 OFFSET = 0.01
 SLOPE = 4e-6
 """What is added to a count, absolutely and relatively: more than float32 loses in ln and exp."""
 BOUNDED = ("Energy", "mass", "charge")
 """Conditions kept in their training range; the others give the direction and stay as they are."""
-PARAMETERS = {"alice_zn": "Neutron", "alice_zp": "Proton"}
+SMALLEST, LARGEST = 2.0**-126, float(np.finfo(np.float32).max)
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+ENOUGH = 5.0
+"""Photons, over all repeats, from which a fibre takes part in the comparison of images."""
+LARGEST_LOSS = 1e-3
 
 
 def adapt(simulator: Simulator, options: Options) -> Contents:
@@ -41,14 +75,15 @@ def adapt(simulator: Simulator, options: Options) -> Contents:
     Raises UsageError for another detector and for a generator of more than 10 latents.
     """
     detector = simulator.detector
-    if detector.name not in SHAPES or detector.layers[0].shape != SHAPES[detector.name]:
-        known = ", ".join(SHAPES)
-        raise UsageError(f"O2 has no fast simulation of {detector.name}; it has {known}")
+    alice = facts_of(detector).alice
+    if alice is None or detector.layers[0].shape != FACTS[detector.name].detector.layers[0].shape:
+        names = ", ".join(name for name, other in FACTS.items() if other.alice)
+        raise UsageError(f"O2 has no fast simulation of {detector.name}; it has {names}")
     require_latents(simulator, LATENTS, "O2")
     hit = None
     if options.showers is not None:
-        table = classifier.read_table(options.showers, detector)
-        hit = classifier.train(table, seed=options.seed)
+        table = hit_classifier.read_table(options.showers, detector)
+        hit = hit_classifier.train(table, seed=options.seed)
     text = identity_scales().text().encode("ascii")
     files = dict(zip(FILES, (generator_graph(simulator), text, hit_graph(hit), text), strict=True))
     asked = simulator.reference.conditions.astype(np.float64)
@@ -56,7 +91,7 @@ def adapt(simulator: Simulator, options: Options) -> Contents:
         "classifier": hit.record() if hit else {"kind": "always"},
         "reference_hits": (hit.hits(asked) if hit else np.ones(len(asked), bool)).tolist(),
     }
-    paste = command_line(detector.name)
+    paste = command_line(alice)
     return Contents(files, facts, readme(detector.name, paste, facts["classifier"]), paste)
 
 
@@ -78,7 +113,7 @@ def generator_graph(simulator: Simulator) -> bytes:
 
     def after(rates: Value, *_: Value) -> Value:
         values = draw(rates, simulator.sampling, encoded).reshape(-1, nx, ny)
-        return values.tape.apply("Transpose", values, perm=[0, 2, 1])
+        return values.builder.apply("Transpose", values, perm=[0, 2, 1])
 
     inputs: Ports = {"noise": ["batch", LATENTS], "particle": ["batch", CONDITIONS]}
     output = Output("log_photons", ["batch", ny, nx])
@@ -87,7 +122,7 @@ def generator_graph(simulator: Simulator) -> bytes:
 
 def encoded(counts: Value) -> Value:
     """The ln(1 + photons) of whole photons that truncation leaves whole."""
-    return counts.tape.log(counts * (1 + SLOPE) + (1 + OFFSET))
+    return counts.builder.log(counts * (1 + SLOPE) + (1 + OFFSET))
 
 
 def bounds(simulator: Simulator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -100,18 +135,16 @@ def bounds(simulator: Simulator) -> tuple[NDArray[np.float32], NDArray[np.float3
     return low.astype(np.float32), high.astype(np.float32)
 
 
-def hit_graph(hit: classifier.HitClassifier | None) -> bytes:
+def hit_graph(hit: hit_classifier.HitClassifier | None) -> bytes:
     """Particle (N, 9) in; 1 where the generator is to run, else 0, out.  (N, 1)"""
-    tape = Tape("hit")
-    particle = Value("particle", tape)
+    builder = OnnxBuilder("hit")
+    particle = Value("particle", builder)
     chosen = passes(particle, hit) if hit else abs(particle.columns(0, 1)) > -1.0
-    tape.rename(tape.apply("Cast", chosen, to=FLOAT), "hit")
-    opsets = [helper.make_opsetid("", NEWEST_OPSET)]
-    inputs: Ports = {"particle": ["batch", CONDITIONS]}
-    return model_bytes(tape.nodes, tape.constants, inputs, Output("hit", ["batch", 1]), opsets)
+    builder.rename(builder.apply("Cast", chosen, to=FLOAT), "hit")
+    return builder.model({"particle": ["batch", CONDITIONS]}, Output("hit", ["batch", 1]))
 
 
-def passes(particle: Value, hit: classifier.HitClassifier) -> Value:
+def passes(particle: Value, hit: hit_classifier.HitClassifier) -> Value:
     """Whether the impact point is one that can give light.  (N, 1)"""
     columns = {
         name: particle.columns(number, number + 1)
@@ -120,14 +153,14 @@ def passes(particle: Value, hit: classifier.HitClassifier) -> Value:
     chosen = abs(particle.columns(0, 1)) > -1.0
     for feature in hit.features:
         low, high = hit.ranges_cm[feature.name]
-        place = feature.value(particle.tape, *(columns[name] for name in feature.of))
+        place = feature.value(particle.builder, *(columns[name] for name in feature.of))
         chosen = chosen & (place > low) & (place < high)
     return chosen
 
 
-def command_line(detector: str) -> str:
+def command_line(names: AliceNames) -> str:
     """The o2-sim command that uses a bundle."""
-    which = PARAMETERS[detector]
+    which = names.o2_parameter
     keys = {
         "useZDCFastSim": "true",
         "ZDCFastSimClassifierPath": "$BUNDLE/classifier.onnx",
@@ -160,4 +193,370 @@ README = """# {detector} for AliceO2
 - Opset 17, IR 8: onnxruntime 1.16 or later.
 """
 
-__all__ = ["adapt", "generator_graph", "hit_graph", "identity_scales"]
+
+@dataclass(frozen=True)
+class Scales:
+    """Means and scales of the nine conditions, as O2 holds them."""
+
+    means: NDArray[np.float32]
+    scales: NDArray[np.float32]
+
+    def apply(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(raw - mean) / scale in single precision.  (N, 9) -> (N, 9)"""
+        return (raw - self.means) / self.scales
+
+    def text(self) -> str:
+        """The file, with numbers that read back as the same float32."""
+        means, scales = ("".join(f"{value!s}\n" for value in part) for part in self._parts())
+        return f"#means\n{means}\n#scales\n{scales}"
+
+    def _parts(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self.means.astype(np.float32), self.scales.astype(np.float32)
+
+
+def read_scales(path: Path) -> Scales:
+    """Means and scales of a file; DataError where O2 would stop or switch fast simulation off."""
+    try:
+        with path.open(encoding="utf-8", newline="\n") as stream:
+            text = stream.read(1 << 20)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {error}") from error
+    if "\r" in text:
+        raise DataError(f"{path} has lines that end in CR LF; O2 reads LF only")
+    lines = iter(text.split("\n"))
+    blocks = [parse_block(lines, option, path) for option in ("#means", "#scales")]
+    for option, block in zip(("#means", "#scales"), blocks, strict=True):
+        if len(block) != CONDITIONS:
+            raise DataError(f"{path}: {len(block)} numbers follow {option}, O2 wants {CONDITIONS}")
+    means, scales = (np.array(block, dtype=np.float32) for block in blocks)
+    if not (np.isfinite(means).all() and np.isfinite(scales).all() and scales.all()):
+        raise DataError(f"{path}: a scale is 0 or a number is not finite; O2 divides by it")
+    return Scales(means, scales)
+
+
+def parse_block(lines: Iterator[str], option: str, path: Path) -> list[float]:
+    """Numbers behind a line ``option``, up to an empty line; lines before it are skipped."""
+    for line in lines:
+        if line == option:
+            break
+    numbers = []
+    for line in lines:
+        if not line:
+            break
+        numbers.append(stof(line, path))
+    return numbers
+
+
+def stof(line: str, path: Path) -> float:
+    """What ``std::stof`` makes of a line; DataError where it throws."""
+    found = NUMBER.match(line)
+    if found is None:
+        raise DataError(f"{path}: O2 stops at {line!r}, which is no number")
+    value = float(found[0])
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        raise DataError(f"{path}: O2 stops at {line.strip()}, which float32 cannot hold")
+    return value
+
+
+@dataclass(frozen=True)
+class Response:
+    """What O2 makes of one particle: whole photons of each fibre, and of each sector."""
+
+    simulated: bool
+    """Whether the classifier let the generator run."""
+    photons: NDArray[np.int64]
+    """(nx, ny), as O2 addresses them: pixel [x][y]."""
+    sectors: NDArray[np.int64]
+    """Common, then towers 1 to 4; a hit exists where there is light.  (5,)"""
+
+
+class O2Reader:
+    """The four files of a bundle, loaded as O2 loads them.
+
+    Raises DataError where O2 would throw, or would go on without fast simulation.
+    """
+
+    def __init__(self, folder: Path, detector: str) -> None:
+        generator, scales, classifier, classifier_scales = (folder / name for name in FILES)
+        facts = FACTS.get(detector)
+        if facts is None or facts.alice is None:
+            raise DataError(f"{folder}: O2 has no fast simulation of {detector}")
+        self.shape = facts.detector.layers[0].shape
+        self.sector_of = SECTOR_MAPS[facts.alice.o2_towers](*self.shape)
+        self.classifier_scales = read_scales(classifier_scales)
+        self.classifier = load(classifier, (CONDITIONS,))
+        self.scales = read_scales(scales)
+        self.generator = load(generator, (LATENTS, CONDITIONS))
+        self._try_out()
+
+    def respond(self, raw: NDArray[np.float32], noise: NDArray[np.float32]) -> Response:
+        """One primary particle.  raw (9,) in O2's units, noise (10,)"""
+        if not self.is_hit(raw):
+            return Response(False, np.zeros(self.shape, np.int64), np.zeros(5, np.int64))
+        photons = truncated(self.image(raw, noise), self.shape)
+        sectors = np.bincount(self.sector_of.ravel(), photons.ravel(), len(SECTORS))
+        return Response(True, photons, sectors.astype(np.int64))
+
+    def is_hit(self, raw: NDArray[np.float32]) -> bool:
+        """Whether the classifier's first number rounds (a half away from 0) to something else."""
+        answer = self.classifier.run(scaled(self.classifier_scales, raw)).ravel()
+        return bool(np.floor(np.abs(answer[0]) + 0.5) != 0)
+
+    def image(self, raw: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The generator's output as it lies in memory.  (values,)"""
+        return self.generator.run(noise.reshape(1, -1), scaled(self.scales, raw)).ravel()
+
+    def _try_out(self) -> None:
+        """The first call, so that a graph that cannot answer is found when it is loaded."""
+        nothing = np.zeros(CONDITIONS, dtype=np.float32)
+        if not self.classifier.run(nothing.reshape(1, -1)).size:
+            raise DataError(f"{self.classifier.path} gives no number")
+        values, wanted = self.image(nothing, nothing[:1].repeat(LATENTS)), np.prod(self.shape)
+        if values.size < wanted:
+            raise DataError(f"{self.generator.path} gives {values.size} values, O2 reads {wanted}")
+
+
+def load(path: Path, lengths: tuple[int, ...]) -> Graph:
+    """A graph whose inputs take that many numbers each, once symbolic sizes are 1."""
+    graph = Graph(path)
+    graph.require_float32()
+    if len(graph.inputs) != len(lengths):
+        raise DataError(f"{path} has {len(graph.inputs)} inputs, O2 gives {len(lengths)}")
+    graph.require_inputs(*((1, length) for length in lengths))
+    return graph
+
+
+def raw_input(conditions: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Physical conditions in O2's units: charge in thirds of e.  (N, 9) -> (N, 9)"""
+    raw = conditions.astype(np.float32)
+    raw[:, CHARGE] *= 3
+    return raw
+
+
+def scaled(scales: Scales, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One row of the graph's input.  (9,) -> (1, 9)"""
+    return scales.apply(raw).reshape(1, -1)
+
+
+def truncated(values: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Whole photons of pixel [x][y], which O2 finds at ``nx * y + x``.  (values,) -> (nx, ny)
+
+    The conversion to int drops the fraction; what is not positive is no photon.
+    """
+    nx, ny = shape
+    photons = np.expm1(values[: nx * ny].astype(np.float32)).reshape(ny, nx).T
+    if not np.isfinite(photons).all():
+        raise DataError("the generator gives values that are not finite; O2 would convert them")
+    return np.maximum(photons.astype(np.int64), 0)
+
+
+def neutron_sectors(nx: int, ny: int) -> NDArray[np.int64]:
+    """Sector of each fibre of the ZN: every other one common, else its quadrant.  (nx, ny)"""
+    x, y = np.indices((nx, ny))
+    quadrant = 1 + (x >= nx // 2) + 2 * (y >= ny // 2)
+    return np.where((x + y) % 2 == 0, 0, quadrant)
+
+
+def proton_sectors(nx: int, ny: int) -> NDArray[np.int64]:
+    """Sector of each fibre of the ZP: every other one common, else its strip.  (nx, ny)"""
+    x, y = np.indices((nx, ny))
+    return np.where((x + y) % 2 == 0, 0, 4 * x // nx + 1)
+
+
+SECTOR_MAPS: dict[str, Callable[[int, int], NDArray[np.int64]]] = {
+    "quadrants": neutron_sectors,
+    "strips": proton_sectors,
+}
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the reader made of each reference particle, many times."""
+
+    simulated: NDArray[np.bool_]
+    """(n,)"""
+    photons: NDArray[np.int64]
+    """(n, R, K)"""
+    sectors: NDArray[np.int64]
+    """(n, R, 5)"""
+
+
+def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
+    """Compare with the stored answers, by the emulator and, if asked for, by the C++ program.
+
+    Raises DataError for a bundle that O2 cannot use.
+    """
+    detector = bundle.card.detector
+    for name in FILES:
+        bundle.file(name)
+    reader = O2Reader(bundle.folder, detector.name)
+    reference = bundle.reference()
+    bundle.require_checksums()
+    started = time.perf_counter()
+    raw, noise = repeated(reference, options.repeats)
+    responses = [reader.respond(*row) for row in zip(raw, noise, strict=True)]
+    seconds = (time.perf_counter() - started) / len(raw)
+    findings = compare(bundle, reference, gathered(responses, len(reference.latent)), "emulator")
+    findings.append(classifier_loss(bundle))
+    if options.native:
+        with native_reader(options.library) as program:
+            answers = program.respond(bundle.folder, detector.name, raw, noise)
+            observed = gathered(answers, len(reference.latent))
+            findings += compare(bundle, reference, observed, program.library.name)
+    text = f"{1e6 * seconds:.0f} us a particle, Python included"
+    findings.append(Finding("time", True, text, {"microseconds": 1e6 * seconds}))
+    return CheckResult("o2", tuple(findings))
+
+
+def repeated(reference: Reference, repeats: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Each reference particle R times in a row, in O2's units.  (n R, 9), (n R, 10)"""
+    raw, noise = raw_input(reference.conditions), full_noise(reference.latent)
+    return raw.repeat(repeats, axis=0), noise.repeat(repeats, axis=0)
+
+
+def full_noise(latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Latents filled up to the ten that O2 draws; the generator ignores the rest.  (N, 10)"""
+    return np.pad(latents, ((0, 0), (0, LATENTS - latents.shape[1])))
+
+
+def gathered(responses: list[Response], particles: int) -> Observed:
+    """Responses by particle and repeat."""
+    if not responses or len(responses) % particles:
+        raise DataError(f"the reader gave {len(responses)} answers for {particles} particles")
+    simulated = np.array([response.simulated for response in responses]).reshape(particles, -1)
+    photons = np.stack([response.photons.ravel() for response in responses])
+    sectors = np.stack([response.sectors for response in responses])
+    shape = (particles, len(responses) // particles, -1)
+    return Observed(
+        np.asarray(simulated.all(axis=1)),
+        photons.reshape(shape),
+        sectors.reshape(shape),
+    )
+
+
+def compare(bundle: Bundle, reference: Reference, observed: Observed, reader: str) -> list[Finding]:
+    """Classifier, channel means, and the image fibre by fibre."""
+    wanted = np.array(bundle.card.reader.get("reference_hits", ()), dtype=bool)
+    if wanted.shape != observed.simulated.shape:
+        raise DataError(f"{bundle.folder}: the card does not say which reference particles hit")
+    same = int((wanted == observed.simulated).sum())
+    text = f"{same} of {len(wanted)} reference particles as when exported"
+    hits = Finding(f"{reader}: classifier", same == len(wanted), text, {"agree": same})
+    if not (both := wanted & observed.simulated).any():
+        return [hits, Finding(f"{reader}: channels", False, "no particle gives light", {})]
+    expected = reference.response[both].astype(np.float64)
+    channels = compare_channels(bundle, expected, observed.sectors[both], reader)
+    return [hits, channels, compare_images(bundle, expected, observed.photons[both], reader)]
+
+
+def compare_channels(
+    bundle: Bundle, expected: NDArray[np.float64], sectors: NDArray[np.int64], reader: str
+) -> Finding:
+    """Mean light of the sectors, against the native model's by our own scheme."""
+    detector = bundle.card.detector
+    labels = detector.scheme(SCHEME).labels
+    order = [labels.index(sector) for sector in SECTORS]
+    native = detector.read_out(expected, SCHEME)[:, order].mean(axis=0)
+    variance = VARIANCES[bundle.card.sampling](expected)
+    error = np.sqrt(detector.read_out(variance, SCHEME)[:, order].sum(axis=0) / sectors.shape[1])
+    what = f"{reader}: mean of channels ({SCHEME})"
+    found = sectors.mean(axis=(0, 1))
+    return means_agree(what, SECTORS, found, native, error / len(expected))
+
+
+def compare_images(
+    bundle: Bundle, expected: NDArray[np.float64], photons: NDArray[np.int64], reader: str
+) -> Finding:
+    """Chi square of the summed image: a transposed or shifted one has an enormous one."""
+    repeats = photons.shape[1]
+    variance = VARIANCES[bundle.card.sampling](expected).sum(axis=0) * repeats
+    used = variance >= ENOUGH
+    if not used.any():
+        return Finding(f"{reader}: image", True, "too little light to compare fibres", {})
+    difference = photons.sum(axis=(0, 1)) - repeats * expected.sum(axis=0)
+    squares = float((difference[used] ** 2 / variance[used]).sum())
+    count = int(used.sum())
+    pull = (squares - count) / float(np.sqrt((2 + 1 / variance[used]).sum()))
+    text = f"chi square {squares:.0f} of {count} fibres ({pull:+.1f} sigma)"
+    values = {"chi_square": squares, "fibres": count}
+    return Finding(f"{reader}: image", pull <= LARGEST_PULL, text, values)
+
+
+def classifier_loss(bundle: Bundle) -> Finding:
+    """What the classifier lost on particles that it was not made from."""
+    facts = bundle.card.reader.get("classifier", {})
+    lost = float(facts.get("lost_light", 0.0))
+    text = f"{facts.get('kind')}, loses {lost:.3%} of the light of particles not used for it"
+    return Finding("hit classifier", lost < LARGEST_LOSS, text, {"lost_light": lost})
+
+
+@dataclass(frozen=True)
+class NativeReader:
+    """A compiled reader and the library that it opens."""
+
+    program: Path
+    library: Path
+
+    def respond(
+        self, folder: Path, detector: str, raw: NDArray[np.float32], noise: NDArray[np.float32]
+    ) -> list[Response]:
+        """What it makes of rows of conditions in O2's units and noise.  (N, 9), (N, 10)"""
+        generator, scales, classifier, classifier_scales = (folder / name for name in FILES)
+        nx, ny = FACTS[detector].detector.layers[0].shape
+        files = [self.library, classifier, classifier_scales, generator, scales]
+        rows = np.concatenate([raw, noise], axis=1)
+        text = "".join(" ".join(f"{value:.9g}" for value in row) + "\n" for row in rows)
+        command = [str(part) for part in (self.program, *files, nx, ny)]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS)
+        if done.returncode:
+            raise DataError(f"{folder}: {self.library.name} says: {done.stderr.strip()[:300]}")
+        return [_response(line, nx, ny) for line in done.stdout.splitlines()]
+
+
+@contextmanager
+def native_reader(library: Path | None = None) -> Iterator[NativeReader]:
+    """The compiled reader for as long as the block lasts.
+
+    Raises CaloforgeError without a compiler.
+    """
+    if shutil.which(COMPILER) is None:
+        raise CaloforgeError(f"no {COMPILER} to compile {SOURCE.name} with")
+    with tempfile.TemporaryDirectory() as scratch:
+        program = Path(scratch) / "o2_reader"
+        command = [COMPILER, "-std=c++17", "-O1", str(SOURCE), "-o", str(program), "-ldl"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        if done.returncode:
+            raise CaloforgeError(f"{SOURCE.name} does not compile: {done.stderr[:300]}")
+        yield NativeReader(program, library or installed_library())
+
+
+def installed_library() -> Path:
+    """The shared library inside the installed onnxruntime wheel."""
+    import onnxruntime
+
+    folder = Path(onnxruntime.__file__).parent / "capi"
+    found = sorted(folder.glob("libonnxruntime.so*")) + sorted(folder.glob("libonnxruntime*.dylib"))
+    if not found:
+        raise CaloforgeError(f"{folder} holds no libonnxruntime; name one with --library")
+    return found[0]
+
+
+def _response(line: str, nx: int, ny: int) -> Response:
+    numbers = np.array(line.split(), dtype=np.int64)
+    return Response(bool(numbers[0]), numbers[6:].reshape(nx, ny), numbers[1:6])
+
+
+__all__ = [
+    "NativeReader",
+    "O2Reader",
+    "Response",
+    "Scales",
+    "adapt",
+    "check",
+    "generator_graph",
+    "hit_graph",
+    "identity_scales",
+    "installed_library",
+    "native_reader",
+    "read_scales",
+]

@@ -1,4 +1,9 @@
-"""The programs that a simulator is exported for; each adapter is loaded when it is called."""
+"""The programs that a simulator is exported for; each adapter is loaded when it is called.
+
+A target is a module with ``adapt(simulator, options) -> Contents``, which writes, and
+``check(bundle, options) -> CheckResult``, an emulator of the program, written from the program's
+contract. Checking needs neither torch nor onnx.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from caloforge.errors import UsageError
-from caloforge.export.bundle import Contents, write_bundle
-from caloforge.export.options import Options
-from caloforge.readers.verdict import Verdict
+import caloforge
+from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.export.bundle import CARD, REFERENCE, Bundle, BundleCard, Contents, Options
+from caloforge.export.checks import CheckOptions, CheckResult
+from caloforge.io.files import sha256_of, write_aside_folder
 from caloforge.simulator import Simulator
+
+REPEATS = 25
+"""Showers of each reference particle by which a bundle is checked before it is kept."""
 
 
 class Target(NamedTuple):
-    """Where an adapter lives (a module with ``adapt``) and who reads what it makes."""
+    """The module of a target, and who reads what it makes."""
 
     module: str
     purpose: str
@@ -39,7 +48,7 @@ def target_of_name(name: str) -> Target:
 
 def export(
     simulator: Simulator, target: str, folder: Path, options: Options, *, overwrite: bool = False
-) -> tuple[Contents, Verdict]:
+) -> tuple[Contents, CheckResult]:
     """Write a bundle that its reader's emulator has read and found right.
 
     Raises UsageError for a simulator that the reader cannot hold, CaloforgeError when the bundle
@@ -47,8 +56,55 @@ def export(
     """
     adapter: Any = import_module(target_of_name(target).module)
     contents: Contents = adapter.adapt(simulator, options)
-    verdict = write_bundle(simulator, target, contents, folder, overwrite=overwrite)
-    return contents, verdict
+    result = write_bundle(simulator, target, contents, folder, overwrite=overwrite)
+    return contents, result
 
 
-__all__ = ["TARGETS", "Target", "export", "target_of_name"]
+def write_bundle(
+    simulator: Simulator, target: str, contents: Contents, folder: Path, *, overwrite: bool = False
+) -> CheckResult:
+    """Write a bundle aside, let its reader's emulator check it, then move it into place.
+
+    Raises UsageError when the folder exists, CaloforgeError when the check fails.
+    """
+    with write_aside_folder(folder, overwrite=overwrite) as aside:
+        for name, content in contents.files.items():
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+            (aside / name).write_bytes(content)
+        (contents.reference or simulator.reference).write(aside / REFERENCE)
+        (aside / "README.md").write_text(contents.readme, encoding="utf-8")
+        checksums = {name: sha256_of(aside / name) for name in (*contents.files, REFERENCE)}
+        card = BundleCard(
+            target=target,
+            detector=simulator.detector,
+            latent_size=simulator.latent_size,
+            sampling=simulator.sampling,
+            training_ranges=simulator.card.training_ranges,
+            files=checksums,
+            reader=dict(contents.facts),
+            generator_sha256=simulator.card.generator_sha256,
+            recipe=simulator.card.recipe,
+            provenance=simulator.card.provenance,
+            caloforge_version=caloforge.__version__,
+        )
+        (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
+        result = check_bundle(aside, CheckOptions(repeats=REPEATS))
+        if failed := [finding for finding in result.findings if not finding.passed]:
+            raise CaloforgeError(f"{target}: {failed[0].what}: {failed[0].text}; nothing is kept")
+    return result
+
+
+def check_bundle(folder: Path, options: CheckOptions | None = None) -> CheckResult:
+    """Let the emulator of a bundle's reader read it, and compare with the native model.
+
+    Raises DataError for a bundle that the reader cannot use.
+    """
+    bundle = Bundle(folder)
+    if bundle.card.target not in TARGETS:
+        raise DataError(f"{folder} is for {bundle.card.target!r}, which is not known here")
+    reader: Any = import_module(TARGETS[bundle.card.target].module)
+    result: CheckResult = reader.check(bundle, options or CheckOptions())
+    return result
+
+
+__all__ = ["TARGETS", "Target", "check_bundle", "export", "target_of_name", "write_bundle"]

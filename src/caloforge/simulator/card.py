@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -51,21 +51,33 @@ class SimulatorCard(BaseModel):
         return self
 
 
+Record = TypeVar("Record", bound=BaseModel)
+
+
 def read_card(path: Path) -> SimulatorCard:
     """The card of a simulator; DataError names what is wrong with it, a newer version by number."""
+    return read_record(path, SimulatorCard, "simulator")
+
+
+def read_record(path: Path, model: type[Record], what: str) -> Record:
+    """A JSON record with ``format`` and ``version``, as the model has them, checked.
+
+    Raises DataError in one line for anything else.
+    """
+    kind, version = (model.model_fields[name].default for name in ("format", "version"))
     try:
         record = json.loads(read_limited(path, LARGEST_CARD_BYTES))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is no JSON: {error}") from error
-    if not isinstance(record, Mapping) or record.get("format") != FORMAT:
-        raise DataError(f"{path} describes no simulator (format is not {FORMAT})")
-    if record.get("version") != VERSION:
+    if not isinstance(record, Mapping) or record.get("format") != kind:
+        raise DataError(f"{path} describes no {what} (format is not {kind})")
+    if record.get("version") != version:
         raise DataError(
-            f"{path} has {FORMAT} version {record.get('version')!r}; this caloforge reads "
-            f"{VERSION}: update caloforge or export again"
+            f"{path} has {kind} version {record.get('version')!r}; this caloforge reads "
+            f"{version}: update caloforge or export again"
         )
     try:
-        return SimulatorCard.model_validate_json(json.dumps(record))
+        return model.model_validate_json(json.dumps(record))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "card"
@@ -82,4 +94,12 @@ def read_limited(path: Path, limit: int) -> bytes:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
-__all__ = ["CARD", "GRAPH", "REFERENCE", "SimulatorCard", "read_card", "read_limited"]
+__all__ = [
+    "CARD",
+    "GRAPH",
+    "REFERENCE",
+    "SimulatorCard",
+    "read_card",
+    "read_limited",
+    "read_record",
+]

@@ -154,11 +154,18 @@ DRAWS: dict[Sampling, Callable[[NDArray[np.float32], np.random.Generator], NDArr
     "continuous": _continue,
 }
 
+VARIANCES: dict[Sampling, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "rounding": lambda rates: (rates % 1) * (1 - rates % 1),
+    "poisson": lambda rates: rates,
+}
+"""Variance of a drawn count, by the law that draws it."""
+
 __all__ = [
     "BATCH",
     "BLOCK",
     "DRAWN_ROWS",
     "DRAWS",
+    "VARIANCES",
     "Sampling",
     "block_streams",
     "draw_counts",

@@ -1,5 +1,5 @@
 // What AliceO2 does with the files of fast simulation, call for call, through the C API of any
-// ONNX Runtime from 1.16 on. Written from the contract (readers/o2.py); no code of O2 or of ONNX
+// ONNX Runtime from 1.16 on. Written from the contract (export/o2.py); no code of O2 or of ONNX
 // Runtime is in here, and no header of theirs is needed:
 //
 //   g++ -std=c++17 -O2 o2_reader.cpp -o o2_reader -ldl
