@@ -16,8 +16,7 @@ from caloforge.data.energy import SAMPLING_FRACTION, sampling_fraction
 from caloforge.data.flights import CONDITIONS, Flight, carried, unit_direction
 from caloforge.data.record import Showers
 from caloforge.errors import DataError, UsageError
-from caloforge.io.files import write_aside
-from caloforge.io.hdf5 import BUILT_IN
+from caloforge.io.hdf5 import BUILT_IN, FileAside
 from caloforge.io.showers import ShowerFile
 from caloforge.reporter import SILENT, Reporter
 
@@ -60,12 +59,14 @@ def write_foreign(
             )
         for lost in _left_out(file, order.layout):
             reporter.warn(lost)
-        with write_aside(out, overwrite=overwrite) as aside, h5py.File(aside, "w") as made:
+        with FileAside(out, overwrite=overwrite, libver="earliest") as aside:
+            made = aside.file
             _describe(made, file, order)
             with reporter.progress("write", len(file)) as advance:
                 for start, chunk in _chunks(file):
                     for name, values in WRITERS[order.layout](chunk, order):
                         _put(made, name, values, start, len(file))
+                    aside.check()
                     advance(len(chunk))
         return len(file)
 

@@ -12,14 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
-from caloforge.errors import CaloforgeError
 from caloforge.io import hdf5
-from caloforge.io.files import write_aside
 from caloforge.io.showers import describe
 
 FORMAT = "caloforge-channels"
@@ -60,8 +57,8 @@ class ChannelWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            aside = stack.enter_context(write_aside(self.path, overwrite=self._overwrite))
-            self._file = stack.enter_context(h5py.File(aside, "w", libver=("v110", "v110")))
+            self._aside = stack.enter_context(hdf5.FileAside(self.path, overwrite=self._overwrite))
+            self._file = self._aside.file
             describe(self._file, self.detector, self._provenance)
             hdf5.put_text(self._file, "format", FORMAT)
             for name, (dtype, shape) in self._columns.items():
@@ -92,12 +89,10 @@ class ChannelWriter:
         for name, (dtype, _) in self._columns.items():
             values = np.asarray(given[name])
             whole = np.rint(values) if dtype.kind == "u" else values
-            try:
-                rows = self._file[name]
-                rows.resize(len(rows) + len(whole), axis=0)
-                rows[-len(whole) :] = whole
-            except (OSError, RuntimeError) as error:
-                raise CaloforgeError(f"cannot write {self.path}: {error}") from error
+            rows = self._file[name]
+            rows.resize(len(rows) + len(whole), axis=0)
+            rows[-len(whole) :] = whole
+        self._aside.check()
 
     def __exit__(
         self,

@@ -1,20 +1,33 @@
-"""Output appears whole or not at all: written aside in the same folder, then renamed."""
+"""Output appears whole or not at all: written aside in the same folder, then renamed.
+
+What stands under the name of the output and is no regular file (a device, a pipe, a link) is
+neither replaced nor followed: it is refused.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from caloforge.errors import CaloforgeError, UsageError
+from caloforge.reporter import Reporter
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 PART = ".part"
+LONGEST_STEM, LONGEST_SUFFIX = 100, 20
+"""Bytes of the output's name that the name aside keeps: names end at 255."""
+HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
 
 
 @contextmanager
@@ -27,6 +40,8 @@ def write_aside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     _refuse_existing(path, overwrite)
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a device or a pipe; name a file")
     with _aside(path, _sync_file) as part:
         yield part
         _refuse_existing(path, overwrite)
@@ -43,12 +58,31 @@ def write_aside_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]
     _refuse_existing(path, overwrite)
     if path.is_file():
         raise UsageError(f"{path} is a file; name a folder")
-    with _aside(path, _sync_folder) as part:
-        part.mkdir()
-        yield part
-        _refuse_existing(path, overwrite)
-        _refuse_losing(path, part)
-        _remove(path)
+    old = _name_aside(path)
+    try:
+        with _aside(path, _sync_folder) as part:
+            part.mkdir()
+            yield part
+            _refuse_existing(path, overwrite)
+            _refuse_losing(path, part)
+            if path.exists():
+                path.rename(old)
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        _remove(old)
+
+
+def require_ending(path: Path, *endings: str) -> None:
+    """Raise UsageError when the name of an output says another format than it gets.
+
+    >>> require_ending(Path("showers.h5"), *HDF5_ENDINGS)
+    >>> require_ending(Path("showers.npz"), *HDF5_ENDINGS)
+    Traceback (most recent call last):
+    caloforge.errors.UsageError: showers.npz: written as .h5, not .npz; name it so
+    """
+    if path.suffix and path.suffix.lower() not in endings:
+        raise UsageError(f"{path}: written as {endings[0]}, not {path.suffix}; name it so")
 
 
 def new_folder(path: Path, *, overwrite: bool = False) -> Path:
@@ -77,6 +111,31 @@ def remove_unfinished(folder: Path) -> None:
         _remove(leftover)
 
 
+@cache
+def _remove_left_by_the_dead(folder: Path, _process: int) -> None:
+    """Remove what killed processes of this machine left half-written; once for each process."""
+    left_by = re.compile(rf"\..*\.{_machine()}-(\d+)-[0-9a-f]{{16}}{re.escape(PART)}(\..*)?")
+    for leftover in folder.glob(f".*{PART}*"):
+        match = left_by.fullmatch(leftover.name)
+        if match and not _is_alive(int(match[1])):
+            _remove(leftover)
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
@@ -84,6 +143,8 @@ def sha256_of(path: Path) -> str:
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if path.is_symlink():
+        raise UsageError(f"{path} is a link to {path.readlink()}; name that instead")
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already; --force replaces it")
 
@@ -99,20 +160,33 @@ def _refuse_losing(old: Path, new: Path) -> None:
 
 @contextmanager
 def _aside(path: Path, sync: Callable[[Path], None]) -> Iterator[Path]:
-    # The suffix is kept at the end because writers such as numpy append it where it is missing.
-    part = path.parent / f".{path.stem}.{secrets.token_hex(4)}{PART}{path.suffix}"
+    part = _name_aside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_by_the_dead(path.parent, os.getpid())
         yield part
         sync(part)
         os.replace(part, path)  # noqa: PTH105 - atomic, and refuses to cross file systems
-        _sync_file(path.parent)
+        _sync_parent(path)
     except (OSError, RuntimeError) as error:
-        if not _is_full(error):
-            raise
-        raise CaloforgeError(f"{path}: no space left on the disk; nothing was kept") from error
+        if _is_full(error):
+            raise CaloforgeError(f"{path}: no space left on the disk; nothing was kept") from error
+        if isinstance(error, OSError) and error.filename == str(part):
+            raise CaloforgeError(f"{path}: {error.strerror}") from error
+        raise
     finally:
         _remove(part)
+
+
+def _name_aside(path: Path) -> Path:
+    """A name beside the output that nobody can guess, hence that nobody has put a link under.
+
+    The suffix stays at the end because writers such as numpy append it where it is missing.
+    """
+    stem = os.fsdecode(os.fsencode(path.stem)[:LONGEST_STEM])
+    suffix = path.suffix if len(path.suffix) <= LONGEST_SUFFIX else ""
+    owner = f"{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
+    return path.with_name(f".{stem}.{owner}{PART}{suffix}")
 
 
 def _is_full(error: Exception) -> bool:
@@ -125,8 +199,26 @@ def _sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
+        _warn_once(f"the file system of {path.parent} offers no fsync ({error.strerror})")
     finally:
         os.close(descriptor)
+
+
+def _sync_parent(path: Path) -> None:
+    """Make a new name last; a folder that cannot be synchronised is no failure of the file."""
+    try:
+        _sync_file(path.parent)
+    except OSError as error:
+        if error.errno not in (*NOT_OFFERED, *NOT_ALLOWED):
+            raise
+
+
+@cache
+def _warn_once(text: str) -> None:
+    Reporter().warn(f"{text}: a power cut may lose what was just written")
 
 
 def _sync_folder(path: Path) -> None:
@@ -135,7 +227,7 @@ def _sync_folder(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

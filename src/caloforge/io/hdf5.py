@@ -1,15 +1,19 @@
 """HDF5 files as strangers write them: what is refused before it is read, and how text is kept."""
 
 import errno
+import io
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError
+from caloforge.io.files import HDF5_ENDINGS, require_ending, write_aside
 from caloforge.io.reading import reading, require_regular_file
 
 Compression = Literal["portable", "smallest", "none", "fast"]
@@ -242,3 +246,79 @@ def whole_number(group: h5py.HLObject, name: str) -> int:
     if stored is None or stored.shape != () or stored.dtype.kind not in "iu":
         raise DataError(f"attribute {name} is not a whole number")
     return int(group.attrs[name])
+
+
+OLDEST_AND_NEWEST = ("v110", "v110")
+"""HDF5 1.10 keeps a checksum of all metadata, so that damage is noticed."""
+
+
+class Sink(io.FileIO):
+    """A raw file for reading and writing that keeps the first failed write until asked.
+
+    HDF5 meets a failed write again at every later flush and close, and prints each time. Here
+    later writes are dropped, and ``check`` raises the first failure where it can be handled.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        """Write all of it, unless writing has failed before."""
+        left = memoryview(content).cast("B")
+        size = len(left)
+        while len(left) and self.failure is None:
+            try:
+                left = left[super().write(left) or 0 :]
+            except OSError as error:
+                self.failure = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the size, unless writing has failed."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self.failure is not None:
+            raise self.failure
+
+
+class FileAside:
+    """An HDF5 file that is written aside and takes its name when the block ends well.
+
+    A full disk is met by ``check``, and at the end: HDF5 itself would print, or crash.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        libver: str | tuple[str, str] = OLDEST_AND_NEWEST,
+    ) -> None:
+        require_ending(path, *HDF5_ENDINGS)
+        self._path, self._overwrite, self._libver = path, overwrite, libver
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            aside = stack.enter_context(write_aside(self._path, overwrite=self._overwrite))
+            self._sink = stack.enter_context(Sink(aside, "w+"))
+            stack.callback(self._sink.check)
+            self.file = stack.enter_context(h5py.File(self._sink, "w", libver=self._libver))
+            self._stack = stack.pop_all()
+        return self
+
+    def check(self) -> None:
+        """Raise what writing has failed with, if it has."""
+        self._sink.check()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from caloforge.data.record import cell_type
 from caloforge.detector import Detector
-from caloforge.errors import CaloforgeError
-from caloforge.io.files import write_aside
+from caloforge.io.files import require_ending, write_aside
 from caloforge.io.showers import ShowerFile
 from caloforge.reporter import SILENT, Reporter
 
@@ -44,6 +43,7 @@ class RootWriter:
         overwrite: bool = False,
         images: bool = True,
     ) -> None:
+        require_ending(path, ".root")
         self.path = path
         self.detector = detector
         self.scheme = detector.scheme(channels_scheme)
@@ -122,11 +122,11 @@ class RootWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, traceback)
+            return
         with self._stack:
-            if error is None:
-                self._flush()
-            elif not isinstance(error, Exception | KeyboardInterrupt):
-                raise CaloforgeError(f"{self.path} was not finished") from error
+            self._flush()
 
 
 def write_root(

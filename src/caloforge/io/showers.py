@@ -10,7 +10,6 @@ provenance (engine, seed, source, licence ...) as plain strings
 Shapes: N rows, K cells, C conditions.
 """
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -36,7 +35,6 @@ from caloforge.detectors import DETECTORS
 from caloforge.errors import DataError
 from caloforge.io import hdf5
 from caloforge.io.arrays import whole_numbers
-from caloforge.io.files import write_aside
 from caloforge.io.hdf5 import Compression, filters_of
 from caloforge.io.reading import reading
 from caloforge.readout import Channels
@@ -51,8 +49,6 @@ COLUMN_TYPES: dict[Column, Any] = {
     "overflow": np.float32,
 }
 CHUNK_BYTES = 2**18
-OLDEST_AND_NEWEST = ("v110", "v110")
-"""HDF5 1.10 keeps a checksum of all metadata, so that damage is noticed."""
 
 
 def describe(file: h5py.File, detector: Detector, provenance: Mapping[str, str]) -> None:
@@ -314,40 +310,6 @@ def read(path: Path, detector: Detector | None = None) -> Showers:
         return file.rows(0, len(file))
 
 
-class Sink(io.FileIO):
-    """A raw file for reading and writing that keeps the first failed write until asked.
-
-    HDF5 meets a failed write again at every later flush and close, and prints each time. Here
-    later writes are dropped, and ``check`` raises the first failure where it can be handled.
-    """
-
-    failure: OSError | None = None
-
-    def write(self, content: Any) -> int:
-        """Write all of it, unless writing has failed before."""
-        left = memoryview(content).cast("B")
-        size = len(left)
-        while len(left) and self.failure is None:
-            try:
-                left = left[super().write(left) or 0 :]
-            except OSError as error:
-                self.failure = error
-        return size
-
-    def truncate(self, size: int | None = None) -> int:
-        """Change the size, unless writing has failed."""
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.failure = self.failure or error
-            return size or 0
-
-    def check(self) -> None:
-        """Raise the first failure, if there was one."""
-        if self.failure is not None:
-            raise self.failure
-
-
 class ShowerWriter:
     """A showers file that grows; it appears under its name only when all went well.
 
@@ -378,11 +340,8 @@ class ShowerWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            aside = stack.enter_context(write_aside(self.path, overwrite=self._overwrite))
-            self._sink = stack.enter_context(Sink(aside, "w+"))
-            stack.callback(self._sink.check)
-            file = h5py.File(self._sink, "w", libver=OLDEST_AND_NEWEST)
-            self._file = stack.enter_context(file)
+            self._aside = stack.enter_context(hdf5.FileAside(self.path, overwrite=self._overwrite))
+            self._file = self._aside.file
             describe(self._file, self.detector, self._provenance)
             # Kept open: closing one writes, hence packs, its last chunk, and reads it back later.
             self._tables: dict[str, h5py.Dataset] = {}
@@ -458,7 +417,7 @@ class ShowerWriter:
             _fill(self._tables[f"/{column}"], start, values)
         if self._scheme:
             _fill(self._tables["/channels"], start, _sums(showers, self._scheme))
-        self._sink.check()
+        self._aside.check()
 
     def _check_goes_on(self, showers: Showers) -> None:
         ids = groups_of(showers.particle).ids
