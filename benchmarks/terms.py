@@ -18,6 +18,7 @@ from caloforge.data.showers import ShowerFile
 from caloforge.machine import processor
 from caloforge.objectives import (
     R1,
+    R2,
     AttributeRegression,
     BalancedDiversity,
     DiversitySensitive,
@@ -34,6 +35,7 @@ from caloforge.objectives import (
     ModeSeeking,
     NonSaturating,
     Objective,
+    Paired,
     SelectiveDiversity,
     ShowerCentre,
     SoftSparsity,
@@ -52,6 +54,7 @@ OBJECTIVES: dict[str, Objective] = {
     "FlippedLabels": 1.0 * FlippedLabels(),
     "Hinge": 1.0 * Hinge(),
     "Wasserstein + GradientPenalty": Wasserstein() + 10 * GradientPenalty(),
+    "Paired + R1 + R2": Paired() + R1() + R2(),
     "+ R1": GAME + R1(),
     "+ ModeSeeking, pixels": GAME + 0.01 * ModeSeeking(),
     "+ DiversitySensitive, pixels": GAME + DiversitySensitive(),

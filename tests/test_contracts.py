@@ -13,8 +13,13 @@ from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import DataError, UsageError
 from caloforge.objectives import (
+    R1,
+    R2,
     TERMS,
+    BalancedDiversity,
+    DiversitySensitive,
     EnergyScore,
+    GradientPenalty,
     Intensity,
     LocalScore,
     LogRatio,
@@ -32,12 +37,24 @@ from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.recipes.find import find_recipe
 from small_game import TINY, latents_of, networks, round_of, rows, take
 
+LITERAL: list[Term] = [
+    ModeSeeking(unit="none", epsilon=1e-5),
+    ModeSeeking(unit="none", epsilon=1e-5, average="pair"),
+    ModeSeeking(unit="none", epsilon=1e-5, space="features"),
+    SelectiveDiversity(unit="none", epsilon=1e-5),
+    SelectiveDiversity(unit="none", epsilon=1e-5, average="pair"),
+    BalancedDiversity(unit="none", epsilon=1e-5),
+    DiversitySensitive(unit="none", epsilon=1e-5),
+]
+"""Distances without a unit, as the papers write them."""
 VARIANTS: list[Term] = [
     *(term() for term in TERMS.values()),
+    *LITERAL,
     ModeSeeking(average="pair"),
-    ModeSeeking(space="features"),
-    SelectiveDiversity(average="pair"),
     SelectiveDiversity(space="pixels"),
+    R1(space="cells"),
+    R2(space="cells"),
+    GradientPenalty(space="cells"),
     EnergyScore(normalise="batch"),
     EnergyScore(normalise="neighbours"),
     LocalScore(normalise="batch"),
@@ -49,7 +66,12 @@ VARIANTS: list[Term] = [
     ShowerCentre(of="mass", distance="moments", unit="mm"),
 ]
 SCALED_BY_BATCH = {
-    score(normalise=unit) for score in (EnergyScore, LocalScore) for unit in ("batch", "neighbours")
+    *(
+        score(normalise=unit)
+        for score in (EnergyScore, LocalScore)
+        for unit in ("batch", "neighbours")
+    ),
+    *(term for term in VARIANTS if getattr(term, "unit", "none") == "real"),
 }
 """Shares that are, by definition, in units of a mean over other particles of the batch."""
 
@@ -142,9 +164,9 @@ class RealOfAnother(ModeSeeking):
         return (play.fake - play.rows.real.roll(1, dims=0)).abs().mean(dim=1)
 
 
-@pytest.mark.parametrize("term", [SpreadOfAnother(), RealOfAnother()], ids=repr)
-def test_the_guard_catches_a_term_that_mixes_rows(term: Term) -> None:
-    assert mixes_rows(term)
+@pytest.mark.parametrize("kind", [SpreadOfAnother, RealOfAnother])
+def test_the_guard_catches_a_term_that_mixes_rows(kind: type[ModeSeeking]) -> None:
+    assert mixes_rows(kind(unit="none"))
 
 
 def test_linear_in_its_weight(term: Term) -> None:
@@ -198,7 +220,7 @@ def test_term_survives_json(term: Term) -> None:
 def test_needs_are_columns_of_a_batch(term: Term) -> None:
     from caloforge.data.batches import NEEDS
 
-    assert term.needs <= set(NEEDS)
+    assert term.columns <= set(NEEDS)
 
 
 MADE_FOR = [
@@ -249,11 +271,11 @@ def test_setting_changes_one_value(setting: str, wanted: Any) -> None:
         ("training.steps", "write path=value"),
         ("critics.kind=light", "the recipe has no critics; valid: citation, critic"),
         ("objective.Hinge.weight=1", "objective has no Hinge"),
-        ("objective.NonSaturating.gamma=1", "objective.NonSaturating has no gamma; valid: weight"),
+        ("objective.Paired.gamma=1", "objective.Paired has no gamma; valid: weight"),
         ("objective.SelectiveDiversity.space=volts", "objective.SelectiveDiversity.space"),
         ("objective.SelectiveDiversity.weight=much", "objective.SelectiveDiversity.weight"),
         ("objective.SelectiveDiversity=3", "objective.SelectiveDiversity"),
-        ("objective.NonSaturating.weight=NaN", "objective.NonSaturating.weight: a finite number"),
+        ("objective.Paired.weight=NaN", "objective.Paired.weight: a finite number"),
         ("objective=3", "objective: name terms"),
         ("optimisers.critic.learning_rate=Infinity", "learning_rate: Input should be a finite"),
         ("detector=alice_zq", "alice_zq"),
@@ -273,7 +295,7 @@ def test_bad_setting_is_told_with_what_is_valid(setting: str, told: str) -> None
     [
         ("{", "not JSON"),
         ("[]", "not a caloforge-recipe"),
-        ('{"format": "caloforge-recipe", "version": 99}', "reads version 1"),
+        ('{"format": "caloforge-recipe", "version": 99}', "reads version 2"),
         ('{"format": "caloforge-recipe", "version": 1}', "recipe: name: Field required"),
     ],
 )

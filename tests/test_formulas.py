@@ -18,14 +18,18 @@ import test_methods
 import test_physics
 from caloforge.objectives import (
     R1,
+    R2,
     TERMS,
+    BalancedDiversity,
+    DiversitySensitive,
     EnergyScore,
     Minimax,
     ModeSeeking,
     NonSaturating,
+    Paired,
     SelectiveDiversity,
 )
-from small_game import TINY, latents_of, networks, round_of, rows
+from small_game import latents_of, networks, round_of, rows
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,7 @@ def test_non_saturating_generator(seen: dict[str, Any]) -> None:
 @pytest.mark.parametrize("average", ["condition", "pair"])
 @pytest.mark.parametrize("kind", [ModeSeeking, SelectiveDiversity])
 def test_diversity(kind: Any, average: str, space: str, seen: dict[str, Any]) -> None:
-    term = kind(space=space, average=average, epsilon=1e-3)
+    term = kind(space=space, average=average, epsilon=1e-3, unit="none")
     batch, (z1, z2) = seen["batch"], seen["z"]
     if space == "features":
         first, second = seen["features"]["fake"], seen["features"]["fake2"]
@@ -108,24 +112,105 @@ def test_diversity(kind: Any, average: str, space: str, seen: dict[str, Any]) ->
     np.testing.assert_allclose(share(term, "generator", seen), wanted, rtol=1e-9)
 
 
-def test_r1_by_finite_differences(seen: dict[str, Any]) -> None:
-    nets, batch, step = seen["nets"], seen["batch"], 1e-6
-    critic = nets["critic"]
-    wanted = []
+def distances_of_fakes(space: str, seen: dict[str, Any]) -> np.ndarray:
+    """Of the two fakes of each row.  (N,)"""
+    first, second = (
+        np.log1p(seen["showers"][name]) if space == "pixels" else seen["features"][name]
+        for name in ("fake", "fake2")
+    )
+    return np.array([mean_gap(a, b) for a, b in zip(first, second, strict=True)])
+
+
+def distances_of_reals(space: str, seen: dict[str, Any]) -> np.ndarray:
+    """Of each real shower and its twin.  (N,)"""
+    batch = seen["batch"]
+    if space == "pixels":
+        pair = np.log1p(batch.real.numpy()), np.log1p(batch.twin.numpy())
+    else:
+        with torch.no_grad():
+            twin = seen["nets"]["critic"](batch.twin, batch.conditions).features.numpy()
+        pair = seen["features"]["real"], twin
+    return np.array([mean_gap(a, b) for a, b in zip(*pair, strict=True)])
+
+
+@pytest.mark.parametrize("space", ["pixels", "features"])
+@pytest.mark.parametrize(
+    "kind", [ModeSeeking, SelectiveDiversity, BalancedDiversity, DiversitySensitive]
+)
+def test_units_of_real_distances(kind: Any, space: str, seen: dict[str, Any]) -> None:
+    """Distances times 1 / unit: the literal term on showers in that unit, epsilon as given."""
+    unit = distances_of_reals(space, seen).mean()
+    plain = kind(space=space, unit="none", epsilon=0.1 * unit)
+    shares, literal = share(kind(space=space), "generator", seen), share(plain, "generator", seen)
+    if kind in (ModeSeeking, SelectiveDiversity):
+        np.testing.assert_allclose(shares, unit * literal, rtol=1e-9)
+        assert (shares <= 10 * max(mean_gap(a, b) for a, b in zip(*seen["z"], strict=True))).all()
+        return
+    moved = distances_of_fakes(space, seen) / unit
+    latents = np.array([mean_gap(a, b) for a, b in zip(*seen["z"], strict=True)])
+    if kind is DiversitySensitive:
+        np.testing.assert_allclose(shares, -np.minimum(moved / (latents + 0.1), 0.9), rtol=1e-9)
+        return
+    reals = distances_of_reals(space, seen) / unit
+    for row in range(len(shares)):
+        start = row - row % seen["batch"].repeats
+        own = slice(start, start + seen["batch"].repeats)
+        sign = np.tanh(reals[own].mean() - moved[own].mean())
+        wanted = sign * latents[own].mean() / (moved[own].mean() + 0.1)
+        assert shares[row] == pytest.approx(wanted, rel=1e-9)
+
+
+def test_paired_is_cross_entropy_of_a_difference(seen: dict[str, Any]) -> None:
+    pairs = list(zip(seen["logits"]["real"], seen["logits"]["fake"], strict=True))
+    critic = [-log(sigmoid(real - fake)) for real, fake in pairs]
+    generator = [-log(sigmoid(fake - real)) for real, fake in pairs]
+    np.testing.assert_allclose(share(Paired(), "critic", seen), critic, rtol=1e-10)
+    np.testing.assert_allclose(share(Paired(), "generator", seen), generator, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(R1, "real"), (R2, "fake")])
+def test_penalties_by_finite_differences(kind: Any, name: str, seen: dict[str, Any]) -> None:
+    """In coded cells by whole showers; in the critic's view by the view alone."""
+    critic, batch, showers = seen["nets"]["critic"], seen["batch"], seen["showers"][name]
+    cells, views = [], []
     for row in range(len(batch.real)):
-        encoded = np.log1p(batch.real[row].numpy())
-        total = 0.0
-        for cell in range(TINY.cells):
-            logits = []
+        known = batch.conditions[row : row + 1]
+
+        def of_cells(encoded: np.ndarray, known: Any = known) -> float:
+            return float(critic(torch.from_numpy(np.expm1(encoded))[None], known).logit)
+
+        def of_view(view: np.ndarray, known: Any = known) -> float:
+            return float(critic.judge(torch.from_numpy(view)[None], critic.condition(known)).logit)
+
+        shower = torch.from_numpy(showers[row])[None]
+        cells.append(squared_gradient(of_cells, np.log1p(showers[row])))
+        views.append(squared_gradient(of_view, critic.view(shower)[0].numpy()))
+    np.testing.assert_allclose(share(kind(space="cells"), "critic", seen), cells, rtol=1e-4)
+    np.testing.assert_allclose(share(kind(), "critic", seen), views, rtol=1e-4)
+
+
+def squared_gradient(function: Callable[[np.ndarray], float], at: np.ndarray) -> float:
+    """By central differences."""
+    total, step = 0.0, 1e-6
+    with torch.no_grad():
+        for number in range(len(at)):
+            values = []
             for sign in (1, -1):
-                moved = encoded.copy()
-                moved[cell] += sign * step
-                shower = torch.from_numpy(np.expm1(moved))[None]
-                with torch.no_grad():
-                    logits.append(float(critic(shower, batch.conditions[row : row + 1]).logit))
-            total += ((logits[0] - logits[1]) / (2 * step)) ** 2
-        wanted.append(total)
-    np.testing.assert_allclose(share(R1(), "critic", seen), wanted, rtol=1e-4)
+                moved = at.copy()
+                moved[number] += sign * step
+                values.append(function(moved))
+            total += ((values[0] - values[1]) / (2 * step)) ** 2
+    return total
+
+
+def test_weight_of_a_penalty_falls_over_the_run(seen: dict[str, Any]) -> None:
+    for kind in (R1, R2):
+        values = []
+        for progress in (0.0, 0.5, 1.0):
+            play = round_of("critic", seen["batch"], seen["nets"], progress=progress)
+            values.append(kind(falls_to=0.01).critic(play).detach().numpy())
+        np.testing.assert_allclose(values[1], 0.1 * values[0], rtol=1e-9)
+        np.testing.assert_allclose(values[2], 0.01 * values[0], rtol=1e-9)
 
 
 def test_energy_score(seen: dict[str, Any]) -> None:
@@ -198,7 +283,9 @@ TWINS: dict[str, Callable[..., None]] = {
     "Minimax": test_minimax_generator,
     "ModeSeeking": test_diversity,
     "NonSaturating": test_non_saturating_generator,
-    "R1": test_r1_by_finite_differences,
+    "Paired": test_paired_is_cross_entropy_of_a_difference,
+    "R1": test_penalties_by_finite_differences,
+    "R2": test_penalties_by_finite_differences,
     "SelectiveDiversity": test_diversity,
     "ShowerCentre": test_physics.test_centre_by_a_regressor,
     "SoftSparsity": test_layered_terms.test_soft_sparsity_is_its_loops,

@@ -37,6 +37,8 @@ CHECKED = {
     "Wasserstein",
 }
 """Terms that have their twin here."""
+LITERAL: dict[str, Any] = {"unit": "none", "epsilon": 1e-5}
+"""Distances as the papers take them."""
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,9 @@ def distances(seen: dict[str, Any], space: str, average: str) -> tuple[list[floa
 @pytest.mark.parametrize("average", ["condition", "pair", "batch"])
 @pytest.mark.parametrize("balance", ["detached", "literal"])
 def test_balanced_diversity(balance: str, average: str, space: str, seen: Any) -> None:
-    term = BalancedDiversity(space=space, average=average, balance=balance, epsilon=1e-3)
+    term = BalancedDiversity(
+        space=space, average=average, balance=balance, **LITERAL | {"epsilon": 1e-3}
+    )
     wanted = [
         tanh(real - fake) * latent / (fake + 1e-3)
         for latent, fake, real in zip(*distances(seen, space, average), strict=True)
@@ -123,7 +127,7 @@ def test_log_ratio(space: str, seen: Any) -> None:
 def test_diversity_sensitive(bound: float, space: str, seen: Any) -> None:
     latents, fakes, _ = distances(seen, space, "pair")
     wanted = [-min(f / (z + 1e-5), bound) for z, f in zip(latents, fakes, strict=True)]
-    term = DiversitySensitive(space=space, bound=bound)
+    term = DiversitySensitive(space=space, bound=bound, **LITERAL)
     np.testing.assert_allclose(share(term, "generator", seen), wanted, rtol=1e-9)
 
 
@@ -180,7 +184,9 @@ def test_gradient_penalty_by_finite_differences(seen: Any) -> None:
                     logits.append(float(critic(shower, batch.conditions[row : row + 1]).logit))
             total += ((logits[0] - logits[1]) / (2 * step)) ** 2
         wanted.append((sqrt(total) - 1) ** 2)
-    np.testing.assert_allclose(share(GradientPenalty(), "critic", seen), wanted, rtol=1e-4)
+    np.testing.assert_allclose(
+        share(GradientPenalty(space="cells"), "critic", seen), wanted, rtol=1e-4
+    )
 
 
 class Dial(torch.nn.Module):
@@ -212,7 +218,9 @@ def push(term: Any, width: float, real_width: float) -> float:
 
 
 @pytest.mark.parametrize("real_width", [0.003, 0.03, 0.3])
-@pytest.mark.parametrize("term", [BalancedDiversity(space="pixels"), LogRatio(space="pixels")])
+@pytest.mark.parametrize(
+    "term", [BalancedDiversity(space="pixels", **LITERAL), LogRatio(space="pixels")]
+)
 def test_width_is_pulled_to_that_of_real_showers(term: Any, real_width: float) -> None:
     assert push(term, 2 * real_width, real_width) > 0
     assert push(term, real_width / 2, real_width) < 0
@@ -220,7 +228,7 @@ def test_width_is_pulled_to_that_of_real_showers(term: Any, real_width: float) -
 
 def test_gradient_through_tanh_never_narrows() -> None:
     """Why it is detached: where distances are small the literal form widens without end."""
-    literal = BalancedDiversity(space="pixels", balance="literal")
+    literal = BalancedDiversity(space="pixels", balance="literal", **LITERAL)
     assert all(push(literal, times * 0.003, 0.003) < 0 for times in (0.5, 1, 2, 10))
 
 
@@ -231,7 +239,7 @@ def test_log_ratio_has_no_scale() -> None:
 
 
 def test_bounded_diversity_stops_at_its_bound() -> None:
-    term = DiversitySensitive(space="pixels", bound=0.1)
+    term = DiversitySensitive(space="pixels", bound=0.1, **LITERAL)
     assert push(term, 0.05, 1.0) < 0
     assert push(term, 0.5, 1.0) == 0
 

@@ -26,7 +26,13 @@ FITS = {
     "conditional-calogan": lambda detector: detector.energy is not None,
 }
 """Kinds that are not made for every detector."""
-CRITIC_FITS = {**FITS, "reference": lambda detector: len(detector.layers) == 1}
+CRITIC_FITS = {
+    **FITS,
+    "counts": lambda detector: not detector.signed,
+    "reference": lambda detector: len(detector.layers) == 1,
+}
+WIDE = ("calogan", "conditional-calogan")
+"""Published critics, whose last layer is as wide as what it sees."""
 KINDS = [
     (kind, name)
     for kind in sorted(GENERATORS)
@@ -119,8 +125,8 @@ def test_critic_gives_a_verdict_per_row(kind: str, name: str) -> None:
     showers = torch.rand(len(known), detector.cells) * 9
     verdict = critic(showers, known)
     assert verdict.logit.shape == (len(known),)
-    published = kind in ("calogan", "conditional-calogan")
-    assert published or verdict.features.shape == (len(known), 64)
+    widths = {"counts": 128} | dict.fromkeys(WIDE, verdict.features.shape[1])
+    assert verdict.features.shape == (len(known), widths.get(kind, 64))
     assert not torch.allclose(verdict.logit, critic(showers, known.flip(0)).logit)
 
 

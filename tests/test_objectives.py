@@ -86,7 +86,7 @@ def test_objective_reads_as_the_equation() -> None:
         (0.1, "SelectiveDiversity"),
         (0.2, "R1"),
     ]
-    assert objective.needs == {"spread"}
+    assert objective.needs == {"spread", "twin"}
 
 
 def test_objective_holds_each_term_once() -> None:

@@ -25,7 +25,7 @@ from caloforge.networks.generators import GeneratorConfig
 from caloforge.objectives import Objective, objective_from_record, objective_record
 
 RECIPE_FORMAT = "caloforge-recipe"
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
 
 class Part(BaseModel):
@@ -162,10 +162,38 @@ class Recipe(Part):
             raise UsageError(f"recipe: not JSON ({error})") from error
         if not isinstance(record, dict) or record.pop("format", None) != RECIPE_FORMAT:
             raise UsageError(f"recipe: not a {RECIPE_FORMAT} document")
-        if record.pop("version", None) != RECIPE_VERSION:
+        version = record.pop("version", None)
+        if version == 1:
+            record = from_version_1(record)
+        elif version != RECIPE_VERSION:
             raise UsageError(f"recipe: this caloforge reads version {RECIPE_VERSION}; upgrade it")
         record.pop("run", None)  # what a run folder adds: program, data, machine
         return recipe_from_record(record, cls)
+
+
+ABSENT_IN_VERSION_1: dict[str, dict[str, Any]] = {
+    "R1": {"space": "cells"},
+    "GradientPenalty": {"space": "cells"},
+    "ModeSeeking": {"unit": "none"},
+    "SelectiveDiversity": {"unit": "none"},
+    "BalancedDiversity": {"unit": "none"},
+    "DiversitySensitive": {"unit": "none"},
+}
+"""What terms did before they had a setting for it."""
+
+
+def from_version_1(record: dict[str, Any]) -> dict[str, Any]:
+    """The same run as a record of version 2, in which some defaults are others."""
+    upgraded = dict(record)
+    if isinstance(objective := record.get("objective"), dict):
+        upgraded["objective"] = {
+            name: ABSENT_IN_VERSION_1.get(name, {}) | fields if isinstance(fields, dict) else fields
+            for name, fields in objective.items()
+        }
+    if isinstance(generator := record.get("generator", {}), dict):
+        heads = {"head": "steep"} if generator.get("kind", "light") in ("light", "o2") else {}
+        upgraded["generator"] = heads | generator
+    return upgraded
 
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)

@@ -122,12 +122,14 @@ class GameTogether(Game):
         """One of each member."""
         return self.streams
 
-    def blame(self, player: Player, rows: Rows, name: str, begun: Sequence[Tensor]) -> str:
+    def blame(
+        self, player: Player, rows: Rows, name: str, begun: Sequence[Tensor], step: int
+    ) -> str:
         """Whose gradient is not finite, and by which term."""
         guilty = unbounded(self.networks[name], self.members)
-        return f" of {', '.join(guilty)}{super().blame(player, rows, name, begun)}"
+        return f" of {', '.join(guilty)}{super().blame(player, rows, name, begun, step)}"
 
-    def round(self, player: Player, rows: Rows) -> Round:
+    def round(self, player: Player, rows: Rows, step: int) -> Round:
         """A round of all members."""
         return RoundTogether(
             self.streams,
@@ -138,6 +140,7 @@ class GameTogether(Game):
             latent_size=self.latent_size,
             sampling=self.sampling,
             precision=self.precision,
+            progress=step / self.training.steps,
         )
 
 

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, leaky_relu
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
-from caloforge.networks.eyes import Verdict, authors_block, strided_eye
+from caloforge.networks.count_critic import CountCritic
+from caloforge.networks.critic import Critic, CriticOutput
+from caloforge.networks.eyes import authors_block, strided_eye
 from caloforge.networks.layered_critics import LAYERED_CRITICS
 from caloforge.networks.mlp import WIDTH, hidden_layers
 from caloforge.networks.scales import ConditionScale, ResponseScale
@@ -27,9 +29,11 @@ class CriticConfig(BaseModel):
     """Which critic is built; its sizes come from the detector."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal["light", "reference", "mlp", "layered", "calogan", "conditional-calogan"] = (
-        "light"
-    )
+    kind: Literal[
+        "counts", "light", "reference", "mlp", "layered", "calogan", "conditional-calogan"
+    ] = "light"
+    hottest: int = Field(default=6, ge=0)
+    """Hottest cells that it sees beside the sum of squares, 0: neither; kind ``counts`` only."""
     minibatch: bool = True
     """Whether it compares the rows of a batch; networks of layers only."""
     occupancy: Form | None = "root"
@@ -40,14 +44,17 @@ class CriticConfig(BaseModel):
         options: dict[str, Any] = {}
         if self.kind in LAYERED_CRITICS:
             options = {"minibatch": self.minibatch, "occupied": self.occupancy}
+        if self.kind == "counts":
+            options = {"hottest": self.hottest}
         return CRITICS[self.kind](detector, scaling, **options)
 
 
-class LightCritic(nn.Module):
+class LightCritic(Critic):
     """Strided convolutions beside the read-out channels; conditions join after both.
 
-    Each row's features have unit variance. Terms measure distances between features, and a
-    critic that may scale them freely makes an inverse distance of any size.
+    The features of each row have unit variance. That does not fix the scale of distances: on a
+    fresh critic two real showers of a particle lie 0.000 to 0.011 apart, so diversity terms
+    measure distances in units of that of real showers.
     """
 
     channels: Tensor
@@ -62,26 +69,34 @@ class LightCritic(nn.Module):
         )
         channels = torch.from_numpy(detector.scheme().matrix)
         self.register_buffer("channels", channels, persistent=False)
-        seen = sum(self._see(torch.zeros(1, detector.cells)).shape[1:])
+        seen = self._encode(self.view(torch.zeros(1, detector.cells))).shape[1]
         self.join = nn.Linear(seen + self.conditions.size, 128)
         self.features = nn.Linear(128 + self.conditions.size, 64)
         self.logit = nn.Linear(64, 1)
 
-    def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
-        known = self.conditions(conditions)
-        hidden = leaky_relu(self.join(torch.cat([self._see(showers), known], dim=1)), 0.2)
-        features = leaky_relu(self.features(torch.cat([hidden, known], dim=1)), 0.2)
+    def view(self, showers: Tensor) -> Tensor:
+        cells = self.scale.encode(showers)
+        # Sums reach far beyond one: a tenth brings them to the size of what the encoders give.
+        return torch.cat([cells, self.scale.steady(showers @ self.channels) / 10], dim=1)
+
+    def condition(self, conditions: Tensor) -> Tensor:
+        known: Tensor = self.conditions(conditions)
+        return known
+
+    def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
+        hidden = leaky_relu(self.join(torch.cat([self._encode(view), condition], dim=1)), 0.2)
+        features = leaky_relu(self.features(torch.cat([hidden, condition], dim=1)), 0.2)
         features = layer_norm(features, features.shape[1:])
-        return Verdict(self.logit(features)[:, 0], features)
+        return CriticOutput(self.logit(features)[:, 0], features)
 
-    def _see(self, showers: Tensor) -> Tensor:
-        images = self.detector.split(self.scale.encode(showers))
-        looks = [self.eyes[name](image[:, None]) for name, image in images.items()]
-        # Sums reach far beyond one: a tenth brings them to the size of what the eyes say.
-        return torch.cat([*looks, self.scale.steady(showers @ self.channels) / 10], dim=1)
+    def _encode(self, view: Tensor) -> Tensor:
+        cells, channels = view[:, : self.detector.cells], view[:, self.detector.cells :]
+        images = self.detector.split(cells)
+        encoded = [self.eyes[name](image[:, None]) for name, image in images.items()]
+        return torch.cat([*encoded, channels], dim=1)
 
 
-class ReferenceCritic(nn.Module):
+class ReferenceCritic(Critic):
     """The authors' critic: two 3x3 convolutions with pooling, dense 128 and 64.
 
     Public code of arXiv:2406.03263; the activated 64-vector is the papers' "latent" of the image.
@@ -115,14 +130,20 @@ class ReferenceCritic(nn.Module):
         )
         self.logit = nn.Linear(64, 1)
 
-    def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
-        image = self.detector.split(self.scale.encode(showers))[self.name][:, None]
-        known = self.conditions(conditions)
-        features = self.features(torch.cat([self.see(image), known], dim=1))
-        return Verdict(self.logit(features)[:, 0], features)
+    def view(self, showers: Tensor) -> Tensor:
+        return self.scale.encode(showers)
+
+    def condition(self, conditions: Tensor) -> Tensor:
+        known: Tensor = self.conditions(conditions)
+        return known
+
+    def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
+        image = self.detector.split(view)[self.name][:, None]
+        features = self.features(torch.cat([self.see(image), condition], dim=1))
+        return CriticOutput(self.logit(features)[:, 0], features)
 
 
-class MlpCritic(nn.Module):
+class MlpCritic(Critic):
     """Cells and conditions through two dense layers of 64; the second one is the features."""
 
     def __init__(self, detector: Detector, scaling: FeatureScaling) -> None:
@@ -132,13 +153,20 @@ class MlpCritic(nn.Module):
         self.features = hidden_layers(detector.cells + self.conditions.size)
         self.logit = nn.Linear(WIDTH, 1)
 
-    def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
-        seen = torch.cat([self.scale.encode(showers), self.conditions(conditions)], dim=1)
-        features = self.features(seen)
-        return Verdict(self.logit(features)[:, 0], features)
+    def view(self, showers: Tensor) -> Tensor:
+        return self.scale.encode(showers)
+
+    def condition(self, conditions: Tensor) -> Tensor:
+        known: Tensor = self.conditions(conditions)
+        return known
+
+    def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
+        features = self.features(torch.cat([view, condition], dim=1))
+        return CriticOutput(self.logit(features)[:, 0], features)
 
 
 CRITICS: dict[str, Callable[..., nn.Module]] = {
+    "counts": CountCritic,
     "light": LightCritic,
     "reference": ReferenceCritic,
     "mlp": MlpCritic,

@@ -1,20 +1,16 @@
-"""What critics say, and what they look with.
+"""How critics and regressors read the image of a layer.
 
 Shapes: N rows, M numbers of a row.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from torch import nn
 
-from torch import Tensor, nn
+from caloforge.networks.critic import CriticOutput
 
-
-class Verdict(NamedTuple):
-    """What the critic says: the logit of being real, and its penultimate features."""
-
-    logit: Tensor
-    features: Tensor
+Verdict = CriticOutput
+"""An older name of it."""
 
 
 def strided_eye(shape: tuple[int, int]) -> nn.Sequential:

@@ -36,6 +36,9 @@ class GeneratorConfig(BaseModel):
     """Length of the latent vector; O2 draws 10."""
     features: Literal["features", "plain"] = "features"
     """The detector's feature map (log energy, slopes), or the conditions as they are."""
+    head: Literal["leaky", "steep"] = "leaky"
+    """How the total of a shower follows from the network; ``light`` and ``o2`` only. ``steep`` has
+    next to no gradient once a shower is dark."""
     told: tuple[str, ...] | None = None
     """Conditions that the networks, the critic's among them, are told of; None: all."""
     attention: bool = True
@@ -67,22 +70,49 @@ class Generator(nn.Module):
         return cells
 
 
-def deal(root: Tensor, logits: Tensor) -> Tensor:
-    """A total of its own, dealt to the cells by their logits.  (N, 1), (N, K) -> (N, K)
+def steep_total(root: Tensor) -> Tensor:
+    """Positive totals, linear in the square root, where Poisson noise is even.  (N, 1) -> (N, 1)"""
+    return softplus(10 * root + 10).square()
 
-    A common factor of all cells is what a network learns worst from cells and physics fixes
-    best; ``root`` is linear in the square root of the total, where Poisson noise is even.
+
+class LeakyTotal(nn.Module):
+    """Less steep, and with a gradient that stays where showers are dark.  (N, 1) -> (N, 1)
+
+    The slope of a squared softplus falls to 1e-8 in the dark: a generator that went there does not
+    come back. In training the slope is at least 1 (straight through: no total changes).
     """
-    return softplus(10 * root + 10).square() * torch.softmax(logits, dim=1)
+
+    def forward(self, root: Tensor) -> Tensor:
+        z = 4 * root + 10
+        total = softplus(z).square()
+        if not self.training:
+            return total
+        below = torch.where(z < 1, z, 0.0)
+        return total + (below - below.detach())
+
+
+HEADS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
+    "leaky": LeakyTotal,
+    "steep": lambda: steep_total,
+}
 
 
 class TrunkBody(nn.Module):
-    """A dense trunk, then one stream and one total per layer.  (N, Z + F) -> (N, K)"""
+    """A dense trunk, then one stream and one total per layer.  (N, Z + F) -> (N, K)
+
+    A common factor of all cells is what a network learns worst from cells and physics fixes best,
+    so it has a head of its own; the cells' logits deal the total out.
+    """
 
     def __init__(
-        self, detector: Detector, inputs: int, stream: Callable[[Layer, int], nn.Module]
+        self,
+        detector: Detector,
+        inputs: int,
+        stream: Callable[[Layer, int], nn.Module],
+        head: str = "leaky",
     ) -> None:
         super().__init__()
+        self.total = HEADS[head]()
         self.trunk = nn.Sequential(
             nn.Linear(inputs, TRUNK), nn.LeakyReLU(0.2), nn.Linear(TRUNK, TRUNK), nn.LeakyReLU(0.2)
         )
@@ -95,14 +125,15 @@ class TrunkBody(nn.Module):
         if self.roots is None:
             return torch.cat(images, dim=1)
         roots = self.roots(trunk).split(1, dim=1)
-        return torch.cat([deal(r, image) for r, image in zip(roots, images, strict=True)], dim=1)
+        shares = [torch.softmax(image, dim=1) for image in images]
+        return torch.cat([self.total(r) * s for r, s in zip(roots, shares, strict=True)], dim=1)
 
 
 TRUNK = 256
 
 
 def root_heads(layers: int) -> nn.Sequential:
-    """From the trunk to one number per layer, for ``deal``.  (N, T) -> (N, layers)"""
+    """From the trunk to one number per layer, the root of its total.  (N, T) -> (N, layers)"""
     return nn.Sequential(nn.Linear(TRUNK, 64), nn.LeakyReLU(0.2), nn.Linear(64, layers))
 
 
@@ -162,7 +193,7 @@ def cosines(cells: int, waves: int) -> Tensor:
     return torch.from_numpy(basis.astype(np.float32))
 
 
-Body = Callable[[Detector, int], nn.Module]
+Body = Callable[..., nn.Module]
 Build = Callable[[GeneratorConfig, Detector, FeatureScaling], nn.Module]
 
 
@@ -173,6 +204,13 @@ def of_body(body: Body) -> Build:
     )
 
 
+def of_stream(stream: Callable[[Layer, int], nn.Module]) -> Build:
+    """A generator of a trunk and streams."""
+    return lambda config, detector, scaling: of_body(
+        partial(TrunkBody, stream=stream, head=config.head)
+    )(config, detector, scaling)
+
+
 def of_layers(network: Callable[..., nn.Module]) -> Build:
     """A generator of deposits, layer by layer."""
     return lambda config, detector, scaling: network(
@@ -181,8 +219,8 @@ def of_layers(network: Callable[..., nn.Module]) -> Build:
 
 
 GENERATORS: dict[str, Build] = {
-    "light": of_body(partial(TrunkBody, stream=PatchStream)),
-    "o2": of_body(partial(TrunkBody, stream=CosineStream)),
+    "light": of_stream(PatchStream),
+    "o2": of_stream(CosineStream),
     "reference": of_body(ReferenceBody),
     "mlp": of_body(MlpBody),
     "layered": of_layers(LayeredGenerator),

@@ -12,6 +12,7 @@ from caloforge.objectives.adversarial import (
     Hinge,
     Minimax,
     NonSaturating,
+    Paired,
     Wasserstein,
 )
 from caloforge.objectives.contrast import LatentContrast
@@ -25,7 +26,7 @@ from caloforge.objectives.diversity import (
 )
 from caloforge.objectives.layered import AttributeRegression, EnergyConditioning, SoftSparsity
 from caloforge.objectives.local_score import LocalScore
-from caloforge.objectives.penalties import R1, GradientPenalty
+from caloforge.objectives.penalties import R1, R2, GradientPenalty
 from caloforge.objectives.physics import Intensity, ShowerCentre
 from caloforge.objectives.score import EnergyScore
 
@@ -47,7 +48,9 @@ TERMS: dict[str, type[Term]] = {
         Minimax,
         ModeSeeking,
         NonSaturating,
+        Paired,
         R1,
+        R2,
         SelectiveDiversity,
         ShowerCentre,
         SoftSparsity,
@@ -96,6 +99,7 @@ def _weighed(
 
 __all__ = [
     "R1",
+    "R2",
     "TERMS",
     "AttributeRegression",
     "BalancedDiversity",
@@ -114,6 +118,7 @@ __all__ = [
     "NonFinite",
     "NonSaturating",
     "Objective",
+    "Paired",
     "Round",
     "Rows",
     "SelectiveDiversity",

@@ -39,6 +39,26 @@ class NonSaturating(Minimax):
         return softplus(-play.on_fake.logit)
 
 
+class Paired(Term):
+    r"""Each real shower against the fake of its own row, so of its own condition.  (N,)
+
+    .. math:: D: \; -\log \sigma(f(x, c) - f(G(z, c), c)), \qquad
+        G: \; -\log \sigma(f(G(z, c), c) - f(x, c))
+
+    Reference: the relativistic game of Jolicoeur-Martineau, arXiv:1807.00734, Eqs. (5) and (6),
+    paired; Huang et al., arXiv:2501.05441, Eq. (1), with ``R1`` and ``R2``. Only differences of
+    logits of one condition count, which the critic need not compare with those of others.
+    """
+
+    def generator(self, play: Round) -> Tensor:
+        """How far the fake falls behind the real shower.  (N,)"""
+        return softplus(play.on_real.logit.detach() - play.on_fake.logit)
+
+    def critic(self, play: Round) -> Tensor:
+        """How far the real shower falls behind the fake.  (N,)"""
+        return softplus(play.on_fake.logit - play.on_real.logit)
+
+
 class FlippedLabels(NonSaturating):
     r"""The non-saturating game of a critic that is told some rows wrongly.  (N,)
 

@@ -28,6 +28,11 @@ class Term(BaseModel):
     needs: ClassVar[frozenset[str]] = frozenset()
     """Derived columns (spread, twin, peak) that the data layer must add to each row."""
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """Derived columns that the term needs as it is set: ``needs``, and what options add."""
+        return self.needs
+
     def generator(self, play: Round) -> Tensor | None:
         """The generator's share.  (N,)"""
         return None
@@ -47,6 +52,11 @@ class Term(BaseModel):
     def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
         """What to know before training with so many rows, and real pairs, of a particle."""
         return ()
+
+    @property
+    def one_pass(self) -> bool:
+        """True where the critic must judge real and fake rows in one pass, for ``slopes``."""
+        return False
 
     def plays(self, player: Player) -> bool:
         """True where the term has a share for the player."""
@@ -91,7 +101,12 @@ class Objective(BaseModel):
     @property
     def needs(self) -> frozenset[str]:
         """Derived columns that the terms ask for."""
-        return frozenset().union(*(term.needs for weight, term in self.terms if weight))
+        return frozenset().union(*(term.columns for weight, term in self.terms if weight))
+
+    @property
+    def one_pass(self) -> bool:
+        """True where a term asks for one pass of the critic on real and fake rows."""
+        return any(weight and term.one_pass for weight, term in self.terms)
 
     def plays(self, player: Player) -> bool:
         """True where a term has a share for the player; a player without one is not trained."""

@@ -38,7 +38,40 @@ class Distance(Term):
         return l1(play.encode(play.rows.real), play.encode(play.twin))
 
 
-class ModeSeeking(Distance):
+class ScaledDistance(Distance):
+    """Distances in units of that of two real showers of a condition, averaged over the batch.
+
+    A distance in features has no scale: two real showers of a particle lie 0.000 to 0.011 apart on
+    a fresh critic, a hundred times further later. In these units an inverse distance is bounded by
+    1 / epsilon whatever the critic does. ``unit="none"`` is the literal form of the papers.
+    """
+
+    unit: Literal["real", "none"] = "real"
+    epsilon: float = Field(default=0.1, gt=0)
+    """Added to a distance that is divided by, in the same units (literal form: 1e-5)."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Units take a second real shower of each particle."""
+        return self.needs | ({"twin"} if self.unit == "real" else frozenset())
+
+    def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+        """Warns where no particle has two real showers to take the unit of."""
+        del repeats
+        if self.unit == "real" and real_pairs == 0:
+            name = type(self).__name__
+            return (f"{name}: no batch has two real showers of a particle: set data.repeats=2",)
+        return ()
+
+    def in_units(self, play: Round, distances: Tensor) -> Tensor:
+        """Distances over the mean distance of real showers; as they are where it is 0.  (N,)"""
+        if self.unit == "none":
+            return distances
+        mean = play.batch_mean(self.between_reals(play)).detach()
+        return distances / torch.where(mean > 0, mean, 1.0)
+
+
+class ModeSeeking(ScaledDistance):
     r"""Inverse of how far showers move when the latent moves.  (N,)
 
     .. math:: d_z(z_1, z_2) / (d_I(G(c, z_1), G(c, z_2)) + \epsilon)
@@ -56,7 +89,8 @@ class ModeSeeking(Distance):
     def generator(self, play: Round) -> Tensor:
         """Distance of latents over distance of showers.  (N,)"""
         latents = self.averaged(play, l1(play.z1, play.z2))
-        return latents / (self.averaged(play, self.between_fakes(play)) + self.epsilon)
+        moved = self.in_units(play, self.averaged(play, self.between_fakes(play)))
+        return latents / (moved + self.epsilon)
 
     def averaged(self, play: Round, distances: Tensor) -> Tensor:
         """Distances as they are, or their means over a particle or the batch.  (N,) -> (N,)"""
@@ -100,27 +134,28 @@ class BalancedDiversity(ModeSeeking):
     def generator(self, play: Round) -> Tensor:
         """The balanced ratio.  (N,)"""
         missing = self.averaged(play, self.between_reals(play) - self.between_fakes(play))
-        sign = torch.tanh(missing)
+        sign = torch.tanh(self.in_units(play, missing))
         sign = sign.detach() if self.balance == "detached" else sign
         return sign * super().generator(play)
 
 
-class DiversitySensitive(Distance):
+class DiversitySensitive(ScaledDistance):
     r"""How far showers move per distance of latents, up to a bound.  (N,)
 
     .. math:: -\min(d_I(G(c, z_1), G(c, z_2)) / d_z(z_1, z_2), \tau)
 
     Reference: DS-GAN, arXiv:1901.09024, Eq. (2). Nothing is inverted, so pairs are taken as they
-    come; ``bound`` (the paper's tau) must be near the answer for the term to stop there.
+    come; ``bound`` (the paper's tau) must be near the answer for the term to stop there: in units
+    of real distances, 1 over the mean distance of two latents, 2 / sqrt(pi).
     """
 
     space: Literal["pixels", "features"] = "pixels"
-    bound: float = Field(default=0.1, gt=0)
+    bound: float = Field(default=0.9, gt=0)
 
     def generator(self, play: Round) -> Tensor:
         """Minus the bounded ratio.  (N,)"""
-        ratio = self.between_fakes(play) / (l1(play.z1, play.z2) + self.epsilon)
-        return -ratio.clamp(max=self.bound)
+        moved = self.in_units(play, self.between_fakes(play))
+        return -(moved / (l1(play.z1, play.z2) + self.epsilon)).clamp(max=self.bound)
 
 
 class LogRatio(Distance):

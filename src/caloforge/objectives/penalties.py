@@ -1,16 +1,41 @@
-"""Terms that keep the critic smooth. Gradients are taken on the network scale.
+"""Terms that keep the critic smooth, by the size of its gradient.
 
-Shapes: N rows, K cells.
+The gradient is taken in what the critic sees (``space="view"``), where all inputs are of order one,
+or in the coded cells. Shapes: N rows, K cells, V numbers of the critic's view of a shower.
 """
+
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from caloforge.objectives.core import Round, Term
+from caloforge.objectives.round import slope_in
+
+Space = Literal["view", "cells"]
 
 
-class R1(Term):
+class ZeroCentred(Term):
+    """What R1 and R2 share: a squared gradient, and a weight that may fall over the run."""
+
+    space: Space = "view"
+    """Whether the gradient is taken in what the critic sees, or in coded cells alone."""
+    falls_to: float = Field(default=1.0, gt=0, le=1)
+    """Part of the weight that is left at the end of the run, on an exponential curve."""
+
+    @property
+    def one_pass(self) -> bool:
+        """In the critic's view, both ends come from one pass on real and fake rows."""
+        return self.space == "view"
+
+    def of(self, play: Round, slope: Tensor) -> Tensor:
+        """Squared norm of a gradient, weighed.  (N, V) -> (N,)"""
+        weight: float = self.falls_to**play.progress
+        return weight * slope.square().sum(dim=1)
+
+
+class R1(ZeroCentred):
     r"""Squared gradient of the critic at real showers.  (N,)
 
     .. math:: \| \nabla_x D(x) \|^2
@@ -19,8 +44,26 @@ class R1(Term):
     """
 
     def critic(self, play: Round) -> Tensor:
-        """Squared gradient norm with respect to the encoded cells.  (N,)"""
-        return slope(play, play.encode(play.rows.real)).square().sum(dim=1)
+        """Squared gradient norm.  (N,)"""
+        if self.space == "view":
+            return self.of(play, play.slopes[0])
+        return self.of(play, slope_in_cells(play, play.encode(play.rows.real)))
+
+
+class R2(ZeroCentred):
+    r"""Squared gradient of the critic at generated showers.  (N,)
+
+    .. math:: \| \nabla_x D(G(z, c)) \|^2
+
+    Reference: Mescheder et al., arXiv:1801.04406, Eq. (10); with ``Paired`` and ``R1`` the loss of
+    Huang et al., arXiv:2501.05441, section 2. A game with R1 alone need not converge.
+    """
+
+    def critic(self, play: Round) -> Tensor:
+        """Squared gradient norm.  (N,)"""
+        if self.space == "view":
+            return self.of(play, play.slopes[1])
+        return self.of(play, slope_in_cells(play, play.encode(play.fake)))
 
 
 class GradientPenalty(Term):
@@ -33,20 +76,29 @@ class GradientPenalty(Term):
     """
 
     norm: float = Field(default=1.0, ge=0)
+    space: Space = "view"
+    """Where both ends are mixed and the gradient is taken."""
 
     def critic(self, play: Round) -> Tensor:
         """Squared distance of the gradient norm from 1.  (N,)"""
         # Uniform, and independent of the fake, which comes of z1.
         u = torch.special.ndtr(play.z2[:, :1]).to(play.rows.real.dtype)
-        mixed = torch.lerp(play.encode(play.fake), play.encode(play.rows.real), u)
+        see, slope = (
+            (play.view, slope_in_view) if self.space == "view" else (play.encode, slope_in_cells)
+        )
+        mixed = torch.lerp(see(play.fake), see(play.rows.real), u)
         # The root has no gradient at 0, where a critic of dead units puts it.
         length = (slope(play, mixed).square().sum(dim=1) + 1e-12).sqrt()
         return (length - self.norm).square()
 
 
-def slope(play: Round, encoded: Tensor) -> Tensor:
-    """Gradient of the critic's logit with respect to encoded cells.  (N, K) -> (N, K)"""
+def slope_in_view(play: Round, view: Tensor) -> Tensor:
+    """Gradient of the critic's logit in what it sees.  (N, V) -> (N, V)"""
+    view = view.detach().requires_grad_()
+    return slope_in(view, play.judge_view(view).logit)
+
+
+def slope_in_cells(play: Round, encoded: Tensor) -> Tensor:
+    """Gradient of the critic's logit in coded cells.  (N, K) -> (N, K)"""
     encoded = encoded.detach().requires_grad_()
-    logit = play.judge(play.views.scale.decode(encoded)).logit
-    (gradient,) = torch.autograd.grad(logit.sum(), encoded, create_graph=True)
-    return gradient
+    return slope_in(encoded, play.judge(play.views.scale.decode(encoded)).logit)

@@ -1,22 +1,22 @@
 """One play of the game for one player.
 
 Shapes: N rows = P particles x R rows of each (rows of one particle adjacent), C conditions,
-K cells, Z latents, F critic features.
+K cells, Z latents, F critic features, V numbers of the critic's view of a shower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from caloforge.errors import UsageError
-from caloforge.networks.eyes import Verdict
+from caloforge.networks.critic import Critic, CriticOutput
 from caloforge.networks.views import Views
 from caloforge.objectives.drawing import drawn
 from caloforge.objectives.rules import (
@@ -68,6 +68,8 @@ class Round:
         random: torch.Generator,
         sampling: Sampling = "continuous",
         precision: torch.dtype = torch.float32,
+        progress: float = 0.0,
+        one_pass: bool = False,
     ) -> None:
         self.player = player
         self.rows = rows
@@ -76,6 +78,10 @@ class Round:
         self.latent_size = latent_size
         self.sampling: Sampling = sampling
         self.precision = precision
+        self.progress = progress
+        """Part of the run that is done, for weights that change over it."""
+        self.one_pass = one_pass and player == "critic"
+        """Whether the critic judges real and fake rows together, as a penalty on both wants it."""
         self.random = random
         self._dropout_seed = int(torch.randint(2**31, (), generator=random, device=random.device))
         self._updated: set[str] = set()
@@ -132,29 +138,77 @@ class Round:
         return self.generate(self.z2)
 
     @cached_property
-    def on_real(self) -> Verdict:
+    def on_real(self) -> CriticOutput:
         """The critic on the real rows.  (N,)"""
-        return self.judge(self.rows.real)
+        return self._both.real if self.one_pass else self.judge(self.rows.real)
 
     @cached_property
-    def on_twin(self) -> Verdict:
+    def on_twin(self) -> CriticOutput:
         """The critic on the twins.  (N,)"""
         return self.judge(self.twin)
 
     @cached_property
-    def on_fake(self) -> Verdict:
+    def on_fake(self) -> CriticOutput:
         """The critic on the fakes.  (N,)"""
-        return self.judge(self.fake)
+        return self._both.fake if self.one_pass else self.judge(self.fake)
 
     @cached_property
-    def on_fake2(self) -> Verdict:
+    def on_fake2(self) -> CriticOutput:
         """The critic on the second fakes.  (N,)"""
         return self.judge(self.fake2)
 
-    def judge(self, showers: Tensor) -> Verdict:
+    def judge(self, showers: Tensor) -> CriticOutput:
         """The critic on showers of the rows' particles.  (N, K) -> (N,)"""
-        logit, features = self._pass("critic", showers, self.rows.conditions)
-        return Verdict(logit, features)
+        if not isinstance(self._critic, Critic):
+            return CriticOutput(*self._pass("critic", showers, self.rows.conditions))
+        return self.judge_view(self.view(showers))
+
+    def view(self, showers: Tensor) -> Tensor:
+        """What the critic sees of showers; of a critic that does not tell, coded cells.
+
+        (N, K) -> (N, V)
+        """
+        critic = self._critic
+        return critic.view(showers) if isinstance(critic, Critic) else self.encode(showers)
+
+    def judge_view(self, view: Tensor) -> CriticOutput:
+        """The critic on views of the rows, once or several times over.  (M N, V) -> (M N,)"""
+        critic, times = self._critic, len(view) // len(self.rows.real)
+        if isinstance(critic, Critic):
+            condition = self._condition.repeat(times, 1)
+            return CriticOutput(*self._pass("critic", view, condition, call=critic.judge))
+        showers = self.views.scale.decode(view)
+        return CriticOutput(*self._pass("critic", showers, self.rows.conditions.repeat(times, 1)))
+
+    @cached_property
+    def slopes(self) -> tuple[Tensor, Tensor]:
+        """Gradient of the critic's logit in what it sees, at the real rows and at the fakes.
+
+        (N, V), (N, V). Raises UsageError for a critic that has none.
+        """
+        both = self._both
+        real, fake = slope_in(both.view, both.logit).chunk(2)
+        return real, fake
+
+    @cached_property
+    def _both(self) -> Both:
+        view = torch.cat([self.view(self.rows.real), self.view(self.fake)])
+        view = view.detach().requires_grad_()
+        logit, features = self.judge_view(view)
+        outputs = zip(logit.chunk(2), features.chunk(2), strict=True)
+        real, fake = (CriticOutput(*output) for output in outputs)
+        return Both(view, logit, real, fake)
+
+    @cached_property
+    def _condition(self) -> Tensor:
+        """What the critic makes of the conditions, once a round.  (N, M)"""
+        call: Any = self._critic.condition
+        condition: Tensor = self._pass("critic", self.rows.conditions, call=call)
+        return condition
+
+    @property
+    def _critic(self) -> nn.Module:
+        return self._network("critic")
 
     def ask(self, term: Term, *inputs: Tensor) -> Tensor:
         """Answer of the helper network that the term owns."""
@@ -191,20 +245,47 @@ class Round:
                 raise NonFinite("the generator's showers are NaN or infinite: training stopped")
             return drawn(rates, self.sampling, self.random)
 
-    def _pass(self, name: str, *inputs: Tensor) -> Any:
-        """One forward pass under the rules of the round."""
+    def _network(self, name: str) -> nn.Module:
         if name not in self.networks:
             raise UsageError(f"a term asks the {name}, but no term of the objective trains one")
+        return self.networks[name]
+
+    def _pass(self, name: str, *inputs: Tensor, call: Callable[..., Any] | None = None) -> Any:
+        """One forward pass, or one step of it, under the rules of the round."""
+        network = self._network(name)
         updates = belongs_to(name, self.player) and name not in self._updated
         self._updated.add(name)
-        network = self.networks[name]
         device = inputs[0].device
         with (
             same_dropout(network, self._dropout_seed, device),
             running_statistics(network, update=updates),
             torch.autocast(device.type, self.precision, enabled=self.precision != torch.float32),
         ):
-            return wide(network(*inputs))
+            return wide((call or network)(*inputs))
+
+
+class Both(NamedTuple):
+    """One pass of the critic on the real rows and on the fakes of their conditions."""
+
+    view: Tensor
+    """(2 N, V), with a gradient of its own"""
+    logit: Tensor
+    """(2 N,)"""
+    real: CriticOutput
+    fake: CriticOutput
+
+
+def slope_in(view: Tensor, logit: Tensor) -> Tensor:
+    """Gradient of each logit in what was seen of its row.  (N, V), (N,) -> (N, V)"""
+    if logit.requires_grad:
+        (slope,) = torch.autograd.grad(logit.sum(), view, create_graph=True, allow_unused=True)
+        if slope is not None:
+            found: Tensor = slope
+            return found
+    raise UsageError(
+        "a gradient penalty needs a critic whose logit has a gradient in what it sees: "
+        "set critic.kind=counts, or the weight of the penalty to 0"
+    )
 
 
 def wide(answer: Any) -> Any:

@@ -1,45 +1,29 @@
 """Recipes by name: each is a function of the detector's name that returns a Recipe."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from types import ModuleType
 
 from caloforge.detector import Detector
 from caloforge.detectors import detector_of_name
 from caloforge.errors import DataError, UsageError
 from caloforge.recipe import Recipe
-from caloforge.recipes.calibrated import calibrated, calibrated_on_deposits
-from caloforge.recipes.calogan import calogan, conditional_calogan
-from caloforge.recipes.dcgan import dcgan
-from caloforge.recipes.divbal_gan import divbal_gan
-from caloforge.recipes.divco import divco
-from caloforge.recipes.ds_gan import ds_gan
-from caloforge.recipes.ms_gan import ms_gan
-from caloforge.recipes.other_games import hinge_gan, wgan_gp
-from caloforge.recipes.points import calibrated_on_points, on_points
-from caloforge.recipes.proton import (
-    proton_gan,
-    proton_sdi,
-    proton_sdi_intensity,
-    proton_sdi_intensity_aux,
-)
-from caloforge.recipes.sdi_gan import sdi_gan
+from caloforge.recipes import calibrated, calogan, games, points, proton
+from caloforge.recipes.published import without_units
 
-RECIPES: dict[str, Callable[[str], Recipe]] = {
-    "calibrated": calibrated,
-    "calogan": calogan,
-    "conditional-calogan": conditional_calogan,
-    "dcgan": dcgan,
-    "divbal-gan": divbal_gan,
-    "divco": divco,
-    "ds-gan": ds_gan,
-    "hinge-gan": hinge_gan,
-    "ms-gan": ms_gan,
-    "proton-gan": proton_gan,
-    "proton-sdi": proton_sdi,
-    "proton-sdi-intensity": proton_sdi_intensity,
-    "proton-sdi-intensity-aux": proton_sdi_intensity_aux,
-    "sdi-gan": sdi_gan,
-    "wgan-gp": wgan_gp,
-}
+
+def recipes_in(module: ModuleType) -> Iterator[tuple[str, Callable[[str], Recipe]]]:
+    """Functions of a detector's name that return a Recipe, by the name of the recipe."""
+    for name, function in inspect.getmembers(module, inspect.isfunction):
+        asked = tuple(inspect.signature(function).parameters)
+        if function.__module__ == module.__name__ and asked == ("detector",):
+            yield name.replace("_", "-"), function
+
+
+RECIPES: dict[str, Callable[[str], Recipe]] = dict(
+    sorted(found for module in (calibrated, calogan, games, proton) for found in recipes_in(module))
+)
+"""A new recipe is found where it stands in one of these modules."""
 
 DETECTORS_OF: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -54,12 +38,12 @@ DEFAULT_DETECTOR = "alice_zn"
 DEPOSITS = "atlas_em"
 """The detector that others with cells of energy take their settings from."""
 
-SETTINGS: dict[str, Callable[[Recipe], Recipe]] = {"points": on_points}
+SETTINGS: dict[str, Callable[[Recipe], Recipe]] = {"points": points.on_points}
 """What a detector changes in any recipe."""
 
 VARIANTS: dict[tuple[str, str], Callable[[], Recipe]] = {
-    ("calibrated", "atlas_em"): calibrated_on_deposits,
-    ("calibrated", "points"): calibrated_on_points,
+    ("calibrated", "atlas_em"): calibrated.calibrated_on_deposits,
+    ("calibrated", "points"): points.calibrated_on_points,
 }
 """Recipes with an objective of their own for a detector, by recipe and detector."""
 
@@ -78,6 +62,8 @@ def recipe_of_name(name: str, detector: str | None = None) -> Recipe:
     if (name, settings) in VARIANTS:
         return VARIANTS[name, settings]().made_for(wanted)
     recipe = RECIPES[name](detector)
+    if not wanted.counts:
+        recipe = without_units(recipe)
     return SETTINGS[detector](recipe) if detector in SETTINGS else recipe
 
 

@@ -6,8 +6,8 @@ the paper's networks. Its own script differs from its equations:
 """
 
 from caloforge.objectives import Intensity, SelectiveDiversity, ShowerCentre
-from caloforge.recipe import Adam, Data, Optimisers, Recipe
-from caloforge.recipes.dcgan import dcgan
+from caloforge.recipe import Data, Recipe
+from caloforge.recipes.games import dcgan
 
 REFERENCE = (
     "generator.kind=reference",
@@ -30,17 +30,11 @@ REFERENCE_REGRESSOR = "objective.ShowerCentre.regressor=reference"
 
 def proton_gan(detector: str = "alice_zp") -> Recipe:
     """The conditional GAN that the paper starts from."""
-    base = dcgan(detector)
-    return base.model_copy(
+    return dcgan(detector).model_copy(
         update={
             "name": "proton-gan",
             "citation": "arXiv:2406.03263, the baseline",
-            "optimisers": Optimisers(
-                generator=Adam(learning_rate=1e-3, weight_decay=0.1),
-                critic=Adam(learning_rate=5e-4),
-                helper=Adam(learning_rate=2e-3),
-            ),
-            "data": Data(spread_scale="counts"),
+            "data": Data(particles=32, repeats=2, spread_scale="counts"),
         }
     )
 

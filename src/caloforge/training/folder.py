@@ -74,10 +74,11 @@ class RunFolder:
         if not self.checkpoint.is_file():
             raise UsageError(f"{self.path} has no checkpoint.pt to resume; train without --resume")
         record = self.record()
-        if different := _difference(json.loads(recipe.to_json()), record):
+        then = type(recipe).from_json(json.dumps(record))
+        if different := _difference(json.loads(recipe.to_json()), json.loads(then.to_json())):
             raise UsageError(f"{self.recipe}: another recipe, {different}; resume it as it was")
-        then = record.get("run", {})
-        data, before = facts["data"], then.get("data", {})
+        ran = record.get("run", {})
+        data, before = facts["data"], ran.get("data", {})
         if before.get("sha256") != data["sha256"] or (
             before.get("training_files", {}) != data.get("training_files", {})
         ):
@@ -85,9 +86,9 @@ class RunFolder:
                 f"{data['path']} is not what {self.path} was trained on ({before.get('path')})"
             )
         return ", ".join(
-            f"{name} {facts[name]} (was {then.get(name)})"
+            f"{name} {facts[name]} (was {ran.get(name)})"
             for name in ("torch", "threads", "device", "precision")
-            if facts[name] != then.get(name)
+            if facts[name] != ran.get(name)
         )
 
     def create(self, recipe: Recipe, facts: Mapping[str, Any], *, overwrite: bool) -> None:

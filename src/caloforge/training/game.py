@@ -67,12 +67,12 @@ class Game:
         for name in names:
             self.optimisers[name].zero_grad()
         with training_only(self.networks, player):
-            loss, parts = self.objective(self.round(player, rows))
+            loss, parts = self.objective(self.round(player, rows, number))
             loss.backward()  # type: ignore[no-untyped-call]
         for name in names:
             self.team.average(self.networks[name])
             if not has_finite_gradient(self.networks[name]):
-                whose = f"the gradient of the {name}{self.blame(player, rows, name, begun)}"
+                whose = f"the gradient of the {name}{self.blame(player, rows, name, begun, number)}"
                 raise NonFinite(f"{whose} is NaN or infinite: training stopped")
             self._update(name, getattr(self.settings, player), number)
         return parts
@@ -82,17 +82,19 @@ class Game:
         """All that a round draws from."""
         return (self.random,)
 
-    def blame(self, player: Player, rows: Rows, name: str, begun: Sequence[Tensor]) -> str:
+    def blame(
+        self, player: Player, rows: Rows, name: str, begun: Sequence[Tensor], step: int
+    ) -> str:
         """The first term that makes the gradient of a network not finite by itself, in words.
 
-        ``begun`` are the states of the random streams before the round that failed.
+        ``begun`` are the states of the random streams before the round of this step, which failed.
         """
         for number, (_, term) in enumerate(self.objective.terms):
             for stream, state in zip(self.random_streams, begun, strict=True):
                 stream.set_state(state)
             self.networks[name].zero_grad()
             with training_only(self.networks, player):
-                share = self.share_of(number, self.round(player, rows))
+                share = self.share_of(number, self.round(player, rows, step))
                 if share is not None and share.requires_grad:
                     share.backward()  # type: ignore[no-untyped-call]
             if not has_finite_gradient(self.networks[name]):
@@ -110,7 +112,7 @@ class Game:
             mean = None if share is None else weight * share.mean()
         return mean
 
-    def round(self, player: Player, rows: Rows) -> Round:
+    def round(self, player: Player, rows: Rows, step: int) -> Round:
         """A round with fresh latents."""
         return Round(
             player,
@@ -121,6 +123,8 @@ class Game:
             random=self.random,
             sampling=self.sampling if self.training.drawn else "continuous",
             precision=self.precision,
+            progress=min(step / self.training.steps, 1.0),
+            one_pass=self.objective.one_pass,
         )
 
     def _update(self, name: str, settings: Adam, number: int) -> None:
