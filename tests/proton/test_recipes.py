@@ -51,7 +51,9 @@ def test_each_recipe_adds_one_term_to_the_one_before() -> None:
         assert longer[:-1] == shorter
     weights = {type(term).__name__: weight for weight, term in terms[-1]}
     assert weights == {
-        "NonSaturating": 1,
+        "Paired": 1,
+        "R1": 0.5,
+        "R2": 0.5,
         "SelectiveDiversity": 1e-3,
         "Intensity": 1e-3,
         "ShowerCentre": 1e-3,

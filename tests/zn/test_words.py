@@ -19,6 +19,7 @@ from caloforge.data.split import split_by_particle
 from caloforge.evaluate.score import fast_score
 from caloforge.objectives import DiversitySensitive
 from caloforge.recipes import recipe_of_name
+from caloforge.recipes.published import LITERAL
 from caloforge.simulator.sampling import draw_counts
 from validation.campaign.group import Group, groups
 from validation.campaign.page import provenance
@@ -309,4 +310,6 @@ def test_noise_of_drawing_and_the_bound_of_ds_gan_are_as_told() -> None:
     assert np.mean(drawn) > 0.5 * np.mean(real)
     latents = 2 / math.sqrt(math.pi)  # mean distance of two standard normal numbers
     assert np.mean(real) / latents == pytest.approx(0.05, abs=0.005)
-    assert DiversitySensitive().bound == 0.1
+    (_, ds) = LITERAL["ds-gan"].terms[-1]
+    assert isinstance(ds, DiversitySensitive)
+    assert ds.bound == 0.1

@@ -1,6 +1,8 @@
 """Terms by the name they carry in recipes, logs and on the command line."""
 
-from collections.abc import Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
 
@@ -28,35 +30,31 @@ from caloforge.objectives.layered import AttributeRegression, EnergyConditioning
 from caloforge.objectives.local_score import LocalScore
 from caloforge.objectives.penalties import R1, R2, GradientPenalty
 from caloforge.objectives.physics import Intensity, ShowerCentre
+from caloforge.objectives.rules import PLAYERS
 from caloforge.objectives.score import EnergyScore
 
-TERMS: dict[str, type[Term]] = {
-    term.__name__: term
-    for term in (
-        AttributeRegression,
-        BalancedDiversity,
-        DiversitySensitive,
-        EnergyConditioning,
-        EnergyScore,
-        FlippedLabels,
-        GradientPenalty,
-        Hinge,
-        Intensity,
-        LatentContrast,
-        LocalScore,
-        LogRatio,
-        Minimax,
-        ModeSeeking,
-        NonSaturating,
-        Paired,
-        R1,
-        R2,
-        SelectiveDiversity,
-        ShowerCentre,
-        SoftSparsity,
-        Wasserstein,
-    )
-}
+
+def terms_in(module: str | None = None) -> dict[str, type[Term]]:
+    """Terms with a share for a player, by name: all that were imported, or those below a module."""
+    found = {}
+    for term in subclasses(Term):
+        inside = module is None or term.__module__.startswith(f"{module}.")
+        if inside and any(getattr(term, player) is not getattr(Term, player) for player in PLAYERS):
+            found[term.__name__] = term
+    return dict(sorted(found.items()))
+
+
+def subclasses(kind: type[Term]) -> Iterator[type[Term]]:
+    """All classes below a class."""
+    for one in kind.__subclasses__():
+        yield one
+        yield from subclasses(one)
+
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+TERMS: dict[str, type[Term]] = terms_in(__name__)
+"""Terms of this package: a new one is found in whatever module of it stands."""
 
 
 def objective_record(objective: Objective) -> dict[str, dict[str, Any]]:
@@ -68,9 +66,15 @@ def objective_record(objective: Objective) -> dict[str, dict[str, Any]]:
 
 
 def objective_from_record(
-    record: Objective | Mapping[str, Mapping[str, Any]], *, terms: Mapping[str, type[Term]] = TERMS
+    record: Objective | Mapping[str, Mapping[str, Any]],
+    *,
+    terms: Mapping[str, type[Term]] | None = None,
 ) -> Objective:
-    """The inverse of ``objective_record``; raises UsageError with the names that exist."""
+    """The inverse of ``objective_record``, for ``terms`` or for all that were imported.
+
+    Raises UsageError with the names that exist.
+    """
+    terms = TERMS | terms_in() if terms is None else terms
     if isinstance(record, Objective):
         return record
     if not isinstance(record, Mapping):

@@ -1,6 +1,8 @@
 """Recipes by name: each is a function of the detector's name that returns a Recipe."""
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
@@ -8,7 +10,7 @@ from caloforge.detector import Detector
 from caloforge.detectors import detector_of_name
 from caloforge.errors import DataError, UsageError
 from caloforge.recipe import Recipe
-from caloforge.recipes import calibrated, calogan, games, points, proton
+from caloforge.recipes import calibrated, points
 from caloforge.recipes.published import without_units
 
 
@@ -20,10 +22,17 @@ def recipes_in(module: ModuleType) -> Iterator[tuple[str, Callable[[str], Recipe
             yield name.replace("_", "-"), function
 
 
+FINDER = "find"
+"""The one module here that reads this one."""
+MODULES = [
+    importlib.import_module(f"{__name__}.{module.name}")
+    for module in pkgutil.iter_modules(__path__)
+    if module.name != FINDER
+]
 RECIPES: dict[str, Callable[[str], Recipe]] = dict(
-    sorted(found for module in (calibrated, calogan, games, proton) for found in recipes_in(module))
+    sorted(found for module in MODULES for found in recipes_in(module))
 )
-"""A new recipe is found where it stands in one of these modules."""
+"""A new recipe is found in whatever module of this package stands."""
 
 DETECTORS_OF: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
