@@ -24,10 +24,11 @@ from pathlib import Path
 from statistics import median, stdev
 
 from caloforge.detectors import ATLAS_EM
+from caloforge.jobs.process import environment_of_worker
 from caloforge.machine import processor
 from caloforge.transport import draw, prepare
-from caloforge.transport.farm import Station, WorkerCommand, environment_for
-from caloforge.transport.shots import Shot
+from caloforge.transport.pool import EngineCommand, EngineWorker
+from caloforge.transport.request import Shot
 from caloforge.transport.worker import setup_line
 
 PRODUCT = """
@@ -75,15 +76,15 @@ def together(works: list[Work]) -> float:
     return time.perf_counter() - start
 
 
-def stations(folder: Path, seed: int) -> tuple[list[Station], list[Shot]]:
+def stations(folder: Path, seed: int) -> tuple[list[EngineWorker], list[Shot]]:
     """Two started workers of the EM calorimeter, and positrons for them."""
     particles = draw("eplus", ATLAS_EM, 400, seed)
     particles.conditions[:, 0] = 10.0
     request, tables = prepare(ATLAS_EM, particles, seed=seed)
     assert tables is not None
     line = setup_line(request.setup, ATLAS_EM, [-11])
-    how = WorkerCommand(line, environment_for(tables.environment(dict(os.environ))), folder)
-    workers = [Station(how, number) for number in range(2)]
+    how = EngineCommand(line, environment_of_worker(tables.environment(dict(os.environ))), folder)
+    workers = [EngineWorker(how, number) for number in range(2)]
     shots = [request.shot(row) for row in range(len(request))]
     for worker in workers:
         worker.serve(shots[:4], lambda shower: None)

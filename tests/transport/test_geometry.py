@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, DETECTORS, FACTS
 from caloforge.errors import UsageError
-from caloforge.transport.geometry import FibreStack, PlateStack, geometry_of, sections
-from caloforge.transport.worker import GEOMETRY
+from caloforge.transport.geometry import GEOMETRY, FibreStack, PlateStack, geometry_of, sections
 
 GEOMETRIES = [facts.matter for facts in FACTS.values() if facts.matter is not None]
 EM = geometry_of(ATLAS_EM)

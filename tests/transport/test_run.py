@@ -15,10 +15,10 @@ import pytest
 from caloforge.data.showers import read
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import CaloforgeError, DataError, UsageError
-from caloforge.transport import Farm, Particles, Summary, Upstream, draw, prepare, transport
-from caloforge.transport.assemble import assemble
+from caloforge.transport import Particles, Pool, Summary, Upstream, draw, prepare, transport
+from caloforge.transport.parts import Shard, open_parts
 from caloforge.transport.request import Request
-from caloforge.transport.shards import Shard, open_parts
+from caloforge.transport.run import assemble
 from caloforge.transport.tables import Tables, formula_tables
 
 FAKE = Path(__file__).with_name("fake_worker.py")
@@ -39,8 +39,10 @@ def engine(tmp_path: Path) -> Path:
     return folder
 
 
-def farm(engine: Path, workers: int = 1, renew_after: int | None = None, sleep: float = 0) -> Farm:
-    return Farm(workers, renew_after, (sys.executable, str(FAKE), str(engine), str(sleep)))
+def engines(
+    engine: Path, workers: int = 1, renew_after: int | None = None, sleep: float = 0
+) -> Pool:
+    return Pool(workers, renew_after, (sys.executable, str(FAKE), str(engine), str(sleep)))
 
 
 def prepared(count: int = 6, repeats: int = 2, seed: int = 5) -> Prepared:
@@ -49,11 +51,11 @@ def prepared(count: int = 6, repeats: int = 2, seed: int = 5) -> Prepared:
 
 
 def go(
-    out: Path, farm: Farm, prepared: Prepared, *, resume: bool = False, overwrite: bool = False
+    out: Path, pool: Pool, prepared: Prepared, *, resume: bool = False, overwrite: bool = False
 ) -> Summary:
     request, tables = prepared
     tables = tables or formula_tables(out.parent)
-    return transport(request, tables, out, farm=farm, resume=resume, overwrite=overwrite)
+    return transport(request, tables, out, pool=pool, resume=resume, overwrite=overwrite)
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def starts(engine: Path) -> int:
 
 def test_the_file_holds_what_was_asked_for(tmp_path: Path, engine: Path) -> None:
     request, _ = prepared()
-    summary = go(tmp_path / "s.h5", farm(engine), prepared())
+    summary = go(tmp_path / "s.h5", engines(engine), prepared())
     found = read(tmp_path / "s.h5", ATLAS_EM)
     assert found.particle.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert found.conditions[::2] == pytest.approx(request.particles.conditions)
@@ -98,32 +100,32 @@ def test_each_shower_has_its_own_seed(engine: Path, tmp_path: Path) -> None:
 def test_workers_change_nothing(
     tmp_path: Path, engine: Path, workers: int, renew_after: int | None
 ) -> None:
-    go(tmp_path / "one.h5", farm(engine), prepared())
-    go(tmp_path / "many.h5", farm(engine, workers, renew_after), prepared())
+    go(tmp_path / "one.h5", engines(engine), prepared())
+    go(tmp_path / "many.h5", engines(engine, workers, renew_after), prepared())
     one, many = read(tmp_path / "one.h5"), read(tmp_path / "many.h5")
     assert np.array_equal(one.cells, many.cells)
     assert np.array_equal(one.particle, many.particle)
 
 
 def test_workers_are_renewed(tmp_path: Path, engine: Path) -> None:
-    go(tmp_path / "s.h5", farm(engine, renew_after=4), prepared())
+    go(tmp_path / "s.h5", engines(engine, renew_after=4), prepared())
     assert starts(engine) == 3
 
 
 def test_a_dead_worker_is_replaced_and_its_shower_redone(tmp_path: Path, engine: Path) -> None:
-    go(tmp_path / "whole.h5", farm(engine), prepared())
+    go(tmp_path / "whole.h5", engines(engine), prepared())
     for index in (0, 5, 11):
         (engine / f"die-{index}").write_text("once")
-    summary = go(tmp_path / "died.h5", farm(engine), prepared())
+    summary = go(tmp_path / "died.h5", engines(engine), prepared())
     assert summary.missing == ()
     assert np.array_equal(read(tmp_path / "whole.h5").cells, read(tmp_path / "died.h5").cells)
 
 
 def test_two_deaths_at_one_seed_are_a_missing_shower(tmp_path: Path, engine: Path) -> None:
-    go(tmp_path / "whole.h5", farm(engine), prepared())
+    go(tmp_path / "whole.h5", engines(engine), prepared())
     (engine / "die-4").write_text("always")
     with pytest.raises(CaloforgeError, match="1 showers are missing") as raised:
-        go(tmp_path / "died.h5", farm(engine), prepared())
+        go(tmp_path / "died.h5", engines(engine), prepared())
     assert raised.value.exit_code == 1
     listed = json.loads((tmp_path / "died.h5.missing.json").read_text())
     request, _ = prepared()
@@ -137,14 +139,14 @@ def test_two_deaths_at_one_seed_are_a_missing_shower(tmp_path: Path, engine: Pat
 def test_an_engine_that_does_not_start_says_why(tmp_path: Path, engine: Path) -> None:
     (engine / "refuse").touch()
     with pytest.raises(CaloforgeError, match="no engine today"):
-        go(tmp_path / "s.h5", farm(engine, workers=2), prepared())
+        go(tmp_path / "s.h5", engines(engine, workers=2), prepared())
 
 
 def test_unknown_particle_types_are_named(tmp_path: Path, engine: Path) -> None:
     request, tables = prepared()
     request.particles.pdg[:] = 14
     with pytest.raises(DataError, match="particle type 14"):
-        go(tmp_path / "s.h5", farm(engine), (request, tables))
+        go(tmp_path / "s.h5", engines(engine), (request, tables))
     assert not list(tmp_path.glob("s.h5*")), "nothing was made, nothing stays"
 
 
@@ -152,14 +154,14 @@ DRIVER = """
 import sys
 from pathlib import Path
 from caloforge.detectors import ATLAS_EM
-from caloforge.transport import Farm, draw, prepare, request, transport
+from caloforge.transport import Pool, draw, prepare, request, transport
 import caloforge.transport.preparation as preparing
 preparing.require_engine = lambda: None
 request.LARGEST_SHARD = 3
 out, *worker = sys.argv[1:]
 particles = draw("eplus", ATLAS_EM, 6, 5)
 asked, tables = prepare(ATLAS_EM, particles, repeats=2, seed=5, environ={"HOME": "/nowhere"})
-transport(asked, tables, Path(out), farm=Farm(2, None, tuple(worker)))
+transport(asked, tables, Path(out), pool=Pool(2, None, tuple(worker)))
 """
 
 
@@ -190,15 +192,15 @@ def killed(out: Path, engine: Path, shards: int) -> None:
 @pytest.mark.parametrize("shards", [1, 2])
 def test_a_killed_run_goes_on(tmp_path: Path, engine: Path, shards: int) -> None:
     out = tmp_path / "s.h5"
-    go(tmp_path / "whole.h5", farm(engine), prepared())
+    go(tmp_path / "whole.h5", engines(engine), prepared())
     killed(out, engine, shards)
     assert not out.exists()
     with pytest.raises(UsageError, match="--resume"):
-        go(out, farm(engine), prepared())
+        go(out, engines(engine), prepared())
     with pytest.raises(UsageError, match="other showers"):
-        go(out, farm(engine), prepared(seed=6), resume=True)
+        go(out, engines(engine), prepared(seed=6), resume=True)
     before = starts(engine)
-    go(out, farm(engine), prepared(), resume=True)
+    go(out, engines(engine), prepared(), resume=True)
     assert starts(engine) == before + 1
     assert np.array_equal(read(tmp_path / "whole.h5").cells, read(out).cells)
     assert not list(tmp_path.glob("*.parts"))
@@ -207,11 +209,11 @@ def test_a_killed_run_goes_on(tmp_path: Path, engine: Path, shards: int) -> None
 def test_nothing_to_resume_and_existing_output_are_refused(tmp_path: Path, engine: Path) -> None:
     out = tmp_path / "s.h5"
     with pytest.raises(UsageError, match="nothing to resume"):
-        go(out, farm(engine), prepared(), resume=True)
-    go(out, farm(engine), prepared())
+        go(out, engines(engine), prepared(), resume=True)
+    go(out, engines(engine), prepared())
     with pytest.raises(UsageError, match="--force"):
-        go(out, farm(engine), prepared())
-    go(out, farm(engine), prepared(seed=6), overwrite=True)
+        go(out, engines(engine), prepared())
+    go(out, engines(engine), prepared(seed=6), overwrite=True)
     assert read(out).provenance["seed"] == "6"
 
 
@@ -224,7 +226,7 @@ def zn(energies: list[float], slopes: list[float], **options: object) -> Prepare
 
 
 def test_particles_that_miss_are_empty_showers(tmp_path: Path, engine: Path) -> None:
-    summary = go(tmp_path / "s.h5", farm(engine), zn([10.0, 20.0, 30.0], [0.0, 1e-3, 0.0]))
+    summary = go(tmp_path / "s.h5", engines(engine), zn([10.0, 20.0, 30.0], [0.0, 1e-3, 0.0]))
     found = read(tmp_path / "s.h5", ALICE_ZN)
     assert (found.total() > 0).tolist() == [True, False, True]
     assert (summary.transported, summary.missed) == (2, 1)
@@ -235,7 +237,7 @@ def test_particles_that_miss_are_empty_showers(tmp_path: Path, engine: Path) -> 
 def test_material_upstream_empties_some_repeats(tmp_path: Path, engine: Path) -> None:
     slab = Upstream(radiation_lengths=0.9)
     prepared = zn([10.0], [0.0], repeats=400, upstream=slab)
-    summary = go(tmp_path / "s.h5", farm(engine), prepared)
+    summary = go(tmp_path / "s.h5", engines(engine), prepared)
     assert summary.lost == pytest.approx(400 * (1 - np.exp(-0.7)), abs=40)
     assert (read(tmp_path / "s.h5").total() == 0).sum() == summary.lost
 
@@ -245,7 +247,7 @@ def test_energies_outside_the_engine_are_refused(
     tmp_path: Path, engine: Path, energy: float
 ) -> None:
     with pytest.raises(DataError, match=r"row 1.*outside the engine's range"):
-        go(tmp_path / "s.h5", farm(engine), zn([10.0, energy], [0.0, 0.0]))
+        go(tmp_path / "s.h5", engines(engine), zn([10.0, energy], [0.0, 0.0]))
     assert not list(tmp_path.glob("*.h5*"))
 
 

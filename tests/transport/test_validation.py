@@ -8,7 +8,7 @@ import pytest
 
 from caloforge.detectors import ATLAS_EM
 from caloforge.transport.geometry import PlateStack, geometry_of
-from caloforge.transport.shots import Shot
+from caloforge.transport.request import Shot
 from validation.transport.checks import Check, checks_of, linearity
 from validation.transport.figures import (
     Value,

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError
 from caloforge.io.files import write_aside
-from caloforge.transport.farm import Station, WorkerCommand, environment_for
-from caloforge.transport.request import Request
-from caloforge.transport.shots import Setup, Shot, Shower
+from caloforge.jobs.process import environment_of_worker
+from caloforge.transport.pool import EngineCommand, EngineWorker
+from caloforge.transport.request import Request, Setup, Shot, Shower
 from caloforge.transport.tables import Tables
 from caloforge.transport.worker import setup_line
 
@@ -66,15 +66,15 @@ def measure(series: Series, folder: Path, advance: Callable[[int], None]) -> Mea
     advance(done)
     if known is not None and done >= len(series.shots):
         return known
-    station = _station(series, folder)
+    engine = _engine(series, folder)
     try:
         for shots in _chunks(series.shots[done:]):
-            known = _joined(known, _shoot(station, shots))
+            known = _joined(known, _shoot(engine, shots))
             with write_aside(path, overwrite=True) as aside:
                 np.savez_compressed(aside, **vars(known))
             advance(len(shots))
     finally:
-        station.close()
+        engine.close()
     assert known is not None
     return known
 
@@ -105,19 +105,21 @@ def load(path: Path) -> Measured | None:
         return Measured(**{name: file[name] for name in Measured.__dataclass_fields__})
 
 
-def _station(series: Series, folder: Path) -> Station:
+def _engine(series: Series, folder: Path) -> EngineWorker:
     request = series.request
     setup: Setup = request.setup.model_copy(update={"profile": True})
     pdgs = sorted({int(pdg) for pdg in request.particles.pdg})
-    environment = environment_for(series.tables.environment(dict(os.environ)))
+    environment = environment_of_worker(series.tables.environment(dict(os.environ)))
     logs = folder / f"{series.name}.logs"
     logs.mkdir(exist_ok=True)
-    return Station(WorkerCommand(setup_line(setup, request.detector, pdgs), environment, logs), 0)
+    return EngineWorker(
+        EngineCommand(setup_line(setup, request.detector, pdgs), environment, logs), 0
+    )
 
 
-def _shoot(station: Station, shots: Sequence[Shot]) -> Measured:
+def _shoot(engine: EngineWorker, shots: Sequence[Shot]) -> Measured:
     showers: list[Shower] = []
-    if missing := station.serve(shots, showers.append):
+    if missing := engine.serve(shots, showers.append):
         raise CaloforgeError(f"two workers died at seed {missing[0].seed}")
     return Measured(
         np.stack([shower.cells for shower in showers]),

@@ -13,8 +13,7 @@ from caloforge.matter import TUNGSTEN
 from caloforge.transport.geometry import FibreStack, Geometry, geometry_of
 from caloforge.transport.particles import Particles
 from caloforge.transport.preparation import prepare
-from caloforge.transport.request import Request
-from caloforge.transport.shots import Shot, shower_seed
+from caloforge.transport.request import Request, Shot, shower_seed
 from caloforge.transport.tables import Tables
 from validation.transport.measuring import Series
 

@@ -76,7 +76,7 @@ def command(
     The same seed gives the same arrays whatever the number of workers.
     """
     from caloforge.detectors.find import find_detector
-    from caloforge.transport import Farm, Upstream, prepare, transport
+    from caloforge.transport import Pool, Upstream, prepare, transport
     from caloforge.transport.preparation import choose_particles, read_geometry
 
     reporter = reporter_of(quiet, json)
@@ -94,8 +94,8 @@ def command(
         ),
         command=engine_command,
     )
-    farm = Farm(workers, renew_after)
+    pool = Pool(workers, renew_after)
     summary = transport(
-        request, tables, out, farm=farm, resume=resume, overwrite=force, reporter=reporter
+        request, tables, out, pool=pool, resume=resume, overwrite=force, reporter=reporter
     )
     reporter.result(str(summary), summary.record())

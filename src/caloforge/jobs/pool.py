@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import queue
 import sys
@@ -12,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from caloforge.errors import CaloforgeError, Terminated
 from caloforge.jobs.executor import Call, Done, Limits
@@ -22,6 +23,9 @@ COMMAND = (sys.executable, "-m", "caloforge.jobs.worker")
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 600.0
 """For a checkpoint after SIGTERM; then a worker is killed."""
+
+
+P = TypeVar("P", bound=Process)
 
 
 class Worker(Protocol):
@@ -115,25 +119,60 @@ def _end(workers: Sequence[Worker], threads: Sequence[threading.Thread]) -> None
 
 
 @dataclass
-class CallWorker:
-    """A process that carries out one call after the other."""
+class Replaceable(Generic[P]):
+    """A process that one thread uses: started when it is needed, and anew when it was buried."""
 
-    calls: Sequence[Call]
-    limits: Limits
-    process: Process | None = None
+    start: Callable[[], P]
+    process: P | None = None
     stopped: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def running(self) -> P:
+        """The process; raises Terminated once it was asked to leave."""
+        with self.lock:
+            if self.stopped:
+                raise Terminated("terminated")
+            self.process = self.process or self.start()
+            return self.process
+
+    def bury(self) -> int:
+        """End the process, if there is one; its exit code."""
+        with self.lock:
+            process, self.process = self.process, None
+        return 0 if process is None else process.stop()
+
+    def ask_to_leave(self) -> None:
+        """Start no process any more, and ask the one there is to leave; from any thread."""
+        with self.lock:
+            self.stopped = True
+            if self.process is not None:
+                self.process.ask_to_leave()
+
+    def kill(self) -> None:
+        """End the process at once; from any thread."""
+        with self.lock:
+            if self.process is not None:
+                self.process.kill()
+
+
+class CallWorker:
+    """A process that carries out one call after the other."""
+
+    def __init__(self, calls: Sequence[Call], limits: Limits) -> None:
+        self.calls, self.limits = calls, limits
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        environment = environment_of_worker(os.environ, **dict.fromkeys(names, str(limits.threads)))
+        self.current = Replaceable(lambda: Process(COMMAND, environment))
+
     def do(self, number: int) -> Done:
-        """The call of that number, by new workers as long as they die."""
+        """The call of that number, by new processes as long as they die."""
         call = self.calls[number]
         code = 0
         for _ in range(self.limits.attempts):
-            self._start()
-            answer = self._ask(call)
+            answer = self._ask(self.current.running(), call)
             if answer is not None:
                 return Done(number, *answer)
-            code = self._bury()
+            code = self.current.bury()
         what = call.label or "working"
         if self.limits.attempts == 1:
             text = f"its process died while {what} (exit code {code}; out of memory?)"
@@ -141,47 +180,27 @@ class CallWorker:
             text = f"{self.limits.attempts} workers died while {what} (out of memory?)"
         return Done(number, error=CaloforgeError(text))
 
-    def _start(self) -> None:
-        with self.lock:
-            if self.stopped:
-                raise Terminated("terminated")
-            if self.process is None:
-                names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-                threads = dict.fromkeys(names, str(self.limits.threads))
-                self.process = Process(COMMAND, environment_of_worker(**threads))
-
-    def _ask(self, call: Call) -> tuple[Any, Exception | None] | None:
+    def _ask(self, process: Process, call: Call) -> tuple[Any, Exception | None] | None:
         """What the process answers, or None when it died."""
-        assert self.process is not None
         order = pickle.dumps((call.function, call.arguments))
-        self.process.send(b"%d\n" % len(order) + order)
+        process.send(b"%d\n" % len(order) + order)
         try:
-            answer: tuple[Any, Exception | None] = pickle.load(self.process.answers)
+            answer: tuple[Any, Exception | None] = pickle.load(process.answers)
         except (EOFError, pickle.UnpicklingError, OSError, ValueError):
             return None
         return answer
 
-    def _bury(self) -> int:
-        with self.lock:
-            process, self.process = self.process, None
-        return 0 if process is None else process.stop()
-
     def ask_to_leave(self) -> None:
         """Start no process any more, and ask the one there is to leave."""
-        with self.lock:
-            self.stopped = True
-            if self.process is not None:
-                self.process.ask_to_leave()
+        self.current.ask_to_leave()
 
     def kill(self) -> None:
         """End the process at once."""
-        with self.lock:
-            if self.process is not None:
-                self.process.kill()
+        self.current.kill()
 
     def close(self) -> None:
         """End the process."""
-        self._bury()
+        self.current.bury()
 
 
 def with_processes(
@@ -192,4 +211,4 @@ def with_processes(
     return lead(pool, range(len(calls)), leaving)
 
 
-__all__ = ["CallWorker", "Worker", "lead", "with_processes"]
+__all__ = ["CallWorker", "Replaceable", "Worker", "lead", "with_processes"]

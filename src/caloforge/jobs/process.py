@@ -88,10 +88,10 @@ class Process:
             return self.child.wait()
 
 
-def environment_of_worker(**more: str) -> dict[str, str]:
-    """Environment in which a worker finds all that this process can import."""
+def environment_of_worker(environ: Mapping[str, str], **more: str) -> dict[str, str]:
+    """An environment in which a worker finds all that this process can import."""
     path = os.pathsep.join(filter(None, sys.path))
-    return {**os.environ, "PYTHONPATH": path, **more}
+    return {**environ, "PYTHONPATH": path, **more}
 
 
 __all__ = ["Process", "environment_of_worker"]

@@ -18,8 +18,8 @@ import numpy as np
 
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.io.showers import read
+from caloforge.transport.parts import COMMAND_FOLDER, Shard
 from caloforge.transport.request import Request
-from caloforge.transport.shards import Shard
 
 POLL_SECONDS = 0.2
 PLACES = ("{particles}", "{out}")
@@ -38,7 +38,7 @@ def run_command(request: Request, rows: range, folder: Path, stop: threading.Eve
     """Showers of a shard by the engine's command; CaloforgeError when it fails, DataError when its
     file is not what was asked for.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix="command-") as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=COMMAND_FOLDER) as name:
         work = Path(name)
         particles, out, log = work / "particles.csv", work / "showers.h5", work / "log"
         write_particle_list(particles, request, rows)

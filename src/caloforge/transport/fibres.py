@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
+from caloforge.transport.geant4 import PROFILE_BINS, Image, SetDetector, Volumes
 from caloforge.transport.geometry import FibreStack
 from caloforge.transport.light import Formula, LightYield, Table, mean_photons_per_mm, threshold_mev
-from caloforge.transport.readout import PROFILE_BINS, Image, SetDetector
-from caloforge.transport.shots import Setup
-from caloforge.transport.volumes import Volumes
+from caloforge.transport.request import Setup
 
 FAST_PARTICLES_MEV = {
     "e-": 0.511, "e+": 0.511, "mu-": 105.66, "mu+": 105.66, "pi-": 139.57, "pi+": 139.57,
@@ -177,3 +176,30 @@ class FibreLength(Fibres):
             for cell, length in event.GetHCofThisEvent().GetHC(manager.GetCollectionID(name)):
                 length_mm[cell] += length
         return self.counts(length_mm * mean_photons_per_mm(), rng), NO_OVERFLOW, NO_OVERFLOW
+
+
+class FirstInteraction(Fibres):
+    """The depth in mm at which the primary ends, as a profile of one number; cells stay empty."""
+
+    def attach(self, set_detector: SetDetector) -> None:
+        """Nothing is sensitive."""
+
+    def actions(self) -> dict[str, Any]:
+        """Drop secondaries, note where the primary ends."""
+
+        def keep_the_primary(_: Any, track: Any) -> Any:
+            classes = self.g4.G4ClassificationOfNewTrack
+            return classes.fUrgent if track.GetParentID() == 0 else classes.fKill
+
+        def note_the_end(_: Any, track: Any) -> None:
+            self.end_mm = float(track.GetPosition().z)
+
+        return {
+            "G4UserStackingAction": {"ClassifyNewTrack": keep_the_primary},
+            "G4UserTrackingAction": {"PostUserTrackingAction": note_the_end},
+        }
+
+    def collect(self, event: Any, rng: np.random.Generator) -> tuple[Image, Image, Image]:
+        """Empty cells, and the depth."""
+        depth = np.array([self.end_mm], np.float32)
+        return np.zeros(self.layer.cells, np.float32), NO_OVERFLOW, depth

@@ -3,23 +3,129 @@
 Geant4 allows one run manager a process and may end the process, so only ``worker`` calls this.
 Its user classes are made from plain functions by ``_adapter``; everything handed to Geant4 is kept
 alive in a list, because the bindings do not own it. Traps of geant4-pybind 0.1.3 that shape this
-code (reference/geant4.md 3): overriding SetCuts crashes now and then, so the cut goes through
+code: overriding SetCuts crashes now and then, so the cut goes through
 ``/run/setCut``; a filter on a Python sensitive detector always crashes, so none is set there.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
+from caloforge.matter import VACUUM, Material
 from caloforge.transport.geometry import FibreStack, Geometry
-from caloforge.transport.readout import Readout, readout_of
-from caloforge.transport.shots import Setup, Shot, Shower
+from caloforge.transport.request import Setup, Shot, Shower
+
+Image = NDArray[np.float32]
+SetDetector = Callable[[Any, Any], None]
+
+PROFILE_BINS = 100
+
+
+class Readout(Protocol):
+    """Geometry and scoring of one calorimeter."""
+
+    def build(self) -> Any:
+        """The placed world volume."""
+        ...
+
+    def attach(self, set_detector: SetDetector) -> None:
+        """Make volumes sensitive."""
+        ...
+
+    def actions(self) -> dict[str, Any]:
+        """User action classes of Geant4 and their methods, besides the engine's own."""
+        ...
+
+    def collect(self, event: Any, rng: np.random.Generator) -> tuple[Image, Image, Image]:
+        """Cells (K,), overflow (L,) and depth profile of a finished event."""
+        ...
+
+
+def readout_of(
+    g4: Any, setup: Setup, detector: Detector, geometry: Geometry, keep: Callable[[Any], Any]
+) -> Readout:
+    """The read-out that ``setup.scoring`` names; raises UsageError where there is none."""
+    from caloforge.transport.fibres import FibreLength, FibreSteps, FirstInteraction
+    from caloforge.transport.plates import Plates
+
+    readouts: dict[tuple[str, str], Any] = {
+        ("fibres", "light"): FibreSteps,
+        ("fibres", "length"): FibreLength,
+        ("fibres", "interaction"): FirstInteraction,
+        ("plates", "deposit"): Plates,
+    }
+    key = (geometry.kind, setup.scoring)
+    if key not in readouts:
+        names = [scoring for kind, scoring in readouts if kind == geometry.kind]
+        raise UsageError(f"{detector.name} has no scoring {setup.scoring}; it has {names}")
+    readout: Readout = readouts[key](g4, setup, detector, geometry, keep)
+    return readout
+
+
+Keep = Callable[[Any], Any]
+Size = tuple[float, float, float]
+
+
+class Volumes:
+    """Makes logical volumes and puts them into each other, holding a reference to all."""
+
+    def __init__(self, g4: Any, keep: Keep) -> None:
+        self.g4, self.keep = g4, keep
+        self.materials: dict[str, Any] = {}
+
+    def material(self, material: Material) -> Any:
+        """The Geant4 material, built once."""
+        if material.name not in self.materials:
+            self.materials[material.name] = self.keep(self._built(material))
+        return self.materials[material.name]
+
+    def _built(self, material: Material) -> Any:
+        nist = self.g4.G4NistManager.Instance()
+        if not material.fractions:
+            return nist.FindOrBuildMaterial(material.name)
+        density = material.density_g_cm3 * self.g4.g / self.g4.cm3
+        mixture = self.g4.G4Material(material.name, density, len(material.fractions))
+        for element, fraction in material.fractions:
+            mixture.AddMaterial(nist.FindOrBuildMaterial(element), fraction)
+        return mixture
+
+    def box(self, name: str, size: Size, material: Material) -> Any:
+        """A logical box of full lengths ``size``."""
+        solid = self.keep(self.g4.G4Box(name, *(length / 2 for length in size)))
+        return self.keep(self.g4.G4LogicalVolume(solid, self.material(material), name))
+
+    def rod(self, name: str, diameter: float, length: float, material: Material) -> Any:
+        """A logical cylinder along z."""
+        solid = self.keep(self.g4.G4Tubs(name, 0, diameter / 2, length / 2, 0, 2 * math.pi))
+        return self.keep(self.g4.G4LogicalVolume(solid, self.material(material), name))
+
+    def place(self, volume: Any, mother: Any | None, centre: Size = (0.0, 0.0, 0.0)) -> Any:
+        """A volume in its mother."""
+        name = volume.GetName()
+        where = self.g4.G4ThreeVector(*centre)
+        return self.keep(self.g4.G4PVPlacement(None, where, volume, name, mother, False, 0))
+
+    def repeat(self, volume: Any, mother: Any, axis: str, number: int, width: float) -> None:
+        """Fill the mother with copies along an axis; one copy is a plain placement."""
+        if number == 1:
+            self.place(volume, mother)
+            return
+        along = {"x": self.g4.kXAxis, "y": self.g4.kYAxis, "z": self.g4.kZAxis}[axis]
+        self.keep(self.g4.G4PVReplica(volume.GetName(), volume, mother, along, number, width))
+
+    def world(self, width: float, depth: float) -> tuple[Any, Any]:
+        """An empty world around a calorimeter whose front face is at z = 0: (logical, placed)."""
+        logical = self.box("world", (2 * width, 2 * width, 2 * depth + 200), VACUUM)
+        return logical, self.place(logical, None)
+
 
 COMMANDS = (
     "/control/verbose 0",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import TypeAdapter
+
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, facts_of
 from caloforge.errors import UsageError
@@ -9,6 +11,9 @@ from caloforge.features import Description
 from caloforge.matter import FibreStack as FibreStack
 from caloforge.matter import Geometry as Geometry
 from caloforge.matter import PlateStack as PlateStack
+
+GEOMETRY: TypeAdapter[Geometry] = TypeAdapter(Geometry)
+"""Reads a geometry from JSON."""
 
 
 def geometry_of(detector: Detector) -> Geometry:

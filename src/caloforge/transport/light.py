@@ -33,7 +33,7 @@ FINE_STRUCTURE = 1 / 137.035999
 
 LIGHT_SCALE = 0.193
 """Counts per trapped photon: a 513.318 GeV photon gives the 291 counts of the one public row of
-ALICE data (zdc.md a1). It traps 1506 +- 12 photons here (12 showers); the row is one: 6 %."""
+ALICE data. It traps 1506 +- 12 photons here (12 showers); the row is one: 6 %."""
 
 
 class LightYield(Protocol):

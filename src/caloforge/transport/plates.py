@@ -14,10 +14,9 @@ import numpy as np
 
 from caloforge.detector import Detector
 from caloforge.matter import VACUUM
+from caloforge.transport.geant4 import Image, SetDetector, Volumes
 from caloforge.transport.geometry import PlateStack, Section, sections
-from caloforge.transport.readout import Image, SetDetector
-from caloforge.transport.shots import Setup
-from caloforge.transport.volumes import Volumes
+from caloforge.transport.request import Setup
 
 NOTHING = np.zeros(0, np.float32)
 

@@ -13,14 +13,12 @@ from caloforge.detector import Detector
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.transport.arrival import Upstream
 from caloforge.transport.external import check_command
-from caloforge.transport.geometry import Geometry, geometry_of
+from caloforge.transport.geometry import GEOMETRY, Geometry, geometry_of
 from caloforge.transport.light import LIGHT_SCALE, Table
 from caloforge.transport.particles import Particles, read_particles
-from caloforge.transport.request import Request
-from caloforge.transport.shots import Setup
+from caloforge.transport.request import Request, Setup
 from caloforge.transport.spectra import draw
 from caloforge.transport.tables import Tables, find_tables
-from caloforge.transport.worker import GEOMETRY
 
 EM_PARTICLES = frozenset({22, 11, -11})
 

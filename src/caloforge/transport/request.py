@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.errors import DataError
+from caloforge.features import Description
 from caloforge.transport.arrival import Arrivals, Upstream, arrivals, survival
 from caloforge.transport.geometry import Geometry
+from caloforge.transport.light import LIGHT_SCALE
 from caloforge.transport.particles import Particles
-from caloforge.transport.shots import Setup, Shot, shower_seed
 
 ENERGIES_GEV = (1e-3, 1e5)
 """Kinetic energies that the physics list covers (FTFP_BERT and EM option1, 1 MeV to 100 TeV)."""
@@ -32,6 +33,57 @@ NOTHING_UPSTREAM = Upstream()
 
 TRANSPORTED, MISSED, LOST, MISSING = range(4)
 """What became of a shower: in the engine, beside the face, stopped upstream, not to be had."""
+
+
+class Setup(Description):
+    """All that decides a shower besides the shot itself; part of the record of the output."""
+
+    detector: str
+    geometry: str
+    """JSON of the geometry, so that a worker builds what the caller described."""
+    physics: tuple[str, ...]
+    """Constructors of the physics list, in order."""
+    cut_mm: float
+    scoring: str
+    tables: str
+    """Folder of the data tables."""
+    tables_kind: str
+    light_scale: float = LIGHT_SCALE
+    light_table: str | None = None
+    profile: bool = False
+    """Whether the depth profile of each shower is returned too."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One particle at the front face (x, y in mm from its middle, z = 0), and the engine's seed."""
+
+    index: int
+    pdg: int
+    kinetic_gev: float
+    position_mm: tuple[float, float]
+    direction: tuple[float, float, float]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Shower:
+    """What the calorimeter saw of a shot."""
+
+    index: int
+    cells: NDArray[np.float32]
+    """Counts or GeV of each flat cell.  (K,)"""
+    overflow: NDArray[np.float32]
+    """GeV outside the cells, of each layer; empty for fibre calorimeters.  (L,)"""
+    profile: NDArray[np.float32]
+    """Signal along the depth where it was asked for, else empty.  (bins,)"""
+    cpu_seconds: float
+
+
+def shower_seed(seed: int, particle: int, repeat: int) -> int:
+    """Seed of the engine for one shower: it depends on nothing else, so any worker can redo it."""
+    state = np.random.SeedSequence([seed, particle, repeat]).generate_state(2, np.uint32)
+    return int((int(state[0]) << 31 | int(state[1]) >> 1) & (2**62 - 1)) or 1
 
 
 @dataclass(frozen=True)

@@ -6,47 +6,56 @@ workers nor deaths, shards or resuming change them (``/cpu_seconds`` is measured
 
 from __future__ import annotations
 
+import json
 import os
-import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.errors import UsageError
+from caloforge import __version__
+from caloforge.data.record import cell_type
+from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
+from caloforge.io.files import write_aside
+from caloforge.io.showers import Column, ShowerWriter
+from caloforge.jobs import Done, only_run
+from caloforge.jobs.pool import Worker, lead
+from caloforge.jobs.process import environment_of_worker
+from caloforge.machine import processor
 from caloforge.reporter import SILENT, Reporter
-from caloforge.transport.assemble import Summary, assemble
+from caloforge.termination import asked_to_leave
 from caloforge.transport.external import run_command
-from caloforge.transport.farm import WORKER, Station, WorkerCommand, environment_for
-from caloforge.transport.request import MISSING, TRANSPORTED, Request
-from caloforge.transport.shards import Parts, Shard, open_parts
-from caloforge.transport.shots import Shower
+from caloforge.transport.parts import Parts, Shard, open_parts, parts_folder
+from caloforge.transport.pool import WORKER, EngineCommand, EngineWorker
+from caloforge.transport.request import LOST, MISSED, MISSING, TRANSPORTED, Request, Shower
 from caloforge.transport.tables import Tables
 from caloforge.transport.worker import setup_line
 
 
 @dataclass(frozen=True)
-class Farm:
+class Pool:
     """How the showers are made; nothing here changes them."""
 
     workers: int = 1
     renew_after: int | None = None
+    """Showers after which an engine is started anew."""
     worker_command: tuple[str, ...] | None = None
+
+
+ONE_WORKER = Pool()
 
 
 @dataclass
 class _Work:
-    """Shards to do, shared by the threads that each lead one worker."""
+    """A request, its parts and the progress, shared by all workers."""
 
     request: Request
     parts: Parts
     advance: Callable[[int], None]
-    shards: queue.SimpleQueue[int] = field(default_factory=queue.SimpleQueue)
-    stop: threading.Event = field(default_factory=threading.Event)
-    errors: list[BaseException] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, showers: int) -> None:
@@ -54,25 +63,11 @@ class _Work:
         with self.lock:
             self.advance(showers)
 
-    def note_engine(self, station: Station) -> None:
+    def note_engine(self, engine: str) -> None:
         """Keep the engine's version for the output."""
         with self.lock:
-            if station.engine and not self.parts.noted("engine"):
-                self.parts.note({"engine": station.engine})
-
-    def lead(self, do: Callable[[int], Shard], close: Callable[[], None]) -> None:
-        """Take shards until there are none; the first error stops all."""
-        try:
-            while not self.stop.is_set():
-                number = self.shards.get_nowait()
-                self.parts.save(number, do(number))
-        except queue.Empty:
-            pass
-        except BaseException as error:
-            self.errors.append(error)
-            self.stop.set()
-        finally:
-            close()
+            if engine and not self.parts.noted("engine"):
+                self.parts.note({"engine": engine})
 
 
 def transport(
@@ -80,7 +75,7 @@ def transport(
     tables: Tables | None,
     out: Path,
     *,
-    farm: Farm = Farm(),
+    pool: Pool = ONE_WORKER,
     resume: bool = False,
     overwrite: bool = False,
     reporter: Reporter = SILENT,
@@ -88,26 +83,27 @@ def transport(
     """Transport all particles and write the showers file ``out``.
 
     Raises UsageError, DataError before any work for what cannot be, CaloforgeError when the engine
-    does not start or, after writing all others, when showers are missing.
+    does not start or, after writing all others, when showers are missing; Terminated after SIGTERM.
     """
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; --force replaces it")
-    shard_rows = request.shard_rows(farm.workers)
+    shard_rows = request.shard_rows(pool.workers)
     fates = request.fates
-    parts = open_parts(
-        out, request.fingerprint, len(request), shard_rows, resume=resume, force=overwrite
-    )
-    reporter.say(_opening(request, tables, fates))
-    try:
-        with reporter.progress("transport", len(request), "showers") as advance:
-            advance(parts.done_rows())
-            _run(_Work(request, parts, advance), tables, farm)
-    except BaseException:
-        if not parts.done_rows():
-            parts.remove()
-        raise
-    summary = assemble(request, parts, out, overwrite=overwrite)
-    parts.remove()
+    with only_run(parts_folder(out), reporter):
+        parts = open_parts(
+            out, request.fingerprint, len(request), shard_rows, resume=resume, force=overwrite
+        )
+        reporter.say(_opening(request, tables, fates))
+        try:
+            with reporter.progress("transport", len(request), "showers") as advance:
+                advance(parts.done_rows())
+                _run(_Work(request, parts, advance), tables, pool)
+        except BaseException:
+            if not parts.done_rows():
+                parts.remove()
+            raise
+        summary = assemble(request, parts, out, overwrite=overwrite)
+        parts.remove()
     summary.raise_if_missing(out)
     return summary
 
@@ -115,75 +111,248 @@ def transport(
 def _opening(request: Request, tables: Tables | None, fates: NDArray[np.int8]) -> str:
     """First line of the log: what will be done, by which tables."""
     engine = tables.describe() if tables else f"engine: {request.command}"
-    wanted = int((fates == TRANSPORTED).sum())
-    return f"{request.detector.name}: {wanted} of {len(request)} showers to transport; {engine}"
+    number = int((fates == TRANSPORTED).sum())
+    return f"{request.detector.name}: {number} of {len(request)} showers to transport; {engine}"
 
 
-def _run(work: _Work, tables: Tables | None, farm: Farm) -> None:
-    """Lead the workers in threads until all shards are on disk; raises the first error."""
-    for number in work.parts.todo():
-        work.shards.put(number)
-    count = min(farm.workers, work.shards.qsize())
-    leaders = [_leader(work, tables, farm, number) for number in range(count)]
-    threads = [threading.Thread(target=work.lead, args=leader) for leader in leaders]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)
-    except BaseException:
-        work.stop.set()
-        for _, close in leaders:
-            close()
-        raise
-    if work.errors:
-        raise work.errors[0]
+def _run(work: _Work, tables: Tables | None, pool: Pool) -> None:
+    """Make all shards that are not on disk; raises the first error."""
+    workers = [_worker(work, tables, pool, number) for number in range(pool.workers)]
+    with asked_to_leave() as leaving:
+        try:
+            for _ in lead(workers, work.parts.todo(), leaving):
+                pass
+        except Terminated as error:
+            parts = work.parts
+            raise Terminated(
+                f"{error}; {parts.done_rows()} of {parts.rows} showers are kept in {parts.folder}: "
+                "--resume goes on"
+            ) from None
 
 
-Leader = tuple[Callable[[int], Shard], Callable[[], None]]
-
-
-def _leader(work: _Work, tables: Tables | None, farm: Farm, number: int) -> Leader:
-    """How one thread makes a shard, and how it ends."""
+def _worker(work: _Work, tables: Tables | None, pool: Pool, number: int) -> Worker:
+    """What one thread leads: an engine of Geant4, or the calls of another engine's command."""
     request = work.request
     if request.command is not None or tables is None:
-        return (lambda shard: _by_command(work, shard)), (lambda: None)
+        return _CommandWorker(work)
     pdgs = sorted({int(pdg) for pdg in request.particles.pdg})
-    command = farm.worker_command or WORKER
-    how = WorkerCommand(
+    how = EngineCommand(
         setup_line(request.setup, request.detector, pdgs),
-        environment_for(tables.environment(dict(os.environ))),
+        environment_of_worker(tables.environment(os.environ)),
         work.parts.folder,
-        command,
+        pool.worker_command or WORKER,
     )
-    station = Station(how, number, farm.renew_after, stop=work.stop)
-    return (lambda shard: _by_station(work, station, shard)), station.close
+    return _ShardWorker(work, EngineWorker(how, number, pool.renew_after))
 
 
-def _by_command(work: _Work, number: int) -> Shard:
-    rows = work.parts.ranges[number]
-    shard = run_command(work.request, rows, work.parts.folder, work.stop)
-    work.count(len(rows))
-    return shard
+@dataclass
+class _CommandWorker:
+    """Makes shards by another engine's command."""
+
+    work: _Work
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def do(self, number: int) -> Done:
+        """Make a shard and put it on disk."""
+        parts, rows = self.work.parts, self.work.parts.ranges[number]
+        parts.save(number, run_command(self.work.request, rows, parts.folder, self.stop))
+        self.work.count(len(rows))
+        return Done(number)
+
+    def ask_to_leave(self) -> None:
+        """End the command."""
+        self.stop.set()
+
+    kill = ask_to_leave
+
+    def close(self) -> None:
+        """Nothing is left to end."""
 
 
-def _by_station(work: _Work, station: Station, number: int) -> Shard:
-    """Shoot the showers of a shard that reach the calorimeter; the others stay empty."""
-    request, rows = work.request, work.parts.ranges[number]
-    shard = Shard.empty(len(rows), request.detector.cells, request.overflow_layers)
-    shard.fate[:] = request.fates[rows.start : rows.stop]
-    shots = [request.shot(row) for row in rows if request.fates[row] == TRANSPORTED]
-    work.count(len(rows) - len(shots))
+@dataclass
+class _ShardWorker:
+    """Makes shards by Geant4."""
 
-    def answer(shower: Shower) -> None:
-        place = shower.index - rows.start
-        shard.cells[place], shard.overflow[place] = shower.cells, shower.overflow
-        shard.cpu_seconds[place] = shower.cpu_seconds
-        work.count(1)
+    work: _Work
+    engine: EngineWorker
 
-    for shot in station.serve(shots, answer):
-        shard.fate[shot.index - rows.start] = MISSING
-        work.count(1)
-    work.note_engine(station)
-    return shard
+    def do(self, number: int) -> Done:
+        """Shoot the showers of a shard that reach the calorimeter; the others stay empty."""
+        work, request, rows = self.work, self.work.request, self.work.parts.ranges[number]
+        shard = Shard.empty(len(rows), request.detector.cells, request.overflow_layers)
+        shard.fate[:] = request.fates[rows.start : rows.stop]
+        shots = [request.shot(row) for row in rows if request.fates[row] == TRANSPORTED]
+        work.count(len(rows) - len(shots))
+
+        def answer(shower: Shower) -> None:
+            place = shower.index - rows.start
+            shard.cells[place], shard.overflow[place] = shower.cells, shower.overflow
+            shard.cpu_seconds[place] = shower.cpu_seconds
+            work.count(1)
+
+        for shot in self.engine.serve(shots, answer):
+            shard.fate[shot.index - rows.start] = MISSING
+            work.count(1)
+        work.note_engine(self.engine.engine)
+        work.parts.save(number, shard)
+        return Done(number)
+
+    def ask_to_leave(self) -> None:
+        """Start no engine any more, and end the one there is."""
+        self.engine.current.ask_to_leave()
+
+    def kill(self) -> None:
+        """End the engine at once."""
+        self.engine.current.kill()
+
+    def close(self) -> None:
+        """End the engine."""
+        self.engine.close()
+
+
+ENGINE = "Geant4 {version} (geant4-pybind)"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run made."""
+
+    path: str
+    transported: int
+    missed: int
+    lost: int
+    missing: tuple[int, ...]
+    cpu_seconds: float
+    """Sum over all showers; NaN where another engine did not say."""
+    provenance: dict[str, str]
+
+    def record(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return vars(self)
+
+    def __str__(self) -> str:
+        rate = self.cpu_seconds / max(self.transported, 1)
+        return (
+            f"{self.path}: {self.transported} showers transported, {self.missed} miss the "
+            f"calorimeter and {self.lost} were stopped upstream (kept as empty showers), "
+            f"{len(self.missing)} missing; {rate:.3g} CPU s a shower; "
+            f"{self.provenance['engine']}, {self.provenance['tables']}"
+        )
+
+    def raise_if_missing(self, out: Path) -> None:
+        """CaloforgeError when showers could not be made; a file beside the output lists them."""
+        if self.missing:
+            raise CaloforgeError(
+                f"{len(self.missing)} showers are missing from {out} (two workers died at each): "
+                f"listed in {missing_path(out)}"
+            )
+
+
+def missing_path(out: Path) -> Path:
+    """Where missing showers are listed."""
+    return out.with_name(f"{out.name}.missing.json")
+
+
+def assemble(request: Request, parts: Parts, out: Path, *, overwrite: bool) -> Summary:
+    """Write the showers file from all shards, and the list of missing showers if there are any.
+
+    Raises DataError for damaged shards and for counts that do not fit 16 bits.
+    """
+    fates, seconds = _overview(request, parts)
+    provenance = provenance_of(request, parts, fates)
+    present: dict[Column, bool] = {
+        "pdg": True,
+        "cpu_seconds": not np.isnan(seconds),
+        "overflow": request.overflow_layers > 0,
+    }
+    columns = tuple(name for name, there in present.items() if there)
+    with (
+        write_aside(out, overwrite=overwrite) as aside,
+        ShowerWriter(aside, request.detector, provenance, columns=columns) as writer,
+    ):
+        for number, rows in enumerate(parts.ranges):
+            _append(writer, request, rows, parts.load(number))
+    missing = np.flatnonzero(fates == MISSING)
+    _list_missing(request, out, missing.tolist())
+    counts = {fate: int((fates == fate).sum()) for fate in (TRANSPORTED, MISSED, LOST)}
+    return Summary(
+        str(out), counts[TRANSPORTED], counts[MISSED], counts[LOST],
+        tuple(missing.tolist()), seconds, provenance,
+    )  # fmt: skip
+
+
+def _overview(request: Request, parts: Parts) -> tuple[np.ndarray[Any, np.dtype[np.int8]], float]:
+    """Fates of all showers, and the CPU seconds of all."""
+    fates, seconds = [], []
+    for number in range(len(parts.ranges)):
+        shard = parts.load(number)
+        fates.append(shard.fate)
+        seconds.append(shard.cpu_seconds.sum(dtype=np.float64))
+    return np.concatenate(fates), float(sum(seconds))
+
+
+def _append(writer: ShowerWriter, request: Request, rows: range, shard: Shard) -> None:
+    kept = shard.fate != MISSING
+    index = np.arange(rows.start, rows.stop)[kept]
+    place = index // request.repeats
+    cells = shard.cells[kept]
+    if request.detector.counts and cells.size and cells.max() > np.iinfo(np.uint16).max:
+        raise DataError(f"a fibre counts {cells.max():.0f} photons, more than 65535")
+    writer.append(
+        cells.astype(cell_type(request.detector)),
+        request.conditions(index),
+        request.particles.number[place],
+        pdg=request.particles.pdg[place],
+        cpu_seconds=shard.cpu_seconds[kept],
+        overflow=shard.overflow[kept] if request.overflow_layers else None,
+    )
+
+
+def _list_missing(request: Request, out: Path, missing: list[int]) -> None:
+    path = missing_path(out)
+    path.unlink(missing_ok=True)
+    if missing:
+        shots = [request.shot(row) for row in missing]
+        record = [
+            {
+                "particle": int(request.particles.number[shot.index // request.repeats]),
+                "repeat": shot.index % request.repeats,
+                "pdg": shot.pdg,
+                "kinetic_gev": shot.kinetic_gev,
+                "engine_seed": shot.seed,
+            }
+            for shot in shots
+        ]
+        with write_aside(path) as aside:
+            aside.write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def provenance_of(
+    request: Request, parts: Parts, fates: np.ndarray[Any, np.dtype[np.int8]]
+) -> dict[str, str]:
+    """What the file says of its origin, as plain strings."""
+    setup = request.setup
+    counts = {fate: str(int((fates == fate).sum())) for fate in (MISSED, LOST, MISSING)}
+    origin = {
+        "source": request.particles.source,
+        "seed": str(request.seed),
+        "repeats": str(request.repeats),
+        "upstream": request.upstream.model_dump_json(),
+        "missed_showers": counts[MISSED],
+        "lost_showers": counts[LOST],
+        "missing_showers": counts[MISSING],
+        "software": f"caloforge {__version__}",
+        "processor": processor(),
+    }
+    if request.command is not None:
+        return {"engine": request.command, "tables": "of that engine", **origin}
+    return {
+        "engine": ENGINE.format(version=parts.noted("engine")),
+        "tables": setup.tables_kind,
+        "physics": " ".join(setup.physics),
+        "cut_mm": str(setup.cut_mm),
+        "scoring": setup.scoring,
+        "light": f"{setup.light_table or 'formula'}, {setup.light_scale} counts a trapped photon",
+        "geometry": setup.geometry,
+        **origin,
+    }

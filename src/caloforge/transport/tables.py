@@ -1,6 +1,6 @@
 """Which data tables Geant4 reads: official ones where the environment points, else formulas.
 
-Geant4 needs four of its data sets here (reference/geant4.md 2). Official tables are never mixed
+Geant4 needs four of its data sets here. Official tables are never mixed
 with formulas: a data set that is pointed to but incomplete is an error that names the file, raised
 before the engine would abort. Formula tables are written once to a cache folder, file by file and
 aside, so that several processes may do it together; outputs record which kind was used.

@@ -15,14 +15,11 @@ from dataclasses import astuple
 from typing import IO, Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from caloforge.detector import Detector
-from caloforge.transport.geometry import Geometry
-from caloforge.transport.shots import Setup, Shot, Shower
+from caloforge.transport.geometry import GEOMETRY
+from caloforge.transport.request import Setup, Shot, Shower
 from caloforge.transport.tables import formula_tables
-
-GEOMETRY: TypeAdapter[Geometry] = TypeAdapter(Geometry)
 
 
 def setup_line(setup: Setup, detector: Detector, pdgs: list[int]) -> str:
@@ -63,8 +60,8 @@ def read_answer(stream: IO[bytes]) -> Shower | None:
 
 def _engine(record: dict[str, Any]) -> Any:
     """Geant4 as described; the formula tables are written here, where it may be imported."""
+    from caloforge.transport.formulas import write_tables
     from caloforge.transport.geant4 import Engine
-    from caloforge.transport.table_writer import write_tables
 
     setup = Setup.model_validate(record["setup"])
     geometry = GEOMETRY.validate_json(setup.geometry)

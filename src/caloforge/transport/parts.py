@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import remove_unfinished, write_aside
+from caloforge.jobs import LOCK
 
 FORMAT = "caloforge-transport-parts"
 VERSION = 1
+COMMAND_FOLDER = "command-"
+"""Prefix of folders in which another engine works."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,11 @@ class Parts:
         shutil.rmtree(self.folder)
 
 
+def parts_folder(out: Path) -> Path:
+    """Where the parts of an output are kept until it is whole."""
+    return out.with_name(f"{out.name}.parts")
+
+
 def open_parts(
     out: Path, fingerprint: str, rows: int, shard_rows: int, *, resume: bool, force: bool
 ) -> Parts:
@@ -112,18 +120,17 @@ def open_parts(
     Raises UsageError when there is an unfinished run and neither is asked for, when there is none
     to resume, or when it was asked for other showers; DataError when its plan is damaged.
     """
-    folder = out.with_name(f"{out.name}.parts")
+    folder = parts_folder(out)
     plan = folder / "plan.json"
     if plan.exists() and resume:
-        remove_unfinished(folder)
+        _sweep(folder)
         return _resumed(folder, fingerprint, rows)
     if plan.exists() and not force:
         raise UsageError(f"{folder} holds an unfinished run; --resume goes on, --force starts anew")
-    if resume and not folder.exists():
-        raise UsageError(f"there is nothing to resume: {folder} does not exist")
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    if resume:
+        raise UsageError(f"there is nothing to resume: {plan} does not exist")
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder)
     record = {
         "format": FORMAT, "version": VERSION, "request": fingerprint, "rows": rows,
         "shard_rows": shard_rows,
@@ -131,6 +138,22 @@ def open_parts(
     with write_aside(plan) as aside:
         aside.write_text(json.dumps(record), encoding="utf-8")
     return Parts(folder, rows, shard_rows)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed run left half-made."""
+    remove_unfinished(folder)
+    for work in folder.glob(f"{COMMAND_FOLDER}*"):
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove all but the lock of this run."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != LOCK:
+            entry.unlink()
 
 
 def _resumed(folder: Path, fingerprint: str, rows: int) -> Parts:
