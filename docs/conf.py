@@ -1,20 +1,39 @@
-"""Sphinx: ``python -m sphinx -W docs docs/_build/html``."""
+"""Sphinx: ``python -m sphinx -W docs docs/_build/html``; ``-b doctest`` runs the examples."""
+
+import tomllib
+from pathlib import Path
 
 from caloforge import __version__
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+REPOSITORY = PROJECT["urls"]["Repository"]
 
 project = "caloforge"
 author = "The caloforge developers"
 copyright = "2026, the caloforge developers"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.extlinks",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "images/*.md"]
 html_theme = "furo"
 html_title = f"caloforge {release}"
+html_theme_options = {"source_repository": REPOSITORY, "source_branch": "main"}
 
-myst_enable_extensions = ["dollarmath", "deflist"]
+myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
+extlinks = {
+    "repo": (f"{REPOSITORY}/blob/main/%s", "%s"),
+    "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
+}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_type_aliases = {"NDArray": "NDArray"}
