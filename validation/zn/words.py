@@ -47,7 +47,7 @@ time that was left, so all have six.
 minutes. `dcgan` therefore tries four optimisers, and every adversarial method takes the best of
 them before its four weights are tried. `calibrated` gets no trial here, but it had its chance
 before: the network head, the waves of the impact point and the features were developed with the
-energy score, on these validation particles (docs/choices.md). All methods share that network.
+energy score, on these validation particles (docs/decisions). All methods share that network.
 It may suit a score better than a game; the test particles took part in none of it. Of `ds-gan` the
 weight was tried, not the bound: it stays at 0.1, the answer on the points, where two real showers
 of a particle are 0.05 of the distance of two latents apart (mean, log pixels), so that the term

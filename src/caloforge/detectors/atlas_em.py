@@ -40,7 +40,7 @@ def shower_features(flights: dict[str, dict[str, Any]]) -> tuple[Feature, ...]:
     """Energy, slopes, and where the straight track passes the depths that make a shower.
 
     Cells of 40 mm see little of a shower of 30 mm but where in the cell its axis is, which
-    depends on position, angle and depth together (docs/choices.md, "layered showers").
+    depends on position, angle and depth together (docs/decisions/networks.md).
     ``flights``: by axis, the conditions that tell the track, and how.
     """
     found = [

@@ -36,7 +36,7 @@ def features(
     Vertex and slope by themselves are left out: they tell particles apart without telling how
     they shower, hence only help to learn the training particles by heart. The wave of one pitch
     tells where in its cell a particle enters: two in three neutral particles that enter at a
-    fibre's groove fly through it and leave no light (docs/choices.md, "channelling").
+    fibre's groove fly through it and leave no light (docs/decisions/networks.md).
     With a dispersion, waves along x are those of where the bent flight ends; the end of the
     straight one stays as a number, for files of another transport line.
     """

@@ -10,7 +10,7 @@ With s(t) = t / (1 + t) and X a cell over ``scale``, no cell being negative:
 
 ``root`` and ``sum`` are the forms of the branches variable-pos-angle and explicit-blur of
 hep-lbdl/CaloGAN. Eq. 5 of the Conditional CaloGAN as printed has |X|^-b in place of |X|^(1/b): it
-is 1 at X = 0, where Eq. 6 wants 0, so it is not offered (docs/choices.md, "soft sparsity").
+is 1 at X = 0, where Eq. 6 wants 0, so it is not offered (docs/decisions/objectives.md).
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class ModeSeeking(ScaledDistance):
 
     Reference: MS-GAN, arXiv:1903.05628, Eq. (4). Distances are averaged over the rows of a
     particle before the ratio: per pair, close pairs dominate and inflate consistent particles
-    (docs/choices.md, "average before inverting"); ``average="pair"`` is the literal form.
+    (docs/decisions/objectives.md); ``average="pair"`` is the literal form.
     """
 
     space: Literal["pixels", "features"] = "pixels"
@@ -123,8 +123,8 @@ class BalancedDiversity(ModeSeeking):
 
     Reference: DivBal-GAN (diversity balance on the ALICE ZDC); x, x' two real showers of c,
     distances in the critic's penultimate layer. With the gradient through tanh the term falls
-    without end as fakes spread, wherever distances are small (docs/choices.md, "no gradient
-    through tanh"): the sign is taken as a constant, ``balance="literal"`` is the other reading.
+    without end as fakes spread, wherever distances are small (docs/decisions/objectives.md):
+    the sign is taken as a constant, ``balance="literal"`` is the other reading.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"twin"})

@@ -43,7 +43,7 @@ def proton_sdi(detector: str = "alice_zp") -> Recipe:
     """The GAN plus selective diversity.
 
     With 0.1, the weight of ``sdi-gan``, showers of one particle spread three to seven times too far
-    (docs/choices.md).
+    (docs/decisions/objectives.md).
     """
     base = proton_gan(detector)
     return base.model_copy(

@@ -1,0 +1,37 @@
+"""Links of the README and the documentation lead to what exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SOURCES_NOT_HERE = re.compile(r"\b(zdc|geant4|calo|synthetic|gan_training|house)\.md\b|\breference/")
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_that_a_page_links_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", text)
+    inside = [link for link in links if not re.match(r"\w+:", link)]
+    missing = [link for link in inside if not (page.parent / link).exists()]
+    roles = re.findall(r"\{repo\}`(?:[^`<]*<)?([^`>]+)>?`", text)
+    assert missing + [path for path in roles if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_page_cites_notes_that_are_not_here(page: Path) -> None:
+    assert SOURCES_NOT_HERE.findall(page.read_text(encoding="utf-8")) == []
+
+
+def test_every_word_of_the_glossary_is_defined_once() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    words = re.findall(r"^([\w(][^\n]*)\n  \S", text, re.MULTILINE)
+    assert len(words) == len({word.lower() for word in words}) >= 12
