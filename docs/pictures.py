@@ -25,7 +25,6 @@ from caloforge import Showers, Simulator, detector_of_name, read
 from caloforge.data.samples import sample_path
 from caloforge.data.split import split_by_particle
 from caloforge.evaluate import conditional_w1
-from caloforge.simulators import shipped_simulator
 
 IMAGES = Path(__file__).parent / "images"
 DOTS_PER_INCH = 110
@@ -46,7 +45,7 @@ def real() -> Showers:
 @cache
 def generated() -> NDArray[np.uint16]:
     """One shower of the shipped simulator for each real one.  (N, K)"""
-    return Simulator.load(shipped_simulator("alice_zn")).generate(real().conditions, seed=SEED)
+    return Simulator.load("alice_zn").generate(real().conditions, seed=SEED)
 
 
 @cache

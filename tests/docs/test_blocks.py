@@ -94,13 +94,13 @@ def commands_of(text: str) -> list[str]:
 
 def run_shell(command: str) -> None:
     """A command of ours in this process, which has torch loaded already; others by a shell."""
-    plain = re.fullmatch(r"caloforge [^|<>&;$`(){}*]*", command.split(" #")[0].strip())
-    if plain:
+    bare = re.sub(r"'[^']*'", "", command.split(" #")[0].strip())
+    if re.fullmatch(r"caloforge [^|<>&;$`(){}*]*", bare):
         code = main(shlex.split(command, comments=True)[1:])
         assert code == 0, f"{command}: exit code {code}"
         return
-    script = re.sub(r"\bcaloforge (?=\w)", f"{sys.executable} -m caloforge ", command)
-    script = re.sub(r"\bpython (?=-)", f"{sys.executable} ", script)
+    script = re.sub(r"\bpython (?=-)", f"{sys.executable} ", command)
+    script = re.sub(r"\bcaloforge (?=\w)", f"{sys.executable} -m caloforge ", script)
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     done = subprocess.run(
         ["bash", "-ec", script],
