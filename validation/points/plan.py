@@ -42,7 +42,7 @@ READINGS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("objective.NonSaturating.weight=0", "objective.LogRatio.weight=0"),
     ),
 }
-"""The other readings of docs/decisions/objectives.md and parts of ``calibrated``, at the chosen weight."""
+"""Other readings (docs/decisions) and parts of ``calibrated``, at the chosen weight."""
 
 
 @dataclass(frozen=True)
