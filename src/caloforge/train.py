@@ -6,6 +6,7 @@ from the step, everything else that matters is in the checkpoint.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from caloforge.data.samples import showers_path
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated
 from caloforge.io.files import sha256_of
+from caloforge.jobs import only_run
 from caloforge.networks.layered import LayeredGenerator
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
@@ -44,11 +46,16 @@ def train(
     """Train into a run folder, or go on with one, and leave the best generator in simulator/.
 
     Raises UsageError when ``out`` exists or cannot be resumed, DataError when the data do not fit,
-    NonFinite when a term or gradient does, Terminated after SIGTERM.
+    NonFinite when a term or gradient does, Terminated after SIGTERM; UsageError, too, when another
+    process trains into ``out``.
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    with ShowerFile(data, recipe.resolve()) as file, assembled(device_of_name(device)) as team:
+    with (
+        ShowerFile(data, recipe.resolve()) as file,
+        assembled(device_of_name(device)) as team,
+        only_run(out, reporter) if team.leads else nullcontext(),
+    ):
         facts = circumstances(
             data,
             sha256_of(data),

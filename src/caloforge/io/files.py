@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from caloforge.errors import CaloforgeError, UsageError
+from caloforge.jobs import LOCK
 from caloforge.reporter import Reporter
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -92,7 +93,7 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Path:
     until its namesake replaces it.
     """
     require_possible_folder(path)
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and any(entry.name != LOCK for entry in path.iterdir()):
         _refuse_existing(path, overwrite)
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -202,7 +203,7 @@ def _sync_file(path: Path) -> None:
     except OSError as error:
         if error.errno not in NOT_OFFERED:
             raise
-        _warn_once(f"the file system of {path.parent} offers no fsync ({error.strerror})")
+        _warn_once(f"the file system of the output offers no fsync ({error.strerror})")
     finally:
         os.close(descriptor)
 

@@ -63,15 +63,18 @@ def _jobs(name: str, workers: int, options: Options) -> Any:
 def _reporting(kind: Any) -> Any:
     """A cluster class that keeps in ``refused`` why jobs were not taken, where Dask only logs."""
     refused: list[str] = []
+    interface: Any = import_module("distributed.deploy.spec").ProcessInterface
 
     class Job(kind.job_cls):  # type: ignore[misc]
         async def start(self) -> None:
             try:
                 await asyncio.wait_for(super().start(), SUBMIT_SECONDS)
+                return
             except TimeoutError:
                 refused.append(f"{self.submit_command} does not answer")
             except (OSError, RuntimeError, ValueError) as error:
                 refused.append(_reason(self.submit_command, error))
+            await interface.start(self)  # Dask would complain of a job without status
 
     return type(kind.__name__, (kind,), {"job_cls": Job, "refused": refused})
 

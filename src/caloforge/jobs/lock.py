@@ -31,10 +31,13 @@ def only_run(folder: Path, reporter: Reporter = SILENT) -> Iterator[None]:
     A folder that is left empty, and was not there before, is removed.
 
     Raises:
-        UsageError: another process holds the folder, or its lock is a link.
+        UsageError: another process holds the folder, its lock is a link, or it is a file.
     """
     fresh = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{error.filename} is a file; name a folder") from error
     path = folder / LOCK
     descriptor = _open(path)
     try:
@@ -65,14 +68,12 @@ def _take(descriptor: int, path: Path, reporter: Reporter) -> None:
     locked = _lock(descriptor, path)
     holder = _note(descriptor)
     if locked is None:
-        reporter.warn(
-            f"{path.parent}: this file system offers no locks; start no second run in this folder"
-        )
+        reporter.warn(f"{path.parent}: its file system offers no locks; start no second run here")
         locked = not _is_alive(holder.get("pid"))
     if not locked or holder.get("host", here) != here:
+        pid, host = (ascii(holder.get(key, "?")).strip("'")[:80] for key in ("pid", "host"))
         raise UsageError(
-            f"{path.parent}: process {holder.get('pid', '?')} on {holder.get('host', '?')} writes "
-            f"here; if it is long dead, remove {path}"
+            f"{path.parent}: process {pid} on {host} writes here; if it is long dead, remove {path}"
         )
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": here}).encode(), 0)
