@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from caloforge.data.samples import sample_path
+from caloforge.data.samples import further_samples, sample_path
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import UsageError
 from caloforge.evaluate.case import assemble
@@ -136,7 +137,9 @@ def attempt(
     reporter: Reporter,
 ) -> Attempt:
     """Train one recipe and judge it on the particles it never saw, with a page of pictures."""
+    more = json.dumps(further_samples(DETECTOR))
     settings = [f"training.steps={steps}", "training.validation_interval=100", f"seed={seed}"]
+    settings.append(f"data.training_files={more}")
     recipe = override(recipe_of_name(name, DETECTOR), settings)
     reporter.say(f"{name}: {steps} steps")
     run = train(recipe, data, out / name, overwrite=overwrite, reporter=reporter, threads=THREADS)

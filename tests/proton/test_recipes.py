@@ -58,7 +58,9 @@ def test_each_recipe_adds_one_term_to_the_one_before() -> None:
         "Intensity": 1e-3,
         "ShowerCentre": 1e-3,
     }
-    assert set(NAMES) == {name for name in RECIPES if name.startswith("proton")}
+    assert set(NAMES) == {
+        name for name in RECIPES if name.startswith("proton") and not name.endswith("published")
+    }
 
 
 def test_the_recipes_differ_by_their_objective_alone() -> None:

@@ -119,14 +119,14 @@ def validation(showers: Path) -> Validation:
 def test_score_is_that_of_drawn_counts_and_repeats(validation: Validation) -> None:
     device = torch.device("cpu")
     mean = torch.from_numpy(validation.real.cells.mean(axis=0).astype(np.float32))
-    scores = [validation.score(Constant(mean * factor), device) for factor in (1, 1, 3)]
+    scores = [validation.score(Constant(mean * factor), device).distance for factor in (1, 1, 3)]
     assert scores[0] == scores[1]
     assert scores[0] < scores[2]
 
 
 def test_exploded_generator_has_a_score(validation: Validation) -> None:
     huge = torch.full((1936,), 1e9)
-    assert np.isfinite(validation.score(Constant(huge), torch.device("cpu")))
+    assert np.isfinite(validation.score(Constant(huge), torch.device("cpu")).distance)
 
 
 def test_best_is_the_lowest_and_does_not_follow() -> None:

@@ -1,7 +1,8 @@
 """``caloforge train``: a recipe, a detector and showers become a run folder with a simulator."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from caloforge.cli.options import (
     shipped_showers,
     showers_file,
 )
+
+if TYPE_CHECKING:
+    from caloforge.recipe import Recipe
 
 WhichRecipe = Annotated[
     str,
@@ -35,6 +39,16 @@ DataFile = Annotated[
         parser=showers_file,
         metavar="FILE",
         help="Showers, or the name of a shipped sample; default: the detector's sample.",
+        show_default=False,
+    ),
+]
+MoreFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--more",
+        metavar="FILE",
+        help="Further showers (a file or a sample) for the training rows; repeat as needed. "
+        "Default without --data: the detector's further samples.",
         show_default=False,
     ),
 ]
@@ -69,6 +83,7 @@ def command(
     recipe: WhichRecipe,
     detector: DetectorName = None,
     data: DataFile = None,
+    more: MoreFiles = None,
     out: OutFolder = None,
     seed: RecipeSeed = None,
     settings: Settings = None,
@@ -81,16 +96,19 @@ def command(
     json: Json = False,
 ) -> None:
     """Train a recipe; the run folder gets the recipe, metrics, checkpoint and simulator."""
+    from caloforge.recipes import RECIPES
     from caloforge.recipes.find import find_recipe
     from caloforge.train import train
     from caloforge.training.team import first_of_team
 
     chosen = find_recipe(recipe, detector, settings or [], seed)
+    folder = out or Path("runs") / f"{chosen.name}-{chosen.detector}-seed{chosen.seed}"
+    plain = data is None and recipe in RECIPES
+    chosen = with_more(chosen, more or (_recorded(folder) if resume else _shipped(chosen, plain)))
     reporter = reporter_of(quiet, json)
     if dry_run:
         typer.echo(chosen.to_json())
         return
-    folder = out or Path("runs") / f"{chosen.name}-{chosen.detector}-seed{chosen.seed}"
     run = train(
         chosen,
         data or _showers_of(folder, resume, chosen.detector),
@@ -105,6 +123,34 @@ def command(
         record = run.summary()
         best = f"{record['best_score']:.4g} at step {record['best_step']}"
         reporter.result(f"{run.path}: best validation score {best}", record)
+
+
+def with_more(recipe: "Recipe", files: Iterable[str]) -> "Recipe":
+    """The recipe with showers that join its training rows, unless it names some itself."""
+    if recipe.data.training_files:
+        return recipe
+    wanted = tuple(str(Path(name).resolve()) if Path(name).exists() else name for name in files)
+    return recipe.model_copy(
+        update={"data": recipe.data.model_copy(update={"training_files": wanted})}
+    )
+
+
+def _shipped(recipe: "Recipe", plain: bool) -> tuple[str, ...]:
+    """The further samples of the detector, for a recipe by name on the shipped showers."""
+    from caloforge.data.samples import further_samples
+
+    # A split by row, or showers kept few, is a protocol of its own.
+    usual = recipe.data.split == "particle" and recipe.data.showers_per_particle is None
+    return further_samples(recipe.detector) if plain and usual else ()
+
+
+def _recorded(folder: Path) -> tuple[str, ...]:
+    """What joined the training rows of the run to be resumed."""
+    from caloforge.training.folder import RunFolder
+
+    run = RunFolder(folder)
+    record = run.record() if run.recipe.is_file() else {}
+    return tuple(record.get("data", {}).get("training_files", ()))
 
 
 def _showers_of(folder: Path, resume: bool, detector: str) -> Path:

@@ -55,13 +55,12 @@ class CountCritic(Critic):
         self.logit = nn.Linear(FEATURES, 1)
 
     def view(self, showers: Tensor) -> Tensor:
-        """Log cells and roots of sums, the hottest cells and the sum of squares."""
+        """Log cells, roots of sums, the hottest cells and the sum of squares."""
         cells = self.scale.encode(showers)
-        parts = [cells, (self.scale.steady(showers @ self.sums) - DARK) / SUM_SCALE]
-        if self.hottest:
-            squares = (showers / self.scale.quantum).square().sum(dim=1, keepdim=True)
-            parts += [cells.topk(self.hottest, dim=1).values, torch.log1p(squares) / SUM_SCALE]
-        return torch.cat(parts, dim=1)
+        sums = (self.scale.steady(showers @ self.sums) - DARK) / SUM_SCALE
+        squares = (showers / self.scale.quantum).square().sum(dim=1, keepdim=True)
+        hottest = cells.topk(self.hottest, dim=1).values
+        return torch.cat([cells, sums, hottest, torch.log1p(squares) / SUM_SCALE], dim=1)
 
     def condition(self, conditions: Tensor) -> Tensor:
         known: Tensor = self.of_condition(self.conditions(conditions))

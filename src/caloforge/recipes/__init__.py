@@ -39,6 +39,11 @@ DETECTORS_OF: dict[str, tuple[str, ...]] = {
         ("proton-gan", "proton-sdi", "proton-sdi-intensity", "proton-sdi-intensity-aux"),
         ("alice_zp",),
     ),
+    **{
+        name: ("alice_zp",) if name.startswith("proton") else ("alice_zn", "alice_zp")
+        for name in RECIPES
+        if name.endswith("-published")
+    },
     **dict.fromkeys(("calogan", "conditional-calogan"), ("atlas_em",)),
 }
 """Recipes that are made for some detectors only, the first of them by default."""

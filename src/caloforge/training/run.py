@@ -22,6 +22,7 @@ from caloforge.training.game import Game
 from caloforge.training.material import Material
 from caloforge.training.selection import Best, Validation
 from caloforge.training.team import Team
+from caloforge.training.warnings import Losses, warnings_of
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Run:
     means: metrics.Means = field(default_factory=metrics.Means)
     clock: Clock = field(default_factory=Clock)
     step: int = 0
+    warned: set[str] = field(default_factory=set)
+    """Kinds of warnings that were given."""
     saved: int = -1
     """Step of the last checkpoint."""
 
@@ -85,7 +88,9 @@ class Run:
         losses = self.means.take()
         if not self.team.leads:
             return
-        score = self.validation.score(self.average.network, self.team.device)
+        found = self.validation.score(self.average.network, self.team.device)
+        self.warn(losses, found.empty)
+        score = found.distance
         self.best.offer(score, self.step, self.average.network)
         rates = {name: o.param_groups[0]["lr"] for name, o in self.game.optimisers.items()}
         record = {
@@ -94,9 +99,19 @@ class Run:
             "score": score,
             "best_score": self.best.score,
             "best_step": self.best.step,
+            "empty": found.empty,
             "learning_rate": rates,
         }
         metrics.append(self.folder.metrics, record | self.clock.read())
+
+    def warn(self, losses: Losses, empty: float) -> None:
+        """Say what is wrong, each kind of thing once."""
+        there = self.validation.really_empty
+        found = warnings_of(self.recipe.objective, losses, empty=empty, really_empty=there)
+        for kind, line in found:
+            if kind not in self.warned:
+                self.warned.add(kind)
+                self.reporter.warn(f"step {self.step}: {line}")
 
     def note(self, parts: metrics.Parts) -> str:
         """Losses and scores for the progress line."""

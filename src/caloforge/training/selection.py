@@ -6,6 +6,7 @@ Shapes: N validation rows, Z latents, K cells.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -34,14 +35,20 @@ class Validation:
         latents = draw_latents(np.random.default_rng(seed), len(real), latent_size)
         return cls(real, torch.from_numpy(latents), sampling, seed)
 
-    def score(self, generator: nn.Module, device: torch.device) -> float:
+    def score(self, generator: nn.Module, device: torch.device) -> Score:
         """Distance of one generated shower per row, drawn as ``generate`` draws, from the real."""
         rates = self._rates(generator, device)
         if self.real.detector.counts:
             # A generator that still explodes gets a bad score, not an error.
             rates = np.clip(rates, 0, np.nextafter(np.float32(LARGEST_COUNT), np.float32(0)))
         cells = draw_counts(rates, self.sampling, np.random.default_rng([self.seed, 1]))
-        return fast_score(self.real, replace(self.real, cells=cells), seed=self.seed)
+        made = replace(self.real, cells=cells)
+        return Score(fast_score(self.real, made, seed=self.seed), empty=empty_part(made))
+
+    @cached_property
+    def really_empty(self) -> float:
+        """Part of the real showers without any light."""
+        return empty_part(self.real)
 
     @torch.no_grad()
     def _rates(self, generator: nn.Module, device: torch.device) -> NDArray[np.float32]:
@@ -53,6 +60,20 @@ class Validation:
             )
         ]
         return torch.cat(parts).numpy()
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good a generator is, and whether it gives light at all."""
+
+    distance: float
+    empty: float
+    """Part of the generated showers that are empty."""
+
+
+def empty_part(showers: Showers) -> float:
+    """Part of showers without any light; 0 for coordinates."""
+    return 0.0 if showers.detector.signed else float((~showers.cells.any(axis=1)).mean())
 
 
 @dataclass

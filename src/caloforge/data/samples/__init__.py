@@ -24,6 +24,11 @@ def sample_path(name: str) -> Path:
     return Path(__file__).with_name(SAMPLES[name])
 
 
+def further_samples(detector: str) -> tuple[str, ...]:
+    """Names of the shipped parts beside the first, whose particles join the training rows."""
+    return tuple(name for name in SAMPLES if name.startswith(f"{detector}/part-"))
+
+
 def showers_path(name: str) -> Path:
     """A shipped file by its name, any other by its path."""
     return sample_path(name) if name in SAMPLES and not Path(name).exists() else Path(name)
