@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from caloforge import __version__, cli
 from caloforge.errors import CaloforgeError, DataError, GateFailed, UsageError
+from caloforge.machine import install
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -103,7 +104,7 @@ def test_our_errors_are_one_line_with_their_code(
         (
             ModuleNotFoundError("No module named 'torch'", name="torch"),
             1,
-            "caloforge: this needs torch: pip install 'caloforge[train]'\n",
+            f"caloforge: this needs torch: {install('train')}\n",
         ),
         (KeyboardInterrupt(), 130, ""),
     ],
@@ -177,8 +178,8 @@ def test_doctor_says_how_to_get_what_is_missing(
     monkeypatch.setattr(doctor, "installed", lambda name: None if name in hidden else real(name))
     code, out, _ = caloforge("doctor")
     assert code == 0
-    assert "missing: pip install 'caloforge[train]'" in out
-    assert "missing: pip install 'caloforge[geant4]'" in out
+    assert f"missing: {install('train')}" in out
+    assert f"missing: {install('geant4')}" in out
 
 
 @pytest.mark.parametrize("former", ["validate", "bench"])

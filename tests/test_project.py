@@ -23,7 +23,7 @@ PACKAGE = ROOT / "src" / "caloforge"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("machine", "reporter", "termination"),
+    ("documents", "machine", "reporter", "termination"),
     ("jobs",),
     ("detector", "features", "layer", "matter", "readout", "species"),
     ("detectors",),

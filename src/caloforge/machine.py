@@ -48,4 +48,12 @@ def cpu_flags() -> tuple[str, ...]:
     return tuple(sorted({flag for flag in flags if flag.startswith(KERNEL_FLAGS)}))
 
 
-__all__ = ["cpu_flags", "peak_memory_mb", "processor"]
+def install(extra: str) -> str:
+    """What installs an extra: the checkout itself where the program runs from one."""
+    checkout = Path(__file__).parents[2]
+    if (checkout / "pyproject.toml").is_file():
+        return f"pip install -e '{checkout}[{extra}]'"
+    return f"pip install '.[{extra}]' in a checkout of caloforge"
+
+
+__all__ = ["cpu_flags", "install", "peak_memory_mb", "processor"]

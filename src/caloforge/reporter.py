@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from caloforge.errors import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,21 +39,21 @@ class Reporter:
     def say(self, text: str) -> None:
         """One line of log on stderr, nothing when quiet."""
         if not self.quiet:
-            sys.stderr.write(f"{text}\n")
+            write(sys.stderr, f"{printable(text)}\n")
 
     def warn(self, text: str) -> None:
         """One line on stderr that even a quiet run shows."""
-        sys.stderr.write(f"warning: {text}\n")
+        write(sys.stderr, f"warning: {one_line(text)}\n")
 
     def result(self, text: str | RenderableType, record: Mapping[str, Any]) -> None:
         """What the command was asked for, on stdout: text, or one JSON document if asked."""
         if self.json:
-            sys.stdout.write(f"{to_json(record)}\n")
+            unicode = "utf" in (getattr(sys.stdout, "encoding", None) or "utf").lower()
+            write(sys.stdout, f"{to_json(record, ascii_only=not unicode)}\n")
         elif isinstance(text, str):
-            sys.stdout.write(f"{text.rstrip()}\n")
+            write(sys.stdout, f"{printable(text).rstrip()}\n")
         else:
-            _render(text)
-        sys.stdout.flush()
+            write(sys.stdout, rendered(text))
 
     @contextmanager
     def progress(self, what: str, total: int, unit: str = "rows") -> Iterator[Advance]:
@@ -120,9 +123,28 @@ def clock_time(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-def to_json(record: Any, indent: int | None = 2) -> str:
-    """Strict JSON of nested records; numbers that JSON lacks (NaN, infinity) become null."""
-    return json.dumps(_plain(record), indent=indent, allow_nan=False, ensure_ascii=False)
+def write(stream: TextIO, text: str) -> None:
+    """Write and flush; a reader that went away, as ``head`` does, ends no work.
+
+    What a stream cannot take otherwise (a full disk) is raised.
+    """
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # Python would complain again when it flushes at the end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def to_json(record: Any, indent: int | None = 2, *, ascii_only: bool = False) -> str:
+    """Strict JSON of nested records; numbers that JSON lacks (NaN, infinity) become null.
+
+    Names of files that are no UTF-8 are escaped.
+    """
+    text = json.dumps(_plain(record), indent=indent, allow_nan=False, ensure_ascii=ascii_only)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: Any) -> Any:
@@ -139,11 +161,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _render(text: RenderableType) -> None:
+def rendered(text: RenderableType) -> str:
+    """A table as text, as wide as the terminal, coloured where stdout is one."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else FILE_WIDTH
-    Console(file=sys.stdout, width=width).print(text)
+    console = Console(file=sys.stdout, width=width)
+    with console.capture() as captured:
+        console.print(text)
+    return captured.get()
 
 
 def _ignore(n: int = 1, note: str = "") -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from caloforge.data.energy import doubts
+from caloforge.data.kinematics import doubts
 from caloforge.data.samples import showers_path
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated

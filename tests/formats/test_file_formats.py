@@ -169,7 +169,7 @@ def faulty(fault):
 
 
 FAULTY = {
-    "reversed": "no particle has a mass of -0.0",
+    "reversed": "no particle has a charge of",
     "scaled": "row 0: no particle has a mass of -",
     "PDG id first": r"row \d+: no particle has a mass of",
     "photons, PDG id first": "row 0: ",

@@ -61,7 +61,7 @@ def test_fast_packing_without_its_plugin_says_what_to_install(caloforge, tmp_pat
             [sys.executable, "-c", script], capture_output=True, text=True, check=False
         )
         assert done.returncode == code, done.stderr
-        assert "pip install 'caloforge[fast]'" in done.stderr
+        assert "[fast]'" in done.stderr
         assert done.stderr.count("\n") == 1
 
 

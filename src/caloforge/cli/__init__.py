@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from caloforge.errors import CaloforgeError, UsageError
+from caloforge.errors import CaloforgeError, UsageError, one_line, reason_of
+from caloforge.machine import install
+from caloforge.reporter import write
 
 
 class Verb(NamedTuple):
@@ -99,7 +103,7 @@ def load(name: str) -> Any:
     command = getattr(import_module(module), attribute)
     if isinstance(command, typer.Typer):
         return typer.main.get_command(command)
-    single = typer.Typer(add_completion=False, context_settings=CONTEXT)
+    single = typer.Typer(add_completion=False, context_settings=CONTEXT, rich_markup_mode=None)
     single.command(name)(command)
     return typer.main.get_command(single)
 
@@ -110,6 +114,7 @@ app = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it would take [plots] in a help text for a style
     context_settings=CONTEXT,
     help="Fast calorimeter showers with conditional GANs: train, judge, ship, generate.",
 )
@@ -139,14 +144,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(program: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
     """The same for any command line of this project."""
+    prepare_streams()
     try:
         outcome = program(args=arguments, prog_name=name, standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            write(sys.stdout, f"{error}\n")
+            return 2
         code, message = explain(error)
         if message:
-            sys.stderr.write(f"{name.split()[-1]}: {message}\n")
+            write(sys.stderr, f"{name.split()[-1]}: {one_line(message)}\n")
         return code
+
+
+def prepare_streams() -> None:
+    """Make the standard streams take any text, and keep their numbers from other files.
+
+    Where a shell has closed one (``>&-``), the next file opened would get its number, and what is
+    printed would land in that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays
+            setattr(sys, name, nowhere)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def explain(error: Exception) -> tuple[int, str]:
@@ -154,15 +184,21 @@ def explain(error: Exception) -> tuple[int, str]:
     from pydantic import ValidationError
 
     if isinstance(error, CaloforgeError):
-        return error.exit_code, " ".join(str(error).split())
+        return error.exit_code, str(error)
     if isinstance(error, TyperException):
         return error.exit_code, usage_line(error)
     if isinstance(error, ValidationError):
         return 2, validation_line(error)
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
-        return 1, f"this needs {error.name}: pip install 'caloforge[{EXTRAS[error.name]}]'"
+        return 1, f"this needs {error.name}: {install(EXTRAS[error.name])}"
+    if isinstance(error, BrokenPipeError):
+        return 1, ""
     if isinstance(error, OSError) and error.strerror:
-        return 1, f"{error.filename or 'input or output'}: {error.strerror}"
+        return 1, f"{os.fsdecode(error.filename or 'input or output')}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return 1, f"memory ran out ({reason_of(error)}): fewer rows, or a machine with more"
+    if isinstance(error, RecursionError):
+        return 3, "something that was read is nested too deeply"
     raise error
 
 
@@ -177,6 +213,6 @@ def usage_line(error: TyperException) -> str:
 
 def validation_line(error: Any) -> str:
     """The first of pydantic's complaints, by the path of its field."""
-    first = error.errors(include_url=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or error.title
     return f"{where}: {first['msg']}"

@@ -11,6 +11,7 @@ command = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help="Look into shower files, convert foreign ones.",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -77,6 +78,13 @@ Fraction = Annotated[
         show_default=False,
     ),
 ]
+EnergyUnit = Annotated[
+    Literal["GeV", "MeV"] | None,
+    typer.Option(
+        "--energy-unit",
+        help="Unit of the particles' energies and momenta; default: what the format says.",
+    ),
+]
 ClipNegative = Annotated[
     bool, typer.Option("--clip-negative", help="Take negative deposits for 0, and count them.")
 ]
@@ -125,7 +133,7 @@ TheirStart = Annotated[
 ]
 
 
-@command.command("info")
+@command.command("info", short_help="Tell what is in a file of showers.")
 def info(file: File, quiet: Quiet = False, json: Json = False) -> None:
     """Tell what is in a file of showers, and whether it can test a claim about diversity."""
     from caloforge.data.info import describe, summarise
@@ -137,7 +145,7 @@ def info(file: File, quiet: Quiet = False, json: Json = False) -> None:
     reporter.result(describe(summary), summary.record())
 
 
-@command.command("convert")
+@command.command("convert", short_help="Convert foreign files into ours.")
 def convert(
     sources: Sources,
     out: Out,
@@ -147,6 +155,7 @@ def convert(
     pdg: OneType = None,
     face_z: FaceZ = None,
     sampling_fraction: Fraction = None,
+    energy_unit: EnergyUnit = None,
     clip_negative: ClipNegative = False,
     allow_pickle: AllowPickle = False,
     note: Notes = None,
@@ -168,6 +177,7 @@ def convert(
         pdg=pdg,
         face_z_mm=face_z,
         sampling_fraction=sampling_fraction,
+        energy_unit=energy_unit,
         clip_negative=clip_negative,
         allow_pickle=allow_pickle,
         reporter=reporter,
@@ -178,7 +188,7 @@ def convert(
     reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})
 
 
-@command.command("select")
+@command.command("select", short_help="Write some showers of a file.")
 def select(
     file: File,
     out: Out,
@@ -209,7 +219,7 @@ def select(
     reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})
 
 
-@command.command("export")
+@command.command("export", short_help="Write the layout of another set.")
 def export(
     file: File,
     out: Out,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caloforge import __version__
@@ -32,8 +31,6 @@ OPTIONAL = {
     "onnxscript": "train",
     "uproot": "root",
     "awkward": "root",
-    "pandas": "authors",
-    "hist": "plots",
     "mplhep": "plots",
     "dask": "cluster",
     "dask-jobqueue": "cluster",
@@ -111,16 +108,16 @@ def gpus() -> list[str]:
 
 
 def samples() -> list[dict[str, Any]]:
-    """The shipped shower files: name, path and showers in each."""
+    """The shipped shower files: the name that verbs take, path and showers in each."""
     import h5py
 
-    import caloforge.data
+    from caloforge.data.samples import SAMPLES, sample_path
 
     found = []
-    for path in sorted((Path(caloforge.data.__file__).parent / "samples").glob("*.h5")):
+    for name in SAMPLES:
+        path = sample_path(name)
         with h5py.File(path) as file:
-            rows = len(file["particle"])
-        found.append({"name": path.stem, "path": path, "showers": rows})
+            found.append({"name": name, "path": path, "showers": len(file["particle"])})
     return found
 
 
@@ -154,6 +151,8 @@ def as_table(record: dict[str, Any]) -> Table:
 
 def advice(name: str) -> str:
     """How to get a package that is missing."""
-    return (
-        rf"missing: pip install 'caloforge\[{OPTIONAL[name]}]'" if name in OPTIONAL else "missing"
-    )
+    from rich.markup import escape
+
+    from caloforge.machine import install
+
+    return escape(f"missing: {install(OPTIONAL[name])}") if name in OPTIONAL else "missing"

@@ -101,7 +101,8 @@ class Book:
         return [
             f"cells sum to {self.total:.4g} {self.unit} on average, particles have "
             f"{self.incident:.4g} {self.unit} ({self.deposit_over_incident:.3g} of it): "
-            "is MeV taken for GeV, or a sampling fraction not told?"
+            "is MeV taken for GeV (--energy-unit), or a sampling fraction not told "
+            "(--sampling-fraction)?"
         ]
 
     def lines(self) -> list[str]:
@@ -161,12 +162,3 @@ class Ledger:
             balance=everything / (self._fraction * incident),
             sampling_fraction=self._fraction,
         )
-
-
-def doubts(showers: Showers) -> list[str]:
-    """Why these energies cannot be right; nothing where cells hold no energy."""
-    if showers.detector.energy is None or not len(showers):
-        return []
-    ledger = Ledger(showers.detector)
-    ledger.add(showers)
-    return ledger.book().warnings()

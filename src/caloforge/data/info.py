@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.derive import spread
-from caloforge.data.energy import Book, Ledger
+from caloforge.data.energy import Book
+from caloforge.data.kinematics import PhysicsCheck
 from caloforge.detector import Detector
 from caloforge.io.showers import ShowerFile
 
@@ -74,6 +75,7 @@ class _Totals:
     empty: int
     largest: float
     energy: Book | None
+    doubts: list[str]
 
 
 def summarise(path: Path, detector: Detector | None = None) -> Summary:
@@ -105,7 +107,7 @@ def summarise(path: Path, detector: Detector | None = None) -> Summary:
             provenance=dict(file.provenance),
             warnings=[
                 *_warnings(variation, file.provenance),
-                *(walked.energy.warnings() if walked.energy else ()),
+                *walked.doubts,
             ],
             energy=walked.energy,
         )
@@ -113,14 +115,14 @@ def summarise(path: Path, detector: Detector | None = None) -> Summary:
 
 def _walk(file: ShowerFile) -> _Totals:
     totals, empty, largest = [], 0, -np.inf
-    ledger = Ledger(file.detector) if file.detector.energy else None
+    check = PhysicsCheck(file.detector)
     for chunk in file.chunks():
         totals.append(chunk.total())
         empty += int((~chunk.cells.any(axis=1)).sum())
         largest = max(largest, float(chunk.cells.max()))
-        if ledger:
-            ledger.add(chunk)
-    return _Totals(np.concatenate(totals), empty, largest, ledger.book() if ledger else None)
+        check.add(chunk)
+    book = check.ledger.book() if check.ledger else None
+    return _Totals(np.concatenate(totals), empty, largest, book, check.warnings())
 
 
 def _counts(values: NDArray[Any]) -> dict[int, int]:

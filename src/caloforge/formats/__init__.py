@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from caloforge.data.energy import Ledger
+from caloforge.data.kinematics import PhysicsCheck
 from caloforge.data.showers import Compression, ShowerWriter
 from caloforge.errors import DataError
 from caloforge.formats.alice import AUTHORS_NPZ, AUTHORS_PICKLE
@@ -64,7 +64,7 @@ def convert(
     file_format = format_of(request.sources)
     check_options(file_format, request)
     with file_format.open(request) as foreign:
-        ledger = Ledger(foreign.detector) if foreign.detector.energy else None
+        check = PhysicsCheck(foreign.detector)
         writer = ShowerWriter(
             out,
             foreign.detector,
@@ -77,12 +77,11 @@ def convert(
             for chunk in foreign.chunks:
                 writer.extend(chunk)
                 advance(len(chunk))
-                if ledger:
-                    ledger.add(chunk)
+                check.add(chunk)
             for name, value in foreign.closing().items():
                 writer.note(name, value)
                 request.reporter.warn(f"{name.replace('_', ' ')}: {value}")
-        for warning in ledger.book().warnings() if ledger else ():
+        for warning in check.warnings():
             request.reporter.warn(warning)
         return foreign.rows
 

@@ -22,11 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.derive import peak_of_cells
+from caloforge.data.kinematics import kinematic_flaw
 from caloforge.detector import Detector
 from caloforge.detectors import facts_of
 from caloforge.errors import DataError, UsageError
-from caloforge.formats.file_format import ConversionRequest, FileFormat, ForeignShowers, starts_with
-from caloforge.formats.kinematics import oddity
+from caloforge.formats.file_format import (
+    ConversionRequest,
+    FileFormat,
+    ForeignShowers,
+    in_gev,
+    starts_with,
+)
 from caloforge.formats.pickled import Frame, is_pickle, unpickle
 from caloforge.formats.zdc_images import (
     PROVENANCE,
@@ -58,7 +64,7 @@ def _open_arrays(request: ConversionRequest) -> Iterator[ForeignShowers]:
         detector = zdc_of_shape(responses.shape, request.detector)
     check_rows(responses, particles.path, len(particles))
     with named(particles.path):
-        conditions, found = _particles_of_columns(detector, particles)
+        conditions, found = _particles_of_columns(detector, particles, request)
         pdg = told_pdg(found, len(conditions), request.pdg)
     with named(responses.path):
         cells = counts_of(responses, detector, request)
@@ -86,7 +92,7 @@ def _other_of(source: Path) -> Path:
 
 
 def _particles_of_columns(
-    detector: Detector, stored: StoredArray
+    detector: Detector, stored: StoredArray, request: ConversionRequest
 ) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
     """Conditions (N, C), and PDG ids (N,) where there are any."""
     expected = len(detector.columns)
@@ -95,8 +101,10 @@ def _particles_of_columns(
         widths = ", ".join(str(expected + more) for more in BEHIND)
         raise DataError(f"has shape {stored.shape}, not (N, columns) of {widths} columns")
     table = stored.whole().astype(np.float64)
-    conditions = checked_conditions(detector, table[:, :expected])
-    if odd := oddity(detector, conditions):
+    conditions = checked_conditions(
+        detector, in_gev(detector, table[:, :expected], request.energy_unit)
+    )
+    if odd := kinematic_flaw(detector, conditions):
         raise DataError(odd)
     place = BEHIND[behind]
     if place is None:
@@ -110,7 +118,7 @@ AUTHORS_NPZ = FileFormat(
     reads="data_nonrandom_responses.npz with data_nonrandom_particles.npz (ALICE authors)",
     accepts=_accepts_arrays,
     open=_open_arrays,
-    uses=frozenset({"pdg"}),
+    uses=frozenset({"pdg", "energy_unit"}),
 )
 
 
@@ -260,9 +268,11 @@ def _particles_by_name(
 ) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
     """Conditions (N, C) by name, PDG ids (N,) where there are any; the rest is ignored, aloud."""
     frame, path = table.frame, table.path
-    conditions = checked_conditions(detector, frame.numbers(detector.columns))
+    conditions = checked_conditions(
+        detector, in_gev(detector, frame.numbers(detector.columns), request.energy_unit)
+    )
     # Columns have names here, so that they cannot be mixed up: they are taken at their word.
-    if odd := oddity(detector, conditions):
+    if odd := kinematic_flaw(detector, conditions):
         request.reporter.warn(f"{path}: {odd}")
     ignored = [name for name in frame.columns if name not in (*detector.columns, PDG)]
     if ignored:
@@ -306,5 +316,5 @@ AUTHORS_PICKLE = FileFormat(
     reads="pickles of images with those of their particles (ALICE authors; --allow-pickle)",
     accepts=_accepts_pickles,
     open=_open_pickles,
-    uses=frozenset({"pdg"}),
+    uses=frozenset({"pdg", "energy_unit"}),
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from caloforge.data.flights import Flight, straight
 from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import OPTIONS, ConversionRequest, FileFormat, ForeignShowers
-from caloforge.formats.layered import MEV_PER_GEV, Rows, opened
+from caloforge.formats.layered import Rows, opened
 from caloforge.io import hdf5
 from caloforge.io.reading import reading
 from caloforge.io.showers import is_ours
@@ -61,7 +61,7 @@ class _Source:
 
     def flight(self, part: slice) -> Flight:
         """Particles of that energy, straight to the middle.  (N,)"""
-        return straight(self.rows.energy(self._energy, part) / MEV_PER_GEV)
+        return straight(self.rows.energy_gev(self._energy, part, "MeV"))
 
 
 CALOCHALLENGE = FileFormat(

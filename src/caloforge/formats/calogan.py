@@ -91,7 +91,7 @@ class _Source:
 
     def flight(self, part: slice) -> Flight:
         """Particles at the front face.  (N,)"""
-        energy = self.rows.energy(self._energy, part)
+        energy = self.rows.energy_gev(self._energy, part, "GeV")
         if not self._flight:
             return straight(energy)
         px, py, pz, x0, y0, z0 = (values(self._flight[name], part) for name in FLIGHT)

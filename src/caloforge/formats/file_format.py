@@ -16,11 +16,14 @@ from caloforge.io.reading import reading
 from caloforge.reporter import SILENT, Reporter
 
 Values = Literal["raw", "log1p"]
+EnergyUnit = Literal["GeV", "MeV"]
+MEV_PER_GEV = 1000.0
 CHUNK_ROWS = 2048
 OPTIONS = {
     "pdg": "--pdg",
     "face_z_mm": "--face-z",
     "sampling_fraction": "--sampling-fraction",
+    "energy_unit": "--energy-unit",
     "clip_negative": "--clip-negative",
 }
 """What a request may ask for that only some file formats can do."""
@@ -41,6 +44,8 @@ class ConversionRequest:
     """Where the front face is, in the frame of the files; for files that do not tell it."""
     sampling_fraction: float | None = None
     """Part of the deposited energy that the cells hold; for files that do not tell it."""
+    energy_unit: EnergyUnit | None = None
+    """Unit of energies and momenta of particles; what the format says when None."""
     clip_negative: bool = False
     """Take negative deposits for 0, and count them, instead of refusing them."""
     allow_pickle: bool = False
@@ -106,6 +111,16 @@ def together(particle: NDArray[np.int64]) -> NDArray[np.int64]:
     """Order of rows that brings each particle together, particles as they first appear.  (N,)"""
     _, first, inverse = np.unique(particle, return_index=True, return_inverse=True)
     return np.argsort(first[inverse], kind="stable")
+
+
+def in_gev(
+    detector: Detector, conditions: NDArray[np.float64], unit: EnergyUnit | None
+) -> NDArray[np.float64]:
+    """Conditions whose energies and momenta were in another unit.  (N, C)"""
+    if unit != "MeV":
+        return conditions
+    per_unit = [MEV_PER_GEV if c.unit in ("GeV", "GeV/c") else 1.0 for c in detector.conditions]
+    return np.asarray(conditions / np.array(per_unit))
 
 
 def check_detector(found: Detector, wanted: Detector | None) -> Detector:

@@ -19,7 +19,7 @@ from caloforge.data.flights import CONDITIONS, Flight
 from caloforge.data.showers import Column, Showers
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
-from caloforge.formats.file_format import CHUNK_ROWS, ConversionRequest, ForeignShowers
+from caloforge.formats.file_format import CHUNK_ROWS, ConversionRequest, EnergyUnit, ForeignShowers
 from caloforge.io import hdf5
 from caloforge.io.arrays import whole_numbers
 from caloforge.io.reading import reading
@@ -164,6 +164,7 @@ class Rows:
     ) -> None:
         self.path, self.detector, self._file = path, detector, file
         self._pdg = request.pdg
+        self._energy_unit = request.energy_unit
         self._told: dict[str, Callable[[Flight], NDArray[np.float64]]] = dict(CONDITIONS)
         if detector.energy:
             self._told[detector.energy] = CONDITIONS["E"]
@@ -240,12 +241,15 @@ class Rows:
                 )
         return unknown
 
-    def energy(self, stored: h5py.Dataset, part: slice) -> NDArray[np.float64]:
-        """Energies as they are stored; DataError naming a row without a positive one.  (N,)"""
+    def energy_gev(
+        self, stored: h5py.Dataset, part: slice, usual: EnergyUnit
+    ) -> NDArray[np.float64]:
+        """Energies; DataError naming a row without a positive one.  (N,)"""
         energy = values(stored, part)
         if len(bad := np.flatnonzero(~(energy > 0) | ~np.isfinite(energy))):
             raise DataError(f"row {part.start + bad[0]}: {stored.name} is {energy[bad[0]]:g}")
-        return energy
+        unit = self._energy_unit or usual
+        return energy if unit == "GeV" else energy / MEV_PER_GEV
 
     def conditions(self, flight: Flight, part: slice) -> NDArray[np.float64]:
         """Conditions of the detector.  (N, C)"""

@@ -34,8 +34,8 @@ LOGARITHMS_BELOW = 10.0
 WHOLE = 0.01
 """How far from a whole number a count may be, per count, after float32 logarithms."""
 PROVENANCE = {
-    "engine": "not recorded (data set of the ALICE ZDC papers)",
-    "licence": "not public; as agreed with the ALICE collaboration",
+    "engine": "not recorded (images of a ZDC beside a table of particles)",
+    "licence": "not recorded",
 }
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from caloforge.errors import DataError
 from caloforge.io.files import HDF5_ENDINGS, require_ending, write_aside
 from caloforge.io.reading import reading, require_regular_file
+from caloforge.machine import install
 
 Compression = Literal["portable", "smallest", "none", "fast"]
 BUILT_IN: dict[Compression, dict[str, Any]] = {
@@ -52,7 +53,7 @@ def require_filters(found: h5py.Dataset) -> None:
             import hdf5plugin  # noqa: F401 - it registers its filters
         except ModuleNotFoundError:
             raise DataError(
-                f"{found.name} is packed with {PLUGINS[number]}: pip install 'caloforge[fast]'"
+                f"{found.name} is packed with {PLUGINS[number]}: {install('fast')}"
             ) from None
 
 
@@ -229,14 +230,14 @@ def put_text(group: h5py.HLObject, name: str, value: str) -> None:
 
     Strings of variable length lie in a heap without checksum, and HDF5 crashes on a damaged one.
     """
-    encoded = value.encode()
+    encoded = value.encode("utf-8", "backslashreplace")
     dtype = h5py.string_dtype("utf-8", max(len(encoded), 1))
     group.attrs.create(name, np.array(encoded, dtype=dtype))
 
 
 def put_texts(group: h5py.HLObject, name: str, values: Sequence[str]) -> None:
     """Write a list of strings of fixed length."""
-    encoded = [value.encode() for value in values]
+    encoded = [value.encode("utf-8", "backslashreplace") for value in values]
     dtype = h5py.string_dtype("utf-8", max(1, *map(len, encoded)))
     group.attrs.create(name, np.array(encoded, dtype=dtype))
 

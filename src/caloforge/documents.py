@@ -1,0 +1,170 @@
+"""Records of ours in JSON files: one strict way to parse them, one model for all.
+
+A document carries ``format`` and ``version``. A newer version is refused by name, an older one is
+brought up to date by ``upgraded``. Whatever is wrong is one line: file, field, flaw.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from caloforge.errors import CaloforgeError, DataError, one_line, reason_of
+
+LARGEST_BYTES = 2**26
+
+
+class Document(BaseModel):
+    """A record with a format and a version; subclasses name them.
+
+    >>> class Note(Document):
+    ...     FORMAT = "caloforge-note"
+    ...     text: str
+    >>> Note.parse(Note(text="a").to_json())
+    Note(text='a')
+    >>> Note.parse('{"format": "caloforge-note", "version": 2, "text": "a"}', "n.json")
+    Traceback (most recent call last):
+    caloforge.errors.DataError: n.json: caloforge-note version 2 is newer than 1: update caloforge
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    FORMAT: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+    OLDEST: ClassVar[int] = 1
+    ERROR: ClassVar[type[CaloforgeError]] = DataError
+    """What a document that cannot be read raises."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The document of a file.
+
+        Raises:
+            CaloforgeError: the system refuses the file.
+            DataError: (or what ERROR names) it is no document of this format and version.
+        """
+        return cls.of_record(read_json(path, error=cls.ERROR), str(path))
+
+    @classmethod
+    def parse(cls, text: str | bytes, where: str = "") -> Self:
+        """The document of a text; ``where`` is what errors begin with."""
+        return cls.of_record(parse_json(text, where or cls.FORMAT, error=cls.ERROR), where)
+
+    @classmethod
+    def of_record(cls, record: Any, where: str = "") -> Self:
+        """The document of a JSON object."""
+        where = where or cls.FORMAT
+        if not isinstance(record, dict) or record.get("format") != cls.FORMAT:
+            raise cls.ERROR(f"{where}: no {cls.FORMAT} document (its format says otherwise)")
+        version = record.get("version")
+        if isinstance(version, bool) or not isinstance(version, int) or version < cls.OLDEST:
+            raise cls.ERROR(f"{where}: {cls.FORMAT} version {version!r:.40} does not exist")
+        if version > cls.VERSION:
+            raise cls.ERROR(
+                f"{where}: {cls.FORMAT} version {version} is newer than {cls.VERSION}: "
+                "update caloforge"
+            )
+        fields = {name: value for name, value in record.items() if name not in HEADER}
+        fields = cls.upgraded(fields, version)
+        own = {name: record[name] for name in HEADER if name in cls.model_fields}
+        try:
+            return cls.model_validate_json(json.dumps(own | fields))
+        except ValidationError as error:
+            raise cls.ERROR(f"{where}: {flaw_of(error)}") from error
+
+    @classmethod
+    def upgraded(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
+        """The fields of an older version as this one has them."""
+        del version
+        return fields
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The document as JSON, format and version first."""
+        header = {"format": self.FORMAT, "version": self.VERSION}
+        return json.dumps(header | self.model_dump(mode="json"), indent=indent, allow_nan=False)
+
+
+HEADER = ("format", "version")
+
+
+def read_json(
+    path: Path,
+    *,
+    largest_bytes: int = LARGEST_BYTES,
+    error: type[CaloforgeError] = DataError,
+) -> Any:
+    """What a JSON file holds, parsed strictly.
+
+    Args:
+        path: A regular file; pipes and devices are refused.
+        largest_bytes: A larger file is refused before it is read.
+        error: What a file that is no JSON raises.
+
+    Raises:
+        CaloforgeError: the system refuses the file.
+        DataError: (or ``error``) it is missing, too large, or no strict JSON.
+    """
+    try:
+        if not path.is_file():
+            kind = "no such file" if not path.exists() else "a folder, a pipe or a device"
+            raise error(f"{path}: {kind}")
+        if path.stat().st_size > largest_bytes:
+            raise error(f"{path} is larger than {largest_bytes} bytes")
+        content = path.read_bytes()
+    except (OSError, ValueError) as failure:
+        reason = getattr(failure, "strerror", None) or reason_of(failure)
+        raise CaloforgeError(f"{path}: {reason}") from failure
+    return parse_json(content, str(path), error=error)
+
+
+def parse_json(text: str | bytes, where: str, *, error: type[CaloforgeError] = DataError) -> Any:
+    """JSON as the standard has it: no NaN, no infinity, no name twice.
+
+    A byte order mark is skipped; nesting and numbers without end are refused.
+    """
+    try:
+        decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        return json.loads(
+            decoded.removeprefix("\ufeff"),
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise error(f"{where}: nested too deeply to be JSON of ours") from None
+    except ValueError as failure:
+        raise error(f"{where}: not JSON ({reason_of(failure)})") from failure
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{one_line(twice, 40)!r} stands there twice")
+    return record
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits[:40]} is beyond what a number can be")
+    return number
+
+
+def flaw_of(error: ValidationError) -> str:
+    """The first complaint about a record: the path of its field and what is wrong with it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return one_line(f"{where}: {first['msg']}" if where else first["msg"], 300)
+
+
+__all__ = ["Document", "flaw_of", "parse_json", "read_json"]

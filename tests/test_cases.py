@@ -1,0 +1,244 @@
+"""Files that people met elsewhere: each reads, or is refused in one line that says why.
+
+tests/cases/README.md names what is wrong with each.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from caloforge.data.showers import read
+from caloforge.io.arrays import open_arrays
+
+CASES = Path(__file__).parent / "cases"
+
+
+def told(caloforge, *arguments, code=0):
+    found, out, err = caloforge(*arguments)
+    assert found == code, err
+    assert "Traceback" not in err
+    return out, err
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("scaleoffset", {}),
+        ("attr_number", {"run": "42"}),
+        ("attr_list", {"authors": "a, b"}),
+        ("attr_null_text", {}),
+    ],
+)
+def test_our_files_with_what_others_add_hold_the_same(name, more):
+    found, plain = read(CASES / f"{name}.h5"), read(CASES / "real64.h5")
+    for column in ("cells", "conditions", "particle", "pdg"):
+        assert np.array_equal(getattr(found, column), getattr(plain, column))
+    assert found.provenance == {**plain.provenance, **more}
+
+
+@pytest.mark.parametrize("name", ["cc_attr_format", "cc_attr_latin1", "cc_scaleoffset"])
+def test_challenge_files_with_what_others_add_hold_the_same(caloforge, tmp_path, name):
+    options = ("--detector", CASES / "binning_small.xml", "-q", "--out")
+    for source in (name, "cc_ok"):
+        told(caloforge, "data", "convert", CASES / f"{source}.hdf5", *options, tmp_path / source)
+    found, plain = (read(tmp_path / source) for source in (name, "cc_ok"))
+    rounded = 1e-3 if name == "cc_scaleoffset" else 0
+    np.testing.assert_allclose(found.cells, plain.cells, atol=rounded)
+    if name == "cc_attr_latin1":
+        assert found.provenance["institute"] == "Université"
+
+
+def test_a_layer_that_nobody_wrote_is_dark(caloforge, tmp_path):
+    out = tmp_path / "out.h5"
+    told(caloforge, "data", "convert", CASES / "calogan_unwritten_layer.h5", "--out", out, "-q")
+    showers = read(out)
+    assert not list(showers.detector.split(showers.cells).values())[-1].any()
+    assert showers.cells.any()
+
+
+def test_whole_energies_of_calogan_files(caloforge, tmp_path):
+    source, out = tmp_path / "in.h5", tmp_path / "out.h5"
+    shutil.copy(CASES / "calogan_unwritten_layer.h5", source)
+    with h5py.File(source, "r+") as file:
+        energy = np.rint(file["energy"][()]).astype("i4") + 1
+        del file["energy"]
+        file["energy"] = energy
+    told(caloforge, "data", "convert", source, "--out", out, "-q")
+    showers = read(out)
+    column = showers.detector.column(showers.detector.energy)
+    assert np.array_equal(showers.conditions[:, column], energy.ravel())
+
+
+@pytest.mark.parametrize("name", ["npz_fortran", "npz_photon_mass_minus_1e-6"])
+def test_arrays_as_pandas_and_rounding_leave_them(caloforge, tmp_path, name):
+    out = tmp_path / "out.h5"
+    source = CASES / name / "data_nonrandom_particles.npz"
+    _, err = told(caloforge, "data", "convert", source, "--out", out, "-q")
+    assert err == ""
+    with np.load(source) as file:
+        assert np.array_equal(np.sort(read(out).conditions, axis=0), np.sort(file["arr_0"], axis=0))
+
+
+def test_energies_in_mev_are_said_once_with_the_option_that_mends_it(caloforge, tmp_path):
+    out, mended = tmp_path / "out.h5", tmp_path / "mended.h5"
+    convert = ("data", "convert", CASES / "npz_MeV" / "data_nonrandom_responses.npz", "-q", "--out")
+    _, err = told(caloforge, *convert, out)
+    assert err.count("\n") == 1
+    assert "--energy-unit MeV" in err
+    _, err = told(caloforge, "data", "info", out, "-q")
+    assert err.count("--energy-unit MeV") == 1
+    _, err = told(caloforge, *convert, mended, "--energy-unit", "MeV")
+    assert err == ""
+    ratio = read(out).conditions / np.where(
+        read(mended).conditions == 0, np.nan, read(mended).conditions
+    )
+    assert np.allclose(np.nanmedian(ratio[:, [0, 4, 5, 6]], axis=0), 1000)
+    assert np.allclose(np.nanmedian(ratio[:, 1:4], axis=0), 1)
+
+
+def test_a_pdg_id_beyond_32_bits_is_refused(caloforge):
+    _, err = told(caloforge, "data", "info", CASES / "pdg_int64_overflow.h5", code=3)
+    assert "row 0: /pdg is 4294967318, beyond int32" in err
+
+
+def test_tables_with_a_byte_order_mark_or_spaces_hold_the_same():
+    tables = []
+    for name in ("ok", "bom", "sp"):
+        with open_arrays(CASES / f"parts_{name}.csv") as arrays:
+            tables.append({n: arrays.floats(n).tolist() for n in arrays.names if n != "pdg"})
+    assert tables[0] == tables[1] == tables[2]
+    assert "Energy" in tables[0]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".ROOT", ".txt"])
+def test_an_ending_that_says_another_format_is_refused(caloforge, tmp_path, ending):
+    out = tmp_path / f"out{ending}"
+    select = ("data", "select", CASES / "real8.h5", "--out", out, "-q")
+    _, err = told(caloforge, *select, code=2)
+    assert f"written as .h5, not {ending}" in err
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe"])
+def test_what_is_no_regular_file_is_neither_replaced_nor_followed(caloforge, tmp_path, kind):
+    out, target = tmp_path / "out.h5", tmp_path / "target.h5"
+    if kind == "pipe":
+        os.mkfifo(out)
+    else:
+        out.symlink_to(target)
+    if kind == "link":
+        target.write_bytes(b"mine")
+    before = out.lstat()
+    for force in ([], ["--force"]):
+        select = ("data", "select", CASES / "real8.h5", "--out", out, "-q", *force)
+        _, err = told(caloforge, *select, code=2)
+        assert str(out) in err
+        assert err.count("\n") == 1
+    assert out.lstat().st_ino == before.st_ino
+    assert (target.read_bytes() if kind == "link" else b"mine") == b"mine"
+
+
+def run(*arguments, before="", text=True, **environment):
+    """The command line in a shell; ``before`` says what happens to its streams."""
+    words = " ".join(f"'{argument}'" for argument in arguments)
+    line = f"{sys.executable} -m caloforge {words} {before}"
+    return subprocess.run(
+        line.encode("utf-8", "surrogateescape"),
+        shell=True,
+        capture_output=True,
+        text=text,
+        env={**os.environ, **environment},
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-", "| head -c 0"])
+def test_closed_streams_stop_no_work(tmp_path, streams):
+    out = tmp_path / "out.h5"
+    done = run("data", "select", CASES / "real8.h5", "--out", out, before=streams)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+    assert len(read(out)) == 8
+
+
+def test_names_that_are_no_utf8_and_output_in_ascii(tmp_path):
+    source = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xe9.h5")
+    shutil.copy(CASES / "real8.h5", source)
+    done = run("data", "info", source, "--json", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["rows"] == 8
+    done = run("data", "info", source)
+    assert done.returncode == 0
+    assert r"\udcff\udce9.h5" in done.stdout
+
+
+def test_a_name_of_248_characters(caloforge, tmp_path):
+    out = tmp_path / f"{'x' * 245}.h5"
+    told(caloforge, "data", "select", CASES / "real8.h5", "--out", out, "-q")
+    assert len(read(out)) == 8
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory):
+    """A library that makes flock and fsync fail as other file systems do."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    library = tmp_path_factory.mktemp("fs") / "fs.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, CASES / "fs.c", "-ldl"], check=True)
+    return str(library)
+
+
+def test_a_folder_that_cannot_be_synchronised_is_warned_of_once(tmp_path, fakes):
+    out = tmp_path / "out.h5"
+    select = ("data", "select", CASES / "real8.h5", "--out", out)
+    done = run(*select, LD_PRELOAD=fakes, FAKE_FSYNCDIR="22")
+    assert done.returncode == 0
+    assert done.stderr.count("offers no fsync") == 1
+    assert len(read(out)) == 8
+
+
+def test_a_failed_fsync_of_the_file_is_an_error(tmp_path, fakes):
+    select = ("data", "select", CASES / "real8.h5", "--out", tmp_path / "out.h5")
+    done = run(*select, LD_PRELOAD=fakes, FAKE_FSYNC="5")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("number", "said"), [(37, None), (11, "Resource temporarily unavailable")])
+def test_locks_that_cannot_be_had_are_said_or_done_without(fakes, number, said):
+    done = run("data", "info", CASES / "real8.h5", LD_PRELOAD=fakes, FAKE_FLOCK=str(number))
+    assert done.returncode == (1 if said else 0)
+    if said:
+        assert said in done.stderr
+        assert "HDF5_USE_FILE_LOCKING=FALSE" in done.stderr
+        assert "damaged" not in done.stderr
+
+
+def test_a_file_without_permission_is_no_damage(caloforge, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    source = tmp_path / "a.h5"
+    shutil.copy(CASES / "real8.h5", source)
+    source.chmod(0)
+    _, err = told(caloforge, "data", "info", source, code=1)
+    assert "Permission denied" in err
+
+
+def test_doctor_names_what_exists(caloforge):
+    out, _ = told(caloforge, "doctor", "--json")
+    from caloforge.cli.doctor import OPTIONAL
+    from caloforge.data.samples import SAMPLES
+
+    assert [sample["name"] for sample in json.loads(out)["samples"]] == list(SAMPLES)
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    for extra in set(OPTIONAL.values()):
+        assert f"\n{extra} = [" in text
