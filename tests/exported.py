@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.detector import Detector
 from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import Sampling
 
 RUN_EXAMPLE = (
     *(513.318, 1.4543e-08, 3.65051e-08, -0.00273101, 0.035456, -0.0518206, -513.318),
@@ -39,7 +40,7 @@ def write_linear_simulator(
     per_condition: NDArray[Any] | None = None,
     per_latent: NDArray[Any] | None = None,
     latents: int = 10,
-    sampling: str = "rounding",
+    sampling: Sampling = "rounding",
     conditions: NDArray[Any] = NEUTRONS,
 ) -> Simulator:
     """A simulator folder, loaded; ``constant`` (K,), ``per_condition`` (C, K), ``per_latent``."""
@@ -61,7 +62,7 @@ def write_linear_simulator(
         "detector": json.loads(detector.model_dump_json()),
         "latent_size": latents,
         "latent_law": "normal",
-        "sampling": sampling,
+        "sampling": sampling if isinstance(sampling, str) else sampling.model_dump(),
         "training_ranges": {
             name: [float(low), float(high)]
             for name, low, high in zip(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from caloforge.objectives import (
 )
 from caloforge.objectives.drawing import drawn
 from caloforge.objectives.rules import training_only
+from caloforge.simulator.sampling import NegativeBinomial, variance_of
 from small_game import TINY, latents_of, networks, round_of, rows
 
 
@@ -268,7 +270,10 @@ def test_pair_form_is_larger_where_two_fakes_meet(nets: Any) -> None:
     assert size[1] > size[0]
 
 
-@pytest.mark.parametrize("sampling", ["rounding", "poisson"])
+CLUMPS = NegativeBinomial(excess=0.4, slope=0.05)
+
+
+@pytest.mark.parametrize("sampling", ["rounding", "poisson", CLUMPS])
 def test_drawn_counts_are_whole_and_unbiased(sampling: Any) -> None:
     random = torch.Generator().manual_seed(0)
     rates = torch.tensor([0.0, 0.2, 1.5, 40.3]).repeat(40_000, 1).requires_grad_()
@@ -280,6 +285,19 @@ def test_drawn_counts_are_whole_and_unbiased(sampling: Any) -> None:
     counts.square().sum().backward()
     assert rates.grad is not None
     torch.testing.assert_close(rates.grad, 2 * counts.detach())  # straight through
+
+
+def test_clumps_in_training_have_the_variance_of_the_law() -> None:
+    means = np.array([0.05, 0.6, 3.0, 20.0, 50.0, 300.0])
+    rates = torch.tensor(means, dtype=torch.float32).repeat(60_000, 1)
+    counts = drawn(rates, CLUMPS, torch.Generator().manual_seed(1)).double().numpy()
+    excess = 0.4 + 0.05 * means
+    expected = variance_of(means, CLUMPS)
+    fourth = expected * (1 + 6 * excess + 6 * excess**2)
+    error = np.sqrt((fourth + 2 * expected**2) / len(counts))
+    assert np.all(np.abs(counts.var(axis=0) - expected) < 4.5 * error)
+    nothing = (counts == 0).mean(axis=0)
+    np.testing.assert_allclose(nothing, (1 + excess) ** (-means / excess), atol=0.01)
 
 
 def test_continuous_showers_are_not_drawn() -> None:

@@ -3,16 +3,25 @@
 import numpy as np
 import pytest
 
-from caloforge.errors import DataError
+from caloforge.detectors import ALICE_ZN
+from caloforge.errors import DataError, UsageError
+from caloforge.simulator.overdispersion import read_off
 from caloforge.simulator.sampling import (
     DRAWS,
+    NegativeBinomial,
     block_streams,
     draw_counts,
     draw_latents,
+    negative_binomial_quantile,
     poisson_quantile,
+    variance_of,
 )
 
 RATES = np.array([[0.0, 1e-3, 0.3, 0.5, 0.9999, 1.0, 7.25, 300.6]], dtype=np.float32)
+
+
+CLUMPS = NegativeBinomial(excess=0.25, slope=0.03)
+LAWS = [*sorted(DRAWS), CLUMPS, NegativeBinomial(excess=0.3)]
 
 
 def stream(seed: int = 0) -> np.random.Generator:
@@ -23,9 +32,9 @@ def repeated(rows: int) -> np.ndarray:
     return np.repeat(RATES, rows, axis=0)
 
 
-@pytest.mark.parametrize("sampling", ["rounding", "poisson"])
+@pytest.mark.parametrize("sampling", ["rounding", "poisson", CLUMPS])
 def test_the_mean_of_the_counts_is_the_rate(sampling):
-    counts = draw_counts(repeated(200_000), sampling, stream())
+    counts = draw_counts(repeated(50_000), sampling, stream())
     error = np.maximum(counts.std(axis=0) / np.sqrt(len(counts)), 1e-9)
     assert counts.dtype == np.uint16
     assert np.all(np.abs(counts.mean(axis=0) - RATES[0]) < 4 * error)
@@ -67,7 +76,7 @@ def test_energies_pass_through():
     np.testing.assert_array_equal(draw_counts(rates, "continuous", stream()), rates)
 
 
-@pytest.mark.parametrize("sampling", sorted(DRAWS))
+@pytest.mark.parametrize("sampling", LAWS)
 @pytest.mark.parametrize("pieces", [[1] * 12, [5, 7], [11, 1]])
 def test_cutting_into_batches_changes_nothing(sampling, pieces):
     rates = stream().exponential(1, (12, 7)).astype(np.float32)
@@ -76,7 +85,7 @@ def test_cutting_into_batches_changes_nothing(sampling, pieces):
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
-@pytest.mark.parametrize("sampling", sorted(DRAWS))
+@pytest.mark.parametrize("sampling", LAWS)
 @pytest.mark.parametrize("rate", [np.nan, np.inf, -np.inf])
 def test_rates_that_are_no_numbers_are_refused(sampling, rate):
     with pytest.raises(DataError, match="physical"):
@@ -119,3 +128,71 @@ def test_poisson_counts_are_the_quantiles_of_the_law(rng):
     assert poisson_quantile(np.zeros(0), np.zeros(0)).shape == (0,)
     top = poisson_quantile(np.full(3, 1 - 2.0**-24), np.array([1e-3, 20.0, 1000.0]))
     assert top.tolist() == stats.poisson.ppf(1 - 2.0**-24, [1e-3, 20.0, 1000.0]).tolist()
+
+
+@pytest.mark.parametrize(("excess", "slope"), [(0.25, 0.0), (0.2, 0.03), (0.0, 0.1), (3.0, 0.0)])
+def test_counts_in_clumps_are_the_quantiles_of_the_law(rng, excess, slope):
+    from scipy import stats
+
+    rate, level = 10 ** rng.uniform(-4, 3.5, 4000), rng.random(4000)
+    over = excess + slope * rate
+    expected = stats.nbinom.ppf(level, rate / over, 1 / (1 + over))
+    law = NegativeBinomial(excess=excess, slope=slope)
+    np.testing.assert_array_equal(negative_binomial_quantile(level, rate, law), expected)
+
+
+@pytest.mark.parametrize("law", [CLUMPS, NegativeBinomial(excess=0.5), NegativeBinomial(excess=0)])
+def test_counts_in_clumps_have_the_variance_that_is_asked_for(law):
+    means, number = np.array([0.05, 0.5, 4.0, 30.0, 120.0]), 40_000
+    counts = draw_counts(np.tile(means.astype(np.float32), (number, 1)), law, stream(3))
+    expected = variance_of(means, law)
+    excess = expected / means - 1
+    fourth = expected * (1 + 6 * excess + 6 * excess**2)
+    error = np.sqrt((fourth + 2 * expected**2) / number)
+    assert np.all(np.abs(counts.var(axis=0) - expected) < 4.5 * error)
+
+
+def test_clumps_are_a_poisson_number_of_logarithmic_sizes():
+    from scipy import stats
+
+    excess, mean, number = 0.5, 2.0, 20_000
+    counts = draw_counts(
+        np.full((number, 1), mean, np.float32), NegativeBinomial(excess=excess), stream(3)
+    )
+    clumps = stream(4).poisson(mean * np.log1p(excess) / excess, number)
+    sizes = stats.logser.rvs(excess / (1 + excess), size=clumps.sum(), random_state=5)
+    twin = np.bincount(np.repeat(np.arange(number), clumps), sizes, number)
+    shares = [np.bincount(x.astype(int), minlength=12)[:12] / number for x in (twin, counts[:, 0])]
+    assert np.abs(shares[0] - shares[1]).max() < 5 * np.sqrt(2 * 0.25 / number)
+
+
+def test_without_an_excess_clumps_are_poisson():
+    rates = stream().exponential(1, (300, 40)).astype(np.float32)
+    law = NegativeBinomial(excess=0)
+    np.testing.assert_array_equal(
+        draw_counts(rates, law, stream(2)), draw_counts(rates, "poisson", stream(2))
+    )
+
+
+@pytest.mark.parametrize(
+    ("law", "excess"),
+    [("poisson", 0.0), (NegativeBinomial(excess=0.4), 0.4), (NegativeBinomial(excess=0.1), 0.1)],
+)
+def test_clumps_are_read_off_repeats_whose_rates_fluctuate(law, excess):
+    detector, repeats = ALICE_ZN, 8
+    x, y = np.indices(detector.layers[0].shape)
+    images = [
+        9 * np.exp(-((x - 12 - n % 20) ** 2 + (y - 22) ** 2) / (90 + 9 * n)).ravel()
+        for n in range(60)
+    ]
+    smooth = np.repeat(images, repeats, axis=0) * stream(1).gamma(9, 1 / 9, (60 * repeats, 1))
+    cells = draw_counts(smooth.astype(np.float32), law, stream(2))
+    found = read_off(detector, cells, np.repeat(np.arange(60), repeats))
+    assert found.excess == pytest.approx(excess, abs=0.02)
+    assert found.slope < 0.02
+
+
+def test_clumps_need_repeats():
+    cells = np.ones((30, ALICE_ZN.cells), np.uint16)
+    with pytest.raises(UsageError, match="too few repeats of alice_zn"):
+        read_off(ALICE_ZN, cells, np.arange(30))

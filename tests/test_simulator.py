@@ -163,7 +163,7 @@ def test_impossible_batches_are_refused(simulator, batch):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"version": 2}, "version 2.*reads 1.*update"),
+        ({"version": 3}, "version 3.*reads 2.*update"),
         ({"version": None}, "version None"),
         ({"format": "caloforge-showers"}, "describes no simulator"),
         ({"latent_size": Z + 1}, "latent is .* not float \\[any batch, 4\\]"),

@@ -23,6 +23,7 @@ from caloforge.errors import UsageError
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.objectives import Objective, objective_from_record, objective_record
+from caloforge.simulator.sampling import NegativeBinomial
 
 RECIPE_FORMAT = "caloforge-recipe"
 RECIPE_VERSION = 2
@@ -121,8 +122,9 @@ class Recipe(Part):
     optimisers: Optimisers = Optimisers()
     data: Data = Data()
     training: Training = Training()
-    sampling: Literal["rounding", "poisson"] = "rounding"
-    """How counts are drawn from expected counts, in training and in generation alike."""
+    sampling: Literal["rounding", "poisson", "negative-binomial"] | NegativeBinomial = "rounding"
+    """How counts are drawn from expected counts, in training and in generation alike. The numbers
+    of ``negative-binomial``, if none are given, are read off the repeats of training showers."""
     seed: int = 0
 
     @model_validator(mode="after")

@@ -85,7 +85,8 @@ def prepare(
     recipe: Recipe, material: Material, folder: RunFolder, team: Team, reporter: Reporter
 ) -> Run:
     """A run at step 0; nothing is written yet."""
-    game = build_game(recipe, material.scaling(recipe), team, material.detector(recipe))
+    scaling, detector = material.scaling(recipe), material.detector(recipe)
+    game = build_game(recipe, scaling, team, detector, material.law(recipe))
     begin_from(game, material)
     return Run(
         recipe=recipe,

@@ -40,11 +40,11 @@ from caloforge.export.checks import (
     Graph,
     means_agree,
 )
-from caloforge.export.drawing import draw
+from caloforge.export.drawing import Turns, draw
 from caloforge.export.onnx_builder import FLOAT, OnnxBuilder, Output, Ports, Value, wrap
 from caloforge.simulator import Simulator
 from caloforge.simulator.reference import Reference
-from caloforge.simulator.sampling import VARIANCES
+from caloforge.simulator.sampling import variance_of
 
 LATENTS = 10
 CONDITIONS = 9
@@ -111,8 +111,9 @@ def generator_graph(simulator: Simulator) -> bytes:
         latents = noise.columns(0, simulator.latent_size)
         return latents, particle.at_least(low).at_most(high)
 
-    def after(rates: Value, *_: Value) -> Value:
-        values = draw(rates, simulator.sampling, encoded).reshape(-1, nx, ny)
+    def after(rates: Value, noise: Value, _: Value) -> Value:
+        turns = Turns.of(noise, LATENTS, nx * ny)
+        values = draw(rates, simulator.sampling, encoded, turns).reshape(-1, nx, ny)
         return values.builder.apply("Transpose", values, perm=[0, 2, 1])
 
     inputs: Ports = {"noise": ["batch", LATENTS], "particle": ["batch", CONDITIONS]}
@@ -457,7 +458,7 @@ def compare_channels(
     labels = detector.scheme(SCHEME).labels
     order = [labels.index(sector) for sector in SECTORS]
     native = detector.read_out(expected, SCHEME)[:, order].mean(axis=0)
-    variance = VARIANCES[bundle.card.sampling](expected)
+    variance = variance_of(expected, bundle.card.sampling)
     error = np.sqrt(detector.read_out(variance, SCHEME)[:, order].sum(axis=0) / sectors.shape[1])
     what = f"{reader}: mean of channels ({SCHEME})"
     found = sectors.mean(axis=(0, 1))
@@ -469,7 +470,7 @@ def compare_images(
 ) -> Finding:
     """Chi square of the summed image: a transposed or shifted one has an enormous one."""
     repeats = photons.shape[1]
-    variance = VARIANCES[bundle.card.sampling](expected).sum(axis=0) * repeats
+    variance = variance_of(expected, bundle.card.sampling).sum(axis=0) * repeats
     used = variance >= ENOUGH
     if not used.any():
         return Finding(f"{reader}: image", True, "too little light to compare fibres", {})

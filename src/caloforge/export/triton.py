@@ -26,10 +26,10 @@ from caloforge.export.checks import (
     means_agree,
     numbers_agree,
 )
-from caloforge.export.drawing import draw
+from caloforge.export.drawing import Turns, draw
 from caloforge.export.onnx_builder import Output, Ports, Value, wrap
 from caloforge.simulator import Simulator
-from caloforge.simulator.sampling import VARIANCES
+from caloforge.simulator.sampling import variance_of
 
 MODEL, CONFIG = "1/model.onnx", "config.pbtxt"
 INPUTS, OUTPUT = ("noise", "particle"), "cells"
@@ -59,10 +59,11 @@ def graph(simulator: Simulator) -> bytes:
     def before(noise: Value, particle: Value) -> tuple[Value, Value]:
         return noise.builder.apply("Identity", noise), particle
 
-    def after(cells: Value, *_: Value) -> Value:
+    def after(cells: Value, noise: Value, _: Value) -> Value:
         if simulator.sampling == "continuous":
             return cells
-        return draw(cells, simulator.sampling, lambda counts: counts)
+        turns = Turns.of(noise, simulator.latent_size, detector.cells)
+        return draw(cells, simulator.sampling, lambda counts: counts, turns)
 
     sizes = (simulator.latent_size, len(detector.columns))
     inputs: Ports = {name: ["batch", size] for name, size in zip(INPUTS, sizes, strict=True)}
@@ -192,7 +193,7 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     scheme = card.detector.scheme()
     sums = card.detector.read_out(np.mean(drawn, axis=0), scheme.scheme).mean(axis=0)
     native = card.detector.read_out(expected, scheme.scheme).mean(axis=0)
-    variance = card.detector.read_out(VARIANCES[card.sampling](expected), scheme.scheme)
+    variance = card.detector.read_out(variance_of(expected, card.sampling), scheme.scheme)
     error = np.sqrt(variance.sum(axis=0) / options.repeats) / len(expected)
     what = f"mean of channels ({scheme.scheme})"
     return CheckResult("triton", (means_agree(what, scheme.labels, sums, native, error),))

@@ -22,7 +22,7 @@ from caloforge.generate.plan import Plan, ShardRecord
 from caloforge.io.files import sha256_of
 from caloforge.machine import cpu_flags, processor
 from caloforge.simulator import Simulator
-from caloforge.simulator.sampling import BLOCK
+from caloforge.simulator.sampling import BLOCK, name_of_law
 from caloforge.termination import asked_to_leave
 
 
@@ -146,7 +146,7 @@ def provenance(simulator: Simulator, source: Source, seed: int) -> dict[str, str
         "seed": str(seed),
         "source": source.source,
         "simulator_sha256": card.generator_sha256,
-        "sampling": card.sampling,
+        "sampling": name_of_law(card.sampling),
         "runtime": f"{simulator.engine.name}, {simulator.engine.threads} thread(s)",
         "licence": card.provenance.get("licence", ""),
         "trained_on": card.provenance.get("source", ""),

@@ -7,20 +7,76 @@ the network gives rates, and counts are drawn from them, here too. Shapes: N row
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log1p
 
 import torch
 from torch import Tensor
 
-from caloforge.simulator.sampling import Sampling
+from caloforge.simulator.sampling import LARGE_RATE, NegativeBinomial, Sampling
 
 
 def drawn(rates: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
     """Counts drawn from rates, with the gradient of the rates (straight through).  (N, K)"""
     with torch.no_grad():
         # Detached: a law may return the rates themselves, whose gradient would count twice.
-        counts = LAWS[sampling](rates.detach(), random)
+        counts = _counts(rates.detach(), sampling, random)
     # rates - rates is exactly 0: the value stays a whole number, the gradient passes.
     return counts if not rates.requires_grad else counts + (rates - rates.detach())
+
+
+def _counts(rates: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
+    """Counts by a law.  (N, K)"""
+    if isinstance(sampling, NegativeBinomial):
+        return _clump(rates, sampling, random)
+    return LAWS[sampling](rates, random)
+
+
+def _clump(rates: Tensor, law: NegativeBinomial, random: torch.Generator) -> Tensor:
+    """Negative binomial counts by inversion where there are any.  (N, K)
+
+    Large rates follow the normal law with its first Cornish-Fisher term, rounded.
+    """
+    rates = rates.float().clamp(min=0)
+    uniform = torch.rand(rates.shape, generator=random, device=rates.device)
+    hit = torch.nonzero(uniform >= torch.exp(-rates * _clumps(rates, law)), as_tuple=True)
+    rate, level = rates[hit].double(), uniform[hit].double()
+    excess = (law.excess + law.slope * rate).clamp(min=1e-6)
+    few = _terms_passed(level, rate.clamp(max=LARGE_RATE), excess)
+    spread = 1 + excess
+    skew = (2 * spread - 1) / 6
+    normal = torch.randn(rate.shape, generator=random, device=rate.device, dtype=rate.dtype)
+    width = torch.sqrt((rate * spread - 2 * skew**2 - 1 / 12).clamp(min=0))
+    many = torch.round(rate + width * normal + skew * (normal**2 - 1)).clamp(min=0)
+    counts = torch.zeros_like(rates)
+    counts[hit] = torch.where(rate > LARGE_RATE, many, few).to(counts.dtype)
+    return counts
+
+
+def _clumps(rates: Tensor, law: NegativeBinomial) -> Tensor | float:
+    """Expected clumps over expected counts, ln(1 + e) / e for an excess e.  (N, K)"""
+    if law.slope == 0:
+        return log1p(law.excess) / law.excess if law.excess else 1.0
+    excess = (law.excess + law.slope * rates).clamp(min=1e-3)
+    return torch.log1p(excess) / excess
+
+
+def _terms_passed(level: Tensor, rate: Tensor, excess: Tensor) -> Tensor:
+    """How many terms of the sum of probabilities a level passes.  (M,)"""
+    a, b = excess / (1 + excess), (rate - excess) / (1 + excess)
+    counts, left = torch.zeros_like(rate), torch.arange(len(rate), device=rate.device)
+    term = torch.exp(-rate * torch.log1p(excess) / excess)
+    passed, number = term.clone(), 0
+    while len(left):
+        more = level >= passed
+        counts[left] += more
+        number += 1
+        term = term * (a + b / number)
+        if number & (number - 1) == 0 or number % 8 == 0:
+            more &= (passed + term > passed) | (rate > number)
+            left, level, rate = left[more], level[more], rate[more]
+            term, passed, a, b = term[more], passed[more], a[more], b[more]
+        passed = passed + term
+    return counts
 
 
 def _round(rates: Tensor, random: torch.Generator) -> Tensor:
@@ -40,7 +96,7 @@ def _continue(rates: Tensor, random: torch.Generator) -> Tensor:
     return rates
 
 
-LAWS: dict[Sampling, Callable[[Tensor, torch.Generator], Tensor]] = {
+LAWS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "rounding": _round,
     "poisson": _poisson,
     "continuous": _continue,

@@ -11,16 +11,48 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from caloforge.detector import Detector
 from caloforge.errors import DataError
-from caloforge.simulator.sampling import Sampling
+from caloforge.simulator.sampling import Sampling, name_of_law
 
 FORMAT: Literal["caloforge-simulator"] = "caloforge-simulator"
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
+"""Version 1 has no species, quality and weaknesses, and no law of counts in clumps."""
 GRAPH, CARD, REFERENCE = "generator.onnx", "simulator.json", "reference.npz"
 LARGEST_CARD_BYTES = 16 * 2**20
+
+
+class Part(BaseModel):
+    """A frozen, validated part of a card."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measurement(Part):
+    """A measure of the simulator's showers against real ones, with what it can be."""
+
+    name: str
+    value: float
+    error: float | None = None
+    floor: float | None = None
+    """The same measure between two halves of the real showers: the noise floor."""
+    floor_error: float | None = None
+    unit: str = ""
+
+
+class Quality(Part):
+    """What was measured, on which showers, and what the gate answered."""
+
+    against: str
+    """The showers that it was compared with."""
+    against_sha256: str = ""
+    measurements: tuple[Measurement, ...] = ()
+    accepted: bool | None = None
+    """The gate's answer; None where it was not asked or could not say."""
+    failed: tuple[str, ...] = ()
+    """Checks of the gate that failed."""
 
 
 class SimulatorCard(BaseModel):
@@ -29,25 +61,35 @@ class SimulatorCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["caloforge-simulator"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = VERSION
     detector: Detector
     latent_size: int = Field(ge=1, le=65536)
     latent_law: Literal["normal"] = "normal"
     sampling: Sampling
-    training_ranges: dict[str, tuple[float, float]]
+    training_ranges: dict[str, tuple[FiniteFloat, FiniteFloat]]
     """Smallest and largest value of each condition that the generator was trained on."""
+    species: tuple[int, ...] = ()
+    """PDG numbers of the particles that it was trained on; empty where the card does not tell."""
     recipe: dict[str, Any]
+    """The recipe; ``run`` in it names the commit, the data and their checksum."""
+    cpu_seconds: float | None = Field(default=None, ge=0)
+    """What the training took."""
     generator_sha256: str
     caloforge_version: str
     provenance: dict[str, str] = {}
     """Of the training data: engine, source, licence."""
+    quality: Quality | None = None
+    """None: not judged."""
+    weaknesses: tuple[str, ...] = ()
+    """What is known to be off, in plain words."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if set(self.training_ranges) != set(self.detector.columns):
             raise ValueError(f"training_ranges must name {list(self.detector.columns)}")
         if self.detector.counts == (self.sampling == "continuous"):
-            raise ValueError(f"sampling {self.sampling} does not fit {self.detector.name}")
+            law = name_of_law(self.sampling)
+            raise ValueError(f"sampling {law} does not fit {self.detector.name}")
         return self
 
 
@@ -60,7 +102,7 @@ def read_card(path: Path) -> SimulatorCard:
 
 
 def read_record(path: Path, model: type[Record], what: str) -> Record:
-    """A JSON record with ``format`` and ``version``, as the model has them, checked.
+    """A JSON record with the model's ``format`` and its ``version`` or an older one, checked.
 
     Raises DataError in one line for anything else.
     """
@@ -71,7 +113,7 @@ def read_record(path: Path, model: type[Record], what: str) -> Record:
         raise DataError(f"{path} is no JSON: {error}") from error
     if not isinstance(record, Mapping) or record.get("format") != kind:
         raise DataError(f"{path} describes no {what} (format is not {kind})")
-    if record.get("version") != version:
+    if record.get("version") not in range(1, version + 1):
         raise DataError(
             f"{path} has {kind} version {record.get('version')!r}; this caloforge reads "
             f"{version}: update caloforge or export again"
@@ -98,6 +140,8 @@ __all__ = [
     "CARD",
     "GRAPH",
     "REFERENCE",
+    "Measurement",
+    "Quality",
     "SimulatorCard",
     "read_card",
     "read_limited",

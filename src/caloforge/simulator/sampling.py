@@ -1,4 +1,4 @@
-"""Random numbers of a production and the step from expected to drawn counts.
+"""Random numbers of a production, and the laws by which counts are drawn from expected counts.
 
 Shapes: N showers, K cells, Z latents. Shower number i of a production belongs to block i // BLOCK,
 and each block has its own counter-based streams: what a shower is depends on the seed and on its
@@ -8,11 +8,12 @@ number alone, neither on the batch size, the workers, nor on how many showers ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import lgamma
+from math import lgamma, log1p
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from caloforge.errors import DataError
 
@@ -26,8 +27,34 @@ LARGEST_COUNT = np.iinfo(np.uint16).max
 LARGE_RATE, LARGE_ROWS = 32.0, 64
 """Poisson rates above which most terms of the sum are negligible, and how many to sum at once."""
 
-Sampling = Literal["rounding", "poisson", "continuous"]
+
+class NegativeBinomial(BaseModel):
+    """Counts that come in clumps: a Poisson number of tracks, each of which gives some counts.
+
+    The variance of a count of mean r is r (1 + excess + slope r). A negative binomial law is the
+    compound of a Poisson number of clumps whose sizes follow the logarithmic law; Poisson is its
+    limit of no excess.
+
+    References:
+        M. H. Quenouille (1949), Biometrics 5, 162: the compound law.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    law: Literal["negative-binomial"] = "negative-binomial"
+    excess: float = Field(ge=0, le=100, allow_inf_nan=False)
+    """Variance over mean, less one, of faint cells."""
+    slope: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
+    """What is added to it for each count of the mean."""
+
+
+Sampling = Literal["rounding", "poisson", "continuous"] | NegativeBinomial
 """How rates become cells; ``continuous`` passes them through (energies, coordinates)."""
+
+
+def name_of_law(sampling: Sampling) -> str:
+    """Name of a law, without its numbers."""
+    return sampling if isinstance(sampling, str) else sampling.law
 
 
 def stream(seed: int, block: int, *use: int) -> np.random.Generator:
@@ -60,6 +87,8 @@ def draw_counts(
         raise DataError(
             f"the simulator expects {top} in a cell (at most {limit}); are the conditions physical?"
         )
+    if isinstance(sampling, NegativeBinomial):
+        return _negative_binomial(rates, sampling, rng)
     return DRAWS[sampling](rates, rng)
 
 
@@ -94,50 +123,109 @@ def _poisson(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     return counts.reshape(rates.shape)
 
 
+def _negative_binomial(
+    rates: NDArray[np.float32], law: NegativeBinomial, rng: np.random.Generator
+) -> NDArray[np.uint16]:
+    """Counts in clumps by inversion, as Poisson counts: one uniform number a cell.  (N, K)"""
+    uniform = rng.random(rates.shape, dtype=np.float32)
+    nothing = np.maximum(rates, 0)
+    nothing *= -clumps_of_a_count(nothing, law)
+    np.exp(nothing, out=nothing)
+    hit = np.flatnonzero(uniform >= nothing)
+    counts = np.zeros(rates.size, dtype=np.uint16)
+    counts[hit] = negative_binomial_quantile(
+        uniform.ravel()[hit].astype(np.float64), rates.ravel()[hit].astype(np.float64), law
+    )
+    return counts.reshape(rates.shape)
+
+
+def clumps_of_a_count(rates: NDArray[Any], law: NegativeBinomial) -> Any:
+    """Expected clumps over expected counts, ln(1 + e) / e for an excess e: a number, or (N, K)."""
+    if law.slope == 0:
+        return log1p(law.excess) / law.excess if law.excess else 1.0
+    excess = np.maximum(rates * law.slope + law.excess, np.float32(1e-3))
+    return np.log(1 + excess) / excess
+
+
 def poisson_quantile(level: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.float64]:
     """The smallest n with P(count <= n) > level, at most LARGEST_COUNT.  (M,), (M,) -> (M,)"""
+    return quantile(level, rate, np.zeros(len(rate)))
+
+
+def negative_binomial_quantile(
+    level: NDArray[np.float64], rate: NDArray[np.float64], law: NegativeBinomial
+) -> NDArray[np.float64]:
+    """The smallest n with P(count <= n) > level, at most LARGEST_COUNT.  (M,), (M,) -> (M,)"""
+    return quantile(level, rate, law.excess + law.slope * rate)
+
+
+def quantile(
+    level: NDArray[np.float64], rate: NDArray[np.float64], excess: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Quantiles of laws whose variance is mean (1 + excess); without one, Poisson's.  (M,)"""
     counts = np.zeros(len(rate))
     large = np.flatnonzero(rate > LARGE_RATE)
     small = np.flatnonzero(rate <= LARGE_RATE)
-    counts[small] = _count_terms(level[small], rate[small])
+    counts[small] = _count_terms(level[small], rate[small], excess[small])
     for start in range(0, len(large), LARGE_ROWS):
         part = large[start : start + LARGE_ROWS]
-        counts[part] = _count_near_the_mean(level[part], rate[part])
+        counts[part] = _count_near_the_mean(level[part], rate[part], excess[part])
     return np.minimum(counts, LARGEST_COUNT)
 
 
+def _recursion(
+    rate: NDArray[np.float64], excess: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Numbers a, b with p(n) / p(n - 1) = a + b / n, Panjer's recursion.  (M,), (M,)"""
+    return excess / (1 + excess), (rate - excess) / (1 + excess)
+
+
 def _count_near_the_mean(
-    level: NDArray[np.float64], rate: NDArray[np.float64]
+    level: NDArray[np.float64], rate: NDArray[np.float64], excess: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The same for large rates, from the terms within eight sigma of the mean.  (M,), (M,) -> (M,)
+    """The same for large rates, from the terms within eight sigma of the mean.  (M,) -> (M,)
 
     What lies outside has a probability of 10^-11, far below the 6 10^-8 that a level resolves.
     """
-    reach = 8 * np.sqrt(rate)
+    reach = 8 * np.sqrt(rate * (1 + excess))
     first = np.maximum(np.floor(rate - reach), 0)
-    start = np.exp(first * np.log(rate) - rate - [lgamma(n + 1) for n in first])
     width = int(np.ceil(2 * reach.max(initial=0)))
-    factors = rate[:, None] / np.maximum(first[:, None] + np.arange(width), 1)
-    factors[:, 0] = start
+    a, b = _recursion(rate, excess)
+    factors = b[:, None] / np.maximum(first[:, None] + np.arange(width), 1) + a[:, None]
+    factors[:, 0] = [_probability(*values) for values in zip(first, rate, excess, strict=True)]
     passed = np.cumsum(np.cumprod(factors, axis=1), axis=1)
     return np.asarray(first + (level[:, None] >= passed).sum(axis=1))
 
 
-def _count_terms(level: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many terms of the Poisson sum a level passes.  (M,), (M,) -> (M,)"""
+def _probability(number: float, rate: float, excess: float) -> float:
+    """P(count = number) of one law."""
+    if excess == 0:
+        return float(np.exp(number * np.log(rate) - rate - lgamma(number + 1)))
+    shape = rate / excess
+    binomial = lgamma(shape + number) - lgamma(shape) - lgamma(number + 1)
+    empty = -shape * log1p(excess)
+    return float(np.exp(binomial + empty + number * np.log(excess / (1 + excess))))
+
+
+def _count_terms(
+    level: NDArray[np.float64], rate: NDArray[np.float64], excess: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How many terms of the sum of probabilities a level passes.  (M,), (M,), (M,) -> (M,)"""
     counts = np.zeros(len(rate))
-    left, term = np.arange(len(rate)), np.exp(-rate)
+    left, (a, b) = np.arange(len(rate)), _recursion(rate, excess)
+    clumps = np.log1p(excess) / np.where(excess > 0, excess, 1.0)
+    term = np.exp(-rate * np.where(excess > 0, clumps, 1.0))
     passed, number = term.copy(), 0
     while len(left):
         more = level >= passed
         counts[left] += more
         number += 1
-        term *= rate / number
+        term *= a + b / number
         if number & (number - 1) == 0 or number % 8 == 0:  # now and then, for it costs, too
             # A level above the sum of all terms, by rounding, must end, too.
             more &= (passed + term > passed) | (rate > number)
             left, level, rate = left[more], level[more], rate[more]
-            term, passed = term[more], passed[more]
+            term, passed, a, b = term[more], passed[more], a[more], b[more]
         passed += term
     return counts
 
@@ -148,27 +236,38 @@ def _continue(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[n
     return rates
 
 
-DRAWS: dict[Sampling, Callable[[NDArray[np.float32], np.random.Generator], NDArray[Any]]] = {
+DRAWS: dict[str, Callable[[NDArray[np.float32], np.random.Generator], NDArray[Any]]] = {
     "rounding": _round,
     "poisson": _poisson,
     "continuous": _continue,
 }
 
-VARIANCES: dict[Sampling, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+
+def variance_of(rates: NDArray[np.float64], sampling: Sampling) -> NDArray[np.float64]:
+    """Variance of a drawn count of each mean.  (N, K) -> (N, K)"""
+    if isinstance(sampling, NegativeBinomial):
+        return rates * (1 + sampling.excess + sampling.slope * rates)
+    return VARIANCES[sampling](rates)
+
+
+VARIANCES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "rounding": lambda rates: (rates % 1) * (1 - rates % 1),
     "poisson": lambda rates: rates,
+    "continuous": np.zeros_like,
 }
-"""Variance of a drawn count, by the law that draws it."""
 
 __all__ = [
     "BATCH",
     "BLOCK",
     "DRAWN_ROWS",
     "DRAWS",
-    "VARIANCES",
+    "NegativeBinomial",
     "Sampling",
     "block_streams",
     "draw_counts",
     "draw_latents",
+    "name_of_law",
+    "quantile",
     "stream",
+    "variance_of",
 ]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from caloforge.data.batches import Batch
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
+from caloforge.errors import UsageError
 from caloforge.networks.views import Views
 from caloforge.objectives import NonFinite, Objective, Round, Rows
 from caloforge.objectives.rules import PLAYERS, Player, belongs_to, training_only
@@ -135,9 +136,16 @@ class Game:
 
 
 def build_game(
-    recipe: Recipe, scaling: FeatureScaling, team: Team, detector: Detector | None = None
+    recipe: Recipe,
+    scaling: FeatureScaling,
+    team: Team,
+    detector: Detector | None = None,
+    sampling: Sampling | None = None,
 ) -> Game:
-    """Fresh networks, equal in all processes of the team, and optimisers for them."""
+    """Fresh networks, equal in all processes of the team, and optimisers for them.
+
+    ``sampling`` is the law of counts, where the recipe leaves its numbers to the training showers.
+    """
     detector = detector or recipe.resolve()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -156,11 +164,20 @@ def build_game(
         training=recipe.training,
         views=Views(detector).to(team.device),
         latent_size=recipe.generator.latent,
-        sampling=recipe.sampling if detector.counts else "continuous",
+        sampling=sampling or law_of(recipe, detector),
         precision=precision_of(recipe.training.precision, team.device),
         random=stream(recipe.seed, team),
         team=team,
     )
+
+
+def law_of(recipe: Recipe, detector: Detector) -> Sampling:
+    """How cells are drawn from expected cells; UsageError for a law that still lacks numbers."""
+    if not detector.counts:
+        return "continuous"
+    if recipe.sampling == "negative-binomial":
+        raise UsageError("sampling negative-binomial has no numbers: give sampling.excess")
+    return recipe.sampling
 
 
 def stream(seed: int, team: Team) -> torch.Generator:

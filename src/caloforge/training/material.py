@@ -17,8 +17,12 @@ from caloforge.data.split import split_by_particle, split_by_row
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.recipe import Data, Recipe
+from caloforge.simulator.overdispersion import read_off
+from caloforge.simulator.sampling import NegativeBinomial
 from caloforge.training.team import Team
 
+LAW_ROWS = 8192
+"""Training showers whose repeats tell how counts are clumped."""
 BEGINNING_ROWS = 1024
 """Training showers that networks take their starting values from."""
 VALIDATION_ROWS = 4096
@@ -70,6 +74,17 @@ class Material:
         detector = recipe.resolve()
         fraction = sampling_fraction(detector, self.source.provenance)
         return detector.model_copy(update={"sampling_fraction": fraction})
+
+    def law(self, recipe: Recipe) -> NegativeBinomial | None:
+        """The law of counts that repeats tell, where the recipe asks for it, else None.
+
+        Raises UsageError where there are too few repeats.
+        """
+        detector = recipe.resolve()
+        if recipe.sampling != "negative-binomial" or not detector.counts:
+            return None
+        some = self.first(LAW_ROWS)
+        return read_off(detector, some.cells, some.particle)
 
     def first(self, rows: int = BEGINNING_ROWS) -> Showers:
         """Some training showers: the same ones in each process and whenever a run goes on."""
