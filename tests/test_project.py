@@ -298,6 +298,7 @@ def test_one_version_everywhere() -> None:
     assert project["version"] == caloforge.__version__
     assert f"version: {caloforge.__version__}\n" in citation
     assert f"## {caloforge.__version__}" in changes
+    assert json.loads((ROOT / ".zenodo.json").read_text())["version"] == caloforge.__version__
 
 
 def canonical(requirement: str) -> str:

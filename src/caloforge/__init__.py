@@ -1,4 +1,4 @@
-"""Fast calorimeter showers with conditional GANs: train, judge, ship and mass-produce them.
+"""Fast calorimeter simulation: train, evaluate, export and mass-produce generated showers.
 
 The names below are loaded when they are first used, so that ``import caloforge`` costs nothing.
 """

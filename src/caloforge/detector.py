@@ -53,7 +53,16 @@ class Symmetry(Description):
 
 
 class Detector(Description):
-    """Layers, conditions, channels, features and symmetries of one detector."""
+    """Layers, conditions, channels, features and symmetries of one detector.
+
+    Example:
+        >>> from caloforge import detector_of_name
+        >>> em = detector_of_name("atlas_em")
+        >>> em.columns
+        ('E', 'theta', 'phi', 'x0', 'y0')
+        >>> [layer.shape for layer in em.layers], em.cells
+        ([(3, 96), (12, 12), (12, 6)], 504)
+    """
 
     name: str
     title: str
@@ -166,7 +175,21 @@ class Detector(Description):
         return np.concatenate(flat, axis=1)
 
     def read_out(self, showers: NDArray[Any], scheme: str | None = None) -> NDArray[np.float64]:
-        """Channel sums in the detector's unit, by the named scheme.  (N, K) -> (N, channels)"""
+        """Channel sums in the detector's unit, by the named scheme.  (N, K) -> (N, channels)
+
+        Args:
+            showers: flat showers, (N, K).
+            scheme: name of a read-out scheme; default: the first of ``schemes``.
+
+        Raises:
+            UsageError: for an unknown scheme, with the names that exist.
+
+        Example:
+            >>> from caloforge import detector_of_name
+            >>> zn = detector_of_name("alice_zn")
+            >>> zn.read_out(np.ones((1, zn.cells)), "o2")
+            array([[242., 242., 242., 242., 968.]])
+        """
         sums = showers.astype(np.float32, copy=False) @ self.scheme(scheme).matrix
         return sums.astype(np.float64)
 

@@ -38,7 +38,16 @@ def reason_of(error: BaseException, longest: int = 120) -> str:
 
 
 class CaloforgeError(Exception):
-    """A failure that is explained in one line: what, where, what to do."""
+    """A failure that is explained in one line: what, where, what to do.
+
+    Example:
+        >>> from caloforge import detector_of_name
+        >>> try:
+        ...     detector_of_name("alice_xx")
+        ... except CaloforgeError as error:
+        ...     print(error.exit_code, error)
+        2 no detector alice_xx; there are alice_zn, alice_zp, atlas_em, atlas_em_polar, points
+    """
 
     exit_code = 1
 
@@ -47,13 +56,28 @@ class CaloforgeError(Exception):
 
 
 class UsageError(CaloforgeError):
-    """The command or the configuration asks for something that cannot be."""
+    """The command or the configuration asks for something that cannot be: exit code 2.
+
+    Example:
+        >>> UsageError.exit_code
+        2
+    """
 
     exit_code = 2
 
 
 class DataError(CaloforgeError):
-    """A file or an array does not hold what it should."""
+    """A file or an array does not hold what it should: exit code 3.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from caloforge import read
+        >>> try:
+        ...     read(Path("nothing.h5"))
+        ... except DataError as error:
+        ...     print(error)
+        nothing.h5: no such file
+    """
 
     exit_code = 3
 

@@ -106,7 +106,16 @@ class Training(Part):
 
 
 class Recipe(Part):
-    """One training run, whole: same recipe, data and seed, same result."""
+    """One training run, whole: same recipe, data and seed, same result.
+
+    Example:
+        >>> from caloforge.recipe import override
+        >>> from caloforge.recipes.find import recipe_of_name
+        >>> recipe = recipe_of_name("sdi-gan", "alice_zn")
+        >>> shorter = override(recipe, ["training.steps=100"])
+        >>> shorter.training.steps, Recipe.from_json(shorter.to_json()) == shorter
+        (100, True)
+    """
 
     name: str
     detector: str = "alice_zn"

@@ -22,7 +22,20 @@ def cell_type(detector: Detector) -> np.dtype[Any]:
 
 @dataclass(frozen=True)
 class Showers:
-    """Rows of showers with the particles that made them; raises DataError when they disagree."""
+    """Rows of showers with the particles that made them.
+
+    Raises:
+        DataError: when shapes or types disagree with the detector.
+
+    Example:
+        >>> import numpy as np
+        >>> from caloforge import Showers, detector_of_name
+        >>> zp = detector_of_name("alice_zp")
+        >>> cells = np.zeros((2, zp.cells), dtype=np.uint16)
+        >>> showers = Showers(zp, cells, np.ones((2, 9)), particle=np.array([7, 7]))
+        >>> len(showers), showers.total()
+        (2, array([0., 0.]))
+    """
 
     detector: Detector
     cells: NDArray[Any]

@@ -24,7 +24,15 @@ DETECTORS: dict[str, Detector] = {name: facts.detector for name, facts in FACTS.
 
 
 def detector_of_name(name: str) -> Detector:
-    """The detector of that name; raises UsageError with the names that exist."""
+    """The detector of that name.
+
+    Raises:
+        UsageError: for an unknown name, with those that exist.
+
+    Example:
+        >>> detector_of_name("alice_zn").schemes
+        ('paper-zn', 'paper-zp', 'o2')
+    """
     if name not in DETECTORS:
         raise UsageError(f"no detector {name}; there are {', '.join(sorted(DETECTORS))}")
     return DETECTORS[name]

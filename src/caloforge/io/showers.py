@@ -126,9 +126,22 @@ def provenance_of(file: h5py.File) -> dict[str, str]:
 
 
 class ShowerFile:
-    """An open showers file: metadata in memory, cells read when asked for.
+    """An open showers file: conditions and particles in memory, cells read when asked for.
 
-    Raises DataError, one line that starts with the path, on anything odd.
+    Args:
+        path: an HDF5 file of showers.
+        detector: the detector that is expected; without it any will do.
+
+    Raises:
+        DataError: one line that starts with the path, for a file that is none, damaged, newer, or
+            of another detector.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> with ShowerFile(sample_path("alice_zp")) as file:
+        ...     means = [part.total().mean() for part in file.chunks(1024)]
+        >>> len(means)
+        3
     """
 
     def __init__(self, path: Path, detector: Detector | None = None) -> None:
@@ -305,7 +318,24 @@ def _check_wanted(found: Detector, wanted: Detector | None) -> None:
 
 
 def read(path: Path, detector: Detector | None = None) -> Showers:
-    """A whole file of showers, checked; DataError when anything is odd or another detector's."""
+    """A whole file of showers, checked.
+
+    Args:
+        path: an HDF5 file of showers.
+        detector: the detector that is expected; without it any will do.
+
+    Returns:
+        All rows, with cells (N, K) and conditions (N, C) in the units of the detector.
+
+    Raises:
+        DataError: for a file that is none, damaged, newer, or of another detector.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> showers = read(sample_path("alice_zp"))
+        >>> showers.detector.name, len(showers), len(showers.groups())
+        ('alice_zp', 2080, 260)
+    """
     with ShowerFile(path, detector) as file:
         return file.rows(0, len(file))
 
@@ -313,7 +343,28 @@ def read(path: Path, detector: Detector | None = None) -> Showers:
 class ShowerWriter:
     """A showers file that grows; it appears under its name only when all went well.
 
-    Raises UsageError when the file exists, DataError when rows do not fit the detector.
+    Args:
+        path: where the file will be.
+        detector: the detector of all rows.
+        provenance: what the file says of its origin, such as engine, seed and licence.
+        columns: optional columns that every batch will bring.
+        channels_scheme: the read-out scheme whose channel sums are written, too.
+        overwrite: replace a file of that name.
+        compression: ``portable`` (gzip), ``smallest``, ``fast`` (readers need hdf5plugin) or none.
+
+    Raises:
+        UsageError: when the file exists.
+        DataError: when rows do not fit the detector.
+
+    Example:
+        >>> import tempfile
+        >>> from caloforge.data.samples import sample_path
+        >>> some = read(sample_path("alice_zp")).rows(slice(16))
+        >>> out = Path(tempfile.mkdtemp()) / "some.h5"
+        >>> with ShowerWriter(out, some.detector, {"engine": "example"}, columns=()) as writer:
+        ...     writer.append(some.cells, some.conditions, some.particle)
+        >>> len(read(out))
+        16
     """
 
     def __init__(
@@ -455,7 +506,26 @@ def _sums(showers: Showers, scheme: Channels) -> NDArray[Any]:
 
 
 def write(path: Path, showers: Showers, *, overwrite: bool = False) -> None:
-    """Write showers as one file; UsageError when it exists and ``overwrite`` is not set."""
+    """Write showers as one file, which appears when it is whole.
+
+    Args:
+        path: where the file will be.
+        showers: rows of one particle adjacent.
+        overwrite: replace a file of that name.
+
+    Raises:
+        UsageError: when the file exists and ``overwrite`` is not set.
+        DataError: when values are not finite, negative, or rows of a particle are apart.
+
+    Example:
+        >>> import tempfile
+        >>> from caloforge.data.samples import sample_path
+        >>> some = read(sample_path("alice_zp")).rows(slice(16))
+        >>> out = Path(tempfile.mkdtemp()) / "some.h5"
+        >>> write(out, some)
+        >>> bool((read(out).cells == some.cells).all())
+        True
+    """
     present: tuple[Column, ...] = tuple(
         name for name in COLUMN_TYPES if getattr(showers, name) is not None
     )

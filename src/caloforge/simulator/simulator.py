@@ -131,7 +131,20 @@ class Simulator:
     ) -> NDArray[Any]:
         """One shower a row of physical conditions: uint16 counts or float32.  (N, C) -> (N, K)
 
-        Raises DataError for a wrong number of columns and for values that are not finite.
+        Args:
+            conditions: in the columns and units of the detector, (N, C).
+            seed: of latents and counts. A shower depends on it and on its row number only.
+            batch: rows that the network gets at once; it changes no shower.
+
+        Raises:
+            DataError: for a wrong number of columns and for values that are not finite.
+
+        Example:
+            >>> from caloforge import Simulator, read
+            >>> from caloforge.data.samples import sample_path
+            >>> real = read(sample_path("alice_zn")).rows(slice(4))
+            >>> Simulator.load("alice_zn").generate(real.conditions, seed=1).shape
+            (4, 1936)
         """
         conditions = self.require_conditions(conditions)
         kind = np.float32 if self.sampling == "continuous" else np.uint16

@@ -1,0 +1,53 @@
+"""Examples of the public docstrings run, and every public name of ``caloforge`` has one."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import caloforge
+
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+MODULES = ("caloforge", "caloforge.evaluate", "caloforge.objectives", "caloforge.simulator")
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Classes and functions that ``__all__`` names, once each."""
+    seen = set()
+    for module in MODULES:
+        for name in importlib.import_module(module).__all__:
+            item = getattr(importlib.import_module(module), name)
+            if (inspect.isclass(item) or inspect.isfunction(item)) and item not in seen:
+                seen.add(item)
+                yield f"{module}.{name}", item
+
+
+def examples_of(name: str, item: Any) -> list[doctest.DocTest]:
+    """Docstrings with examples, of the item and of its methods."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    return [test for test in finder.find(item, name) if test.examples]
+
+
+WITH_EXAMPLES = [(name, item) for name, item in public() if examples_of(name, item)]
+
+
+@pytest.mark.parametrize(("name", "item"), WITH_EXAMPLES, ids=[name for name, _ in WITH_EXAMPLES])
+def test_examples_of_public_names_run(
+    name: str, item: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    for test in examples_of(name, item):
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_every_public_name_of_the_package_has_an_example() -> None:
+    names = [name for name in caloforge.__all__ if callable(getattr(caloforge, name))]
+    assert [n for n in names if not examples_of(n, getattr(caloforge, n))] == []
