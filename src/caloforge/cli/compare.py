@@ -1,4 +1,4 @@
-"""``caloforge compare``: runs of several recipes and seeds, judged by the same showers."""
+"""``caloforge compare``: runs of several recipes and seeds, evaluated with the same showers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -57,21 +57,20 @@ def command(
     json: Json = False,
 ) -> None:
     """Compare methods over seeds: errors, floor, significances; a page with pictures in OUT."""
-    from caloforge.compare.comparison import compare
-    from caloforge.compare.page import PAGE, check_out, write_comparison
-    from caloforge.compare.subjects import subjects
-    from caloforge.compare.table import table
+    from caloforge.evaluate.comparison import compare_runs, runs_by_recipe
+    from caloforge.report.pages import COMPARISON_PAGE, check_comparison_out, write_comparison
+    from caloforge.report.tables import comparison_table
 
     reporter = reporter_of(quiet, json)
-    check_out(out, overwrite=force)
-    groups = subjects(runs)
+    check_comparison_out(out, overwrite=force)
+    groups = runs_by_recipe(runs)
     real = against or _shipped_for(runs[0])
-    reporter.say(f"judging by the showers {real}")
-    found = compare(groups, real, part=part, scheme=scheme, seed=seed, reporter=reporter)
+    reporter.say(f"evaluating with the showers {real}")
+    comparison = compare_runs(groups, real, part=part, scheme=scheme, seed=seed, reporter=reporter)
     if out is not None:
-        write_comparison(out, found, overwrite=force)
-        reporter.say(f"page: {out / PAGE}")
-    reporter.result(table(found), found.record)
+        write_comparison(out, comparison, overwrite=force)
+        reporter.say(f"page: {out / COMPARISON_PAGE}")
+    reporter.result(comparison_table(comparison), comparison.record)
 
 
 def _shipped_for(run: str) -> Path:

@@ -11,8 +11,8 @@ import typer
 from caloforge.cli.options import Force, Json, Quiet, Seed, reporter_of, showers_file
 
 if TYPE_CHECKING:
-    from caloforge.evaluate.case import Case
-    from caloforge.evaluate.judgement import Judgement
+    from caloforge.evaluate.inputs import EvaluationInputs
+    from caloforge.evaluate.result import EvaluationResult
     from caloforge.reporter import Reporter
 
 Subject = Annotated[
@@ -89,65 +89,67 @@ def command(
     json: Json = False,
 ) -> None:
     """Judge showers: distances with floors and errors, a gate, diversity, baselines, pictures."""
-    from caloforge.evaluate.case import assemble
-    from caloforge.evaluate.floors import Floors, usual_folder
-    from caloforge.evaluate.gate import DEFAULT, read_gate
+    from caloforge.evaluate.gate.limits import DEFAULT, read_gate
+    from caloforge.evaluate.inputs import load
+    from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
 
     reporter = reporter_of(quiet, json)
     if stream:
         return _stream(subject, against, scheme, reporter)
     _check(out, force, style)
-    case = assemble(subject, against, train=train, part=part, seed=seed, reporter=reporter)
-    case.real.detector.scheme(scheme)
-    read_gate(gate or DEFAULT, case.real.detector)
-    reporter.say(f"judging {len(case.generated)} against {len(case.real)} showers")
-    judgement = case.judge(
+    inputs = load(subject, against, train=train, part=part, seed=seed, reporter=reporter)
+    inputs.real.detector.scheme(scheme)
+    read_gate(gate or DEFAULT, inputs.real.detector)
+    reporter.say(f"judging {len(inputs.generated)} against {len(inputs.real)} showers")
+    result = inputs.evaluate(
         scheme=scheme,
         seed=seed,
         gate=gate or DEFAULT,
         classifier=classifier,
-        floors=Floors(usual_folder()),
+        cache=FloorCache(default_cache_folder()),
     )
     if out is not None:
-        _write(out, judgement, case, style, force)
+        _write(out, result, inputs, style, force)
         reporter.say(f"report: {out}")
-    return _told(judgement, reporter, held=gate is not None)
+    return _print(result, reporter, held=gate is not None)
 
 
 def _check(out: Path | None, force: bool, style: str) -> None:
     """Raise before hours of work what would go wrong at their end."""
-    from caloforge.evaluate.writing import check_out
-    from caloforge.plots import styled
+    from caloforge.report import styled
+    from caloforge.report.pages import check_out
 
     check_out(out, overwrite=force)
     with styled(style):
         pass
 
 
-def _write(out: Path, judgement: Judgement, case: Case, style: str, force: bool) -> None:
-    from caloforge.evaluate.writing import write_report
-    from caloforge.plots import styled
+def _write(
+    out: Path, result: EvaluationResult, inputs: EvaluationInputs, style: str, force: bool
+) -> None:
+    from caloforge.report import styled
+    from caloforge.report.pages import write_report
 
     with styled(style):
         write_report(
             out,
-            judgement,
-            case.real,
-            case.generated,
-            train=case.train,
-            moved=case.traversals(judgement.seed),
+            result,
+            inputs.real,
+            inputs.generated,
+            train=inputs.train,
+            moved=inputs.traversals(result.seed),
             overwrite=force,
         )
 
 
-def _told(judgement: Judgement, reporter: Reporter, *, held: bool) -> None:
-    """Print the judgement; GateFailed where the gate is held and did not pass."""
+def _print(result: EvaluationResult, reporter: Reporter, *, held: bool) -> None:
+    """Print the result; GateFailed where the gate is held and did not pass."""
     from caloforge.errors import GateFailed
-    from caloforge.evaluate.table import table
+    from caloforge.report.tables import table
 
-    reporter.result(table(judgement), judgement.record)
-    if held and judgement.gate is not None and not judgement.gate.accepted:
-        raise GateFailed(str(judgement.gate))
+    reporter.result(table(result), result.record)
+    if held and result.gate is not None and not result.gate.accepted:
+        raise GateFailed(str(result.gate))
 
 
 def _stream(subject: str, against: Path, scheme: str | None, reporter: Reporter) -> None:

@@ -1,79 +1,84 @@
-"""Judgement of generated showers against real ones; knows only detectors and arrays, no torch.
+"""Evaluation of generated showers against real ones; knows only detectors and arrays, no torch.
 
 Everything takes plain arrays of anyone's showers: ``showers_of`` makes showers of them.
 """
 
-from caloforge.evaluate.arrays import plain_detector, showers_of
-from caloforge.evaluate.attributes import Attribute, attributes
-from caloforge.evaluate.classifier import Told, classify
-from caloforge.evaluate.conditional import ConditionalW1, conditional_w1
-from caloforge.evaluate.correlation import Correlations, correlation, correlations
-from caloforge.evaluate.distances import w1, w1_channels
-from caloforge.evaluate.examination import examine
-from caloforge.evaluate.gaussian import fpd, kpd
-from caloforge.evaluate.inspection import inspect
-from caloforge.evaluate.judge import judge
-from caloforge.evaluate.judgement import Candidate, Difference, Judgement
-from caloforge.evaluate.layered import calogan
-from caloforge.evaluate.layered_checks import layered_checks
-from caloforge.evaluate.matching import matched
-from caloforge.evaluate.measured import Measured
-from caloforge.evaluate.memorisation import Memory, memorisation
-from caloforge.evaluate.neighbours import Fidelity, fidelity
-from caloforge.evaluate.observables import observables, observe
-from caloforge.evaluate.regression import Readable, read_back
-from caloforge.evaluate.report import report
-from caloforge.evaluate.response import Response, response
-from caloforge.evaluate.score import fast_score
-from caloforge.evaluate.separation import (
+from typing import Any
+
+from caloforge.evaluate.attributes import Attribute, Traversal, attributes, traverse
+from caloforge.evaluate.deprecated import OLD_NAMES, old_name
+from caloforge.evaluate.engine import add_two_sample_metrics, evaluate, two_sample_metrics
+from caloforge.evaluate.gate.limits import CheckResult, GateResult
+from caloforge.evaluate.gate.negative_controls import apply_gate
+from caloforge.evaluate.inputs import matched, plain_detector, showers_of
+from caloforge.evaluate.metrics.classifier import (
+    ClassifierResult,
+    Transfer,
+    classify,
+    transfer,
+    widened,
+)
+from caloforge.evaluate.metrics.energy import Response, response
+from caloforge.evaluate.metrics.layered import Readable, Slope, layered_checks, read_back, slopes
+from caloforge.evaluate.metrics.metric import Metric, MetricResult
+from caloforge.evaluate.metrics.neighbours import Fidelity, Memory, fidelity, memorisation
+from caloforge.evaluate.metrics.two_sample import (
+    Correlations,
     calogan_edges,
     challenge_edges,
+    correlation,
+    correlations,
+    fpd,
     kolmogorov_smirnov,
+    kpd,
     mann_whitney,
     separation_power,
 )
-from caloforge.evaluate.slopes import Slope, slopes
-from caloforge.evaluate.table import table
-from caloforge.evaluate.transfer import Transfer, transfer
-from caloforge.evaluate.traversal import Traversal, traverse
-from caloforge.evaluate.two_sample import Compared, compare
-from caloforge.evaluate.verdict import Answer, Verdict
-from caloforge.evaluate.widening import widened
+from caloforge.evaluate.metrics.wasserstein import (
+    ConditionalW1,
+    conditional_w1,
+    fast_score,
+    w1,
+    w1_channels,
+)
+from caloforge.evaluate.observables import calogan, observables, observe
+from caloforge.evaluate.resampling import Measured
+from caloforge.evaluate.result import Difference, EvaluationResult, ResultRow
 
 __all__ = [
-    "Answer",
     "Attribute",
-    "Candidate",
-    "Compared",
+    "CheckResult",
+    "ClassifierResult",
     "ConditionalW1",
     "Correlations",
     "Difference",
+    "EvaluationResult",
     "Fidelity",
-    "Judgement",
+    "GateResult",
     "Measured",
     "Memory",
+    "Metric",
+    "MetricResult",
     "Readable",
     "Response",
+    "ResultRow",
     "Slope",
-    "Told",
     "Transfer",
     "Traversal",
-    "Verdict",
+    "add_two_sample_metrics",
+    "apply_gate",
     "attributes",
     "calogan",
     "calogan_edges",
     "challenge_edges",
     "classify",
-    "compare",
     "conditional_w1",
     "correlation",
     "correlations",
-    "examine",
+    "evaluate",
     "fast_score",
     "fidelity",
     "fpd",
-    "inspect",
-    "judge",
     "kolmogorov_smirnov",
     "kpd",
     "layered_checks",
@@ -84,15 +89,22 @@ __all__ = [
     "observe",
     "plain_detector",
     "read_back",
-    "report",
     "response",
     "separation_power",
     "showers_of",
     "slopes",
-    "table",
     "transfer",
     "traverse",
+    "two_sample_metrics",
     "w1",
     "w1_channels",
     "widened",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    return old_name(name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *OLD_NAMES]

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from caloforge.data.scaling import evaluate_features
 from caloforge.detector import Detector
-from caloforge.evaluate import repeats
-from caloforge.evaluate.repeats import Rows
+from caloforge.evaluate import resampling
+from caloforge.evaluate.resampling import Indices
 from caloforge.simulator.sampling import Sampling, draw_counts
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
 
+MODEL, REAL = "model", "real"
+"""Names of the generated and of the real showers beside the baselines."""
 ROWS_AT_ONCE = 2048
 
 
@@ -39,17 +41,17 @@ class Baseline:
 
 def nearest(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray[Any]:
     """Random training showers of the nearest training particle, each once if enough.  (N, K)"""
-    _, train_slot = repeats.slots(train.particle)
-    _, real_slot = repeats.slots(real.particle)
-    return train.cells[_rows_of(nearest_particle(real, train), real_slot, train_slot, rng)]
+    _, train_index = resampling.index_particles(train.particle)
+    _, real_index = resampling.index_particles(real.particle)
+    return train.cells[_rows_of(nearest_particle(real, train), real_index, train_index, rng)]
 
 
 def mean_image(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray[Any]:
     """Mean image of the nearest training particle, rounded without bias.  (N, K)"""
-    particles, train_slot = repeats.slots(train.particle)
-    _, real_slot = repeats.slots(real.particle)
-    means = mean_images(train.cells, train_slot, len(particles))
-    chosen = nearest_particle(real, train)[real_slot]
+    particles, train_index = resampling.index_particles(train.particle)
+    _, real_index = resampling.index_particles(real.particle)
+    means = mean_images(train.cells, train_index, len(particles))
+    chosen = nearest_particle(real, train)[real_index]
     sampling: Sampling = "rounding" if real.detector.counts else "continuous"
     blocks = [
         draw_counts(means[chosen[start : start + ROWS_AT_ONCE]], sampling, rng)
@@ -66,11 +68,11 @@ def replayed(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray
 def shuffled(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray[Any]:
     """Real showers whose particles are permuted, none staying in place.  (N, K)"""
     del train
-    particles, slot = repeats.slots(real.particle)
+    particles, particle_index = resampling.index_particles(real.particle)
     order = rng.permutation(len(particles))
     taken = np.empty_like(order)
     taken[order] = np.roll(order, 1)
-    return real.cells[_rows_of(taken, slot, slot, rng)]
+    return real.cells[_rows_of(taken, particle_index, particle_index, rng)]
 
 
 BASELINES: tuple[Baseline, ...] = (
@@ -86,7 +88,7 @@ def as_showers(real: Showers, cells: NDArray[Any]) -> Showers:
     return dataclasses.replace(real, cells=cells, cpu_seconds=None, overflow=None)
 
 
-def nearest_particle(real: Showers, train: Showers) -> Rows:
+def nearest_particle(real: Showers, train: Showers) -> Indices:
     """Slot of the nearest training particle of each judged particle.  (P,)
 
     Euclidean distance of the standardised coordinates, among particles of the same kind (pdg, or
@@ -122,8 +124,8 @@ def coordinates(detector: Detector, conditions: NDArray[np.float64]) -> NDArray[
 
 def _particles(showers: Showers, by_pdg: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coordinates and kind of each particle, in the order of slots.  (P, F), (P, kinds)"""
-    _, slot = repeats.slots(showers.particle)
-    first = np.unique(slot, return_index=True)[1]
+    _, particle_index = resampling.index_particles(showers.particle)
+    first = np.unique(particle_index, return_index=True)[1]
     conditions = showers.conditions[first]
     columns = [n for n, name in enumerate(showers.detector.columns) if name in ("mass", "charge")]
     kind = np.round(conditions[:, columns], 3)
@@ -136,25 +138,62 @@ def _shares_pdg(real: Showers, train: Showers) -> bool:
     return real.pdg is not None and train.pdg is not None
 
 
-def _rows_of(source: Rows, slot: Rows, source_slot: Rows, rng: np.random.Generator) -> Rows:
+def _rows_of(
+    source: Indices, particle_index: Indices, source_index: Indices, rng: np.random.Generator
+) -> Indices:
     """Rows of the source particle of each row, in random order, again when they run out.  (N,)
 
     ``source`` (P,) names the source slot of each slot.
     """
-    order = np.lexsort((rng.random(len(source_slot)), source_slot))
-    counts = np.bincount(source_slot)
+    order = np.lexsort((rng.random(len(source_index)), source_index))
+    counts = np.bincount(source_index)
     starts = np.cumsum(counts) - counts
-    grouped = np.argsort(slot, kind="stable")
-    numbers = np.bincount(slot)
-    rank = np.empty(len(slot), dtype=np.int64)
-    rank[grouped] = np.arange(len(slot)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
-    wanted = source[slot]
+    grouped = np.argsort(particle_index, kind="stable")
+    numbers = np.bincount(particle_index)
+    rank = np.empty(len(particle_index), dtype=np.int64)
+    rank[grouped] = np.arange(len(particle_index)) - np.repeat(
+        np.cumsum(numbers) - numbers, numbers
+    )
+    wanted = source[particle_index]
     return order[starts[wanted] + rank % counts[wanted]]
 
 
-def mean_images(cells: NDArray[Any], slot: Rows, particles: int) -> NDArray[np.float32]:
+def mean_images(
+    cells: NDArray[Any], particle_index: Indices, particles: int
+) -> NDArray[np.float32]:
     """Mean over the rows of each particle.  (M, K) -> (P, K)"""
-    order = np.argsort(slot, kind="stable")
-    counts = np.bincount(slot, minlength=particles)
+    order = np.argsort(particle_index, kind="stable")
+    counts = np.bincount(particle_index, minlength=particles)
     sums = np.add.reduceat(cells[order].astype(np.float32), np.cumsum(counts) - counts, axis=0)
     return (sums / counts[:, None]).astype(np.float32)
+
+
+Values = NDArray[np.float64]
+ROWS_IN_BAND = 32
+"""At most so many rows: enough for a spread, few enough for conditions that are alike."""
+
+
+def bands_of(showers: Showers, most: int = ROWS_IN_BAND) -> Indices:
+    """Number of the band of each row: halves of halves of the coordinates.  (N,)
+
+    The longest side (of the standardised coordinates, the kind of particle first) is cut at its
+    median until a band holds at most ``most`` rows, as a k-d tree does (Bentley 1975).
+    """
+    points = coordinates(showers.detector, showers.conditions)
+    scale = points.std(axis=0)
+    points = points / np.where(scale > 0, scale, 1)
+    kinds = np.zeros(len(points), dtype=np.int64)
+    if showers.pdg is not None:
+        kinds = np.unique(showers.pdg, return_inverse=True)[1].reshape(-1)
+    band = np.empty(len(points), dtype=np.int64)
+    waiting = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+    number = 0
+    while waiting:
+        rows = waiting.pop()
+        sides = np.ptp(points[rows], axis=0) if points.shape[1] else np.zeros(1)
+        if len(rows) <= most or sides.max() == 0:
+            band[rows], number = number, number + 1
+            continue
+        order = rows[np.argsort(points[rows, sides.argmax()], kind="stable")]
+        waiting += [order[: len(order) // 2], order[len(order) // 2 :]]
+    return band

@@ -1,59 +1,336 @@
-"""What a judging network is shown of a shower: cells, observables and, if wanted, conditions.
+"""Inputs of an evaluation: a file, a run, a simulator or plain arrays become comparable showers.
 
-Shapes: N showers, K cells, C conditions, d inputs.
+Shapes: N showers, K cells, C conditions.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from caloforge.evaluate.attributes import attributes
-from caloforge.evaluate.layered import layer_sum
-from caloforge.evaluate.layout import layout_of
-from caloforge.evaluate.observable import Observable
-from caloforge.evaluate.observables import observables, values_of
+from caloforge.data.record import cell_type, check_cells, check_conditions
+from caloforge.data.showers import Showers, read
+from caloforge.data.split import LEAKY, RowSplit, Split, split_by_particle, split_by_row
+from caloforge.detector import Condition, Detector, Layer
+from caloforge.errors import DataError, UsageError
+from caloforge.evaluate.attributes import Traversal, traverse
+from caloforge.evaluate.baselines import bands_of
+from caloforge.evaluate.engine import add_two_sample_metrics, evaluate
+from caloforge.evaluate.gate.limits import DEFAULT
+from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
+from caloforge.evaluate.result import EvaluationResult
+from caloforge.features import Feature
+from caloforge.io.files import sha256_of
+from caloforge.readout import by_layer
+from caloforge.reporter import SILENT, Reporter
+from caloforge.simulator import Simulator
+from caloforge.simulator.shipped import find_simulator
 
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
 
-Values = NDArray[np.float64]
-CELLS_SIZE = 3e-3
-"""Below the hundredth of the largest deviation; 0.3 of an observable's size once scaled."""
+def plain_detector(
+    name: str,
+    layers: Mapping[str, tuple[int, int]],
+    conditions: Mapping[str, str],
+    *,
+    unit: str,
+    counts: bool = False,
+    cell_mm: tuple[float, float] = (1.0, 1.0),
+) -> Detector:
+    """A detector from the shapes of its layers and the units of its conditions.
 
-
-def cells_and_observables(*samples: Showers) -> list[NDArray[np.float32]]:
-    """Roots of the cells beside all observables, each block on its own scale.  (N, d) each
-
-    Roots spread faint cells. Each observable is brought to unit spread; the cells together to so
-    little that a classifier does not scale them one by one (``standardised``): beside observables
-    hundreds of noisy inputs of full size cost it power. Both by the first sample.
+    Channels are the layers; the first condition should be the energy.
     """
-    seen = [_observed(one) for one in samples]
-    roots = [np.sqrt(np.maximum(one.cells, 0).astype(np.float32)) for one in samples]
-    scale = np.nanstd(seen[0], axis=0)
-    bright = (float(np.sqrt(np.mean(roots[0] ** 2))) or 1.0) / CELLS_SIZE
-    return [
-        np.concatenate([root / bright, other / np.where(scale > 0, scale, 1)], axis=1).astype("f4")
-        for root, other in zip(roots, seen, strict=True)
-    ]
+    planes = tuple(Layer(name=key, shape=shape, cell_mm=cell_mm) for key, shape in layers.items())
+    return Detector(
+        name=name,
+        title=name,
+        quantity="counts" if counts else "energy",
+        unit=unit,
+        counts=counts,
+        layers=planes,
+        conditions=tuple(Condition(name=key, unit=value) for key, value in conditions.items()),
+        features=tuple(Feature(name=key, kind="value", of=(key,)) for key in conditions),
+        channels=(by_layer({p.name: p.cells for p in planes}, "sum of each layer"),),
+    )
 
 
-def conditions_of(*samples: Showers) -> list[NDArray[np.float32]]:
-    """Conditions at unit spread of the first sample.  (N, C) each"""
-    spread = samples[0].conditions.std(axis=0)
-    scale = np.where(spread > 0, spread, 1)
-    return [(one.conditions / scale).astype(np.float32) for one in samples]
+def showers_of(
+    detector: Detector,
+    cells: ArrayLike | Mapping[str, NDArray[Any]],
+    conditions: ArrayLike,
+    particle: Sequence[int] | NDArray[Any] | None = None,
+    pdg: Sequence[int] | NDArray[Any] | None = None,
+) -> Showers:
+    """Showers from plain arrays: cells (N, K), (N, nx, ny) or by layer; conditions (N, C).
+
+    Without ``particle``, rows with equal conditions are repeats of one particle. Raises DataError
+    for other shapes, values that are not finite, negative cells, or counts that are not whole.
+    """
+    table = np.asarray(conditions, dtype=np.float64).reshape(-1, len(detector.columns))
+    flat = detector.join(cells) if isinstance(cells, Mapping) else np.asarray(cells)
+    flat = flat.reshape(len(flat), -1)
+    if flat.shape != (len(table), detector.cells):
+        raise DataError(
+            f"cells are {flat.shape}, expected ({len(table)}, {detector.cells}) for {detector.name}"
+        )
+    check_conditions(detector, table)
+    if flat.dtype.kind not in "fiu":
+        raise DataError(f"cells are of type {flat.dtype}, not numbers")
+    check_cells(detector, flat)
+    if detector.counts and flat.dtype.kind == "f" and (flat != np.round(flat)).any():
+        raise DataError(f"{detector.name} counts whole {detector.quantity}: round the cells first")
+    if particle is None:
+        particle = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1)
+    numbers = np.asarray(particle, dtype=np.int64)
+    order = np.argsort(numbers, kind="stable")
+    return Showers(
+        detector,
+        flat.astype(cell_type(detector))[order],
+        table[order],
+        numbers[order],
+        None if pdg is None else np.asarray(pdg, dtype=np.int32)[order],
+    )
 
 
-def _observed(showers: Showers) -> Values:
-    """All observables, those of the attributes, and the logarithm of each layer's energy."""
-    detector, layout = showers.detector, layout_of(showers.detector)
-    wanted: dict[str, Observable] = {o.name: o for o in observables(detector)}
-    wanted |= {a.observable.name: a.observable for a in attributes(detector)}
-    values = list(values_of(showers.cells, tuple(wanted.values()), layout).values())
-    cells = showers.cells.astype(np.float64)
-    sums = [layer_sum(cells, layout, layer=n) for n in range(len(detector.layers))]
-    return np.column_stack([*values, *(np.log1p(s / detector.quantum) for s in sums)])
+IN_BANDS = (
+    "both sides have no particle in common: bands of nearly equal conditions take their place"
+)
+
+
+def matched(real: Showers, generated: Showers) -> tuple[Showers, Showers, tuple[str, ...]]:
+    """Both samples with particle numbers that mean the same, and what the reader should know.
+
+    Generated showers with the conditions of a real particle get its number (``caloforge generate``
+    numbers every cycle anew). Where no conditions agree, bands of the conditions of both become the
+    particles. Raises DataError for showers of different detectors.
+    """
+    if generated.detector.fingerprint != real.detector.fingerprint:
+        raise DataError(f"{generated.detector.name} showers against {real.detector.name} showers")
+    generated = _renamed(real, generated)
+    known = np.isin(generated.particle, real.particle)
+    if known.any() and _agree(real, generated.rows(np.flatnonzero(known))):
+        return real, generated, ()
+    return (*_banded(real, generated), (IN_BANDS,))
+
+
+def _renamed(real: Showers, generated: Showers) -> Showers:
+    """Generated showers under the numbers of the real particles with equal conditions."""
+    strange = ~np.isin(generated.particle, real.particle)
+    if not strange.any():
+        return generated
+    known = {row.tobytes(): number for row, number in _first_rows(real)}
+    renamed = {
+        number: known.get(row.tobytes(), number)
+        for row, number in _first_rows(generated.rows(strange))
+    }
+    names = np.array([renamed.get(int(number), number) for number in generated.particle])
+    return _ordered(generated, names.astype(np.int64))
+
+
+def _agree(real: Showers, generated: Showers) -> bool:
+    """Whether any particle of one number has the same conditions on both sides."""
+    first = {number: row for row, number in _first_rows(real)}
+    return any(
+        np.allclose(row, first[number], rtol=1e-5, atol=0) for row, number in _first_rows(generated)
+    )
+
+
+def _banded(real: Showers, generated: Showers) -> tuple[Showers, Showers]:
+    """Both samples with bands for particles, and the mean conditions of each band."""
+    conditions = np.concatenate([real.conditions, generated.conditions])
+    kinds = None
+    if real.pdg is not None and generated.pdg is not None:
+        kinds = np.concatenate([real.pdg, generated.pdg])
+    both = dataclasses.replace(
+        real,
+        cells=np.concatenate([real.cells, generated.cells]),
+        conditions=conditions,
+        particle=np.arange(len(conditions)),
+        pdg=kinds,
+        cpu_seconds=None,
+        overflow=None,
+    )
+    band = bands_of(both)
+    numbers = np.bincount(band)
+    means = np.stack([np.bincount(band, column) / numbers for column in conditions.T], axis=1)
+    parts = []
+    for showers, own in ((real, band[: len(real)]), (generated, band[len(real) :])):
+        parts.append(_ordered(dataclasses.replace(showers, conditions=means[own]), own))
+    return parts[0], parts[1]
+
+
+def _ordered(showers: Showers, particle: NDArray[np.int64]) -> Showers:
+    """The showers under other numbers, rows of one particle adjacent."""
+    order = np.argsort(particle, kind="stable")
+    return dataclasses.replace(showers.rows(order), particle=particle[order])
+
+
+def _first_rows(showers: Showers) -> list[tuple[NDArray[Any], int]]:
+    """Conditions and number of each particle."""
+    numbers, first = np.unique(showers.particle, return_index=True)
+    return [(showers.conditions[row], int(n)) for n, row in zip(numbers, first, strict=True)]
+
+
+Part = Literal["test", "validation", "train", "all"]
+
+
+class SplitRecord(BaseModel):
+    """How a run divided its showers: the ``data`` part of its recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    validation: float
+    test: float
+    split: Literal["particle", "row"] = "particle"
+    split_seed: int = 0
+
+
+@dataclass(frozen=True)
+class EvaluationInputs:
+    """Real and generated showers of the same particles, and what baselines draw from."""
+
+    real: Showers
+    generated: Showers
+    train: Showers | None
+    about: Mapping[str, str]
+    """What was evaluated, for the report."""
+    warnings: tuple[str, ...] = ()
+    simulator: Simulator | None = None
+    """What made the generated showers, where it can be asked for more."""
+
+    def traversals(self, seed: int = 0) -> tuple[Traversal, ...]:
+        """Each attribute moved at fixed latents; nothing without a simulator."""
+        if self.simulator is None:
+            return ()
+        simulator, rng = self.simulator, np.random.default_rng([seed, 0x7A])
+        ranges = simulator.card.training_ranges
+        size = simulator.latent_size
+        return traverse(simulator.expected, size, simulator.detector, ranges, rng=rng)
+
+    def evaluate(
+        self,
+        *,
+        scheme: str | None = None,
+        seed: int = 0,
+        gate: str = DEFAULT,
+        classifier: str = "default",
+        cache: FloorCache = NO_CACHE,
+    ) -> EvaluationResult:
+        """Table, two-sample metrics, gate and regions."""
+        result = evaluate(
+            self.real, self.generated, self.train, scheme=scheme, seed=seed, cache=cache
+        )
+        result = add_two_sample_metrics(
+            result,
+            self.real,
+            self.generated,
+            self.train,
+            gate=gate,
+            classifier=classifier,
+            cache=cache,
+        )
+        return dataclasses.replace(
+            result,
+            warnings=(*self.warnings, *result.warnings),
+            provenance={**self.about, **result.provenance},
+        )
+
+
+def load(
+    subject: str,
+    against: Path,
+    *,
+    train: Path | None = None,
+    part: Part | None = None,
+    seed: int = 0,
+    reporter: Reporter = SILENT,
+) -> EvaluationInputs:
+    """Read what is needed; a simulator is asked for one shower a row of the judged particles.
+
+    ``subject`` is a run folder, a simulator (folder or name) or a file of generated showers. A
+    simulator that was trained on ``against`` is judged on its test particles unless ``part`` says
+    otherwise, and its training particles feed the baselines. Raises UsageError for a subject that
+    is none, DataError for showers that do not fit.
+    """
+    if Path(subject).is_file():
+        return _of_file(Path(subject), against, train)
+    if not Path(subject).exists() and len(Path(subject).parts) > 1:
+        raise UsageError(f"{subject}: no such file, run or simulator")
+    folder = find_simulator(subject)
+    simulator = Simulator.load(folder)
+    simulator.check()
+    showers = read(against, simulator.detector)
+    divided = _divided(simulator, showers, against, part)
+    chosen: Part = part or ("all" if divided is None else "test")
+    real, training = _parts(showers, divided, chosen)
+    reporter.say(f"{subject}: one shower for each of {len(real)} rows ({chosen} particles)")
+    cells = simulator.generate(real.conditions, seed=seed)
+    return EvaluationInputs(
+        real=real,
+        generated=dataclasses.replace(real, cells=cells, cpu_seconds=None, overflow=None),
+        train=training if train is None else read(train, simulator.detector),
+        about={"judged": subject, "against": f"{against} ({chosen} particles)", "seed": str(seed)},
+        warnings=(LEAKY,) if isinstance(divided, RowSplit) else (),
+        simulator=simulator,
+    )
+
+
+def _of_file(generated: Path, against: Path, train: Path | None) -> EvaluationInputs:
+    real = read(against)
+    real, made, warnings = matched(real, read(generated, real.detector))
+    return EvaluationInputs(
+        real=real,
+        generated=made,
+        train=None if train is None else read(train, real.detector),
+        about={"judged": str(generated), "against": str(against)},
+        warnings=warnings,
+    )
+
+
+def _divided(
+    simulator: Simulator, showers: Showers, against: Path, part: Part | None
+) -> Split | RowSplit | None:
+    """How the run behind a simulator divided these showers; None where it never saw them."""
+    recipe = simulator.card.recipe
+    known = recipe.get("run", {}).get("data", {}).get("sha256")
+    if "data" not in recipe:
+        if part in (None, "all"):
+            return None
+        raise DataError(f"{simulator.folder} does not tell its split: only --part all is possible")
+    if part is None and known is not None and known != sha256_of(against):
+        return None
+    try:
+        record = SplitRecord.model_validate(recipe["data"])
+    except ValidationError as error:
+        raise DataError(f"{simulator.folder}: its recipe holds no split ({error.title})") from error
+    fractions = (1 - record.validation - record.test, record.validation, record.test)
+    if record.split == "row":
+        return split_by_row(len(showers), fractions, seed=record.split_seed)
+    return split_by_particle(showers.particle, fractions, seed=record.split_seed)
+
+
+def _parts(
+    showers: Showers, divided: Split | RowSplit | None, part: Part
+) -> tuple[Showers, Showers | None]:
+    """The judged part, and the training part if there is another one."""
+    if divided is None:
+        return showers, None
+    take = _of_rows if isinstance(divided, RowSplit) else _of_particles
+    numbers = {"test": divided.test, "validation": divided.validation, "train": divided.train}
+    real = showers if part == "all" else take(showers, numbers[part])
+    return real, take(showers, divided.train)
+
+
+def _of_rows(showers: Showers, rows: NDArray[np.int64]) -> Showers:
+    return showers.rows(np.sort(rows))
+
+
+def _of_particles(showers: Showers, particles: NDArray[np.int64]) -> Showers:
+    return showers.of_particles(particles)

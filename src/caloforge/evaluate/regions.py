@@ -1,6 +1,8 @@
-"""Tables per kind of particle, energy band and impact region: a mean hides a broken corner.
+"""Metrics of parts of the particles: by kind, by band of energy, by impact point.
 
 Shapes: N rows, P particles, B resamplings.
+
+A mean over all particles hides a part of them that is wrong.
 """
 
 from __future__ import annotations
@@ -15,14 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.scaling import evaluate_features
-from caloforge.evaluate import repeats
-from caloforge.evaluate.court import convene
-from caloforge.evaluate.measure import Measure
-from caloforge.evaluate.measured import Measured, measured
-from caloforge.evaluate.measures import distances, diversities, shapes
-from caloforge.evaluate.observables import Observed, observables, observe
-from caloforge.evaluate.repeats import Rows
-from caloforge.evaluate.shapes import TOTAL
+from caloforge.evaluate import resampling
+from caloforge.evaluate.metrics.metric import Metric
+from caloforge.evaluate.observables import Observed, observe
+from caloforge.evaluate.paired import PairedBootstrap, paired_metrics
+from caloforge.evaluate.resampling import Indices, Measured, measured
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 ENERGY_BANDS = 4
-RESAMPLINGS = 100
-HALVINGS = 4
+REGION_RESAMPLINGS = 100
+REGION_SPLIT_HALVES = 4
 UNDEFINED = "undefined"
-SHOWN = ("conditional_w1", "w1", "mean_total", "sigma_total")
 
 
 @dataclass(frozen=True)
@@ -62,50 +60,65 @@ def regions(
     real: Showers, generated: Showers, *, scheme: str | None = None, seed: int = 0
 ) -> tuple[Region, ...]:
     """All groups of particles of both samples, each with its numbers."""
-    _, slot, other = repeats.shared_slots(real.particle, generated.particle)
-    first = np.unique(slot[slot >= 0], return_index=True)[1]
-    particles = real.rows(np.flatnonzero(slot >= 0)).rows(first)
-    table = _measures(real, scheme)
-    seen = observe(real, scheme), observe(generated, scheme)
-    found = []
+    _, particle_index, other = resampling.index_shared_particles(real.particle, generated.particle)
+    first = np.unique(particle_index[particle_index >= 0], return_index=True)[1]
+    particles = real.rows(np.flatnonzero(particle_index >= 0)).rows(first)
+    metrics = region_metrics(real.detector, scheme)
+    observed = observe(real, scheme), observe(generated, scheme)
+    result = []
     for grouping, title, members in groups(particles):
         if not members.any():
             continue
         place = np.where(members, np.cumsum(members) - 1, -1)
-        slots = [np.where(s >= 0, place[s], -1) for s in (slot, other)]
-        part = [(_rows(one, s >= 0), s[s >= 0]) for one, s in zip(seen, slots, strict=True)]
-        found.append(_region(grouping, title, part[0], part[1], table, seed))
-    return tuple(found)
+        indices = [np.where(s >= 0, place[s], -1) for s in (particle_index, other)]
+        part = [
+            (_observed_rows(one, s >= 0), s[s >= 0])
+            for one, s in zip(observed, indices, strict=True)
+        ]
+        result.append(_region(grouping, title, part[0], part[1], metrics, seed))
+    return tuple(result)
 
 
 def _region(
     grouping: str,
     title: str,
-    real: tuple[Observed, Rows],
-    generated: tuple[Observed, Rows],
-    table: tuple[Measure, ...],
+    real: tuple[Observed, Indices],
+    generated: tuple[Observed, Indices],
+    metrics: tuple[Metric, ...],
     seed: int,
 ) -> Region:
     """The numbers of one group of particles."""
-    chance, random = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    halves_rng, rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     particles = int(real[1].max()) + 1
-    numbers = repeats.equal_numbers(real[1], generated[1], particles)
-    court = convene(real[0], real[1], numbers, table, RESAMPLINGS, chance)
-    value, floor = court.hear(generated[0], generated[1], random), court.hear_real()
+    n_showers = resampling.equal_n_showers(real[1], generated[1], particles)
+    bootstrap = PairedBootstrap.of(*real, n_showers, metrics, REGION_RESAMPLINGS, halves_rng)
+    value, floor = bootstrap.evaluate(*generated, rng), bootstrap.evaluate_real()
+    names = [metric.name for metric in metrics if metric.by_region]
     return Region(
         grouping,
         title,
         particles,
-        {name: measured(value[name], UNDEFINED) for name in SHOWN if name in value},
-        {name: measured(floor[name], UNDEFINED) for name in SHOWN if name in floor},
+        {name: measured(value[name], UNDEFINED) for name in names},
+        {name: measured(floor[name], UNDEFINED) for name in names},
     )
 
 
-def _rows(seen: Observed, kept: NDArray[np.bool_]) -> Observed:
+def region_metrics(detector: Detector, scheme: str | None = None) -> tuple[Metric, ...]:
+    """Metrics that are given by region, and those that their functions compute beside them."""
+    metrics = paired_metrics(detector, scheme)
+    functions = {(id(m.function), m.all_rows) for m in metrics if m.by_region}
+    return tuple(
+        dataclasses.replace(m, split_halves=min(m.split_halves, REGION_SPLIT_HALVES))
+        for m in metrics
+        if (id(m.function), m.all_rows) in functions
+    )
+
+
+def _observed_rows(observed: Observed, kept: NDArray[np.bool_]) -> Observed:
     return Observed(
-        seen.cells[kept],
-        seen.channels[kept],
-        {name: values[kept] for name, values in seen.values.items()},
+        observed.cells[kept],
+        observed.channels[kept],
+        {name: values[kept] for name, values in observed.values.items()},
     )
 
 
@@ -154,26 +167,10 @@ def impact_mm(detector: Detector, conditions: Values) -> Values | None:
     """Impact point on the front face in mm, None where no condition tells it.  (N, 2)"""
     flights = [f for f in detector.features if f.kind == "impact" and f.direction == "momentum"]
     # By vertex, that is by axis: a dispersed point takes the place of the straight one before it.
-    wanted = tuple({feature.of[0]: feature for feature in flights}.values())
-    if len(wanted) == 2:
-        return 10 * evaluate_features(wanted, detector.columns, conditions)
+    by_axis = tuple({feature.of[0]: feature for feature in flights}.values())
+    if len(by_axis) == 2:
+        return 10 * evaluate_features(by_axis, detector.columns, conditions)
     named = {c.axis: n for n, c in enumerate(detector.conditions) if c.axis and c.unit == "mm"}
     if set(named) == {"x", "y"}:
         return conditions[:, [named["x"], named["y"]]]
     return None
-
-
-def _measures(real: Showers, scheme: str | None) -> tuple[Measure, ...]:
-    """The measures whose rows are shown."""
-    detector = real.detector
-    labels = detector.scheme(scheme).labels
-    everything = (
-        *distances(detector.unit, labels),
-        *diversities(labels, observables(detector)),
-        *shapes(detector.unit, (TOTAL,)),
-    )
-    return tuple(
-        dataclasses.replace(m, halvings=min(m.halvings, HALVINGS))
-        for m in everything
-        if m.rows[0].name in SHOWN
-    )

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import DataError
+from caloforge.evaluate.metrics.two_sample import weighted_separation
 from caloforge.evaluate.observables import observables, observe
-from caloforge.evaluate.separation import weighted_separation
 from caloforge.reporter import SILENT, Reporter
 
 if TYPE_CHECKING:

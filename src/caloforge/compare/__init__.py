@@ -1,1 +1,0 @@
-"""Runs of several recipes and seeds, judged by the same showers and against each other."""

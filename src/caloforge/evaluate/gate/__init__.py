@@ -1,0 +1,1 @@
+"""The gate: whether generated showers can be exchanged for real ones."""

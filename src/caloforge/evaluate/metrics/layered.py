@@ -1,0 +1,357 @@
+"""Metrics of a layered detector: attributes, energy shares, regressors, sharper classifiers.
+
+Shapes: N showers, C conditions, B resamplings, k regressors, d inputs, a attributes.
+
+Slopes: least squares of the observable on all conditions at once, so that an attribute is not
+credited with what another one does; the slope of the attribute is one coefficient of it.
+
+Regressor: it learns on real training showers only and takes part in no training.
+R2 = 1 - mean square residual / variance of the attribute, on real showers that it never saw (what
+can be known at all) and on generated ones (what the generator put into them).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.errors import DataError
+from caloforge.evaluate import resampling
+from caloforge.evaluate.attributes import Attribute, attributes
+from caloforge.evaluate.deprecated import renamed_arguments
+from caloforge.evaluate.metrics.classifier import FACTOR, classify, widened
+from caloforge.evaluate.metrics.energy import bands, shares, sums_of
+from caloforge.evaluate.metrics.metric import Best, Metric, MetricResult, Samples
+from caloforge.evaluate.metrics.networks import (
+    NEEDS_TORCH,
+    ClassifierConfig,
+    Loss,
+    cells_and_observables,
+    conditions_of,
+    standardised,
+    trained_answers,
+)
+from caloforge.evaluate.observables import layout_of, values_of
+from caloforge.evaluate.resampling import Measured, measured, resamplings
+
+if TYPE_CHECKING:
+    from caloforge.data.showers import Showers
+
+Values = NDArray[np.float64]
+RESAMPLINGS = 200
+CONSTANT = "does not vary"
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Slope of an observable with an attribute, of both samples."""
+
+    attribute: Attribute
+    real: Measured
+    generated: Measured
+    difference: Measured
+    """Generated minus real under the same resamplings of the particles."""
+
+
+def slopes(real: Showers, generated: Showers, *, rng: np.random.Generator) -> tuple[Slope, ...]:
+    """Slopes of all attributes, errors by bootstrap over the particles that both samples have."""
+    detector, layout = real.detector, layout_of(real.detector)
+    names, *both = resampling.index_shared_particles(real.particle, generated.particle)
+    weights = resamplings(len(names), RESAMPLINGS, rng)
+    found = []
+    for attribute in attributes(detector):
+        sides = []
+        for showers, particle_index in zip((real, generated), both, strict=True):
+            kept = np.flatnonzero(particle_index >= 0)
+            seen = values_of(showers.cells[kept], (attribute.observable,), layout)
+            regressors = regressors_of(attribute, showers.conditions[kept])
+            sides.append(
+                slope(seen[attribute.observable.name], regressors, weights[:, particle_index[kept]])
+            )
+        numbers = [measured(side, CONSTANT) for side in (*sides, sides[1] - sides[0])]
+        found.append(Slope(attribute, *numbers))
+    return tuple(found)
+
+
+def regressors_of(attribute: Attribute, conditions: Values) -> Values:
+    """The attribute first, then all conditions that are another number.  (N, k)"""
+    own = attribute.of(conditions)
+    others = [c for c in conditions.T if not np.array_equal(c, own)]
+    return np.column_stack([own, *others])
+
+
+def slope(observed: Values, regressors: Values, weights: Values) -> Values:
+    """Coefficient of the first regressor beside all others and a constant.  (N,), (N, k), (B, N)
+
+    NaN where it does not vary. Showers without the observable do not count.  (B,)
+    """
+    known = np.isfinite(observed)
+    values, weights = observed[known], weights[:, known]
+    spread = regressors[known].std(axis=0) if known.any() else np.zeros(regressors.shape[1])
+    if not spread[0] > 0 or known.sum() <= regressors.shape[1]:
+        return np.full(len(weights), np.nan)
+    varying = regressors[known][:, spread > 0]
+    scaled = (varying - varying.mean(axis=0)) / spread[spread > 0]
+    table = np.column_stack([scaled, np.ones(len(scaled))])
+    size = table.shape[1]
+    products = (table[:, :, None] * table[:, None, :]).reshape(len(table), -1)
+    squares = (weights @ products).reshape(-1, size, size)
+    right = weights @ (table * values[:, None])
+    # A tiny ridge: a resampling of few particles may make two regressors one.
+    squares = squares + 1e-9 * weights.sum(axis=1)[:, None, None] * np.eye(size)
+    found: Values = np.linalg.solve(squares, right[:, :, None])[:, 0, 0] / spread[0]
+    return found
+
+
+READER = ClassifierConfig("reader", (256, 256), 1e-3, 256, 40, 6)
+VALIDATION_PART = 0.1
+
+
+@dataclass(frozen=True)
+class Readable:
+    """How well one condition can be read back."""
+
+    name: str
+    real: Measured
+    generated: Measured
+    ratio: Measured
+    """Generated over real R2, under the same resamplings of the particles."""
+
+
+@renamed_arguments(schooling="config")
+def read_back(
+    train: Showers,
+    real: Showers,
+    generated: Showers,
+    *,
+    seed: int = 0,
+    config: ClassifierConfig = READER,
+) -> tuple[Readable, ...]:
+    """R2 of every condition that varies; ``train`` holds real showers of other particles.
+
+    Raises CaloforgeError where torch is not installed.
+    """
+    names = real.detector.columns
+    varying = np.flatnonzero(train.conditions.std(axis=0) > 0)
+    middle, scale = (getattr(train.conditions[:, varying], m)(axis=0) for m in ("mean", "std"))
+    samples = (train, real, generated)
+    targets = [(s.conditions[:, varying] - middle) / scale for s in samples]
+    missed = _misses(samples, targets, seed, config)
+    _, *both = resampling.index_shared_particles(real.particle, generated.particle)
+    particles = max(int(particle_index.max(initial=-1)) for particle_index in both) + 1
+    rng = np.random.default_rng([seed, 0xA77])
+    weights = resamplings(particles, RESAMPLINGS, rng)
+    found = []
+    for place, column in enumerate(varying):
+        sides = [
+            r_squared(
+                miss[:, place][particle_index >= 0],
+                target[:, place][particle_index >= 0],
+                weights[:, kept],
+            )
+            for miss, target, particle_index in zip(missed, targets[1:], both, strict=True)
+            for kept in (particle_index[particle_index >= 0],)
+        ]
+        ratio = sides[1] / np.where(sides[0] > 0, sides[0], np.nan)
+        found.append(Readable(names[column], *(measured(n) for n in (*sides, ratio))))
+    return tuple(found)
+
+
+def r_squared(miss: Values, target: Values, weights: Values) -> Values:
+    """1 - mean square miss over variance, NaN where the target does not vary.  (N,), (B, N)"""
+    mass = weights.sum(axis=1)
+    mean = weights @ target / mass
+    variance = weights @ target**2 / mass - mean**2
+    square = weights @ miss**2 / mass
+    found: Values = 1 - square / np.where(variance > 0, variance, np.nan)
+    return found
+
+
+def _misses(
+    samples: tuple[Showers, ...], targets: list[Values], seed: int, config: ClassifierConfig
+) -> list[Values]:
+    """Answer minus truth for the real and the generated showers, in the units of the targets."""
+    inputs = np.concatenate(cells_and_observables(*samples))
+    truth = np.concatenate(targets).astype(np.float32)
+    rng = np.random.default_rng([seed, 0xF17])
+    shuffled = rng.permutation(len(samples[0]))
+    held = max(1, round(VALIDATION_PART * len(shuffled)))
+    validation, learned = shuffled[:held], shuffled[held:]
+    check_results = trained_answers(
+        standardised(inputs, learned),
+        truth,
+        truth.shape[1],
+        _mean_square,
+        learned,
+        validation,
+        config,
+        seed,
+    )
+    ends = np.cumsum([len(s) for s in samples])
+    return [(check_results - truth)[start:stop] for start, stop in pairwise(ends)]
+
+
+def _mean_square() -> Loss:
+    from torch.nn.functional import mse_loss
+
+    return mse_loss
+
+
+ONE = Measured(1.0, None)
+
+
+@renamed_arguments(schooling="config")
+def layered_checks(
+    real: Showers,
+    generated: Showers,
+    train: Showers | None,
+    *,
+    config: ClassifierConfig | None,
+    seed: int = 0,
+) -> Iterator[MetricResult]:
+    """All metrics of a detector with several layers, none for others.
+
+    Networks need real training showers, torch and a ``config``.
+    """
+    if len(real.detector.layers) < 2 or real.detector.signed:
+        return
+    yield from _slopes(real, generated, np.random.default_rng([seed, 0x510]))
+    if real.detector.energy is not None:
+        yield from _energy(real, generated, np.random.default_rng([seed, 0xE0]))
+    if train is None or not len(train) or config is None:
+        return
+    if find_spec("torch") is None:
+        missing = Measured(None, None, NEEDS_TORCH)
+        yield _result("auc_both", TITLES["auc_both"], missing, missing, "low")
+        return
+    try:
+        yield from _read_back(real, generated, train, seed)
+        yield from _classified(real, generated, train, config, seed)
+    except DataError as error:
+        missing = Measured(None, None, str(error))
+        yield _result("auc_both", TITLES["auc_both"], missing, missing, "low")
+
+
+def results(samples: Samples) -> Iterator[MetricResult]:
+    """The same of the samples of an evaluation."""
+    real, generated, train = samples.real, samples.generated, samples.train
+    yield from layered_checks(real, generated, train, config=samples.config, seed=samples.seed)
+
+
+def _result(
+    name: str, title: str, value: Measured, floor: Measured, best: Best = "floor", **fields: bool
+) -> MetricResult:
+    return MetricResult(Metric(name, title, ideal=best, group="layered", **fields), value, floor)
+
+
+def _slopes(real: Showers, generated: Showers, rng: np.random.Generator) -> Iterator[MetricResult]:
+    for one in slopes(real, generated, rng=rng):
+        observable = one.attribute.observable
+        unit = f"{observable.unit or real.detector.unit}/{one.attribute.unit}"
+        title = f"slope of {observable.title} with {one.attribute.name} [{unit}]"
+        name = one.attribute.name.replace(" ", "_")
+        yield _result(f"slope_{name}", title, one.generated, one.real)
+
+
+def _energy(real: Showers, generated: Showers, rng: np.random.Generator) -> Iterator[MetricResult]:
+    sums = sums_of(real, generated, rng)
+    energy, unit = real.detector.energy, real.detector.unit
+    names = tuple(layer.name for layer in real.detector.layers)
+    for share in shares(sums, names):
+        title = f"energy: {share.name} over {energy}"
+        yield _result(f"share_{share.name}", title, share.generated, share.real)
+    yield _overflow(real)
+    below = [Measured(float((s.cells < 0).mean()), None) for s in (generated, real)]
+    yield _result("negative", "energy: part of the cells below zero", below[0], below[1], "low")
+    for number, band in enumerate(bands(sums)):
+        where = f"{energy} {band.low:.3g} to {band.high:.3g} {unit}, generated over real"
+        for name, title, value in (
+            ("mean", "mean total", band.mean),
+            ("sigma", "sigma(total) / mean", band.relative_sigma),
+            ("resolution", f"sigma(total / {energy})", band.resolution),
+        ):
+            yield _result(f"band_{name}_{number}", f"{title}, {where}", value, ONE, long=True)
+
+
+def _overflow(real: Showers) -> MetricResult:
+    """Part of the energy beside the cells: it is not generated."""
+    overflow = Measured(None, None, "not given")
+    if real.overflow is not None and real.detector.energy is not None:
+        incident = real.conditions[:, real.detector.column(real.detector.energy)].sum()
+        overflow = Measured(float(real.overflow.sum(dtype=np.float64) / incident), None)
+    title = f"energy: beside the cells (overflow) over {real.detector.energy}"
+    return _result("overflow", title, Measured(None, None, "not generated"), overflow)
+
+
+def _read_back(
+    real: Showers, generated: Showers, train: Showers, seed: int
+) -> Iterator[MetricResult]:
+    for one in read_back(train, real, generated, seed=seed):
+        title = f"R² of {one.name}, read back by a regressor of real showers"
+        yield _result(f"r2_{one.name}", title, one.generated, one.real)
+        title = f"R² of {one.name}, generated over real"
+        yield _result(f"r2_ratio_{one.name}", title, one.ratio, ONE)
+
+
+TITLES = {
+    "auc_both": "classifier AUC, cells and observables",
+    "auc_conditions": "classifier AUC, cells, observables and conditions",
+    "auc_widened": f"the same classifier on real showers widened by {FACTOR - 1:.0%}",
+}
+
+
+def _classified(
+    real: Showers, generated: Showers, train: Showers, config: ClassifierConfig, seed: int
+) -> Iterator[MetricResult]:
+    """Two classifiers with their floor, and what they make of a copy that is a little too wide.
+
+    The floor is real against real training showers, as many as are judged.
+    """
+    other = as_many(train, len(real), seed)
+    copy = dataclasses.replace(other, cells=widened(other.cells, real.detector), overflow=None)
+    found = {
+        name: auc_of(real, sample, config, seed, with_conditions=with_conditions)
+        for name, sample, with_conditions in (
+            ("auc_both", generated, False),
+            ("auc_conditions", generated, True),
+            ("auc_widened", copy, False),
+            ("floor", other, False),
+            ("floor_conditions", other, True),
+        )
+    }
+    for name, floor in (
+        ("auc_both", "floor"),
+        ("auc_conditions", "floor_conditions"),
+        ("auc_widened", "floor"),
+    ):
+        best: Best = "high" if name == "auc_widened" else "low"
+        yield _result(name, TITLES[name], found[name], found[floor], best)
+
+
+def auc_of(
+    real: Showers,
+    made: Showers,
+    config: ClassifierConfig,
+    seed: int,
+    *,
+    with_conditions: bool = False,
+) -> Measured:
+    """AUC of real against other showers by cells, observables and, if asked, conditions."""
+    first, second = cells_and_observables(real, made)
+    if with_conditions:
+        both = zip((first, second), conditions_of(real, made), strict=True)
+        first, second = (np.hstack(pair) for pair in both)
+    return classify(first, second, real.particle, made.particle, seed=seed, config=config).auc
+
+
+def as_many(train: Showers, rows: int, seed: int) -> Showers:
+    """Training showers drawn at random, as many as rows are judged."""
+    chosen = np.random.default_rng([seed, 0xF1]).permutation(len(train))[:rows]
+    return train.rows(np.sort(chosen))

@@ -1,0 +1,294 @@
+"""Result of an evaluation: numbers with errors for generated and real showers and for baselines.
+
+The JSON of a result has a schema: what other programs may rely on. A number is a value with an
+error, None where it is undefined, and then a note says why. Fields are added within a version; a
+field that changes or goes makes a new one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from caloforge.evaluate.baselines import BASELINES, MODEL, REAL
+from caloforge.evaluate.gate.limits import GateResult
+from caloforge.evaluate.metrics.metric import Metric, MetricResult
+from caloforge.evaluate.regions import Region
+from caloforge.evaluate.resampling import Measured
+
+FORMAT, VERSION = "caloforge-judgement", 1
+TITLES = {MODEL: "generated", REAL: "real against real (floor)"}
+TITLES |= {baseline.name: baseline.title for baseline in BASELINES}
+"""Of the rows of the table."""
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One row of the table: a sample of showers and its numbers."""
+
+    name: str
+    title: str
+    measured: Mapping[str, Measured]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number of one sample minus that of another, by the same resamplings."""
+
+    measure: str
+    first: str
+    second: str
+    measured: Measured
+
+    def __str__(self) -> str:
+        """Such as ``conditional_w1: shuffled - model = 30.1 ± 1.2 (25 sigma)``."""
+        sigma = self.measured.sigma
+        tail = "" if sigma is None else f" ({sigma:.1f} sigma)"
+        return f"{self.measure}: {self.first} - {self.second} = {self.measured}{tail}"
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """All numbers of one evaluation; equal inputs and seed give the same one."""
+
+    detector: str
+    unit: str
+    scheme: str
+    particles: int
+    rows: int
+    generated_rows: int
+    n_showers: str
+    """Showers a side of each particle at equal numbers, such as ``4 v 4``."""
+    seed: int
+    resamplings: int
+    metrics: tuple[Metric, ...]
+    candidates: tuple[ResultRow, ...]
+    differences: tuple[Difference, ...]
+    warnings: tuple[str, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    gate: GateResult | None = None
+    """Answer of the gate; None where it was not asked."""
+    two_sample: tuple[MetricResult, ...] = ()
+    """Two-sample metrics beside their floors."""
+    regions: tuple[Region, ...] = ()
+    """Numbers per kind of particle, energy band and impact region."""
+
+    def candidate(self, name: str) -> ResultRow | None:
+        """The row of that name, None where there is none."""
+        return next((c for c in self.candidates if c.name == name), None)
+
+    def measured(self, measure: str, candidate: str = MODEL) -> Measured:
+        """A number of a row, undefined where there is no such row."""
+        row = self.candidate(candidate)
+        return Measured(None, None, "-") if row is None else row.measured[measure]
+
+    def difference(self, measure: str, first: str, second: str = MODEL) -> Measured | None:
+        """Difference of two rows, None where there is no such row."""
+        names = (measure, first, second)
+        return next(
+            (d.measured for d in self.differences if (d.measure, d.first, d.second) == names), None
+        )
+
+    @property
+    def summary(self) -> str:
+        """One line: the conditional distance, what it is better than, how far from the floor."""
+        return " ".join(_sentences(self))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The result for JSON, format and version first."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "verdict": self.summary,
+            "detector": self.detector,
+            "unit": self.unit,
+            "scheme": self.scheme,
+            "particles": self.particles,
+            "rows": self.rows,
+            "generated_rows": self.generated_rows,
+            "numbers": self.n_showers,
+            "seed": self.seed,
+            "resamplings": self.resamplings,
+            "measures": [metric.record for metric in self.metrics],
+            "candidates": {
+                candidate.name: {
+                    "title": candidate.title,
+                    **{name: number.record for name, number in candidate.measured.items()},
+                }
+                for candidate in self.candidates
+            },
+            "differences": [
+                {"measure": d.measure, "first": d.first, "second": d.second}
+                | d.measured.record
+                | {"sigma": d.measured.sigma}
+                for d in self.differences
+            ],
+            "gate": None if self.gate is None else self.gate.record,
+            "two_sample": [row.record for row in self.two_sample],
+            "regions": [region.record for region in self.regions],
+            "warnings": list(self.warnings),
+            "provenance": dict(self.provenance),
+        }
+
+    def to_json(self) -> str:
+        """The result as a JSON document."""
+        return json.dumps(self.record, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def _sentences(result: EvaluationResult) -> Iterator[str]:
+    """The summary, sentence by sentence."""
+    measure = "conditional_w1"
+    value = result.measured(measure)
+    what = f"Conditional W1 {value} {result.unit}"
+    if value.value is None:
+        measure, value = "w1_all", result.measured("w1_all")
+        what = f"No repeats; marginal W1 {value} {result.unit}"
+    floor = result.measured(measure, REAL)
+    against = f"; real against real {floor}" if floor.value is not None else ""
+    yield f"{what} (scheme {result.scheme}, {result.n_showers}){against}."
+    for candidate in result.candidates:
+        difference = result.difference(measure, candidate.name)
+        if candidate.name in BEATEN and difference is not None and difference.value is not None:
+            yield f"{_comparison(difference)} {BEATEN[candidate.name]}."
+
+
+DISTINGUISHED_SIGMA = 2.0
+BEATEN = {
+    "nearest": "a random shower of the nearest training particle",
+    "shuffled": "real showers with shuffled conditions",
+}
+"""The baselines of the summary."""
+
+
+def _comparison(difference: Measured) -> str:
+    """Better or worse than, with the distance in sigma."""
+    value, sigma = difference.value or 0.0, difference.sigma
+    word = "Better" if value > 0 else "Worse"
+    if sigma is None:
+        return f"{word} than"
+    if abs(sigma) < DISTINGUISHED_SIGMA:
+        return f"Not distinguishable ({abs(sigma):.1f} sigma) from"
+    size = Measured(abs(value), difference.error)
+    return f"{word} (by {size}, {abs(sigma):.1f} sigma) than"
+
+
+class Part(BaseModel):
+    """Anything in the document: no field that the schema does not name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Number(Part):
+    """A value and its standard error."""
+
+    value: float | None
+    error: float | None
+    note: str | None = None
+
+
+class MeasureRecord(Part):
+    """What a metric is called, and what a perfect simulator gets."""
+
+    name: str
+    title: str
+    unit: str
+    ideal: float
+
+
+class DifferenceRecord(Number):
+    """A metric of one sample minus that of another, by the same resamplings."""
+
+    measure: str
+    first: str
+    second: str
+    sigma: float | None
+
+
+class CheckRecord(Part):
+    """A check of the gate, its distance from real showers and its limit."""
+
+    name: str
+    title: str
+    value: float | None
+    error: float | None
+    sigma: float | None
+    distance: float | None
+    limit: float
+    unit: Literal["sigma", "floors"]
+    outcome: Literal["passed", "failed", "undefined"]
+
+
+class NearestFailureRecord(Part):
+    """The negative control that rejected showers are most like."""
+
+    name: str
+    title: str
+    similarity: float
+
+
+class GateRecord(Part):
+    """The answer of a gate."""
+
+    gate: str
+    accepted: bool
+    strata: str
+    looks_like: NearestFailureRecord | None
+    answers: list[CheckRecord]
+
+
+class TwoSampleRecord(Part):
+    """A two-sample metric of generated against real, and of real against real."""
+
+    name: str
+    title: str
+    best: Literal["low", "high", "floor"]
+    value: Number
+    floor: Number
+
+
+class RegionRecord(Part):
+    """Numbers of a kind of particle, an energy band or an impact region."""
+
+    grouping: Literal["kind", "energy", "impact"]
+    title: str
+    particles: int
+    value: dict[str, Number]
+    floor: dict[str, Number]
+
+
+class ResultRecord(Part):
+    """The whole document, version 1."""
+
+    format: Literal["caloforge-judgement"]
+    version: Literal[1]
+    verdict: str
+    detector: str
+    unit: str
+    scheme: str
+    particles: int
+    rows: int
+    generated_rows: int
+    numbers: str
+    seed: int
+    resamplings: int
+    measures: list[MeasureRecord]
+    candidates: dict[str, dict[str, str | Number]]
+    differences: list[DifferenceRecord]
+    gate: GateRecord | None
+    two_sample: list[TwoSampleRecord]
+    regions: list[RegionRecord]
+    warnings: list[str]
+    provenance: dict[str, str]
+
+
+def shipped_schema() -> dict[str, Any]:
+    """The JSON Schema of version 1, as it ships."""
+    path = files("caloforge.evaluate") / "schemas" / "judgement-1.json"
+    schema: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return schema

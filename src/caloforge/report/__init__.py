@@ -1,0 +1,38 @@
+"""Reports: figures, tables and pages. Figures take arrays and are returned; none is shown."""
+
+from caloforge.report.canvas import STYLES, data_uri, save, styled
+from caloforge.report.figures import (
+    attribute_lines,
+    correlation_matrix,
+    diversity_plot,
+    energy_lines,
+    event_peaks,
+    radial_profiles,
+    ratio_histogram,
+)
+from caloforge.report.images import (
+    difference_image,
+    layer_images,
+    layer_lines,
+    mean_image,
+    shower_rows,
+)
+
+__all__ = [
+    "STYLES",
+    "attribute_lines",
+    "correlation_matrix",
+    "data_uri",
+    "difference_image",
+    "diversity_plot",
+    "energy_lines",
+    "event_peaks",
+    "layer_images",
+    "layer_lines",
+    "mean_image",
+    "radial_profiles",
+    "ratio_histogram",
+    "save",
+    "shower_rows",
+    "styled",
+]

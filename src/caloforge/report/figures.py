@@ -1,0 +1,400 @@
+"""Histograms with a ratio panel and errors that know which showers belong together.
+
+Shapes: N real and M generated showers, P particles, b bins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.report.canvas import (
+    COLOUR_MAP,
+    INK,
+    MODEL_COLOURS,
+    REAL_EDGE,
+    REAL_FILL,
+    TEXT_POINTS,
+    figure,
+    tidy,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure
+
+Values = NDArray[np.float64]
+Indices = NDArray[np.int64]
+RATIO_LIMITS = (0.3, 1.9)
+TAIL = 0.995
+"""Quantile of both samples at which the axis ends; the last bin holds all above it."""
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Fractions of the showers by particle and bin, and their sums; (P, b) and (b,)."""
+
+    by_particle: Values
+
+    @property
+    def fraction(self) -> Values:
+        """Fraction of the showers in each bin.  (b,)"""
+        sums: Values = self.by_particle.sum(axis=0)
+        return sums
+
+    @property
+    def error(self) -> Values:
+        """Standard error when whole particles are drawn: sqrt(sum over particles of n^2).  (b,)"""
+        errors: Values = np.sqrt((self.by_particle**2).sum(axis=0))
+        return errors
+
+
+def binned(values: Values, particle_index: Indices, particles: int, edges: Values) -> Binned:
+    """Showers by particle and bin; the outermost hold what lies beyond.  (N,) -> (P, b)
+
+    Showers where the value is undefined are left out of the bins, not of the normalisation.
+    """
+    there = np.isfinite(values)
+    bins = len(edges) - 1
+    place = np.clip(np.searchsorted(edges, values[there], side="right") - 1, 0, bins - 1)
+    cells = np.bincount(particle_index[there] * bins + place, minlength=particles * bins)
+    return Binned(cells.reshape(particles, bins) / max(1, len(values)))
+
+
+def paired_ratio(real: Binned, other: Binned) -> tuple[Values, Values]:
+    """Other over real and its error, the particles of both being the same.  (b,), (b,)
+
+    For r = G / R of sums over particles, var r = sum_p (g_p - r n_p)^2 / R^2. NaN where R = 0.
+    """
+    below = np.where(real.fraction > 0, real.fraction, np.nan)
+    ratio = other.fraction / below
+    rest = other.by_particle - ratio * real.by_particle
+    return ratio, np.sqrt((rest**2).sum(axis=0)) / below
+
+
+def shared_edges(samples: list[Values], *, whole: bool, bins: int = 30) -> Values:
+    """Bin edges over the bulk of all samples; whole numbers share no bin unevenly.  (b + 1,)"""
+    finite = [sample[np.isfinite(sample)] for sample in samples]
+    pool_samples = np.concatenate(finite)
+    if not len(pool_samples):
+        return np.linspace(0, 1, bins + 1)
+    low = pool_samples.min() if whole else min(np.quantile(s, 1 - TAIL) for s in finite if len(s))
+    high = max(np.quantile(s, TAIL) for s in finite if len(s))
+    if whole:
+        step = max(1, int(np.ceil((high - low + 1) / bins)))
+        return np.arange(low, high + 1 + step, step) - 0.5
+    return np.linspace(low, high if high > low else low + 1, bins + 1)
+
+
+def ratio_histogram(
+    real: tuple[Values, Indices],
+    others: Mapping[str, tuple[Values, Indices]],
+    particles: int,
+    *,
+    label: str,
+    whole: bool = False,
+) -> Figure:
+    """Real showers as a filled histogram, others as lines, their ratio below.  (N,), (M,) each
+
+    A sample is its values and the slot of the particle of each; ``whole`` marks whole numbers.
+    """
+    edges = shared_edges([real[0], *(values for values, _ in others.values())], whole=whole)
+    drawn = figure(4.4, 3.8)
+    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    truth = binned(*real, particles, edges)
+    _draw_real(upper, truth, edges)
+    for colour, (name, sample) in zip(MODEL_COLOURS, others.items(), strict=False):
+        made = binned(*sample, particles, edges)
+        _draw_other(upper, made, edges, colour, name)
+        _draw_ratio(lower, truth, made, edges, colour)
+    _finish(upper, lower, label)
+    if truth.fraction.any():
+        upper.set_yscale("log")
+    return drawn
+
+
+def _draw_real(axes: Axes, truth: Binned, edges: Values) -> None:
+    axes.stairs(truth.fraction, edges, fill=True, color=REAL_FILL, label="real")
+    axes.stairs(truth.fraction, edges, color=REAL_EDGE, linewidth=0.8)
+    lit = truth.fraction > 0
+    axes.errorbar(
+        _middles(edges)[lit],
+        truth.fraction[lit],
+        truth.error[lit],
+        fmt="none",
+        ecolor=REAL_EDGE,
+        elinewidth=0.9,
+    )
+
+
+def _draw_other(axes: Axes, made: Binned, edges: Values, colour: str, name: str) -> None:
+    axes.stairs(made.fraction, edges, color=colour, linewidth=1.4, label=name)
+    lit = made.fraction > 0
+    axes.errorbar(
+        _middles(edges)[lit],
+        made.fraction[lit],
+        made.error[lit],
+        fmt="none",
+        ecolor=colour,
+        elinewidth=0.9,
+    )
+
+
+def _draw_ratio(axes: Axes, truth: Binned, made: Binned, edges: Values, colour: str) -> None:
+    ratio, error = paired_ratio(truth, made)
+    low, high = RATIO_LIMITS
+    shown = np.isfinite(ratio) & (ratio >= low) & (ratio <= high)
+    at = _middles(edges)
+    axes.errorbar(
+        at[shown], ratio[shown], error[shown], fmt="o", color=colour, markersize=2.6, elinewidth=0.9
+    )
+    for beyond, place, marker in ((ratio > high, high, "^"), (ratio < low, low, "v")):
+        axes.plot(
+            at[beyond],
+            np.full(beyond.sum(), place),
+            marker,
+            color=colour,
+            markersize=4,
+            clip_on=False,
+        )
+
+
+def _finish(upper: Axes, lower: Axes, label: str) -> None:
+    for axes in (upper, lower):
+        tidy(axes)
+    upper.set_ylabel("fraction of showers", fontsize=TEXT_POINTS, color=INK)
+    upper.legend(
+        frameon=False,
+        fontsize=TEXT_POINTS,
+        labelcolor=INK,
+        ncols=3,
+        loc="lower right",
+        bbox_to_anchor=(1, 0.99),
+        borderaxespad=0.2,
+    )
+    lower.axhline(1, color=REAL_EDGE, linewidth=0.8)
+    lower.set_ylim(*RATIO_LIMITS)
+    lower.set_ylabel("ratio", fontsize=TEXT_POINTS, color=INK)
+    lower.set_xlabel(label, fontsize=TEXT_POINTS, color=INK)
+
+
+def _middles(edges: Values) -> Values:
+    return (edges[1:] + edges[:-1]) / 2
+
+
+BINS = 10
+Points = tuple[Values, Values]
+"""Attribute and observable of each shower, (N,) each."""
+
+
+def attribute_lines(
+    real: Points,
+    others: Mapping[str, Points],
+    *,
+    attribute: str,
+    observable: str,
+    moved: Points | None = None,
+) -> Figure:
+    """Mean and error in bins of the attribute; ``moved``: values (v,) and means of a traversal."""
+    drawn = figure(4.4, 3.2)
+    axes = tidy(drawn.subplots())
+    edges = np.unique(np.quantile(real[0], np.linspace(0, 1, BINS + 1)))
+    axes.errorbar(*binned_mean(*real, edges), fmt="s-", color=REAL_EDGE, markersize=4, label="real")
+    for colour, (name, points) in zip(MODEL_COLOURS, others.items(), strict=False):
+        axes.errorbar(
+            *binned_mean(*points, edges), fmt="o", color=colour, markersize=3.4, label=name
+        )
+    if moved is not None:
+        axes.plot(*moved, "--", color=MODEL_COLOURS[1], linewidth=1.3, label="at fixed latents")
+    axes.set_xlabel(attribute, fontsize=TEXT_POINTS, color=INK)
+    axes.set_ylabel(observable, fontsize=TEXT_POINTS, color=INK)
+    axes.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
+    return drawn
+
+
+def binned_mean(at: Values, observed: Values, edges: Values) -> tuple[Values, Values, Values]:
+    """Middle, mean and its error in each bin, NaN without showers.  (b,) each"""
+    bins = max(len(edges) - 1, 1)
+    place = np.clip(np.searchsorted(edges, at, side="right") - 1, 0, bins - 1)
+    known = np.isfinite(observed)
+    count = np.bincount(place[known], minlength=bins).astype(np.float64)
+    count[count == 0] = np.nan
+    sums = [np.bincount(place[known], v[known], bins) / count for v in (at, observed, observed**2)]
+    error = np.sqrt(np.maximum(sums[2] - sums[1] ** 2, 0) / count)
+    return sums[0], sums[1], error
+
+
+def diversity_plot(
+    real: Values, other: Values, total: Values, *, unit: str, slope: float | None = None
+) -> Figure:
+    """Spread of generated against that of real showers, coloured by the mean total.  (P,) each
+
+    Logarithmic, particles with no spread at all on one side at the edge; a slope draws its line.
+    """
+    known = np.isfinite(real) & np.isfinite(other)
+    real, other, total = real[known], other[known], total[known]
+    low, high = _spread_limits(np.concatenate([real, other]))
+    drawn = figure(4.4, 3.9)
+    axes = tidy(drawn.subplots())
+    axes.plot([low, high], [low, high], color=REAL_EDGE, linewidth=1, label="as real")
+    if slope is not None and slope > 0:
+        axes.plot(
+            [low, high],
+            [slope * low, slope * high],
+            "--",
+            color=INK,
+            linewidth=0.9,
+            label=f"slope {slope:.2f}",
+        )
+    points = _points(axes, np.clip(real, low, high), np.clip(other, low, high), total)
+    axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
+    axes.set_xlabel(f"real spread [{unit}]", fontsize=TEXT_POINTS, color=INK)
+    axes.set_ylabel(f"generated spread [{unit}]", fontsize=TEXT_POINTS, color=INK)
+    axes.legend(frameon=False, fontsize=TEXT_POINTS - 1, loc="upper left", labelcolor=INK)
+    bar = drawn.colorbar(points, ax=axes, fraction=0.05, pad=0.02)
+    bar.set_label(f"mean total, real [{unit}]", fontsize=TEXT_POINTS, color=INK)
+    bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)
+    return drawn
+
+
+def _points(axes: Axes, real: Values, other: Values, total: Values) -> PathCollection:
+    """A dot a particle, coloured by its total."""
+    from matplotlib.colors import LogNorm
+
+    lit = total[total > 0]
+    bounds = (lit.min(), max(lit.max(), 1.01 * lit.min())) if len(lit) else (1, 10)
+    return axes.scatter(
+        real,
+        other,
+        c=np.clip(total, *bounds),
+        s=14,
+        norm=LogNorm(*bounds),
+        cmap=COLOUR_MAP,
+        edgecolors="white",
+        linewidths=0.3,
+        zorder=3,
+    )
+
+
+def _spread_limits(spreads: Values) -> tuple[float, float]:
+    """Axis range over the positive spreads, a defined one where there are none."""
+    lit = spreads[spreads > 0]
+    if not len(lit):
+        return 1.0, 10.0
+    return float(lit.min()) / 1.3, float(lit.max()) * 1.3
+
+
+EVENT_BINS = 60
+
+
+def event_peaks(peaks: Mapping[str, tuple[Values, Values]], *, label: str) -> Figure:
+    """Real sums filled, generated ones as lines, one pair a name such as ``2n``.  (E,), (E,)"""
+    drawn = figure(4.4, 3.4)
+    axes = tidy(drawn.subplots())
+    both = [values for pair in peaks.values() for values in pair]
+    high = max((float(np.quantile(values, 0.998)) for values in both), default=1.0)
+    edges = np.linspace(0, high if high > 0 else 1.0, EVENT_BINS + 1)
+    for colour, (name, (real, made)) in zip(MODEL_COLOURS, peaks.items(), strict=False):
+        heights = [np.histogram(v, edges)[0] / max(len(v), 1) for v in (real, made)]
+        axes.stairs(heights[0], edges, fill=True, color=REAL_FILL, alpha=0.6)
+        axes.stairs(heights[1], edges, color=colour, linewidth=1.3, label=f"{name} generated")
+    axes.set_xlabel(label, fontsize=TEXT_POINTS, color=INK)
+    axes.set_ylabel("part of the events (grey: real)", fontsize=TEXT_POINTS, color=INK)
+    axes.legend(frameon=False, fontsize=TEXT_POINTS - 1, labelcolor=INK)
+    return drawn
+
+
+MOST_NAMED = 24
+"""With more rows, names would touch: numbers are printed instead."""
+
+
+def correlation_matrix(
+    matrix: Values, names: Sequence[str], *, title: str, largest: float = 1.0
+) -> Figure:
+    """A matrix in colours up to ``largest``, undefined fields grey.  (d, d)"""
+    drawn = figure(4.4, 4.0)
+    axes = tidy(drawn.subplots())
+    axes.set_facecolor("#e5e7eb")
+    shown = axes.imshow(np.ma.masked_invalid(matrix), cmap="RdBu_r", vmin=-largest, vmax=largest)
+    places = np.arange(len(names))
+    small = TEXT_POINTS - 3 if len(names) > MOST_NAMED / 2 else TEXT_POINTS - 2
+    labels = list(names) if len(names) <= MOST_NAMED else [str(n) for n in places]
+    axes.set_xticks(places, labels, rotation=90, fontsize=small)
+    axes.set_yticks(places, labels, fontsize=small)
+    axes.tick_params(length=0)
+    axes.set_title(title, fontsize=TEXT_POINTS + 0.5, color=INK)
+    bar = drawn.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
+    bar.ax.tick_params(labelsize=TEXT_POINTS - 2, colors=INK)
+    bar.outline.set_visible(False)
+    return drawn
+
+
+Profile = tuple[Values, Values]
+"""Mean part of the response in each ring, and its error."""
+
+
+def radial_profiles(real: Profile, others: Mapping[str, Profile], edges_mm: Values) -> Figure:
+    """Part of the response by distance from the centre of the shower.  (r,) each, (r + 1,)"""
+    drawn = figure(4.4, 3.8)
+    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    middles = (edges_mm[1:] + edges_mm[:-1]) / 2
+    upper.stairs(real[0], edges_mm, fill=True, color=REAL_FILL, label="real")
+    upper.errorbar(middles, *real, fmt="none", ecolor=REAL_EDGE)
+    for colour, (name, profile) in zip(MODEL_COLOURS, others.items(), strict=False):
+        upper.stairs(profile[0], edges_mm, color=colour, linewidth=1.4, label=name)
+        below = np.where(real[0] > 0, real[0], np.nan)
+        lower.errorbar(
+            middles, profile[0] / below, profile[1] / below, fmt="o", color=colour, markersize=2.6
+        )
+    lower.axhline(1, color=REAL_EDGE, linewidth=0.8)
+    lower.set_ylim(0.7, 1.3)
+    if real[0].max(initial=0) > 0:
+        upper.set_yscale("log")
+    for axes in (upper, lower):
+        tidy(axes)
+    upper.set_ylabel("part of the response", fontsize=TEXT_POINTS, color=INK)
+    lower.set_ylabel("ratio", fontsize=TEXT_POINTS, color=INK)
+    lower.set_xlabel("distance from the centre [mm]", fontsize=TEXT_POINTS, color=INK)
+    upper.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
+    return drawn
+
+
+Line = tuple[Values, Values, Values]
+"""Energy, value and error of each band."""
+
+
+def energy_lines(real: Line, others: Mapping[str, Line], *, label: str, energy: str) -> Figure:
+    """A number against energy, real in grey, others in colour; their ratio below.  (b,) each"""
+    drawn = figure(4.4, 3.8)
+    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    upper.errorbar(*real, fmt="s-", color=REAL_EDGE, markersize=4, label="real")
+    below = np.where(real[1] > 0, real[1], np.nan)
+    for colour, (name, line) in zip(MODEL_COLOURS, others.items(), strict=False):
+        upper.errorbar(*line, fmt="o-", color=colour, markersize=3.4, label=name)
+        lower.errorbar(
+            line[0], line[1] / below, line[2] / below, fmt="o", color=colour, markersize=3
+        )
+    lower.axhline(1, color=REAL_EDGE, linewidth=0.8)
+    lower.set_ylim(*_ratio_limits([line[1] / below for line in others.values()]))
+    energies = real[0][np.isfinite(real[0])]
+    if len(energies) and energies.min() > 0:
+        lower.set_xscale("log")
+    for axes in (upper, lower):
+        tidy(axes)
+    upper.set_ylabel(label, fontsize=TEXT_POINTS, color=INK)
+    lower.set_ylabel("ratio", fontsize=TEXT_POINTS, color=INK)
+    lower.set_xlabel(energy, fontsize=TEXT_POINTS, color=INK)
+    upper.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
+    return drawn
+
+
+def _ratio_limits(ratios: list[Values]) -> tuple[float, float]:
+    """Axis of the ratio: at least 0.7 to 1.3, further where ratios are, 0 to 3 at most."""
+    known = np.concatenate([ratio[np.isfinite(ratio)] for ratio in ratios] or [np.ones(1)])
+    known = known if len(known) else np.ones(1)
+    return max(0.0, min(0.7, known.min() - 0.1)), min(3.0, max(1.3, known.max() + 0.1))

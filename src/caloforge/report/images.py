@@ -1,0 +1,226 @@
+"""Pictures of showers: log colours, dark cells masked, origin lower, axes in mm.
+
+Shapes: n showers of one layer, images (n, nx, ny) with axis 0 along x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.detector import Layer
+from caloforge.report.canvas import COLOUR_MAP, INK, TEXT_POINTS, figure, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+Values = NDArray[np.float64]
+PANEL_INCHES, TEXT_INCHES = 1.3, 0.38
+"""Width of an image in a row of them, and height of the text below it."""
+DECADES = 4
+"""Log colours span at most so many decades below the brightest cell."""
+
+
+def shower_rows(
+    rows: Mapping[str, tuple[NDArray[Any], Sequence[str]]],
+    layer: Layer,
+    *,
+    label: str,
+) -> Figure:
+    """One row of images for each sample, one colour scale for all, a text under each image.
+
+    ``rows`` maps the name of a sample to its images (n, nx, ny) and as many texts.
+    """
+    columns = max(len(images) for images, _ in rows.values())
+    height = PANEL_INCHES * (_aspect(layer) if _has_equal_axes(layer) else 1) + TEXT_INCHES
+    drawn = figure(PANEL_INCHES * columns + 0.95, height * len(rows) + 0.35)
+    grid = drawn.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
+    scale = log_scale(np.concatenate([images.ravel() for images, _ in rows.values()]))
+    for line, (name, (images, texts)) in zip(grid, rows.items(), strict=True):
+        for axes in line[len(images) :]:
+            axes.set_axis_off()
+        for axes, image, text in zip(line, images, texts, strict=False):
+            shown = show(axes, image, layer, scale)
+            axes.set_xlabel(text, fontsize=TEXT_POINTS - 1, color=INK)
+        line[0].set_ylabel(f"{name}\n{layer.axes[1]}", fontsize=TEXT_POINTS, color=INK)
+    drawn.supxlabel(layer.axes[0], fontsize=TEXT_POINTS, color=INK)
+    colour_bar(drawn, shown, list(grid.ravel()), label)
+    return drawn
+
+
+def mean_image(image: Values, layer: Layer, *, title: str, label: str, brightest: float) -> Figure:
+    """A mean image in log colours, up to a brightness that pictures beside it share.  (nx, ny)"""
+    return _single(image, layer, log_scale(np.array([brightest])), title, label)
+
+
+def difference_image(image: Values, layer: Layer, *, title: str, label: str) -> Figure:
+    """A difference of mean images, white where they agree.  (nx, ny)"""
+    from matplotlib.colors import TwoSlopeNorm
+
+    largest = float(np.abs(image).max()) or 1.0
+    scale = TwoSlopeNorm(0, -largest, largest)
+    return _single(image, layer, scale, title, label, colours="RdBu_r", masked=False)
+
+
+def log_scale(values: NDArray[Any]) -> Normalize:
+    """Log colours for the lit cells; a defined scale where nothing is lit."""
+    from matplotlib.colors import LogNorm
+
+    lit = values[values > 0]
+    if not len(lit):
+        return LogNorm(1, 10)
+    brightest = float(lit.max())
+    faintest = max(float(lit.min()), brightest / 10**DECADES)
+    if len(lit) == 1:
+        faintest = brightest / 10**DECADES
+    return LogNorm(faintest, brightest if brightest > faintest else 10 * faintest)
+
+
+def _single(
+    image: Values,
+    layer: Layer,
+    scale: Normalize,
+    title: str,
+    label: str,
+    *,
+    colours: str = COLOUR_MAP,
+    masked: bool = True,
+) -> Figure:
+    drawn = figure(4.4, 3.6)
+    axes = drawn.subplots()
+    shown = show(axes, image, layer, scale, colours=colours, masked=masked)
+    axes.set_title(title, fontsize=TEXT_POINTS + 0.5, color=INK)
+    axes.set_xlabel(layer.axes[0], fontsize=TEXT_POINTS, color=INK)
+    axes.set_ylabel(layer.axes[1], fontsize=TEXT_POINTS, color=INK)
+    colour_bar(drawn, shown, [axes], label)
+    return drawn
+
+
+def show(
+    axes: Axes,
+    image: NDArray[Any],
+    layer: Layer,
+    scale: Normalize,
+    *,
+    colours: str = COLOUR_MAP,
+    masked: bool = True,
+) -> AxesImage:
+    """Draw an image [x][y] with x to the right and y upwards."""
+    tidy(axes)
+    axes.tick_params(top=False, right=False, length=2, labelsize=TEXT_POINTS - 2)
+    axes.set_facecolor("#f3f4f6")
+    pixels = np.ma.masked_less_equal(image, 0) if masked else image
+    return axes.imshow(
+        pixels.T,
+        origin="lower",
+        extent=layer.extent,
+        norm=scale,
+        cmap=colours,
+        interpolation="nearest",
+        aspect="equal" if _has_equal_axes(layer) else "auto",
+    )
+
+
+def _aspect(layer: Layer) -> float:
+    """Height of a layer over its width."""
+    left, right, low, high = layer.extent
+    return (high - low) / (right - left)
+
+
+def _has_equal_axes(layer: Layer) -> bool:
+    """False where an image to scale would be a strip."""
+    return 0.4 < _aspect(layer) < 2.5
+
+
+def colour_bar(drawn: Figure, shown: AxesImage, axes: list[Axes], label: str) -> None:
+    bar = drawn.colorbar(shown, ax=axes, fraction=0.05, pad=0.02, aspect=30)
+    bar.set_label(label, fontsize=TEXT_POINTS, color=INK)
+    bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)
+    bar.outline.set_visible(False)
+
+
+Images = Mapping[str, Values]
+"""By the name of the layer."""
+Columns = Sequence[tuple[str, Images]]
+"""Titles and images; a title may stand twice."""
+PANEL_INCHES, LOW_PANEL_INCHES, SIDE_INCHES = 1.75, 1.35, 1.3
+"""Of an image alone, of one with others above and below, and beside them."""
+
+
+def layer_images(
+    columns: Mapping[str, Images], layers: Sequence[Layer], *, label: str, difference: bool = False
+) -> Figure:
+    """One colour scale and one bar a layer; ``columns`` maps a title to the images of a sample.
+
+    ``difference``: around zero, white where there is none.
+    """
+    return layer_lines({"": list(columns.items())}, layers, label=label, difference=difference)
+
+
+def layer_lines(
+    samples: Mapping[str, Columns],
+    layers: Sequence[Layer],
+    *,
+    label: str,
+    difference: bool = False,
+) -> Figure:
+    """The same with several samples, one under another in each layer, as many columns each."""
+    width = max(len(columns) for columns in samples.values())
+    height = PANEL_INCHES if len(samples) == 1 else LOW_PANEL_INCHES
+    lines = len(layers) * len(samples)
+    drawn = figure(PANEL_INCHES * width + SIDE_INCHES, height * lines + SIDE_INCHES / 2)
+    grid = drawn.subplots(lines, width, squeeze=False, sharex=True)
+    for number, layer in enumerate(layers):
+        own = grid[number * len(samples) : (number + 1) * len(samples)]
+        _draw_layer(drawn, own, samples, layer, label=label, difference=difference)
+    for line, columns in zip(grid, samples.values(), strict=False):
+        for axes, (title, _) in zip(line, columns, strict=True):
+            axes.set_title(title, fontsize=TEXT_POINTS, color=INK)
+    # An axis that is not there costs nothing: ticks inside a grid take most of the time.
+    for axes in grid[:-1].flat:
+        axes.xaxis.set_visible(False)
+    for axes in grid[:, 1:].flat:
+        axes.yaxis.set_visible(False)
+    drawn.supxlabel(layers[-1].axes[0], fontsize=TEXT_POINTS, color=INK)
+    return drawn
+
+
+def _draw_layer(
+    drawn: Figure,
+    grid: NDArray[Any],
+    samples: Mapping[str, Columns],
+    layer: Layer,
+    *,
+    label: str,
+    difference: bool,
+) -> None:
+    """All images of one layer in one colour scale.  grid (samples, columns)"""
+    images = [[image[layer.name] for _, image in columns] for columns in samples.values()]
+    scale = _scale(np.array(images), difference=difference)
+    colours = "RdBu_r" if difference else COLOUR_MAP
+    for line, name, row in zip(grid, samples, images, strict=True):
+        for axes, image in zip(line, row, strict=True):
+            shown = show(axes, image, layer, scale, colours=colours, masked=not difference)
+            axes.set_aspect("auto")
+            if not difference and not image.any():
+                axes.text(0.5, 0.5, "dark", transform=axes.transAxes, ha="center", color=INK)
+        parts = (layer.name, name, layer.axes[1])
+        line[0].set_ylabel("\n".join(filter(None, parts)), fontsize=TEXT_POINTS, color=INK)
+    if difference or np.any(images):
+        colour_bar(drawn, shown, list(grid.ravel()), label)
+
+
+def _scale(images: Values, *, difference: bool) -> Normalize:
+    """Log colours, or colours around zero.  (samples, columns, nx, ny)"""
+    from matplotlib.colors import TwoSlopeNorm
+
+    if not difference:
+        return log_scale(images)
+    largest = float(np.abs(images).max()) or 1.0
+    return TwoSlopeNorm(0, -largest, largest)

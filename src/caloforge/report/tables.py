@@ -1,0 +1,224 @@
+"""Results as text: tables for a terminal, and the table of the README."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from caloforge.evaluate.comparison import Comparison, Contrast, Method
+from caloforge.evaluate.metrics.metric import Metric
+from caloforge.evaluate.resampling import Measured
+from caloforge.evaluate.result import MODEL, REAL, Difference, EvaluationResult
+
+
+def columns(result: EvaluationResult) -> list[Metric]:
+    """Columns in which a sample has a number: without repeats most are undefined for all."""
+    return [
+        metric
+        for metric in result.metrics
+        if metric.column
+        and any(row.measured[metric.name].value is not None for row in result.candidates)
+    ]
+
+
+def counted(result: EvaluationResult) -> str:
+    """Showers a side in a few letters, for the head of a column."""
+    return result.n_showers.split(" (")[0].split(", ")[-1]
+
+
+def printed_differences(result: EvaluationResult) -> list[Difference]:
+    """Differences of the distances at equal numbers that are columns of channel sums."""
+    names = {m.name for m in result.metrics if m.distance and m.by_region and m.column}
+    return [difference for difference in result.differences if difference.measure in names]
+
+
+def table(result: EvaluationResult) -> str:
+    """Samples against metrics, differences, then every number of the model with its floor."""
+    parts = [
+        "\n".join(_head(result)),
+        aligned(list(_comparison(result))),
+        "\n".join(f"  {difference}" for difference in printed_differences(result)),
+        aligned(list(_details(result))),
+        aligned(list(_two_sample(result))) if result.two_sample else "",
+        "\n".join(f"warning: {warning}" for warning in result.warnings),
+        result.summary,
+        "" if result.gate is None else str(result.gate),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _head(result: EvaluationResult) -> Iterator[str]:
+    yield (
+        f"{result.detector}: {result.generated_rows} generated against {result.rows} real "
+        f"showers of {result.particles} particles, showers as generate writes them"
+    )
+    yield (
+        f"scheme {result.scheme}, W1 in {result.unit}; equal numbers a particle: "
+        f"{result.n_showers}; errors: {result.resamplings} bootstraps over particles"
+    )
+
+
+def _comparison(result: EvaluationResult) -> Iterator[Sequence[str]]:
+    metrics = columns(result)
+    yield ("", *(metric.column for metric in metrics))
+    yield ("", *("(all rows)" if m.all_rows else f"({counted(result)})" for m in metrics))
+    for row in result.candidates:
+        yield (row.title, *(str(row.measured[metric.name]) for metric in metrics))
+
+
+def _details(result: EvaluationResult) -> Iterator[Sequence[str]]:
+    yield ("all metrics of the generated showers", "value", "floor", "excess", "ideal")
+    for metric in result.metrics:
+        yield (_titled(metric, result.scheme), *detail(result, metric))
+
+
+def detail(result: EvaluationResult, metric: Metric) -> tuple[str, ...]:
+    """Value, floor, excess over the floor and ideal of a metric."""
+    excess = result.difference(metric.name, MODEL, REAL)
+    return (
+        str(result.measured(metric.name)),
+        str(result.measured(metric.name, REAL)),
+        "-" if excess is None else str(excess),
+        f"{metric.ideal:g}",
+    )
+
+
+def _two_sample(result: EvaluationResult) -> Iterator[Sequence[str]]:
+    """Two-sample metrics of whole samples; those of single observables are in the report."""
+    yield ("two-sample metrics", "generated", "real v real", "best")
+    for row in result.two_sample:
+        if not row.metric.long:
+            yield (row.title, str(row.value), str(row.floor), row.best)
+
+
+def _titled(metric: Metric, scheme: str) -> str:
+    """Title with the unit, and the scheme where channels are read out."""
+    by_scheme = f" ({scheme})" if metric.group == "channels" and metric.long else ""
+    return metric.title + by_scheme + (f" [{metric.unit}]" if metric.unit else "")
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns of one width each, the first to the left, numbers to the right."""
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if n else text.ljust(width)
+            for n, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Methods and references against metrics, then who is better than whom."""
+    lines = [(one.title, *comparison_row(comparison, one)) for one in ranked(comparison)]
+    parts = [
+        "\n".join(_comparison_head(comparison)),
+        aligned([("", *headings(comparison)), *lines]),
+        "\n".join(f"{m.label}: {m.settings}" for m in comparison.methods if m.settings),
+        f"differences in {comparison.measure} (paired bootstrap over particles, seeds pooled):\n"
+        + "\n".join(f"  {sentence(one)}" for one in comparison.contrasts),
+        "\n".join(f"warning: {warning}" for warning in comparison.warnings),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def headings(comparison: Comparison) -> list[str]:
+    """Titles of the columns after the first."""
+    return [*map(_heading, _comparison_columns(comparison)), "seeds", "CPU s"]
+
+
+def _heading(metric: Metric) -> str:
+    return f"{metric.column}, all rows" if metric.distance and metric.all_rows else metric.column
+
+
+def _comparison_columns(comparison: Comparison) -> list[Metric]:
+    return [metric for metric in comparison.metrics if metric.column]
+
+
+def ranked(comparison: Comparison) -> tuple[Method, ...]:
+    """Methods, the best one first, then references."""
+    measure = comparison.measure
+    methods = sorted(comparison.methods, key=lambda m: m.numbers[measure].measured.value or 0.0)
+    return (*methods, *comparison.references)
+
+
+def comparison_row(comparison: Comparison, method: Method) -> list[str]:
+    """One line of the table, without its title."""
+    numbers = [dashed(method, metric.name) for metric in _comparison_columns(comparison)]
+    seconds = "" if method.cpu_seconds is None else f"{method.cpu_seconds:.0f}"
+    return [*numbers, str(len(method.seeds) or ""), seconds]
+
+
+def sentence(one: Contrast) -> str:
+    """Such as ``dcgan - calibrated = 30.1 ± 1.2 (25 sigma; particles alone 26)``."""
+    both, alone = one.measured.sigma, one.particles.sigma
+    tail = "" if both is None or alone is None else f" ({both:.1f} sigma; by particles {alone:.1f})"
+    return f"{one.second} - {one.first} = {one.measured}{tail}"
+
+
+def dashed(method: Method, name: str) -> str:
+    """A number of a method, a dash where it is undefined."""
+    number = method.numbers[name].measured
+    return "-" if number.value is None else str(number)
+
+
+def _comparison_head(comparison: Comparison) -> Iterator[str]:
+    real = comparison.inputs.real
+    yield (
+        f"{real.detector.name}: {len(real)} real showers of "
+        f"{comparison.particles} particles, as many generated by each run"
+    )
+    yield (
+        f"scheme {comparison.scheme}, W1 in {real.detector.unit}; equal numbers a particle: "
+        f"{comparison.n_showers}; mean over seeds ± error of particles and seeds"
+    )
+
+
+README_METRICS = {
+    "conditional_w1": "conditional W1",
+    "w1": "W1",
+    "spread_slope": "spread slope",
+    "sigma_total": "sigma(total)",
+}
+"""Metrics that the README shows, and their titles."""
+BASELINES = ("real", "nearest", "mean_image", "shuffled")
+"""Samples beside the simulators, as evaluated with the first of them."""
+TITLES = {
+    "calibrated-shipped": "`calibrated`, the shipped simulator (15 CPU minutes)",
+    "calibrated-demo": "`calibrated`, in the demo (75 CPU seconds)",
+    "sdi-gan-demo": "`sdi-gan`, in the demo (75 CPU seconds)",
+}
+"""Committed results of ``validation/shipped`` that the README shows, in its order."""
+
+
+def results_table(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Records of results by title, and the baselines of the first one, as a Markdown table."""
+    first = next(iter(records.values()))
+    lines = [
+        ["", *(f"{title}" for title in README_METRICS.values())],
+        ["---"] * (1 + len(README_METRICS)),
+        *(_result_line(title, record["candidates"]["model"]) for title, record in records.items()),
+        *_baseline_lines(first["candidates"]),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _baseline_lines(candidates: Mapping[str, Any]) -> Iterator[list[str]]:
+    for name in BASELINES:
+        if name in candidates:
+            yield _result_line(candidates[name]["title"], candidates[name])
+
+
+def _result_line(title: str, candidate: Mapping[str, Any]) -> list[str]:
+    return [title, *(str(Measured(**candidate[measure])) for measure in README_METRICS)]
+
+
+def read_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Committed results of a folder by their titles, in the order of ``TITLES``."""
+    return {
+        title: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name, title in TITLES.items()
+    }
