@@ -15,10 +15,11 @@ import numpy as np
 
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
-from caloforge.evaluate import compare, inspect, judge, memorisation, report
+from caloforge.evaluate import apply_gate, evaluate, memorisation, two_sample_metrics
+from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS
 from caloforge.evaluate.regions import regions
-from caloforge.evaluate.schooling import SCHOOLINGS
 from caloforge.machine import peak_memory_mb, processor
+from caloforge.report.pages import report
 
 PARTICLES, REPEATS = 2500, 8
 
@@ -49,15 +50,15 @@ def main() -> None:
     rng = np.random.default_rng(0)
     made = dataclasses.replace(real, cells=rng.poisson(real.cells * 1.01).astype(np.uint16))
     print(processor())
-    judgement = timed("table", lambda: judge(real, made))
-    timed("gate", lambda: inspect(real, made))
+    result = timed("table", lambda: evaluate(real, made))
+    timed("gate", lambda: apply_gate(real, made))
     timed("regions", lambda: regions(real, made))
-    timed("two-sample", lambda: compare(real, made))
+    timed("two-sample", lambda: two_sample_metrics(real, made))
     timed("memory", lambda: memorisation(real, made, shipped, rng=rng))
-    timed("report", lambda: report(judgement, real, made, shipped))  # type: ignore[arg-type]
+    timed("report", lambda: report(result, real, made, shipped))  # type: ignore[arg-type]
     if "--classifiers" in sys.argv:
-        schooling = SCHOOLINGS["default"]
-        timed("with classifiers", lambda: compare(real, made, schooling=schooling))
+        config = CLASSIFIER_CONFIGS["default"]
+        timed("with classifiers", lambda: two_sample_metrics(real, made, config=config))
 
 
 if __name__ == "__main__":

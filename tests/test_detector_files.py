@@ -10,7 +10,7 @@ from caloforge.detectors import DETECTORS
 from caloforge.detectors.find import find_detector
 from caloforge.detectors.json_file import detector_of_record, record_of
 from caloforge.errors import DataError, UsageError
-from caloforge.evaluate.arrays import showers_of
+from caloforge.evaluate.inputs import showers_of
 from caloforge.recipe import Recipe
 from caloforge.recipes.find import find_recipe
 from tests.formats.layered_raw import BINNING

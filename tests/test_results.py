@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from caloforge.evaluate.results import read_judgements, results_table
+from caloforge.report.tables import read_results, results_table
 from caloforge.simulator import Simulator
 from caloforge.simulator.shipped import shipped_simulator
 
@@ -14,7 +14,7 @@ SHIPPED = ROOT / "validation" / "shipped"
 
 
 def test_readme_holds_the_table_of_the_committed_judgements() -> None:
-    table = results_table(read_judgements(SHIPPED))
+    table = results_table(read_results(SHIPPED))
     assert table in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -26,10 +26,10 @@ def test_shipped_simulator_checks_itself_and_is_small() -> None:
 
 def test_shipped_simulator_gives_the_judged_figure() -> None:
     from caloforge.data.samples import sample_path
-    from caloforge.evaluate.case import assemble
+    from caloforge.evaluate.inputs import load
 
     committed = json.loads((SHIPPED / "calibrated-shipped.json").read_text(encoding="utf-8"))
     measured = committed["candidates"]["model"]["conditional_w1"]
-    judged = assemble("alice_zn", sample_path("alice_zn")).judge().measured("conditional_w1")
+    judged = load("alice_zn", sample_path("alice_zn")).evaluate().measured("conditional_w1")
     # Another processor may round a few counts the other way, no more.
     assert judged.value == pytest.approx(measured["value"], abs=0.1 * measured["error"])

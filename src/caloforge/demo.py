@@ -12,13 +12,13 @@ from typing import Any
 from caloforge.data.samples import further_samples, sample_path
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import UsageError
-from caloforge.evaluate.case import assemble
-from caloforge.evaluate.judgement import Judgement
-from caloforge.evaluate.results import results_table
-from caloforge.evaluate.writing import write_report
+from caloforge.evaluate.inputs import load
+from caloforge.evaluate.result import EvaluationResult
 from caloforge.generate import Particles, Production, generate
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name
+from caloforge.report.pages import write_report
+from caloforge.report.tables import results_table
 from caloforge.reporter import Reporter
 from caloforge.simulator import Simulator
 from caloforge.train import train
@@ -38,12 +38,12 @@ class Attempt:
     run: Path
     score: float
     """Best validation score: what the demo chooses by."""
-    judgement: Judgement
+    result: EvaluationResult
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What came out: judgements, the production, and the transport it is compared with."""
+    """What came out: results, the production, and the transport it is compared with."""
 
     folder: Path
     attempts: Mapping[str, Attempt]
@@ -65,7 +65,7 @@ class Demonstration:
         """For JSON."""
         return {
             "folder": str(self.folder),
-            "judgements": {name: a.judgement.record for name, a in self.attempts.items()},
+            "judgements": {name: a.result.record for name, a in self.attempts.items()},
             "validation_scores": {name: a.score for name, a in self.attempts.items()},
             "chosen": self.chosen,
             "production": self.production.record(),
@@ -81,12 +81,12 @@ class Demonstration:
 
     def __str__(self) -> str:
         each = self.production.cpu_seconds / self.production.showers
-        judged = {name: attempt.judgement for name, attempt in self.attempts.items()}
+        judged = {name: attempt.result for name, attempt in self.attempts.items()}
         return "\n".join(
             [
-                results_table({name: judgement.record for name, judgement in judged.items()}),
+                results_table({name: result.record for name, result in judged.items()}),
                 "",
-                *(f"{name}: {judgement.verdict}" for name, judgement in judged.items()),
+                *(f"{name}: {result.summary}" for name, result in judged.items()),
                 f"generated with {self.chosen} (chosen on validation particles): {self.production}",
                 f"speed-up {self.speed_up:,.0f} in CPU time a shower, cross-machine: "
                 f"{self.transport_seconds:.3g} s ({self.transport}) over "
@@ -143,10 +143,10 @@ def attempt(
     recipe = override(recipe_of_name(name, DETECTOR), settings)
     reporter.say(f"{name}: {steps} steps")
     run = train(recipe, data, out / name, overwrite=overwrite, reporter=reporter, threads=THREADS)
-    case = assemble(str(run.path), data, seed=seed, reporter=reporter)
-    judgement = case.judge(seed=seed)
-    write_report(page_of(out, name), judgement, case.real, case.generated, overwrite=overwrite)
-    return Attempt(run.path, run.summary()["best_score"], judgement)
+    inputs = load(str(run.path), data, seed=seed, reporter=reporter)
+    result = inputs.evaluate(seed=seed)
+    write_report(page_of(out, name), result, inputs.real, inputs.generated, overwrite=overwrite)
+    return Attempt(run.path, run.summary()["best_score"], result)
 
 
 def page_of(folder: Path, name: str) -> Path:

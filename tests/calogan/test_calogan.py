@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caloforge import plots
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read, write
-from caloforge.evaluate import layered_pictures
-from caloforge.evaluate.case import Case, assemble
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.inputs import EvaluationInputs, load
+from caloforge.evaluate.resampling import Measured
 from caloforge.io.files import sha256_of
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.calogan import CONDITIONAL_REFERENCE, REFERENCE
+from caloforge.report import layered_sections
 from caloforge.search.trial import finish
 from validation.calogan import judging, pictures, plan, report, summary, tables
 from validation.campaign.group import Group, groups
@@ -95,7 +94,7 @@ def record(showers: Showers) -> dict[str, Any]:
     pytest.importorskip("torch")
     real, train = showers.rows(np.arange(150)), showers.rows(np.arange(150, 450))
     made = dataclasses.replace(real, cells=showers.cells[500:650], overflow=None)
-    told = judging.judged(Case(real, made, train, {}))
+    told = judging.judged(EvaluationInputs(real, made, train, {}))
     other = train.rows(np.arange(150))
     references = judging.observables(real, other) | {"bands": judging.real_bands(real, other)}
     return json.loads(json.dumps(told | {"references": references}))
@@ -187,8 +186,8 @@ def test_pictures_are_drawn_and_old_ones_removed(
     campaign_folder: Path, few: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "MOVED", ("x0",))
-    monkeypatch.setattr(layered_pictures, "NEIGHBOURS", 2)
-    monkeypatch.setattr(plots, "save", lambda _, path: path.touch())
+    monkeypatch.setattr(layered_sections, "NEIGHBOURS", 2)
+    monkeypatch.setattr(report, "save", lambda _, path: path.touch())
     for name in ("conditional-calogan-old.png", "calibrated-means.png", "of-remarks.png"):
         (campaign_folder / name).touch()
     pictures.draw(campaign_folder, few)
@@ -203,7 +202,7 @@ def test_pictures_are_drawn_and_old_ones_removed(
 
 def test_means_show_both_samples_of_both_kinds(campaign_folder: Path, few: Path) -> None:
     run = campaign_folder / "work" / f"final-{plan.ABLATED}-seed0"
-    case = assemble(str(run), few, seed=0)
+    case = load(str(run), few, seed=0)
     drawn = pictures.means(case)
     titles = [axes.get_title() for axes in drawn.axes if axes.get_title()]
     assert titles == [

@@ -12,17 +12,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caloforge.compare.comparison import compare
-from caloforge.compare.pooling import contrast, pool
-from caloforge.compare.subjects import Subject, differences, labels, subjects
-from caloforge.compare.table import table
 from caloforge.data import samples
 from caloforge.errors import DataError, UsageError
-from caloforge.evaluate.case import assemble
+from caloforge.evaluate.comparison import (
+    Run,
+    combine_seeds,
+    compare_runs,
+    contrast,
+    differences,
+    labels,
+    runs_by_recipe,
+)
+from caloforge.evaluate.inputs import load
+from caloforge.report.tables import comparison_table
 from caloforge.train import train
 from small_run import small_recipe, write_part_of_sample
 
-Run = Callable[..., tuple[int, str, str]]
+Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +47,19 @@ def runs(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     return {f"{name}-{seed}": folder / f"{name}-{seed}" for name, seed in wanted}
 
 
-def subject(name: str, seed: int, weight: float) -> Subject:
+def subject(name: str, seed: int, weight: float) -> Run:
     recipe = {
         "name": name,
         "seed": seed,
         "objective": {"T": {"weight": weight}},
         "run": {"x": seed},
     }
-    return Subject(f"{name}-{seed}-{weight}", recipe)
+    return Run(f"{name}-{seed}-{weight}", recipe)
 
 
 def test_errors_of_particles_and_seeds_by_loops(rng: np.random.Generator) -> None:
     first, second = rng.normal(5, 1, (2, 3, 41))
-    found = contrast("a", "b", {"a": pool(list(first)), "b": pool(list(second))})
+    found = contrast("a", "b", {"a": combine_seeds(list(first)), "b": combine_seeds(list(second))})
     gaps = [second[:, r].mean() - first[:, r].mean() for r in range(41)]
     assert found.particles.value == pytest.approx(gaps[0])
     middle = sum(gaps[1:]) / 40
@@ -71,12 +77,12 @@ def test_paired_particles_cancel_and_a_single_seed_has_no_seed_error(
 ) -> None:
     hard = rng.normal(0, 5, 301)  # the same particles are hard for both
     a, b = hard + 10, hard + 12 + rng.normal(0, 0.1, 301)
-    found = contrast("a", "b", {"a": pool([a]), "b": pool([b])})
+    found = contrast("a", "b", {"a": combine_seeds([a]), "b": combine_seeds([b])})
     assert found.measured == found.particles
     assert found.measured.error is not None
     assert found.measured.error < 0.2
-    assert pool([a]).seeds is None
-    assert pool([a]).measured.error == pytest.approx(a[1:].std(ddof=1))
+    assert combine_seeds([a]).seeds is None
+    assert combine_seeds([a]).measured.error == pytest.approx(a[1:].std(ddof=1))
 
 
 def test_recipes_of_one_name_are_told_apart() -> None:
@@ -90,22 +96,22 @@ def test_recipes_of_one_name_are_told_apart() -> None:
 
 def test_numbers_of_a_run_are_those_of_evaluate(runs: dict[str, Path], showers: Path) -> None:
     path = str(runs["dcgan-0"])
-    judgement = assemble(path, showers, seed=3).judge(seed=3)
-    found = compare(subjects([path]), showers, seed=3)
-    for row in judgement.rows_of_table:
-        assert found.methods[0].numbers[row.name].measured == judgement.measured(row.name)
+    result = load(path, showers, seed=3).evaluate(seed=3)
+    found = compare_runs(runs_by_recipe([path]), showers, seed=3)
+    for row in result.metrics:
+        assert found.methods[0].numbers[row.name].measured == result.measured(row.name)
     for one in found.references:
         for name in ("w1", "conditional_w1", "spread_slope"):
-            theirs = judgement.measured(name, one.label)
+            theirs = result.measured(name, one.label)
             assert one.numbers[name].measured.value == theirs.value
     nearest = next(one for one in found.contrasts if one.second == "nearest")
-    assert nearest.measured == judgement.difference("conditional_w1", "nearest")
-    assert found.sitting.numbers == judgement.numbers
+    assert nearest.measured == result.difference("conditional_w1", "nearest")
+    assert found.n_showers == result.n_showers
 
 
 def test_seeds_are_pooled(runs: dict[str, Path], showers: Path) -> None:
-    each = [compare(subjects([str(runs[f"sdi-gan-{k}"])]), showers) for k in (0, 1)]
-    both = compare(subjects([str(runs["sdi-gan-1"]), str(runs["sdi-gan-0"])]), showers)
+    each = [compare_runs(runs_by_recipe([str(runs[f"sdi-gan-{k}"])]), showers) for k in (0, 1)]
+    both = compare_runs(runs_by_recipe([str(runs["sdi-gan-1"]), str(runs["sdi-gan-0"])]), showers)
     (method,) = both.methods
     assert method.seeds == (0, 1)
     alone = [one.methods[0].numbers["conditional_w1"].measured.value for one in each]
@@ -114,7 +120,7 @@ def test_seeds_are_pooled(runs: dict[str, Path], showers: Path) -> None:
 
 
 def test_page_and_numbers_by_the_command_line(
-    runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Run
+    runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Command
 ) -> None:
     out = tmp_path / "compared"
     command = ["compare", *runs.values(), "--against", showers, "--out", out, "-q"]
@@ -148,13 +154,13 @@ def test_shipped_showers_judge_where_none_are_named(
     showers: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caloforge: Run,
+    caloforge: Command,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(samples, "sample_path", lambda name: showers)
     code, shown, told = caloforge("compare", runs["dcgan-0"])
     assert code == 0
-    assert f"judging by the showers {showers}\n" in told
+    assert f"evaluating with the showers {showers}\n" in told
     assert "real against real (floor)" in shown
     assert "page: " not in told
     assert list(tmp_path.iterdir()) == []
@@ -167,7 +173,9 @@ def test_shipped_showers_judge_where_none_are_named(
 
 
 def test_table_names_all_and_their_differences(runs: dict[str, Path], showers: Path) -> None:
-    shown = table(compare(subjects([str(path) for path in runs.values()]), showers))
+    shown = comparison_table(
+        compare_runs(runs_by_recipe([str(path) for path in runs.values()]), showers)
+    )
     for text in ("sdi-gan", "dcgan", "real against real (floor)", "by particles", "nearest - "):
         assert text in shown
 
@@ -185,7 +193,7 @@ def changed(folder: Path, target: Path, **entries: Any) -> str:
 
 @pytest.mark.parametrize("entry", [{"seed": "abc"}, {"seed": None}, {"seed": 0.5}, {"name": None}])
 def test_card_with_a_wrong_seed_or_name_is_bad_data(
-    entry: dict[str, Any], runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Run
+    entry: dict[str, Any], runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Command
 ) -> None:
     run = changed(runs["dcgan-0"], tmp_path / "run", **entry)
     code, _, told = caloforge("compare", run, "--against", showers, "--out", tmp_path / "o", "-q")
@@ -195,7 +203,7 @@ def test_card_with_a_wrong_seed_or_name_is_bad_data(
 
 
 def test_what_cannot_be_compared_is_refused_in_one_line(
-    runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Run
+    runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Command
 ) -> None:
     run = runs["dcgan-0"]
     data = json.loads((run / "recipe.json").read_text())["data"]
@@ -220,7 +228,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     card = Path(nameless, "simulator", "simulator.json")
     card.write_text(json.dumps(json.loads(card.read_text()) | {"recipe": {}}))
     with pytest.raises(DataError, match="does not tell the recipe"):
-        subjects([nameless])
+        runs_by_recipe([nameless])
     with pytest.raises(UsageError, match="at least one run"):
-        compare({}, showers)
+        compare_runs({}, showers)
     assert not (tmp_path / "o").exists()

@@ -33,8 +33,8 @@ def chromium():
 class Page:
     """One page: commands, and the events that came meanwhile."""
 
-    def __init__(self, commands, answers):
-        self.commands, self.answers = commands, answers
+    def __init__(self, commands, check_results):
+        self.commands, self.check_results = commands, check_results
         self.session, self.number, self.events = None, 0, []
 
     def send(self, method, **parameters):
@@ -54,7 +54,7 @@ class Page:
     def receive(self):
         """The next message."""
         text = bytearray()
-        while (byte := self.answers.read(1)) != b"\0":
+        while (byte := self.check_results.read(1)) != b"\0":
             assert byte, "the browser went away"
             text += byte
         message = json.loads(text)
@@ -115,7 +115,7 @@ class Page:
 def browser():
     """A page of a browser that ends with the block."""
     to_browser, commands = os.pipe()
-    answers, from_browser = os.pipe()
+    check_results, from_browser = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         line = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
         process = subprocess.Popen(
@@ -128,7 +128,7 @@ def browser():
         os.close(to_browser)
         os.close(from_browser)
         try:
-            with os.fdopen(commands, "wb") as out, os.fdopen(answers, "rb") as back:
+            with os.fdopen(commands, "wb") as out, os.fdopen(check_results, "rb") as back:
                 page = Page(out, back)
                 page.attach()
                 yield page

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from caloforge.evaluate import judge
-from caloforge.evaluate.examination import examine
-from caloforge.evaluate.report import report
+from caloforge.evaluate import evaluate
+from caloforge.evaluate.engine import add_two_sample_metrics
+from caloforge.report.pages import report
 from evaluate.stand_in import energies, showers
 
 
@@ -17,9 +17,9 @@ def drawn_page():
     real, made = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.5)
     real = dataclasses.replace(real, provenance={"engine": "<script>alert(1)</script>"})
     train = showers(energies(10, 5), 4, 6, first_particle=900)
-    judgement = judge(real, made, train, resamples=50)
-    judgement = examine(judgement, real, made, train, classifier="none")
-    return report(judgement, real, made, train)
+    result = evaluate(real, made, train, resamples=50)
+    result = add_two_sample_metrics(result, real, made, train, classifier="none")
+    return report(result, real, made, train)
 
 
 @pytest.fixture(autouse=True)

@@ -6,18 +6,18 @@ import re
 import numpy as np
 import pytest
 
-from caloforge import plots
 from caloforge.errors import DataError
 from caloforge.evaluate import (
-    examine,
-    inspect,
-    judge,
+    add_two_sample_metrics,
+    apply_gate,
+    evaluate,
     matched,
     plain_detector,
-    report,
     showers_of,
-    table,
 )
+from caloforge.report import canvas
+from caloforge.report.pages import report
+from caloforge.report.tables import table
 from evaluate.stand_in import energies, showers
 
 TWO = plain_detector(
@@ -43,12 +43,14 @@ def test_arrays_of_single_showers_with_other_conditions_are_judged_whole():
         made = showers_of(TWO, deposits(other, 4, scale), other)
         first, second, warnings = matched(real, made)
         assert "bands" in warnings[0]
-        judgement = examine(judge(first, second, resamples=30), first, second, classifier="none")
-        assert judgement.gate.accepted == passes
-        assert judgement.measured("mean_total").value == pytest.approx(scale, abs=0.06)
-        assert judgement.measured("conditional_w1").value is not None
-        json.dumps(judgement.record, allow_nan=False)
-        assert "depth (mean layer)" in table(judgement)
+        result = add_two_sample_metrics(
+            evaluate(first, second, resamples=30), first, second, classifier="none"
+        )
+        assert result.gate.accepted == passes
+        assert result.measured("mean_total").value == pytest.approx(scale, abs=0.06)
+        assert result.measured("conditional_w1").value is not None
+        json.dumps(result.record, allow_nan=False)
+        assert "depth (mean layer)" in table(result)
 
 
 def test_repeats_are_found_by_their_conditions():
@@ -62,11 +64,11 @@ def test_repeats_are_found_by_their_conditions():
 
 
 def test_library_use_writes_the_same_page(monkeypatch):
-    monkeypatch.setattr(plots, "data_uri", lambda figure: "data:image/png;base64,")
+    monkeypatch.setattr(canvas, "data_uri", lambda figure: "data:image/png;base64,")
     energy = energies(20, 0)
     real, made = showers(energy, 2, 1), showers(energy, 2, 2)
-    assert inspect(real, made).accepted
-    page = report(judge(real, made, resamples=20), real, made)
+    assert apply_gate(real, made).accepted
+    page = report(evaluate(real, made, resamples=20), real, made)
     assert page.startswith("<!doctype html>")
     assert len(re.findall("<img", page)) > 10
 
@@ -101,9 +103,9 @@ def test_other_units_and_constant_observables_are_told():
     energy = energies(30, 0)
     real = showers(energy, 4, 1)
     cells = (showers(energy, 4, 2).cells * 100).astype(np.uint16)
-    found = judge(real, showers_of(real.detector, cells, real.conditions, real.particle))
+    found = evaluate(real, showers_of(real.detector, cells, real.conditions, real.particle))
     assert any("another unit?" in warning for warning in found.warnings)
     same = showers_of(real.detector, np.ones_like(real.cells), real.conditions, real.particle)
-    constant = judge(same, same, resamples=20)
+    constant = evaluate(same, same, resamples=20)
     assert any("total is the same for all" in warning for warning in constant.warnings)
     json.dumps(constant.record, allow_nan=False)

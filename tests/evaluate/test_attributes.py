@@ -6,20 +6,24 @@ import math
 import numpy as np
 import pytest
 
-from caloforge import plots
+from caloforge import report as plots
 from caloforge.data.showers import Showers
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS
-from caloforge.evaluate import energy_bands, regression
-from caloforge.evaluate.attributes import attributes
-from caloforge.evaluate.layered_checks import layered_checks
-from caloforge.evaluate.layered_pictures import traversal_pictures, values_told
-from caloforge.evaluate.layout import layout_of
-from caloforge.evaluate.measured import Measured, resamplings
-from caloforge.evaluate.observables import values_of
-from caloforge.evaluate.schooling import Schooling
-from caloforge.evaluate.slopes import RESAMPLINGS, regressors_of, slope, slopes
-from caloforge.evaluate.traversal import MOVED_WEIGHT, Traversal, real_beside, traverse
-from caloforge.evaluate.widening import widened
+from caloforge.evaluate.attributes import MOVED_WEIGHT, Traversal, attributes, real_beside, traverse
+from caloforge.evaluate.metrics import energy as energy_metrics
+from caloforge.evaluate.metrics import layered as layered_metrics
+from caloforge.evaluate.metrics.classifier import widened
+from caloforge.evaluate.metrics.layered import (
+    RESAMPLINGS,
+    layered_checks,
+    regressors_of,
+    slope,
+    slopes,
+)
+from caloforge.evaluate.metrics.networks import ClassifierConfig
+from caloforge.evaluate.observables import layout_of, values_of
+from caloforge.evaluate.resampling import Measured, resamplings
+from caloforge.report.layered_sections import traversal_pictures, values_told
 
 LAYOUT = layout_of(ATLAS_EM)
 MIDDLE = np.array([50.0, math.pi / 2, 0.0, 0.0, 0.0])
@@ -130,7 +134,9 @@ def test_slopes_see_showers_that_ignore_an_attribute():
 def test_r_squared_is_that_of_loops(rng):
     target, miss = rng.normal(3, 2, 12), rng.normal(0, 1, 12)
     weights = rng.integers(0, 3, (3, 12)).astype(float)
-    for weight, value in zip(weights, regression.r_squared(miss, target, weights), strict=True):
+    for weight, value in zip(
+        weights, layered_metrics.r_squared(miss, target, weights), strict=True
+    ):
         rows = [n for n in range(12) for _ in range(int(weight[n]))]
         mean = sum(target[n] for n in rows) / len(rows)
         spread = sum((target[n] - mean) ** 2 for n in rows)
@@ -143,8 +149,8 @@ def test_what_is_in_a_shower_can_be_read_back():
     changed = real.conditions.copy()
     changed[:, 4] = np.random.default_rng(4).permutation(changed[:, 4])
     deaf = dataclasses.replace(real, cells=blobs(changed, np.random.default_rng(3)))
-    short = Schooling("short", (64,), 3e-3, 64, 25, 6)
-    found = {r.name: r for r in regression.read_back(train, real, deaf, schooling=short)}
+    short = ClassifierConfig("short", (64,), 3e-3, 64, 25, 6)
+    found = {r.name: r for r in layered_metrics.read_back(train, real, deaf, config=short)}
     assert found["E"].real.value > 0.9
     assert found["y0"].real.value > 0.25
     assert found["y0"].generated.value < 0
@@ -154,14 +160,14 @@ def test_what_is_in_a_shower_can_be_read_back():
 def test_bands_and_shares_are_those_of_loops():
     real, made = sample(60, 1), sample(60, 2)
     made = dataclasses.replace(made, conditions=real.conditions)
-    sums = energy_bands.sums_of(real, made, np.random.default_rng(0))
+    sums = energy_metrics.sums_of(real, made, np.random.default_rng(0))
     names = tuple(layer.name for layer in ATLAS_EM.layers)
     energy = real.conditions[:, 0]
-    for number, share in enumerate(energy_bands.shares(sums, names)[:-1]):
+    for number, share in enumerate(energy_metrics.shares(sums, names)[:-1]):
         image = ATLAS_EM.split(made.cells)[names[number]]
         expected = sum(float(one.sum()) for one in image) / energy.sum()
         assert share.generated.value == pytest.approx(expected, rel=1e-5)
-    found = energy_bands.bands(sums, 5)
+    found = energy_metrics.bands(sums, 5)
     assert [band.particles for band in found] == [12] * 5
     band = found[1]
     rows = [n for n in range(60) if band.low <= energy[n] < band.high]
@@ -282,8 +288,8 @@ def test_the_rows_of_a_layered_detector_are_there_with_their_floors():
     made = dataclasses.replace(real, cells=blobs(missed, np.random.default_rng(3)))
     overflow = np.full((200, 3), 0.5, dtype=np.float32)
     real = dataclasses.replace(real, overflow=overflow)
-    short = Schooling("short", (32,), 1e-2, 64, 25, 8)
-    found = {r.name: r for r in layered_checks(real, made, train, schooling=short)}
+    short = ClassifierConfig("short", (32,), 1e-2, 64, 25, 8)
+    found = {r.name: r for r in layered_checks(real, made, train, config=short)}
     assert found["share_total"].floor.value == pytest.approx(1, abs=1e-4)
     assert found["negative"].value.value == 0
     told = 200 * 1.5 / real.conditions[:, 0].sum()
@@ -297,7 +303,7 @@ def test_the_rows_of_a_layered_detector_are_there_with_their_floors():
     assert told > 0.95
     assert told > blind + 0.1
     assert 0.2 < found["auc_conditions"].floor.value < 0.8
-    without = {r.name for r in layered_checks(real, made, None, schooling=None)}
+    without = {r.name for r in layered_checks(real, made, None, config=None)}
     assert without == {name for name in found if not name.startswith(("auc_", "r2_"))}
 
 

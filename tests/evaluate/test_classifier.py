@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.evaluate import sample_metrics, two_sample
-from caloforge.evaluate.classifier import auc, calibrated, classify, divergence
-from caloforge.evaluate.schooling import SCHOOLINGS, Schooling
-from caloforge.evaluate.transfer import transfer
+from caloforge.evaluate import two_sample_metrics
+from caloforge.evaluate.metrics import two_sample
+from caloforge.evaluate.metrics.classifier import auc, calibrated, classify, divergence, transfer
+from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
 from evaluate.stand_in import PROTON, energies, showers
 
-SHORT = Schooling("short", (32,), 5e-3, 256, 12, 4)
+SHORT = ClassifierConfig("short", (32,), 5e-3, 256, 12, 4)
 
 
 def test_auc_is_the_part_of_pairs_in_order(rng):
@@ -50,18 +50,18 @@ def test_equal_laws_a_shift_and_a_mixture(rng):
     pytest.importorskip("torch")
     particle = np.repeat(np.arange(400), 3)
     real, same = rng.normal(0, 1, (1200, 3)), rng.normal(0, 1, (1200, 3))
-    equal = classify(real, same, particle, particle, schooling=SHORT)
+    equal = classify(real, same, particle, particle, config=SHORT)
     assert equal.auc.value == pytest.approx(0.5, abs=max(0.06, 3 * equal.auc.error))
     assert equal.jsd.value < 0.02
     # Normal laws two deviations apart: AUC = Phi(2 / sqrt 2) = 0.921.
-    shifted = classify(real, same + np.array([2.0, 0, 0]), particle, particle, schooling=SHORT)
+    shifted = classify(real, same + np.array([2.0, 0, 0]), particle, particle, config=SHORT)
     assert shifted.auc.value == pytest.approx(0.921, abs=0.035)
     # Half of the rows far away: AUC = 1/2 + 1/2 * 1/2.
     far = same + 50 * (np.arange(1200) % 2)[:, None]
-    mixed = classify(real, far, particle, particle, schooling=SHORT)
+    mixed = classify(real, far, particle, particle, config=SHORT)
     assert mixed.auc.value == pytest.approx(0.75, abs=0.05)
     few = dataclasses.replace(SHORT, epochs=2)
-    once, again = (classify(real, far, particle, particle, schooling=few) for _ in range(2))
+    once, again = (classify(real, far, particle, particle, config=few) for _ in range(2))
     assert once == again
 
 
@@ -76,10 +76,11 @@ def test_few_particles_and_a_missing_torch_are_told(rng, monkeypatch):
 
 
 def test_without_torch_every_other_metric_is_there(monkeypatch):
-    monkeypatch.setattr(sample_metrics, "find_spec", lambda name: None)
+    monkeypatch.setattr(two_sample, "find_spec", lambda name: None)
     real, made = showers(energies(30, 0), 4, 1), showers(energies(30, 0), 4, 2)
     found = {
-        row.name: row for row in two_sample.compare(real, made, schooling=SCHOOLINGS["default"])
+        row.name: row
+        for row in two_sample_metrics(real, made, config=CLASSIFIER_CONFIGS["default"])
     }
     assert found["auc_low"].value.note == "needs caloforge[train]"
     assert found["auc_low"].floor.note == "needs caloforge[train]"
@@ -107,14 +108,14 @@ def kinds(brightness_of_protons, seed):
 
 def test_kinds_that_differ_for_the_wrong_reason_do_not_transfer():
     pytest.importorskip("torch")
-    short = Schooling("short", (32,), 5e-3, 64, 15, 5)
+    short = ClassifierConfig("short", (32,), 5e-3, 64, 15, 5)
     # Real protons are much brighter; generated ones much fainter: what is learnt misleads.
-    found = transfer(kinds(20, 1), kinds(0.05, 5), schooling=short).accuracy
+    found = transfer(kinds(20, 1), kinds(0.05, 5), config=short).accuracy
     assert found["real", "real"].value > 0.8
     assert found["generated", "generated"].value > 0.8
     assert found["generated", "real"].value < 0.6
     with pytest.raises(DataError, match="kinds"):
-        transfer(showers(energies(30, 0), 2, 1), kinds(1, 5), schooling=short)
+        transfer(showers(energies(30, 0), 2, 1), kinds(1, 5), config=short)
 
 
 def test_rows_of_equal_odds_get_one_probability():

@@ -11,26 +11,26 @@ from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
 from caloforge.errors import DataError
 from caloforge.evaluate import conditional_w1, fast_score, observables, observe, w1, w1_channels
-from caloforge.evaluate.conditional import particle_w1
-from caloforge.evaluate.repeats import (
+from caloforge.evaluate.metrics.wasserstein import particle_w1
+from caloforge.evaluate.resampling import (
     describe,
     draw,
-    equal_numbers,
+    equal_n_showers,
     halve,
+    index_particles,
+    index_shared_particles,
     require_same_conditions,
-    shared_slots,
-    slots,
 )
 from evaluate.stand_in import SMALL, energies, showers
 
 
 def test_particle_w1_is_w1_of_each_particle_and_channel():
     rng = np.random.default_rng(0)
-    slot = np.repeat([0, 1, 3], [4, 1, 3])
+    particle_index = np.repeat([0, 1, 3], [4, 1, 3])
     first, second = rng.normal(size=(8, 2)), rng.normal(size=(8, 2))
-    result = particle_w1(first, second, slot, 4)
+    result = particle_w1(first, second, particle_index, 4)
     for particle in (0, 1, 3):
-        rows = slot == particle
+        rows = particle_index == particle
         for channel in range(2):
             assert result[particle, channel] == pytest.approx(
                 w1(first[rows, channel], second[rows, channel])
@@ -40,26 +40,26 @@ def test_particle_w1_is_w1_of_each_particle_and_channel():
 
 def test_halves_are_disjoint_equal_and_of_the_same_particle():
     particle = np.array([5, 5, 5, 5, 5, 2, 2, 9, 7, 7, 7])
-    names, slot = slots(particle)
+    names, particle_index = index_particles(particle)
     assert names.tolist() == [5, 2, 9, 7]
-    numbers = equal_numbers(slot, slot, 4)
+    numbers = equal_n_showers(particle_index, particle_index, 4)
     assert numbers.tolist() == [2, 1, 0, 1]
     seen = set()
     for seed in range(60):
-        halves = halve(slot, numbers, np.random.default_rng(seed))
+        halves = halve(particle_index, numbers, np.random.default_rng(seed))
         assert not set(halves.first) & set(halves.second)
         for rows in (halves.first, halves.second):
-            assert (slot[rows] == halves.first_slot).all()
+            assert (particle_index[rows] == halves.first_index).all()
         seen.update(halves.first.tolist())
     assert seen == set(range(11)) - {7}
 
 
 def test_every_row_is_drawn_equally_often():
-    slot = np.repeat([0, 1], [8, 5])
+    particle_index = np.repeat([0, 1], [8, 5])
     rng = np.random.default_rng(1)
     times = np.zeros(13)
     for _ in range(2000):
-        times[draw(slot, np.array([4, 2]), rng)] += 1
+        times[draw(particle_index, np.array([4, 2]), rng)] += 1
     assert times[:8] / 2000 == pytest.approx(np.full(8, 4 / 8), abs=0.05)
     assert times[8:] / 2000 == pytest.approx(np.full(5, 2 / 5), abs=0.05)
 
@@ -67,11 +67,11 @@ def test_every_row_is_drawn_equally_often():
 def test_numbers_follow_the_smaller_side_and_strangers_are_left_out():
     real = np.array([1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3])
     other = np.array([3, 1, 8, 3, 1, 1, 8])
-    names, slot_real, slot_other = shared_slots(real, other)
+    names, real_index, other_index = index_shared_particles(real, other)
     assert names.tolist() == [1, 3]
-    assert slot_real.tolist() == [0] * 4 + [-1] * 2 + [1] * 6
-    assert slot_other.tolist() == [1, 0, -1, 1, 0, 0, -1]
-    assert equal_numbers(slot_real, slot_other, 2).tolist() == [2, 2]
+    assert real_index.tolist() == [0] * 4 + [-1] * 2 + [1] * 6
+    assert other_index.tolist() == [1, 0, -1, 1, 0, 0, -1]
+    assert equal_n_showers(real_index, other_index, 2).tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_generator_that_ignores_its_conditions_is_seen_only_per_particle():
     sums, good, bad = (SMALL.read_out(s.cells) for s in (real, same, ignoring))
     rng = np.random.default_rng(4)
     result = conditional_w1(sums, good, real.particle, same.particle, rng=rng)
-    assert result.numbers.tolist() == [4] * 60
+    assert result.n_showers.tolist() == [4] * 60
     assert result.mean == pytest.approx(result.floor_mean, rel=0.15)
     ignored = conditional_w1(sums, bad, real.particle, ignoring.particle, rng=rng)
     assert ignored.mean > 3 * ignored.floor_mean
@@ -155,11 +155,11 @@ def test_another_detector_is_refused():
 def test_equal_particle_numbers_with_other_conditions_are_refused():
     energy = energies(6, 0)
     real, made = showers(energy, 3, 1), showers(energy[::-1], 3, 2)
-    _, slot_real, slot_made = shared_slots(real.particle, made.particle)
+    _, real_index, slot_made = index_shared_particles(real.particle, made.particle)
     with pytest.raises(DataError, match=r"row 0 .* --like"):
-        require_same_conditions(real.conditions, made.conditions, slot_real, slot_made)
+        require_same_conditions(real.conditions, made.conditions, real_index, slot_made)
     through_float32 = real.conditions.astype(np.float32).astype(np.float64)
-    require_same_conditions(real.conditions, through_float32, slot_real, slot_real)
+    require_same_conditions(real.conditions, through_float32, real_index, real_index)
 
 
 def test_deposits_without_repeats_are_scored_by_all_observables():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from caloforge.errors import DataError
-from caloforge.evaluate.distances import w1, w1_channels, weighted_w1
+from caloforge.evaluate.metrics.wasserstein import w1, w1_channels, weighted_w1
 
 
 def area_between(a, b, weights_a=None, weights_b=None):

@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
-from caloforge.evaluate import diversity
+from caloforge.evaluate.metrics import diversity
 
 ONE = np.ones((1, 1))
 
@@ -17,11 +17,11 @@ def ones(particles):
 
 def test_pixel_spread_sums_the_standard_deviation_of_each_cell():
     rng = np.random.default_rng(0)
-    slot = np.repeat([0, 1, 2, 4], [3, 1, 5, 3])
+    particle_index = np.repeat([0, 1, 2, 4], [3, 1, 5, 3])
     cells = rng.poisson(5, (12, 7)).astype(np.uint16)
-    result = diversity.pixel_spread(cells, slot, 5)
+    result = diversity.pixel_spread(cells, particle_index, 5)
     for particle in range(5):
-        rows = [cells[r] for r in range(12) if slot[r] == particle]
+        rows = [cells[r] for r in range(12) if particle_index[r] == particle]
         if len(rows) < 2:
             assert math.isnan(result[particle])
             continue
@@ -32,16 +32,16 @@ def test_pixel_spread_sums_the_standard_deviation_of_each_cell():
 
 def test_pixel_spread_does_not_depend_on_its_blocks(monkeypatch):
     rng = np.random.default_rng(0)
-    cells, slot = rng.poisson(5, (40, 7)).astype(np.uint16), np.repeat(np.arange(10), 4)
-    whole = diversity.pixel_spread(cells, slot, 10)
+    cells, particle_index = rng.poisson(5, (40, 7)).astype(np.uint16), np.repeat(np.arange(10), 4)
+    whole = diversity.pixel_spread(cells, particle_index, 10)
     monkeypatch.setattr(diversity, "ELEMENTS_AT_ONCE", 60)
-    np.testing.assert_array_equal(diversity.pixel_spread(cells, slot, 10), whole)
+    np.testing.assert_array_equal(diversity.pixel_spread(cells, particle_index, 10), whole)
 
 
 def test_particle_sigma_leaves_out_what_is_not_defined():
     values = np.array([1.0, 2.0, 4.0, np.nan, 5.0, np.nan, 7.0, 7.0])
-    slot = np.array([0, 0, 0, 0, 1, 1, 2, 2])
-    result = diversity.particle_sigma(values, slot, 4)
+    particle_index = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    result = diversity.particle_sigma(values, particle_index, 4)
     assert result[0] == pytest.approx(statistics.stdev([1, 2, 4]))
     assert np.isnan(result[[1, 3]]).all()
     assert result[2] == 0

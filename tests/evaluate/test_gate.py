@@ -9,11 +9,11 @@ import pytest
 from caloforge.cli import main
 from caloforge.data.showers import Showers
 from caloforge.errors import DataError, UsageError
-from caloforge.evaluate import judge
-from caloforge.evaluate.bands import bands_of
-from caloforge.evaluate.gate import read_gate
-from caloforge.evaluate.inspection import inspect
-from caloforge.evaluate.pool import pooled
+from caloforge.evaluate import evaluate
+from caloforge.evaluate.baselines import bands_of
+from caloforge.evaluate.gate.limits import read_gate
+from caloforge.evaluate.gate.negative_controls import apply_gate
+from caloforge.evaluate.gate.permutation import pool_samples
 from evaluate.stand_in import SMALL, energies, showers, write_raw
 
 ENERGY = energies(40, 0)
@@ -32,10 +32,10 @@ def gate_file(path, **changes):
 
 
 def test_good_showers_pass_and_bright_ones_fail_by_their_scale():
-    assert inspect(REAL, GOOD).accepted
-    verdict = inspect(REAL, BRIGHT)
+    assert apply_gate(REAL, GOOD).accepted
+    verdict = apply_gate(REAL, BRIGHT)
     assert not verdict.accepted
-    scale = next(answer for answer in verdict.answers if answer.name == "energy_scale")
+    scale = next(answer for answer in verdict.check_results if answer.name == "energy_scale")
     assert scale.failed
     # Relative to the mean of both sides: (1.3 - 1) / 1.15.
     assert scale.value == pytest.approx(0.3 / 1.15, abs=0.05)
@@ -49,11 +49,11 @@ def test_showers_without_repeats_are_compared_in_bands(kind):
     energy, other = energies(400, 0), energies(400, 0 if kind == "paired" else 9)
     real = showers(energy, 1, 1)
     good = showers(other, 1, 2, first_particle=first)
-    verdict = inspect(real, good)
+    verdict = apply_gate(real, good)
     assert verdict.accepted
     assert "bands of conditions" in verdict.strata
     shuffled = dataclasses.replace(good, cells=good.cells[::-1].copy())
-    assert not inspect(real, shuffled).accepted
+    assert not apply_gate(real, shuffled).accepted
 
 
 def test_bands_hold_alike_conditions_and_kinds():
@@ -75,11 +75,11 @@ def test_bands_hold_alike_conditions_and_kinds():
 
 def test_copies_of_training_showers_are_found():
     train = showers(ENERGY, 6, 9, first_particle=0)
-    verdict = inspect(REAL, dataclasses.replace(REAL, cells=train.cells), train)
-    copies = next(answer for answer in verdict.answers if answer.name == "copies")
+    verdict = apply_gate(REAL, dataclasses.replace(REAL, cells=train.cells), train)
+    copies = next(answer for answer in verdict.check_results if answer.name == "copies")
     assert copies.value == pytest.approx(1, abs=0.05)
     assert copies.failed
-    unknown = next(a for a in inspect(REAL, GOOD).answers if a.name == "copies")
+    unknown = next(a for a in apply_gate(REAL, GOOD).check_results if a.name == "copies")
     assert unknown.outcome == "undefined"
 
 
@@ -87,13 +87,13 @@ def test_measures_are_limited_in_floors(tmp_path):
     limits = [{"measure": "conditional_w1", "floors": 1.5}]
     gate = gate_file(tmp_path / "gate.json", limits=limits)
     for made, passed in ((GOOD, True), (BRIGHT, False)):
-        judgement = judge(REAL, made, resamples=50)
-        verdict = inspect(REAL, made, gate=gate, judgement=judgement)
+        result = evaluate(REAL, made, resamples=50)
+        verdict = apply_gate(REAL, made, gate=gate, result=result)
         assert verdict.accepted == passed
-        ratio = judgement.measured("conditional_w1").value
-        ratio /= judgement.measured("conditional_w1", "real").value
-        assert verdict.answers[0].distance == pytest.approx(ratio)
-        assert verdict.answers[0].unit == "floors"
+        ratio = result.measured("conditional_w1").value
+        ratio /= result.measured("conditional_w1", "real").value
+        assert verdict.check_results[0].distance == pytest.approx(ratio)
+        assert verdict.check_results[0].unit == "floors"
 
 
 def test_default_gates_ship_for_every_detector():
@@ -126,23 +126,23 @@ def test_default_gates_ship_for_every_detector():
 def test_bad_gates_are_told_in_one_line(tmp_path, changes, message):
     gate = gate_file(tmp_path / "gate.json", **changes)
     with pytest.raises(UsageError, match=message) as caught:
-        inspect(REAL, GOOD, gate=gate)
+        apply_gate(REAL, GOOD, gate=gate)
     assert "\n" not in str(caught.value)
 
 
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(DataError, match="against small"):
         other = SMALL.model_copy(update={"name": "other", "fingerprint": "x"})
-        pooled(REAL, dataclasses.replace(GOOD, detector=other))
+        pool_samples(REAL, dataclasses.replace(GOOD, detector=other))
 
 
 def test_empty_showers_fail_and_undefined_checks_do_not():
     dark = dataclasses.replace(GOOD, cells=np.zeros_like(GOOD.cells))
-    verdict = inspect(REAL, dark)
+    verdict = apply_gate(REAL, dark)
     assert "location_empty" in {answer.name for answer in verdict.failures}
-    assert {a.name for a in verdict.answers if not a.defined} >= {"location_width", "copies"}
+    assert {a.name for a in verdict.check_results if not a.defined} >= {"location_width", "copies"}
     json.dumps(verdict.record, allow_nan=False)
-    both = inspect(dark, dark)
+    both = apply_gate(dark, dark)
     assert both.accepted
 
 
@@ -165,6 +165,6 @@ def test_the_command_line_leaves_with_4_and_the_list(tmp_path, capsys):
 
 def test_one_particle_or_one_row_is_judged_without_a_crash():
     single = showers(energies(1, 0), 1, 1)
-    verdict = inspect(single, showers(energies(1, 0), 1, 2))
+    verdict = apply_gate(single, showers(energies(1, 0), 1, 2))
     json.dumps(verdict.record, allow_nan=False)
     assert isinstance(single, Showers)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caloforge.errors import DataError
-from caloforge.evaluate.gaussian import fpd, frechet, kpd, mmd
+from caloforge.evaluate.metrics.two_sample import fpd, frechet, kpd, mmd
 
 
 def mmd_by_loops(a, b):

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, POINTS
-from caloforge.evaluate.layered import calogan
-from caloforge.evaluate.layout import layout_of
-from caloforge.evaluate.observables import observables, values_of
-from caloforge.evaluate.profile import radial_profile, ring_edges
+from caloforge.evaluate.observables import (
+    calogan,
+    layout_of,
+    observables,
+    radial_profile,
+    ring_edges,
+    values_of,
+)
 
 LAYOUT = layout_of(ATLAS_EM)
 

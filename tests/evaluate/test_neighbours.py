@@ -9,9 +9,14 @@ import pytest
 from caloforge.data.showers import Showers
 from caloforge.detectors import ATLAS_EM
 from caloforge.errors import DataError
-from caloforge.evaluate.layered_pictures import NEIGHBOURS, nearest_pictures, some_lit
-from caloforge.evaluate.memorisation import memorisation
-from caloforge.evaluate.neighbours import fidelity, four_numbers, nearest_distances, subsampled
+from caloforge.evaluate.metrics.neighbours import (
+    fidelity,
+    four_numbers,
+    memorisation,
+    nearest_distances,
+    subsampled,
+)
+from caloforge.report.layered_sections import NEIGHBOURS, nearest_pictures, some_lit
 from evaluate.stand_in import energies, showers
 
 LAST = slice(432, 504)

@@ -8,8 +8,7 @@ import pytest
 
 from caloforge.data.showers import Showers
 from caloforge.detector import Condition, Detector, Layer
-from caloforge.evaluate.layout import layout_of
-from caloforge.evaluate.observables import observables, observe
+from caloforge.evaluate.observables import layout_of, observables, observe
 from evaluate.stand_in import SMALL, energies, showers
 
 

@@ -7,20 +7,20 @@ import pytest
 
 from caloforge.data.showers import Showers
 from caloforge.detectors import ALICE_ZN
-from caloforge.evaluate.correlation import correlation, correlations
-from caloforge.evaluate.events import events, sums_of
+from caloforge.evaluate.metrics.energy import energy_bands, response
+from caloforge.evaluate.metrics.events import events, sums_of
+from caloforge.evaluate.metrics.two_sample import correlation, correlations
 from caloforge.evaluate.regions import impact_mm, kind_name, regions
-from caloforge.evaluate.response import energy_bands, response
 from evaluate.stand_in import PROTON, energies, showers
 
 
 def test_response_and_resolution_of_a_known_calorimeter(rng):
     """Total = 0.4 E with a relative deviation of 10 %, particles with 6 showers."""
     energy = np.sort(rng.uniform(10, 1000, 400))
-    slot = np.repeat(np.arange(400), 6)
-    total = 0.4 * energy[slot] * rng.normal(1, 0.1, 2400)
+    particle_index = np.repeat(np.arange(400), 6)
+    total = 0.4 * energy[particle_index] * rng.normal(1, 0.1, 2400)
     edges = energy_bands(energy)
-    found = response(total, energy[slot], slot, edges, rng)
+    found = response(total, energy[particle_index], particle_index, edges, rng)
     assert len(found.response) == len(found.energy) == len(edges) - 1 == 8
     for ratio, width in zip(found.response, found.resolution, strict=True):
         assert ratio.value == pytest.approx(0.4, abs=4 * ratio.error)

@@ -8,10 +8,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from caloforge import plots
+from caloforge import report as plots
 from caloforge.detector import Layer
-from caloforge.plots.attributes import binned_mean
-from caloforge.plots.histograms import binned, paired_ratio, shared_edges
+from caloforge.report.figures import binned, binned_mean, paired_ratio, shared_edges
 
 LAYER = Layer(name="fibres", shape=(6, 4), cell_mm=(2.0, 3.0))
 
@@ -25,8 +24,8 @@ def drawn(figure):
 
 def test_bins_count_by_particle_and_keep_what_lies_beyond():
     values = np.array([-5.0, 0.5, 1.5, 1.5, 9.0, np.nan])
-    slot = np.array([0, 0, 1, 1, 1, 0])
-    result = binned(values, slot, 2, np.array([0.0, 1.0, 2.0]))
+    particle_index = np.array([0, 0, 1, 1, 1, 0])
+    result = binned(values, particle_index, 2, np.array([0.0, 1.0, 2.0]))
     assert (result.by_particle * 6).tolist() == [[2, 0], [0, 3]]
     assert (result.fraction * 6).tolist() == [2, 3]
     assert result.error * 6 == pytest.approx([2, 3])
@@ -34,12 +33,12 @@ def test_bins_count_by_particle_and_keep_what_lies_beyond():
 
 def test_the_error_of_the_ratio_is_that_of_drawing_particles_again():
     rng = np.random.default_rng(0)
-    slot = np.repeat(np.arange(80), 6)
+    particle_index = np.repeat(np.arange(80), 6)
     place = np.repeat(rng.normal(0, 1, 80), 6)
     edges = np.array([-0.5, 0.5])
     samples = [place + rng.normal(0, 1, 480) for _ in range(2)]
     inside = [np.abs(sample) < 0.5 for sample in samples]
-    bins = [binned(np.where(i, 0.0, np.nan), slot, 80, edges) for i in inside]
+    bins = [binned(np.where(i, 0.0, np.nan), particle_index, 80, edges) for i in inside]
     ratio, error = paired_ratio(*bins)
     assert ratio[0] == pytest.approx(inside[1].sum() / inside[0].sum())
     again = []
@@ -50,8 +49,8 @@ def test_the_error_of_the_ratio_is_that_of_drawing_particles_again():
 
 
 def test_the_ratio_of_equal_samples_is_one_without_error():
-    values, slot = np.arange(10.0), np.repeat(np.arange(5), 2)
-    bins = binned(values, slot, 5, np.linspace(0, 10, 4))
+    values, particle_index = np.arange(10.0), np.repeat(np.arange(5), 2)
+    bins = binned(values, particle_index, 5, np.linspace(0, 10, 4))
     ratio, error = paired_ratio(bins, bins)
     assert (ratio == 1).all()
     assert (error == 0).all()
@@ -84,9 +83,11 @@ def test_histograms_of_anything(kind):
         "single": np.array([3.0]),
         "undefined": np.full(4, np.nan),
     }[kind]
-    slot = np.arange(len(values)) // 2
-    others = {"generated": (values + 1, slot), "other": (values, slot)}
-    figure = plots.ratio_histogram((values, slot), others, 30, label="common [counts]", whole=True)
+    particle_index = np.arange(len(values)) // 2
+    others = {"generated": (values + 1, particle_index), "other": (values, particle_index)}
+    figure = plots.ratio_histogram(
+        (values, particle_index), others, 30, label="common [counts]", whole=True
+    )
     upper, lower = drawn(figure).axes
     assert upper.get_yscale() == ("linear" if kind == "undefined" else "log")
     assert lower.get_xlabel() == "common [counts]"
@@ -142,10 +143,14 @@ def test_styles_act_inside_their_context_only():
     with pytest.raises(UsageError, match="plain, alice"), plots.styled("nothing"):
         pass
     pytest.importorskip("mplhep")
-    values, slot = np.arange(40.0), np.arange(40) // 2
+    values, particle_index = np.arange(40.0), np.arange(40) // 2
     with plots.styled("alice"):
         assert dict(mpl.rcParams) != before
-        drawn(plots.ratio_histogram((values, slot), {"generated": (values, slot)}, 20, label="x"))
+        drawn(
+            plots.ratio_histogram(
+                (values, particle_index), {"generated": (values, particle_index)}, 20, label="x"
+            )
+        )
     assert dict(mpl.rcParams) == before
 
 

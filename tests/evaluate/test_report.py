@@ -7,12 +7,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from caloforge import plots
 from caloforge.data.showers import Showers
 from caloforge.detector import Channels, Detector, Layer
-from caloforge.evaluate import examine, gallery, judge
-from caloforge.evaluate.pictures import sections
-from caloforge.evaluate.report import report
+from caloforge.evaluate import add_two_sample_metrics, evaluate
+from caloforge.report import canvas
+from caloforge.report import sections as section_module
+from caloforge.report.pages import report
+from caloforge.report.sections import sections
 from evaluate.stand_in import SMALL, energies, showers
 
 ENERGY = energies(24, 0)
@@ -20,7 +21,7 @@ REAL, MADE = showers(ENERGY, 4, 1), showers(ENERGY, 4, 2)
 
 
 def page_of(real=REAL, made=MADE, **how):
-    return report(judge(real, made, resamples=50, **how), real, made)
+    return report(evaluate(real, made, resamples=50, **how), real, made)
 
 
 class Parts(HTMLParser):
@@ -43,7 +44,7 @@ class Parts(HTMLParser):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are made but not drawn: test_plots draws the odd ones."""
-    monkeypatch.setattr(plots, "data_uri", lambda figure: "data:image/png;base64,")
+    monkeypatch.setattr(canvas, "data_uri", lambda figure: "data:image/png;base64,")
 
 
 @pytest.fixture
@@ -111,8 +112,8 @@ def test_layers_have_pictures_of_their_own():
         Showers(layered, s.cells.astype(np.float32) / 7, s.conditions, s.particle)
         for s in (REAL, MADE)
     )
-    judgement = judge(real, made, resamples=50)
-    captions = [p.caption for s in sections(judgement, real, made) for p in s.pictures]
+    result = evaluate(real, made, resamples=50)
+    captions = [p.caption for s in sections(result, real, made) for p in s.pictures]
     assert sum("one" in caption for caption in captions) >= 4
     assert any("two: W1" in caption or caption.startswith("two (layers)") for caption in captions)
 
@@ -123,10 +124,10 @@ def test_the_gallery_orders_particles_by_their_relative_spread():
     alike = np.arange(24) % 2 == 0
     cells = np.where(np.repeat(alike, 4)[:, None], cells, wide.cells)
     real = dataclasses.replace(narrow, cells=cells)
-    spreads = gallery.spreads_of(real, MADE)
+    spreads = section_module.spreads_of(real, MADE)
     assert (spreads.real[alike] == 0).all()
-    assert (spreads.numbers == 4).all()
-    picked = gallery.pick(real, MADE, spreads)
+    assert (spreads.n_showers == 4).all()
+    picked = section_module.pick(real, MADE, spreads)
     kinds = {p.particle: p.kind for p in picked}
     assert alike[next(p for p, kind in kinds.items() if kind == "consistent")]
     assert not alike[next(p for p, kind in kinds.items() if kind == "diverse")]
@@ -139,12 +140,14 @@ def test_the_gallery_orders_particles_by_their_relative_spread():
 @pytest.mark.usefixtures("undrawn")
 def test_the_scheme_of_the_judgement_is_that_of_everything_on_the_page():
     """ZP quadrants and strips have other sums: no part may fall back to the default scheme."""
-    second = examine(
-        judge(REAL, MADE, resamples=20, scheme="second"), REAL, MADE, classifier="none"
+    second = add_two_sample_metrics(
+        evaluate(REAL, MADE, resamples=20, scheme="second"), REAL, MADE, classifier="none"
     )
-    first = examine(judge(REAL, MADE, resamples=20), REAL, MADE, classifier="none")
+    first = add_two_sample_metrics(
+        evaluate(REAL, MADE, resamples=20), REAL, MADE, classifier="none"
+    )
     parts = [
-        {row.name: row.value.value for row in one.compared if row.name.startswith("ks_")}
+        {row.name: row.value.value for row in one.two_sample if row.name.startswith("ks_")}
         for one in (first, second)
     ]
     assert parts[0]["ks_total"] == parts[1]["ks_total"]

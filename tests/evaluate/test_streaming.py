@@ -9,7 +9,7 @@ import pytest
 from caloforge.cli import main
 from caloforge.evaluate import observe, w1
 from caloforge.evaluate import streaming as module
-from caloforge.evaluate.separation import separation_power
+from caloforge.evaluate.metrics.two_sample import separation_power
 from evaluate.stand_in import SMALL, energies, showers, write_raw
 
 REAL, MADE = (showers(energies(30, 0), 4, n, brightness=b) for n, b in ((1, 1.0), (2, 1.2)))

@@ -7,11 +7,13 @@ from math import log2
 import numpy as np
 import pytest
 
-from caloforge.evaluate import events as sums
-from caloforge.evaluate.classifier import auc, divergence
+from caloforge.evaluate.metrics import events as sums
+from caloforge.evaluate.metrics.classifier import auc, divergence
 from evaluate.stand_in import PROTON, energies, showers
 
-kinds = import_module("caloforge.evaluate.transfer")  # the package names its function alike
+kinds = import_module(
+    "caloforge.evaluate.metrics.classifier"
+)  # the package names its function alike
 
 
 def looped_sums(totals, number, count, rng):
@@ -75,7 +77,7 @@ def two_kinds(seed):
 def test_transfer_is_the_mean_recognition_of_each_kind_on_unseen_particles(monkeypatch):
     """A made-up classifier: a row whose root sum is above a bound of its training rows."""
 
-    def bound(inputs, classes, train, validation, schooling, seed):
+    def bound(inputs, classes, train, validation, config, seed):
         above = inputs.sum(axis=1) > np.median(inputs[train].sum(axis=1))
         return np.column_stack([~above, above]).astype(float)
 
@@ -95,7 +97,9 @@ def test_transfer_is_the_mean_recognition_of_each_kind_on_unseen_particles(monke
             if told.particle[row] in test:
                 above = np.sqrt(told.cells[row].astype(np.float32)).sum() > limit
                 right[told.pdg[row]].append(found.kinds[int(above)] == told.pdg[row])
-        expected = sum(sum(answers) / len(answers) for answers in right.values()) / 2
+        expected = (
+            sum(sum(check_results) / len(check_results) for check_results in right.values()) / 2
+        )
         assert accuracy.value == pytest.approx(expected)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caloforge.evaluate.baselines import as_showers
-from caloforge.evaluate.two_sample import compare
+from caloforge.evaluate.engine import two_sample_metrics
 from evaluate.stand_in import energies, showers
 
 REAL = showers(energies(12, 0), 4, 1)
@@ -14,7 +14,7 @@ REAL = showers(energies(12, 0), 4, 1)
 def test_nearly_empty_showers_have_defined_metrics(lit):
     cells = np.zeros_like(REAL.cells)
     cells[:lit] = REAL.cells[:lit]
-    found = {one.name: one.value for one in compare(REAL, as_showers(REAL, cells))}
+    found = {one.name: one.value for one in two_sample_metrics(REAL, as_showers(REAL, cells))}
     assert found["ks_total"].value is not None
     assert np.isfinite(found["ks_total"].value)
     for value in found.values():

@@ -128,7 +128,7 @@ def test_the_gate_is_a_tenth_of_the_excess():
 
 def test_the_floor_is_what_a_perfect_simulator_would_show(rng):
     real, perfect = rng.normal(0, 3, (2000, 2)), rng.normal(0, 3, (100_000, 2))
-    from caloforge.evaluate.distances import w1_channels
+    from caloforge.evaluate.metrics.wasserstein import w1_channels
 
     shown = np.mean([w1_channels(rng.normal(0, 3, (2000, 2)), perfect).mean() for _ in range(20)])
     assert floor_of(real, rng) == pytest.approx(shown, rel=0.3)

@@ -15,8 +15,8 @@ from scipy.stats import wasserstein_distance
 
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, Showers, read, write
-from caloforge.evaluate.case import Case
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.inputs import EvaluationInputs
+from caloforge.evaluate.resampling import Measured
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from small_run import SETTINGS
@@ -123,7 +123,7 @@ def test_measure_of_each_particle(some: Showers) -> None:
     inside[3] = 0
     moved = np.roll(inside, 1, axis=1)
     real, made = (changed(some, np.repeat(x.reshape(12, -1), 8, axis=0)) for x in (inside, moved))
-    found = each_particle(Case(real, made, None, {}), "centre_error")
+    found = each_particle(EvaluationInputs(real, made, None, {}), "centre_error")
     assert found[3] is None
     assert [x for x in found if x is not None] == pytest.approx([4.0] * 11, abs=1e-3)
     np.testing.assert_allclose(replicates(found), 4.0, atol=1e-3)

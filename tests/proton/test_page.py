@@ -11,7 +11,7 @@ import pytest
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
 from caloforge.data.split import split_by_row
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.resampling import Measured
 from caloforge.io.files import sha256_of
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name

@@ -17,7 +17,7 @@ import torch
 from caloforge.data.derive import SpreadBounds
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, write
-from caloforge.evaluate.case import assemble
+from caloforge.evaluate.inputs import load
 from caloforge.io.files import sha256_of
 from caloforge.objectives import TERMS, Objective
 from caloforge.recipe import override
@@ -236,7 +236,7 @@ def test_it_trains_resumes_and_is_judged(tmp_path: Path) -> None:
     assert first["step"] == 6
     assert finish(recipe, data, sha256_of(data), folder) == first
     assert step_kept(folder) == 6
-    judged = assemble(str(folder), data)
+    judged = load(str(folder), data)
     assert judged.generated.cells.shape == judged.real.cells.shape
 
 

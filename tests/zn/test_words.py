@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_ind
 
-from caloforge.compare.pooling import contrast
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
 from caloforge.data.split import split_by_particle
-from caloforge.evaluate.score import fast_score
+from caloforge.evaluate.comparison import contrast
+from caloforge.evaluate.metrics.wasserstein import fast_score
 from caloforge.objectives import DiversitySensitive
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.published import LITERAL

@@ -10,17 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.showers import Showers
-from caloforge.evaluate import repeats
-from caloforge.evaluate.case import Case, assemble
-from caloforge.evaluate.distances import weighted_w1
-from caloforge.evaluate.energy_bands import bands, sums_of
-from caloforge.evaluate.layered import calogan
-from caloforge.evaluate.layered_checks import as_many, auc_of, layered_checks
-from caloforge.evaluate.layout import layout_of
-from caloforge.evaluate.measured import measured, resamplings
-from caloforge.evaluate.observables import values_of
-from caloforge.evaluate.schooling import DEFAULT
-from caloforge.evaluate.separation import calogan_edges, counts_by_particle, weighted_separation
+from caloforge.evaluate import resampling
+from caloforge.evaluate.inputs import EvaluationInputs, load
+from caloforge.evaluate.metrics.energy import bands, sums_of
+from caloforge.evaluate.metrics.layered import as_many, auc_of, layered_checks
+from caloforge.evaluate.metrics.networks import DEFAULT
+from caloforge.evaluate.metrics.two_sample import (
+    calogan_edges,
+    counts_by_particle,
+    weighted_separation,
+)
+from caloforge.evaluate.metrics.wasserstein import weighted_w1
+from caloforge.evaluate.observables import calogan, layout_of, values_of
+from caloforge.evaluate.resampling import measured, resamplings
 from caloforge.io.files import sha256_of
 from caloforge.search.trial import finish
 from validation.calogan.plan import ABLATED, DETECTOR, TEST
@@ -33,10 +35,10 @@ RESAMPLINGS = 100
 UNTRAINED, MEAN_SEPARATION = "untrained", "mean_separation"
 
 
-def judged(case: Case) -> Record:
+def judged(case: EvaluationInputs) -> Record:
     """Every check of the issue: observables, attributes, energy, classifiers, traversals."""
     kept = tuple(
-        layered_checks(case.real, case.generated, case.train, schooling=DEFAULT, seed=JUDGE_SEED)
+        layered_checks(case.real, case.generated, case.train, config=DEFAULT, seed=JUDGE_SEED)
     )
     return {
         "test": {row.name: row.value.record for row in kept},
@@ -81,12 +83,12 @@ def real_bands(real: Showers, other: Showers) -> Record:
     }
 
 
-def _untrained(data: Path, folder: Path) -> Case:
+def _untrained(data: Path, folder: Path) -> EvaluationInputs:
     """A case of the published recipe after one step."""
     task = Task("final", UNTRAINED, ABLATED, 0.0, 0, settings=TEST)
     recipe = task.recipe(DETECTOR, 1)
     finish(recipe.to_json(), data, sha256_of(data), folder / UNTRAINED)
-    return assemble(str(folder / UNTRAINED), data, seed=JUDGE_SEED)
+    return load(str(folder / UNTRAINED), data, seed=JUDGE_SEED)
 
 
 def observables(real: Showers, other: Showers) -> Record:
@@ -108,7 +110,7 @@ def _observables(real: Showers, other: Showers) -> tuple[Values, Values]:
     """
     detector, layout = real.detector, layout_of(real.detector)
     seen = [values_of(s.cells, calogan(detector), layout) for s in (real, other)]
-    slots = [repeats.slots(s.particle)[1] for s in (real, other)]
+    slots = [resampling.index_particles(s.particle)[1] for s in (real, other)]
     particles = max(int(slot.max()) + 1 for slot in slots)
     weights = resamplings(particles, RESAMPLINGS, np.random.default_rng([JUDGE_SEED, 0x20]))
     powers, distances = [], []

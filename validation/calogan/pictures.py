@@ -9,15 +9,11 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from caloforge import plots
+from caloforge import report
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
-from caloforge.evaluate.case import Case, assemble
-from caloforge.evaluate.layered_pictures import (
-    mean_layers,
-    nearest_pictures,
-    traversal_pictures,
-)
+from caloforge.evaluate.inputs import EvaluationInputs, load
+from caloforge.report.layered_sections import mean_layers, nearest_pictures, traversal_pictures
 from validation.calogan.plan import DETECTOR, METHODS
 from validation.campaign.judging import JUDGE_SEED
 from validation.campaign.record import RUNS, WORK
@@ -62,9 +58,9 @@ def draw(out: Path, data: Path | None = None) -> None:
     for method in DRAWN:
         folder = next(iter(sorted((out / WORK).glob(f"final-{method}-seed*"))), None)
         if folder is not None and (folder / "simulator").is_dir():
-            case = assemble(str(folder), data or sample_path(DETECTOR), seed=JUDGE_SEED)
+            case = load(str(folder), data or sample_path(DETECTOR), seed=JUDGE_SEED)
             for name, drawn in _of_run(case).items():
-                plots.save(drawn, out / f"{method}-{name}.png")
+                report.save(drawn, out / f"{method}-{name}.png")
 
 
 def tidy(out: Path) -> None:
@@ -76,7 +72,7 @@ def tidy(out: Path) -> None:
             path.unlink()
 
 
-def _of_run(case: Case) -> dict[str, Figure]:
+def _of_run(case: EvaluationInputs) -> dict[str, Figure]:
     """Pictures of a run by the ends of their names."""
     found = {"means": means(case)}
     for layer, drawn in nearest_pictures(case.real, case.generated, case.train).items():
@@ -88,7 +84,7 @@ def _of_run(case: Case) -> dict[str, Figure]:
     return found
 
 
-def means(case: Case) -> Figure:
+def means(case: EvaluationInputs) -> Figure:
     """Real beside generated, varied beside centred particles (Fig. 1)."""
     assert case.simulator is not None
     centred = read(sample_path(CENTRED), case.real.detector)
@@ -100,4 +96,4 @@ def means(case: Case) -> Figure:
         "centred, real": mean_layers(centred),
         "centred, generated": mean_layers(made),
     }
-    return plots.layer_images(columns, case.real.detector.layers, label="mean GeV a cell")
+    return report.layer_images(columns, case.real.detector.layers, label="mean GeV a cell")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.resampling import Measured
 from validation.calogan import words
 from validation.calogan.judging import UNTRAINED
 from validation.calogan.pictures import PICTURES, draw

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.resampling import Measured
 from validation.calogan.judging import MEAN_SEPARATION
 from validation.campaign.group import Group
 

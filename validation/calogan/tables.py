@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.resampling import Measured
 from validation.calogan.judging import UNTRAINED
 from validation.calogan.summary import (
     farthest,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from caloforge.evaluate.case import Case
+from caloforge.evaluate.inputs import EvaluationInputs
 from validation.campaign.record import Record, Records
 from validation.campaign.task import Task
 
@@ -24,7 +24,7 @@ class Campaign:
     """Its shipped showers are trained on and judged with."""
     full: Plan
     quick: Plan
-    judge: Callable[[Case], Record]
+    judge: Callable[[EvaluationInputs], Record]
     """What a record says of the test part, joined to its header."""
     references: Callable[[Path], Record]
     """What no network is needed for, of the showers in a file; made once for a folder."""

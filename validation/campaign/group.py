@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.compare.pooling import Contrast, Pooled, pool
-from caloforge.evaluate.judge import RESAMPLINGS
-from caloforge.evaluate.measured import Measured, resamplings
+from caloforge.evaluate.comparison import CombinedSeeds, Contrast, combine_seeds
+from caloforge.evaluate.engine import RESAMPLINGS
+from caloforge.evaluate.resampling import Measured, resamplings
 
 Record = Mapping[str, Any]
 Values = NDArray[np.float64]
@@ -70,12 +70,12 @@ class Group:
         """Runs that have a number of some particle: dark showers have no centre."""
         return [one for one in self.whole if any(value is not None for value in one[name])]
 
-    def pooled(self, name: str = "by_particle") -> Pooled:
+    def pooled(self, name: str = "by_particle") -> CombinedSeeds:
         """A number of each particle, all seeds under the resamplings that all methods share.
 
         Seeds that do not have it are left out; there must be one that has.
         """
-        return pool([replicates(one[name]) for one in self.having(name)])
+        return combine_seeds([replicates(one[name]) for one in self.having(name)])
 
 
 def groups(records: Iterable[Record]) -> list[Group]:

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from caloforge.evaluate.case import assemble
+from caloforge.evaluate.inputs import load
 from caloforge.io.files import sha256_of
 from caloforge.machine import processor
 from caloforge.objectives import NonFinite
@@ -42,7 +42,7 @@ def execute(
             "cpu_seconds": round(summary["cpu_seconds"], 1),
         }
         if task.part not in campaign.unjudged:
-            record |= campaign.judge(assemble(str(folder), data, seed=JUDGE_SEED))
+            record |= campaign.judge(load(str(folder), data, seed=JUDGE_SEED))
     write(out / RUNS / f"{task.name}.json", record)
     _tidy(folder, keep=task.part in campaign.kept)
     return record

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.resampling import Measured
 
 Record = Mapping[str, Any]
 Runs = Callable[[str], Sequence[Record]]

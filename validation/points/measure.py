@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.evaluate.distances import w1_channels
+from caloforge.evaluate.metrics.wasserstein import w1_channels
 from validation.points.sample import CLUSTERS, draw
 
 Figures = dict[str, float]

@@ -33,7 +33,7 @@ COLUMNS = ("method", "weight", "var 0", "var 1", "W1 0", "W1 1", "CPU s")
 
 def write_report(out: Path, records: Sequence[Record], floors: Floors) -> None:
     """README.md, and figures 1 and 3 where records keep points."""
-    from caloforge.plots.canvas import save
+    from caloforge.report.canvas import save
     from validation.points.pictures import generated_points, real_points
 
     with write_aside(out / "README.md", overwrite=True) as part:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.showers import Showers
-from caloforge.evaluate.case import Case
-from caloforge.evaluate.distances import w1_channels
-from caloforge.evaluate.judge import judge
-from caloforge.evaluate.judgement import MODEL, REAL, Judgement
-from caloforge.evaluate.repeats import equal_numbers, halve, slots
+from caloforge.evaluate.baselines import MODEL, REAL
+from caloforge.evaluate.engine import evaluate
+from caloforge.evaluate.inputs import EvaluationInputs
+from caloforge.evaluate.metrics.wasserstein import w1_channels
+from caloforge.evaluate.resampling import equal_n_showers, halve, index_particles
+from caloforge.evaluate.result import EvaluationResult
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name
 from validation.campaign import judging
@@ -52,7 +53,7 @@ OF_SCHEME = ("w1_all", "w1", "conditional_w1")
 """Measures that depend on the scheme."""
 
 
-def judged(case: Case) -> Record:
+def judged(case: EvaluationInputs) -> Record:
     """All that the page says of a run."""
     first, second = (judgement_of(case, scheme) for scheme in SCHEMES)
     return {
@@ -92,19 +93,19 @@ def references(data: Path) -> Record:
     found[REAL]["published"] = {scheme: floor_at_cuts(real, scheme) for scheme in SCHEMES}
     return {
         "particles": first.particles,
-        "numbers": first.numbers,
+        "numbers": first.n_showers,
         "references": found,
         "real": {
-            "slot": slots(real.particle)[1].tolist(),
+            "slot": index_particles(real.particle)[1].tolist(),
             "sums": shown_sums(real),
             "showers": shown_showers(real),
         },
     }
 
 
-def judgement_of(case: Case, scheme: str) -> Judgement:
+def judgement_of(case: EvaluationInputs, scheme: str) -> EvaluationResult:
     """The table of a case in a scheme, without what an examination adds."""
-    return judge(case.real, case.generated, case.train, scheme=scheme, seed=JUDGE_SEED)
+    return evaluate(case.real, case.generated, case.train, scheme=scheme, seed=JUDGE_SEED)
 
 
 def at_cuts(real: Showers, generated: Showers, scheme: str) -> Record:
@@ -129,8 +130,8 @@ def _at_cut(real: Showers, generated: Showers, scheme: str, cut: int) -> Record:
 def floor_at_cuts(real: Showers, scheme: str) -> Record:
     """The same of random halves of the showers of each particle, averaged over halvings."""
     rng = np.random.default_rng(JUDGE_SEED)
-    names, slot = slots(real.particle)
-    numbers = equal_numbers(slot, slot, len(names))
+    names, slot = index_particles(real.particle)
+    numbers = equal_n_showers(slot, slot, len(names))
     halves = [halve(slot, numbers, rng) for _ in range(HALVINGS)]
     found = [at_cuts(real.rows(two.first), real.rows(two.second), scheme) for two in halves]
     return {

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detectors import detector_of_name
-from caloforge.plots.histograms import ratio_histogram
-from caloforge.plots.images import shower_rows
+from caloforge.report.figures import ratio_histogram
+from caloforge.report.images import shower_rows
 from validation.campaign.group import Group
 from validation.proton.judging import TAILS
 from validation.proton.plan import DETECTOR

@@ -64,7 +64,7 @@ RIVALS = (
 
 def write_report(out: Path) -> None:
     """README.md of a folder and its pictures."""
-    from caloforge.plots.canvas import save
+    from caloforge.report.canvas import save
     from validation.proton.pictures import pictures
 
     write_page(out, render_folder(out))

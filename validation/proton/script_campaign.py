@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from caloforge.evaluate.case import Case
-from caloforge.evaluate.judge import judge
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.engine import evaluate
+from caloforge.evaluate.inputs import EvaluationInputs
+from caloforge.evaluate.resampling import Measured
 from caloforge.recipe import Recipe, override
 from validation.campaign import judging
 from validation.campaign.campaign import Campaign
@@ -74,9 +74,9 @@ def upcoming(
         )
 
 
-def judged(case: Case) -> Record:
+def judged(case: EvaluationInputs) -> Record:
     """The measures of the test part."""
-    judgement = judge(case.real, case.generated, case.train, seed=JUDGE_SEED)
+    judgement = evaluate(case.real, case.generated, case.train, seed=JUDGE_SEED)
     return {"test": judging.numbers_of(judgement, MEASURES)}
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.compare.pooling import Contrast, contrast, pool
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.comparison import Contrast, combine_seeds, contrast
+from caloforge.evaluate.resampling import Measured
 from validation.campaign.group import Group, contrast_cells, replicates
 from validation.proton.judging import CUTS, QUANTILES, TAILS
 from validation.proton.plan import METHODS, OURS, PLAIN, WHOLE
@@ -196,7 +196,9 @@ def difference(title: str, first: Side, second: Side) -> Difference:
         return Difference(title, first, second, 0, particles, None)
     common = np.isfinite(np.concatenate([first.each, second.each])).all(axis=0)
     known = {
-        side.label: pool([replicates(np.where(common, row, np.nan).tolist()) for row in side.each])
+        side.label: combine_seeds(
+            [replicates(np.where(common, row, np.nan).tolist()) for row in side.each]
+        )
         for side in (first, second)
     }
     paired = contrast(first.label, second.label, known) if common.any() else None

@@ -10,8 +10,8 @@ import numpy as np
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
 from caloforge.data.split import split_by_particle
-from caloforge.plots.canvas import save
-from caloforge.plots.images import shower_rows
+from caloforge.report.canvas import save
+from caloforge.report.images import shower_rows
 from caloforge.simulator import Simulator
 from caloforge.simulator.shipped import shipped_simulator
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from caloforge.errors import DataError
 from caloforge.io.files import write_aside
 from caloforge.machine import processor
-from caloforge.plots.canvas import save
+from caloforge.report.canvas import save
 from caloforge.reporter import to_json
 from validation.transport import fibre_pictures, pictures
 from validation.transport.checks import (

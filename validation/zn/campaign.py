@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from caloforge.evaluate.case import Case
+from caloforge.evaluate.inputs import EvaluationInputs
 from caloforge.recipes import recipe_of_name
 from validation.campaign import judging
 from validation.campaign.campaign import Campaign
@@ -16,9 +16,9 @@ from validation.zn.report import terminal, write_report
 from validation.zn.summary import KEPT_MEASURES
 
 
-def judged(case: Case) -> Record:
+def judged(case: EvaluationInputs) -> Record:
     """What the test particles say, and the conditional W1 of each of them."""
-    judgement = case.judge(seed=judging.JUDGE_SEED)
+    judgement = case.evaluate(seed=judging.JUDGE_SEED)
     numbers = judging.numbers_of(judgement, KEPT_MEASURES)
     return {"test": numbers, "by_particle": judging.by_particle(case)}
 

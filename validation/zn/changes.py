@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from caloforge.compare.pooling import contrast
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.comparison import contrast
+from caloforge.evaluate.resampling import Measured
 from validation.campaign.group import Group
 from validation.zn.summary import SHOWN, pooled
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caloforge.evaluate.measured import Measured
-from caloforge.plots.canvas import MODEL_COLOURS, REAL_FILL, TEXT_POINTS, figure, save, tidy
+from caloforge.evaluate.resampling import Measured
+from caloforge.report.canvas import MODEL_COLOURS, REAL_FILL, TEXT_POINTS, figure, save, tidy
 from validation.campaign.group import Group, groups
 from validation.campaign.page import of_part
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from caloforge.compare.pooling import Contrast, Pooled, contrast, pool
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.comparison import CombinedSeeds, Contrast, combine_seeds, contrast
+from caloforge.evaluate.resampling import Measured
 from validation.campaign.group import Group, contrast_cells, replicates
 from validation.campaign.judging import NEAREST
 
@@ -61,10 +61,10 @@ def group_row(one: Group) -> list[str]:
     return [one.label, weight, *numbers, str(len(one.whole)), one.steps, one.cpu_seconds]
 
 
-def pooled(found: Iterable[Group], references: Record) -> dict[str, Pooled]:
+def pooled(found: Iterable[Group], references: Record) -> dict[str, CombinedSeeds]:
     """Conditional W1 of each method that has a run, and of the nearest particle."""
     known = {one.label: one.pooled() for one in found if one.whole}
-    known[NEAREST] = pool([replicates(references["references"][NEAREST]["by_particle"])])
+    known[NEAREST] = combine_seeds([replicates(references["references"][NEAREST]["by_particle"])])
     return known
 
 
@@ -94,7 +94,7 @@ def luckiest(found: Iterable[Group]) -> list[list[str]]:
         ours = one.label == OURS
         chosen = one.whole[int(np.argmax(scores) if ours else np.argmin(scores))]
         label = f"{one.label}, {'worst' if ours else 'best'} of {len(scores)}"
-        known[label] = pool([replicates(chosen["by_particle"])])
+        known[label] = combine_seeds([replicates(chosen["by_particle"])])
         rivals += [] if ours else [label]
     own = [label for label in known if label not in rivals]
     rivals.sort(key=lambda label: float(known[label].replicates[0, 0]))
@@ -113,7 +113,7 @@ def demands(found: Sequence[Group], references: Record, methods: Iterable[str]) 
     return [*rows, *_bounds(ours, floor)]
 
 
-def _beaten(rival: str, known: Mapping[str, Pooled], particles: int) -> list[str]:
+def _beaten(rival: str, known: Mapping[str, CombinedSeeds], particles: int) -> list[str]:
     """Whether a method, or the nearest particle, is farther from the real showers."""
     named = "the nearest particle" if rival == NEAREST else f"`{rival}`"
     demand = f"conditional W1 below that of {named} by {SHOWN:g} sigma"
@@ -145,7 +145,7 @@ def _bound(demand: str, found: str, kept: bool) -> list[str]:
     return [demand, found, "", "", "", "", YES if kept else NO]
 
 
-def welch(found: Contrast, first: Pooled, second: Pooled, particles: int) -> float:
+def welch(found: Contrast, first: CombinedSeeds, second: CombinedSeeds, particles: int) -> float:
     """Sigma of a normal law that is as improbable as the difference is for Student's t.
 
     With two or three seeds the error is itself uncertain. Degrees of freedom by Welch and
@@ -163,7 +163,7 @@ def welch(found: Contrast, first: Pooled, second: Pooled, particles: int) -> flo
     return float(norm.isf(t.sf(found.measured.value / math.sqrt(whole), freedom)))
 
 
-def ranks(first: Pooled, second: Pooled) -> float:
+def ranks(first: CombinedSeeds, second: CombinedSeeds) -> float:
     """Sigma by which seeds of the first are the lower ones: the exact test of Mann and Whitney.
 
     One run that blew up moves a mean and its error by as much; it moves no ranks.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from caloforge.compare.pooling import contrast
+from caloforge.evaluate.comparison import contrast
 from validation.campaign.group import Group
 from validation.campaign.judging import EMPTY, NEAREST
 from validation.zn.plan import FULL

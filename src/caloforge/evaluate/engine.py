@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate import resampling
-from caloforge.evaluate.baselines import BASELINES, as_showers
+from caloforge.evaluate.baselines import BASELINES, MODEL, REAL, as_showers
 from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.gate.limits import DEFAULT, read_gate
 from caloforge.evaluate.gate.negative_controls import apply_gate
@@ -31,14 +31,7 @@ from caloforge.evaluate.observables import observe
 from caloforge.evaluate.paired import PairedBootstrap, Replicates, paired_metrics
 from caloforge.evaluate.regions import regions
 from caloforge.evaluate.resampling import Indices, Measured, measured
-from caloforge.evaluate.result import (
-    MODEL,
-    REAL,
-    TITLES,
-    Difference,
-    EvaluationResult,
-    ResultRow,
-)
+from caloforge.evaluate.result import TITLES, Difference, EvaluationResult, ResultRow
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers

@@ -102,7 +102,7 @@ class PairedBootstrap:
         return Pair(Side(self.real, half.first, half.first_index), other, self.particles)
 
     def _replicates(self, pairs: list[Pair], all_rows: Pair | None) -> Iterator[tuple[str, Values]]:
-        for _, group in groupby(self.metrics, key=lambda m: (id(m.function), m.all_rows)):
+        for _, group in groupby(self.metrics, key=lambda m: m.key):
             metrics = tuple(group)
             table = self._table(metrics, pairs, all_rows)
             yield from zip((metric.name for metric in metrics), table.T, strict=True)

@@ -106,11 +106,11 @@ def _region(
 def region_metrics(detector: Detector, scheme: str | None = None) -> tuple[Metric, ...]:
     """Metrics that are given by region, and those that their functions compute beside them."""
     metrics = paired_metrics(detector, scheme)
-    functions = {(id(m.function), m.all_rows) for m in metrics if m.by_region}
+    keys = {metric.key for metric in metrics if metric.by_region}
     return tuple(
         dataclasses.replace(m, split_halves=min(m.split_halves, REGION_SPLIT_HALVES))
         for m in metrics
-        if (id(m.function), m.all_rows) in functions
+        if m.key in keys
     )
 
 

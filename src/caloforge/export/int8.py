@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import CaloforgeError, GateFailed, UsageError
-from caloforge.evaluate.distances import w1_channels
+from caloforge.evaluate.metrics.wasserstein import w1_channels
 from caloforge.io.files import write_aside_folder
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from caloforge.data.showers import Showers
 from caloforge.evaluate import resampling
+from caloforge.evaluate.baselines import REAL
 from caloforge.evaluate.comparison import Comparison
-from caloforge.evaluate.result import REAL
 from caloforge.report import figures, images
 from caloforge.report.canvas import MODEL_COLOURS, Picture, Section, quantity_of
 from caloforge.report.sections import Picked, pick, spreads_of

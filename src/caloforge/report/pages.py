@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from caloforge.errors import UsageError
 from caloforge.evaluate.attributes import Traversal
+from caloforge.evaluate.baselines import REAL
 from caloforge.evaluate.comparison import Comparison
 from caloforge.evaluate.regions import Region
 from caloforge.evaluate.resampling import Measured
-from caloforge.evaluate.result import REAL, EvaluationResult
+from caloforge.evaluate.result import EvaluationResult
 from caloforge.io.files import require_possible_folder, write_aside
 from caloforge.report import comparison_sections, tables
 from caloforge.report.sections import sections

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from caloforge.detector import Layer
 from caloforge.evaluate import resampling
 from caloforge.evaluate.attributes import Traversal
+from caloforge.evaluate.baselines import REAL
 from caloforge.evaluate.metrics import diversity
 from caloforge.evaluate.metrics.energy import Response, energy_bands, response
 from caloforge.evaluate.metrics.events import SUMMED, events
@@ -30,7 +31,7 @@ from caloforge.evaluate.observables import (
 )
 from caloforge.evaluate.regions import kind_name
 from caloforge.evaluate.resampling import Indices
-from caloforge.evaluate.result import REAL, EvaluationResult
+from caloforge.evaluate.result import EvaluationResult
 from caloforge.report import figures, images
 from caloforge.report.canvas import Picture, Section, quantity_of
 from caloforge.report.layered_sections import layered_sections, mean_layers
@@ -438,11 +439,10 @@ def _memory(real: Showers, generated: Showers, train: Showers, rng: np.random.Ge
             ("generated", generated.cells[memory.generated_rows[chosen]]),
             ("training", train.cells[memory.nearest[chosen]]),
         ):
-            images = real.detector.split(cells)[layer.name]
             texts = [
                 f"distance {d:.4g}" if name == "training" else "" for d in memory.distance[chosen]
             ]
-            rows[name] = (images, texts)
+            rows[name] = (real.detector.split(cells)[layer.name], texts)
         drawn = images.shower_rows(rows, layer, label=quantity_of(real))
         caption = "Bright generated showers over their nearest training showers"
         pictures.append(Picture.of(drawn, f"{caption}, {layer.name}."))

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from caloforge.evaluate.baselines import MODEL, REAL
 from caloforge.evaluate.comparison import Comparison, Contrast, Method
 from caloforge.evaluate.metrics.metric import Metric
 from caloforge.evaluate.resampling import Measured
-from caloforge.evaluate.result import MODEL, REAL, Difference, EvaluationResult
+from caloforge.evaluate.result import Difference, EvaluationResult
 
 
 def columns(result: EvaluationResult) -> list[Metric]:

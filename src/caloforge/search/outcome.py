@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from caloforge.evaluate.measured import Measured
+from caloforge.evaluate.resampling import Measured
 from caloforge.search.grid import Axis, Point, title
 
 FORMAT, VERSION = "caloforge-search", 1

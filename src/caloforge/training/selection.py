@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caloforge.data.showers import Showers
-from caloforge.evaluate.score import fast_score
+from caloforge.evaluate.metrics.wasserstein import fast_score
 from caloforge.simulator.sampling import LARGEST_COUNT, Sampling, draw_counts, draw_latents
 
 ROWS = 1024

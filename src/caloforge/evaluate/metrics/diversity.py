@@ -34,9 +34,9 @@ SPREAD_SPLIT_HALVES = 4
 def metrics(detector: Detector, channels: Channels) -> Iterator[Metric]:
     """Spreads within a particle, generated against real; a perfect simulator gets 1."""
     row = partial(Metric, ideal=1.0, group="diversity", per_particle=True)
-    both = {"function": spread, "split_halves": SPREAD_SPLIT_HALVES}
-    yield row("spread_slope", "spread slope", column="slope", **both)
-    yield row("spread_correlation", "spread corr. at fixed total", column="corr.", **both)
+    both = partial(row, function=spread, split_halves=SPREAD_SPLIT_HALVES)
+    yield both("spread_slope", "spread slope", column="slope")
+    yield both("spread_correlation", "spread corr. at fixed total", column="corr.")
     yield row(
         "sigma_total", "sigma(total)", function=total_sigma, column="sig(total)", by_region=True
     )

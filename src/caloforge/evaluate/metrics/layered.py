@@ -246,9 +246,14 @@ def results(samples: Samples) -> Iterator[MetricResult]:
 
 
 def _result(
-    name: str, title: str, value: Measured, floor: Measured, best: Best = "floor", **fields: bool
+    name: str,
+    title: str,
+    value: Measured,
+    floor: Measured,
+    best: Best = "floor",
+    long: bool = False,
 ) -> MetricResult:
-    return MetricResult(Metric(name, title, ideal=best, group="layered", **fields), value, floor)
+    return MetricResult(Metric(name, title, ideal=best, group="layered", long=long), value, floor)
 
 
 def _slopes(real: Showers, generated: Showers, rng: np.random.Generator) -> Iterator[MetricResult]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -41,7 +41,7 @@ class Metric:
     """True where it takes all rows, not equal numbers of showers of each particle."""
     long: bool = False
     """True where only full tables show it."""
-    function: Callable[[Pair, Values], Values] | None = None
+    function: Callable[[Pair, Values], Values] | None = field(default=None, compare=False)
     """(pair, weights (B, P)) -> (B, metrics that share it); NaN where undefined."""
     split_halves: int = SPLIT_HALVES
     """Random split halves that it is averaged over."""
@@ -53,6 +53,11 @@ class Metric:
     """Short title where it is a column of the table of samples."""
     by_region: bool = False
     """True where it is also given for each region of the conditions."""
+
+    @property
+    def key(self) -> tuple[int, bool]:
+        """Metrics of equal keys are computed together."""
+        return id(self.function), self.all_rows
 
     @property
     def record(self) -> dict[str, Any]:

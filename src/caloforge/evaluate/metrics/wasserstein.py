@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,21 +47,22 @@ SCORE_SPLIT_HALVES = 8
 
 def metrics(detector: Detector, channels: Channels) -> Iterator[Metric]:
     """Distances of the channel sums: as papers print them, at equal numbers, per particle."""
-    for name, title, column, settings in (
-        ("w1_all", "W1, all rows", "W1", {"function": channel_w1, "all_rows": True}),
-        ("w1", "W1", "W1", {"function": channel_w1, "split_halves": MARGINAL_SPLIT_HALVES}),
+    row = partial(Metric, unit=detector.unit, distance=True)
+    marginal = partial(row, function=channel_w1)
+    for name, title, column, family, by_region in (
+        ("w1_all", "W1, all rows", "W1", partial(marginal, all_rows=True), False),
+        ("w1", "W1", "W1", partial(marginal, split_halves=MARGINAL_SPLIT_HALVES), True),
         (
             "conditional_w1",
             "conditional W1",
             "cond. W1",
-            {"function": conditional_channel_w1, "per_particle": True},
+            partial(row, function=conditional_channel_w1, per_particle=True),
+            True,
         ),
     ):
-        settings |= {"unit": detector.unit, "distance": True}
-        by_region = not settings.get("all_rows")
-        yield Metric(name, title, column=column, by_region=by_region, **settings)  # type: ignore[arg-type]
+        yield family(name, title, column=column, by_region=by_region)
         for label in channels.labels:
-            yield Metric(f"{name}_{label}", f"{title}: {label}", long=True, **settings)  # type: ignore[arg-type]
+            yield family(f"{name}_{label}", f"{title}: {label}", long=True)
 
 
 def w1(a: Values, b: Values) -> float:

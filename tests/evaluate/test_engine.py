@@ -8,8 +8,9 @@ import pytest
 
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
-from caloforge.evaluate import judge, table
+from caloforge.evaluate import evaluate
 from caloforge.evaluate.baselines import as_showers, shuffled
+from caloforge.report.tables import table
 from evaluate.stand_in import SMALL, energies, showers
 
 ENERGY = energies(60, 0)
@@ -19,7 +20,7 @@ TRAIN = showers(energies(5, 5), 8, 6, first_particle=1000)
 
 
 def verdict(generated, real=REAL, train=TRAIN, **how):
-    return judge(real, generated, train, resamples=100, **how)
+    return evaluate(real, generated, train, resamples=100, **how)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_a_perfect_generator_is_at_the_floor(good):
     for name in ("spread_slope", "sigma_total", "sigma_centre", "mean_total"):
         number = good.measured(name)
         assert number.value == pytest.approx(1, abs=max(0.1, 3 * number.error)), name
-    assert good.numbers == "4 v 4"
+    assert good.n_showers == "4 v 4"
     assert not good.warnings
 
 
@@ -52,7 +53,7 @@ def test_a_generator_that_ignores_its_conditions_is_marginally_perfect_and_condi
     assert abs(found.difference("w1", "model", "real").sigma) < 3
     assert found.difference("conditional_w1", "model", "real").sigma > 5
     assert abs(found.difference("conditional_w1", "shuffled").sigma) < 3
-    assert "Not distinguishable" in found.verdict
+    assert "Not distinguishable" in found.summary
 
 
 def test_a_generator_without_diversity_is_seen(good):
@@ -77,7 +78,7 @@ def test_a_dead_channel_is_seen_in_that_channel_alone():
 def test_the_scheme_is_a_choice_that_is_named_with_the_numbers(good):
     second = verdict(GOOD, scheme="second")
     assert second.scheme == "second"
-    assert "scheme second" in second.verdict
+    assert "scheme second" in second.summary
     assert "scheme second" in table(second)
     assert second.measured("w1_all_a") != good.measured("w1_all_a")
     assert second.measured("mean_total") == good.measured("mean_total")
@@ -113,7 +114,7 @@ def test_the_table_names_every_candidate_and_measure(good):
     text = table(good)
     for candidate in good.candidates:
         assert candidate.title in text
-    for row in good.rows_of_table:
+    for row in good.metrics:
         assert row.title in text
     assert "conditional_w1: shuffled - model" in text
     assert max(len(line) for line in text.splitlines()[:-1]) < 170
@@ -123,7 +124,7 @@ def test_without_repeats_marginals_have_a_floor_and_the_rest_says_no_repeats():
     energy = energies(200, 0)
     real, made = showers(energy, 1, 1), showers(energy, 1, 2)
     found = verdict(made, real=real)
-    assert found.numbers == "no repeats, 100 v 100 particles"
+    assert found.n_showers == "no repeats, 100 v 100 particles"
     for name in ("conditional_w1", "spread_slope", "spread_correlation", "sigma_total"):
         assert found.measured(name).value is None
         assert found.measured(name).note == "no repeats"
@@ -131,7 +132,7 @@ def test_without_repeats_marginals_have_a_floor_and_the_rest_says_no_repeats():
     assert found.measured("w1").value > 0
     assert found.measured("mean_total").value == pytest.approx(1, abs=0.1)
     assert any("no particle has repeats" in warning for warning in found.warnings)
-    assert found.verdict.startswith("No repeats; marginal W1")
+    assert found.summary.startswith("No repeats; marginal W1")
     json.loads(found.to_json())
     table(found)
 
@@ -172,7 +173,7 @@ def test_particles_of_one_side_only_are_left_out_and_counted():
     assert found.particles == 40
     assert found.warnings[0].startswith("160 real rows are left out")
     half = verdict(GOOD.rows(np.arange(len(GOOD)) % 8 < 2))
-    assert half.numbers == "2 v 2"
+    assert half.n_showers == "2 v 2"
     assert half.generated_rows == 120
 
 

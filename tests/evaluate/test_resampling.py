@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from caloforge.evaluate.measured import Measured, measured, resamplings
+from caloforge.evaluate.resampling import Measured, measured, resamplings
 
 
 def test_the_sample_itself_comes_first_and_every_resampling_has_all_particles():

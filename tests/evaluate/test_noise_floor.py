@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from caloforge.evaluate import compare, judge
-from caloforge.evaluate.court import Court
-from caloforge.evaluate.floors import Floors, usual_folder
+from caloforge.evaluate import evaluate, two_sample_metrics
+from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
+from caloforge.evaluate.paired import PairedBootstrap
 from evaluate.stand_in import energies, showers
 
 ENERGY = energies(24, 0)
@@ -16,26 +16,26 @@ REAL, MADE, OTHER = (showers(ENERGY, 4, n) for n in (1, 2, 3))
 
 
 def test_a_floor_from_the_folder_is_the_floor(tmp_path, monkeypatch):
-    floors = Floors(tmp_path / "deep" / "floors")
-    plain = judge(REAL, MADE, resamples=20)
-    assert judge(REAL, MADE, resamples=20, floors=floors).to_json() == plain.to_json()
-    metrics = compare(REAL, OTHER, floors=floors)
+    floors = FloorCache(tmp_path / "deep" / "floors")
+    plain = evaluate(REAL, MADE, resamples=20)
+    assert evaluate(REAL, MADE, resamples=20, cache=floors).to_json() == plain.to_json()
+    metrics = two_sample_metrics(REAL, OTHER, cache=floors)
     assert len(list(floors.folder.iterdir())) == 2
 
-    def never(court):
+    def never(bootstrap):
         raise AssertionError
 
-    monkeypatch.setattr(Court, "hear_real", never)
-    again = judge(REAL, OTHER, resamples=20, floors=floors)
+    monkeypatch.setattr(PairedBootstrap, "evaluate_real", never)
+    again = evaluate(REAL, OTHER, resamples=20, cache=floors)
     assert again.candidate("real") == plain.candidate("real")
     assert again.candidate("model") != plain.candidate("model")
-    assert compare(REAL, OTHER, floors=floors) == metrics
+    assert two_sample_metrics(REAL, OTHER, cache=floors) == metrics
 
 
 @pytest.mark.parametrize("what", ["cells", "seed", "numbers", "scheme", "resamples"])
 def test_another_question_has_another_floor(tmp_path, what):
-    floors = Floors(tmp_path)
-    judge(REAL, MADE, resamples=20, floors=floors)
+    floors = FloorCache(tmp_path)
+    evaluate(REAL, MADE, resamples=20, cache=floors)
     real, made, how = REAL, MADE, {"seed": 0, "scheme": None, "resamples": 20}
     if what == "cells":
         real = dataclasses.replace(REAL, cells=REAL.cells + np.uint16(1))
@@ -43,18 +43,18 @@ def test_another_question_has_another_floor(tmp_path, what):
         made = MADE.rows(np.flatnonzero(np.arange(len(MADE)) % 4 == 0))
     else:
         how |= {what: {"seed": 1, "scheme": "second", "resamples": 21}[what]}
-    judge(real, made, floors=floors, **how)
+    evaluate(real, made, cache=floors, **how)
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_damaged_and_unwritable_folders_are_no_reason_to_fail(tmp_path):
-    floors = Floors(tmp_path)
-    plain = judge(REAL, MADE, resamples=20, floors=floors)
+    floors = FloorCache(tmp_path)
+    plain = evaluate(REAL, MADE, resamples=20, cache=floors)
     (kept,) = tmp_path.iterdir()
     kept.write_text("{")
-    assert judge(REAL, MADE, resamples=20, floors=floors) == plain
+    assert evaluate(REAL, MADE, resamples=20, cache=floors) == plain
     assert json.loads(kept.read_text())
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert judge(REAL, MADE, resamples=20, floors=Floors(blocked / "floors")) == plain
-    assert usual_folder().parts[-2:] == ("caloforge", "floors")
+    assert evaluate(REAL, MADE, resamples=20, cache=FloorCache(blocked / "floors")) == plain
+    assert default_cache_folder().parts[-2:] == ("caloforge", "floors")

@@ -5,8 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from caloforge.evaluate.exchange import exchanged, mean_difference, outcome_of
-from caloforge.evaluate.ranks import medians_within, ranks_within
+from caloforge.evaluate.gate.permutation import (
+    mean_difference,
+    medians_within,
+    permutation_result,
+    permuted_labels,
+    ranks_within,
+)
 
 
 def by_all_exchanges(values, made, unit, share):
@@ -59,7 +64,7 @@ def test_rows_without_a_value_and_units_of_one_side_are_left_out():
 def test_exchanges_keep_the_numbers_of_each_unit(rng):
     unit = rng.integers(0, 5, 40)
     made = rng.random(40) < 0.4
-    labels = exchanged(made, unit, 50, rng)
+    labels = permuted_labels(made, unit, 50, rng)
     assert (labels[0] == made).all()
     for row in labels:
         assert (
@@ -75,12 +80,13 @@ def test_tails_beyond_the_exchanges_follow_a_gamma_law(rng):
     law = rng.chisquare(6, 20_000)
     at = np.quantile(law, 0.999)
     guesses = [
-        outcome_of(np.append(at, rng.chisquare(6, 300)), one_sided=True).sigma for _ in range(30)
+        permutation_result(np.append(at, rng.chisquare(6, 300)), one_sided=True).sigma
+        for _ in range(30)
     ]
     assert np.median(guesses) == pytest.approx(3.09, abs=0.25)
-    constant = outcome_of(np.ones(50), one_sided=True)
+    constant = permutation_result(np.ones(50), one_sided=True)
     assert constant.sigma == 0
-    assert np.isnan(outcome_of(np.append(np.nan, np.ones(5)), one_sided=False).sigma)
+    assert np.isnan(permutation_result(np.append(np.nan, np.ones(5)), one_sided=False).sigma)
 
 
 def test_at_equality_false_alarms_are_uniform(rng):

@@ -1,4 +1,4 @@
-"""The gate on the shipped showers: real ones pass, impostors do not, and are recognised.
+"""The gate on the shipped showers: real ones pass, negative_controls do not, and are recognised.
 
 Half of the showers of each test particle against the other half, or against an impostor made of it.
 All halvings are fixed by number; five of them by default, a hundred in the slow run.
@@ -15,17 +15,16 @@ from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
 from caloforge.data.split import split_by_particle
 from caloforge.detectors import ALICE_ZP
-from caloforge.evaluate.checks import evidence_of, known_showers
-from caloforge.evaluate.gate import apply, read_gate
-from caloforge.evaluate.impostors import IMPOSTORS
-from caloforge.evaluate.inspection import answers_of, inspect
-from caloforge.evaluate.pool import pooled
-from caloforge.evaluate.repeats import halve, slots
+from caloforge.evaluate.gate.checks import gate_inputs, shower_bytes
+from caloforge.evaluate.gate.limits import check_limits, read_gate
+from caloforge.evaluate.gate.negative_controls import NEGATIVE_CONTROLS, apply_gate, check_all
+from caloforge.evaluate.gate.permutation import pool_samples
+from caloforge.evaluate.resampling import halve, index_particles
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "zp.h5"
 OUT_OF_REACH = "energy_up"
 """154 particles with 4 showers a side tell 2 % in energy at 2.6 sigma on average: no test can."""
-SURE = [impostor for impostor in IMPOSTORS if impostor.name != OUT_OF_REACH]
+SURE = [control for control in NEGATIVE_CONTROLS if control.name != OUT_OF_REACH]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def zn():
 def parts_of(showers, split):
     """Test part, training part, and the training showers as bytes."""
     train = showers.of_particles(split.train)
-    return showers.of_particles(split.test), train, known_showers(train.cells)
+    return showers.of_particles(split.test), train, shower_bytes(train.cells)
 
 
 @pytest.fixture(scope="module")
@@ -60,25 +59,25 @@ def zp():
 
 def halves_of(showers, number):
     rng = np.random.default_rng([2026, number])
-    _, slot = slots(showers.particle)
-    halves = halve(slot, np.bincount(slot) // 2, rng)
+    _, particle_index = index_particles(showers.particle)
+    halves = halve(particle_index, np.bincount(particle_index) // 2, rng)
     return showers.rows(halves.first), showers.rows(halves.second), rng
 
 
 def accepted(first, made, known, rng, gate):
-    answers = answers_of(evidence_of(pooled(first, made), known, rng))
-    return apply(gate, answers, None).accepted
+    check_results = check_all(gate_inputs(pool_samples(first, made), known, rng))
+    return check_limits(gate, check_results, None).accepted
 
 
-def rate(sample, impostor, halvings):
+def rate(sample, control, split_halves):
     """Part of the halvings in which the default gate accepts; None: the other real half."""
     test, train, known = sample
     _, gate = read_gate("default", test.detector)
     found = []
-    for number in range(halvings):
+    for number in range(split_halves):
         first, second, rng = halves_of(test, number)
-        if impostor is not None:
-            second = dataclasses.replace(second, cells=impostor.of(second, train, rng))
+        if control is not None:
+            second = dataclasses.replace(second, cells=control.of(second, train, rng))
         found.append(accepted(first, second, known, rng, gate))
     return float(np.mean(found))
 
@@ -87,13 +86,13 @@ def test_real_showers_are_accepted(zn):
     assert rate(zn, None, 5) == 1
 
 
-@pytest.mark.parametrize("impostor", SURE, ids=lambda impostor: impostor.name)
-def test_impostors_are_rejected(zn, impostor):
-    assert rate(zn, impostor, 5) == 0
+@pytest.mark.parametrize("control", SURE, ids=lambda control: control.name)
+def test_negative_controls_are_rejected(zn, control):
+    assert rate(zn, control, 5) == 0
 
 
 def test_proton_showers_are_accepted_and_transposed_ones_rejected(zp):
-    transposed = next(i for i in IMPOSTORS if i.name == "transposed")
+    transposed = next(i for i in NEGATIVE_CONTROLS if i.name == "transposed")
     assert rate(zp, None, 5) == 1
     assert rate(zp, transposed, 5) == 0
 
@@ -105,15 +104,15 @@ def test_real_showers_are_accepted_in_95_of_100_halvings(zn, zp):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("impostor", SURE, ids=lambda impostor: impostor.name)
-def test_impostors_are_rejected_in_95_of_100_halvings(zn, impostor):
-    assert rate(zn, impostor, 100) <= 0.05
+@pytest.mark.parametrize("control", SURE, ids=lambda control: control.name)
+def test_negative_controls_are_rejected_in_95_of_100_halvings(zn, control):
+    assert rate(zn, control, 100) <= 0.05
 
 
 @pytest.mark.slow
 def test_two_percent_in_energy_need_more_particles_than_a_test_part_has(zn):
     """Ten times as many particles reject it surely; the test part must not claim to."""
-    energy_up = next(i for i in IMPOSTORS if i.name == OUT_OF_REACH)
+    energy_up = next(i for i in NEGATIVE_CONTROLS if i.name == OUT_OF_REACH)
     everything = read(sample_path("alice_zn"))
     assert rate((everything, *zn[1:]), energy_up, 20) <= 0.05
     assert 0.05 < rate(zn, energy_up, 100) < 0.95
@@ -125,23 +124,23 @@ def test_two_percent_in_energy_need_more_particles_than_a_test_part_has(zn):
 def test_the_report_says_what_it_looks_like(zn, name):
     test, train, _ = zn
     first, second, rng = halves_of(test, 0)
-    impostor = next(i for i in IMPOSTORS if i.name == name)
-    made = dataclasses.replace(second, cells=impostor.of(second, train, rng))
-    verdict = inspect(first, made, train)
+    control = next(i for i in NEGATIVE_CONTROLS if i.name == name)
+    made = dataclasses.replace(second, cells=control.of(second, train, rng))
+    verdict = apply_gate(first, made, train)
     assert not verdict.accepted
-    assert verdict.likeness.name == name
-    assert f"It looks like {impostor.title}" in str(verdict)
+    assert verdict.nearest_failure.name == name
+    assert f"It looks like {control.title}" in str(verdict)
 
 
 def test_every_impostor_keeps_type_and_shape(zn):
     test, train, _ = zn
     rng = np.random.default_rng(0)
     few = test.rows(slice(0, 24))
-    for impostor in IMPOSTORS:
-        cells = impostor.of(few, train, rng)
+    for control in NEGATIVE_CONTROLS:
+        cells = control.of(few, train, rng)
         assert cells.dtype == few.cells.dtype
         assert cells.shape == few.cells.shape
-        assert not np.array_equal(cells, few.cells), impostor.name
-    total = {i.name: i.of(few, train, rng).sum(dtype=float) for i in IMPOSTORS}
+        assert not np.array_equal(cells, few.cells), control.name
+    total = {i.name: i.of(few, train, rng).sum(dtype=float) for i in NEGATIVE_CONTROLS}
     assert total["energy_up"] == pytest.approx(1.02 * few.cells.sum(), rel=0.01)
     assert total["towers_permuted"] == total["transposed"] == few.cells.sum()

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from caloforge.evaluate import examine, judge
-from caloforge.evaluate.record import JudgementRecord, shipped_schema
+from caloforge.evaluate import add_two_sample_metrics, evaluate
+from caloforge.evaluate.result import ResultRecord, shipped_schema
 from evaluate.stand_in import energies, showers
 
 ENERGY = energies(24, 0)
@@ -15,7 +15,7 @@ REAL = showers(ENERGY, 4, 1)
 
 
 def test_the_shipped_schema_is_that_of_the_record():
-    assert shipped_schema() == JudgementRecord.model_json_schema()
+    assert shipped_schema() == ResultRecord.model_json_schema()
 
 
 @pytest.mark.parametrize("kind", ["good", "dark", "single"])
@@ -24,10 +24,10 @@ def test_every_judgement_keeps_the_schema(kind):
     made = showers(ENERGY, 1 if kind == "single" else 4, 2, brightness=1.4)
     if kind == "dark":
         made = dataclasses.replace(made, cells=np.zeros_like(made.cells))
-    judgement = judge(real, made, resamples=20)
-    examined = examine(judgement, real, made, classifier="none")
-    for one in (judgement, examined):
+    result = evaluate(real, made, resamples=20)
+    examined = add_two_sample_metrics(result, real, made, classifier="none")
+    for one in (result, examined):
         text = one.to_json()
-        found = JudgementRecord.model_validate_json(text)
+        found = ResultRecord.model_validate_json(text)
         assert found.model_dump(exclude_unset=True) == json.loads(text)
     assert not examined.gate.accepted

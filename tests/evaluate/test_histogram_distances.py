@@ -8,8 +8,7 @@ import pytest
 from scipy import stats
 
 from caloforge.errors import DataError
-from caloforge.evaluate.measured import measured, resamplings
-from caloforge.evaluate.separation import (
+from caloforge.evaluate.metrics.two_sample import (
     calogan_edges,
     challenge_edges,
     counts_by_particle,
@@ -18,6 +17,7 @@ from caloforge.evaluate.separation import (
     separation_power,
     weighted_separation,
 )
+from caloforge.evaluate.resampling import measured, resamplings
 
 
 def by_loops(a, b, edges):
@@ -50,14 +50,14 @@ def test_a_known_mixture_has_a_known_separation():
 
 
 def test_weights_of_particles_repeat_their_rows(rng):
-    slot = np.repeat(np.arange(10), 4)
+    particle_index = np.repeat(np.arange(10), 4)
     a, b = rng.normal(0, 1, 40), rng.normal(1, 1, 40)
     edges = np.linspace(-4, 5, 9)
     weights = resamplings(10, 5, rng)
-    counts = [counts_by_particle(v, slot, 10, edges) for v in (a, b)]
+    counts = [counts_by_particle(v, particle_index, 10, edges) for v in (a, b)]
     found = weighted_separation(*counts, weights)
     for value, weight in zip(found, weights.astype(int), strict=True):
-        repeated = [np.repeat(v, weight[slot]) for v in (a, b)]
+        repeated = [np.repeat(v, weight[particle_index]) for v in (a, b)]
         assert value == pytest.approx(separation_power(*repeated, edges))
 
 
@@ -100,13 +100,16 @@ def test_nothing_to_compare_is_an_error():
 
 def test_intervals_cover_what_they_say_for_large_shifts_of_clustered_showers(rng):
     """W1 of a shift is the shift: 68 % intervals must hold it in 60 to 76 % of experiments."""
-    from caloforge.evaluate.distances import weighted_w1
+    from caloforge.evaluate.metrics.wasserstein import weighted_w1
 
-    slot, shift, held = np.repeat(np.arange(30), 6), 8.0, 0
+    particle_index, shift, held = np.repeat(np.arange(30), 6), 8.0, 0
     for _ in range(250):
-        middle = rng.normal(0, 3, 30)[slot]
-        a, b = middle + rng.normal(0, 1, 180), middle + shift + 2 * rng.normal(0, 1, 30)[slot]
-        weights = resamplings(30, 80, rng)[:, slot]
+        middle = rng.normal(0, 3, 30)[particle_index]
+        a, b = (
+            middle + rng.normal(0, 1, 180),
+            middle + shift + 2 * rng.normal(0, 1, 30)[particle_index],
+        )
+        weights = resamplings(30, 80, rng)[:, particle_index]
         found = measured(weighted_w1(a, b, weights, weights))
         held += abs(found.value - shift) < found.error
     assert 0.60 <= held / 250 <= 0.76

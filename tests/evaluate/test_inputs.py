@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
-from caloforge import plots
 from caloforge.cli import main
 from caloforge.data.showers import Showers
 from caloforge.data.split import split_by_particle
-from caloforge.evaluate.case import assemble
+from caloforge.evaluate.inputs import load
+from caloforge.report import canvas
 from evaluate.stand_in import energies, showers, write_raw
 from handmade import DETECTOR, Z, answer, write_simulator
 
@@ -43,14 +43,14 @@ def recipe_of(path, **changes):
 def test_a_run_is_judged_on_its_test_particles(tmp_path, against):
     run = tmp_path / "run"
     write_simulator(run / "simulator", recipe=recipe_of(against))
-    case = assemble(str(run), against, seed=5)
+    case = load(str(run), against, seed=5)
     split = split_by_particle(np.arange(PARTICLES) * 3, (0.5, 0.2, 0.3), seed=4)
     assert np.unique(case.real.particle).tolist() == split.test.tolist()
     assert np.unique(case.train.particle).tolist() == split.train.tolist()
     assert (case.generated.particle == case.real.particle).all()
     assert not np.array_equal(case.generated.cells, case.real.cells)
     for part, numbers in (("validation", split.validation), ("train", split.train)):
-        chosen = assemble(str(run), against, part=part)
+        chosen = load(str(run), against, part=part)
         assert np.unique(chosen.real.particle).tolist() == numbers.tolist()
 
 
@@ -58,17 +58,17 @@ def test_another_file_was_never_seen_and_is_judged_whole(tmp_path, against):
     write_simulator(tmp_path / "simulator", recipe=recipe_of(against))
     with h5py.File(against, "r+") as file:
         file.attrs["source"] = "another production"
-    case = assemble(str(tmp_path / "simulator"), against)
+    case = load(str(tmp_path / "simulator"), against)
     assert len(case.real) == PARTICLES * REPEATS
     assert case.train is None
-    assert len(assemble(str(tmp_path / "simulator"), against, part="test").real) == 9 * REPEATS
+    assert len(load(str(tmp_path / "simulator"), against, part="test").real) == 9 * REPEATS
 
 
 def test_a_split_by_row_is_labelled_leaky(tmp_path, against):
     write_simulator(tmp_path / "simulator", recipe=recipe_of(against, split="row"))
-    case = assemble(str(tmp_path / "simulator"), against)
+    case = load(str(tmp_path / "simulator"), against)
     assert len(case.real) == round(0.3 * PARTICLES * REPEATS)
-    assert "leaky" in case.judge().warnings[0]
+    assert "leaky" in case.evaluate().warnings[0]
 
 
 def test_later_cycles_of_a_production_find_their_particles(tmp_path):
@@ -81,14 +81,14 @@ def test_later_cycles_of_a_production_find_their_particles(tmp_path):
         particle=np.concatenate([real.particle, real.particle + 12]),
     )
     files = [write_raw(tmp_path / f"{n}.h5", s) for n, s in enumerate((real, twice))]
-    case = assemble(str(files[1]), files[0])
+    case = load(str(files[1]), files[0])
     assert np.bincount(case.generated.particle).tolist() == [8] * 12
     expected = np.concatenate([made.cells[:4], showers(energy, 4, 3).cells[:4]])
     np.testing.assert_array_equal(case.generated.cells[:8], expected)
 
 
 def test_the_command_line_prints_json_and_writes_the_report(tmp_path, against, capsys, monkeypatch):
-    monkeypatch.setattr(plots, "data_uri", lambda figure: "data:image/png;base64,")
+    monkeypatch.setattr(canvas, "data_uri", lambda figure: "data:image/png;base64,")
     write_simulator(tmp_path / "simulator", recipe=recipe_of(against))
     out = tmp_path / "deep" / "report.html"
     arguments = [

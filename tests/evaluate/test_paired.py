@@ -1,26 +1,37 @@
 """Every measure: weights act like drawing particles again; known answers; what is undefined."""
 
 import dataclasses
+from itertools import groupby
 
 import numpy as np
 import pytest
 
-from caloforge.evaluate import repeats, w1
-from caloforge.evaluate.measure import centre_error, conditional
-from caloforge.evaluate.measured import resamplings
-from caloforge.evaluate.measures import measures
+from caloforge.evaluate import resampling, w1
+from caloforge.evaluate.metrics.shapes import centre_error
+from caloforge.evaluate.metrics.wasserstein import conditional_channel_w1
 from caloforge.evaluate.observables import observe
-from caloforge.evaluate.pair import Pair, Side
+from caloforge.evaluate.paired import paired_metrics
+from caloforge.evaluate.resampling import Pair, Side, resamplings
 from evaluate.stand_in import SMALL, energies, showers
 
-TABLE = measures(SMALL, SMALL.scheme())
-ROWS = [row for measure in TABLE for row in measure.rows]
+METRICS = paired_metrics(SMALL)
+FUNCTIONS = [tuple(group) for _, group in groupby(METRICS, key=lambda metric: metric.key)]
+"""Metrics that are computed together."""
 
 
 def pair_of(real, other):
-    particles, slot = repeats.slots(real.particle)
-    sides = (Side(observe(s), np.arange(len(s)), slot) for s in (real, other))
+    particles, particle_index = resampling.index_particles(real.particle)
+    sides = (Side(observe(s), np.arange(len(s)), particle_index) for s in (real, other))
     return Pair(*sides, len(particles))
+
+
+def values_of(pair, particles):
+    """Every metric of a pair, without resampling."""
+    found = {}
+    for metrics in FUNCTIONS:
+        values = metrics[0].function(pair, np.ones((1, particles)))[0]
+        found |= dict(zip((metric.name for metric in metrics), values, strict=True))
+    return found
 
 
 def drawn_again(sample, weights, repeats_each):
@@ -38,13 +49,13 @@ def test_weights_act_like_particles_drawn_again():
     other.cells[10] = 0
     pair = pair_of(real, other)
     weights = resamplings(10, 3, np.random.default_rng(0))
-    for measure in TABLE:
-        together = measure.of(pair, weights)
-        assert together.shape == (4, len(measure.rows))
+    for metrics in FUNCTIONS:
+        together = metrics[0].function(pair, weights)
+        assert together.shape == (4, len(metrics))
         for number, weight in enumerate(weights):
             again = pair_of(drawn_again(real, weight, 4), drawn_again(other, weight, 4))
-            expected = measure.of(again, np.ones((1, again.particles)))[0]
-            names = [row.name for row in measure.rows]
+            expected = metrics[0].function(again, np.ones((1, again.particles)))[0]
+            names = [metric.name for metric in metrics]
             if "spread_correlation" in names:
                 # Ten particles are too few for bands; test_diversity has its twin.
                 expected, together = expected[:1], together[:, :1]
@@ -54,8 +65,8 @@ def test_weights_act_like_particles_drawn_again():
 def test_equal_samples_get_what_is_ideal():
     real = showers(energies(40, 0), 4, 1)
     pair = pair_of(real, real)
-    for measure in TABLE:
-        for row, value in zip(measure.rows, measure.of(pair, np.ones((1, 40)))[0], strict=True):
+    for metrics in FUNCTIONS:
+        for row, value in zip(metrics, metrics[0].function(pair, np.ones((1, 40)))[0], strict=True):
             assert value == pytest.approx(row.ideal, abs=1e-6), row.name
 
 
@@ -63,7 +74,7 @@ def test_conditional_w1_is_the_mean_over_particles_of_w1():
     energy = energies(8, 0)
     real, other = showers(energy, 5, 1), showers(energy, 5, 2, brightness=1.5)
     pair = pair_of(real, other)
-    result = conditional(pair, np.ones((1, 8)))[0]
+    result = conditional_channel_w1(pair, np.ones((1, 8)))[0]
     a, b = SMALL.read_out(real.cells), SMALL.read_out(other.cells)
     for channel in range(5):
         each = [w1(a[5 * p : 5 * p + 5, channel], b[5 * p : 5 * p + 5, channel]) for p in range(8)]
@@ -117,13 +128,7 @@ def test_centre_error_of_shifted_showers_is_the_shift():
 def test_brighter_showers_are_brighter_by_the_known_factor():
     energy = energies(200, 0)
     real, other = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.25)
-    found = dict(
-        zip(
-            [row.name for row in ROWS],
-            np.concatenate([m.of(pair_of(real, other), np.ones((1, 200)))[0] for m in TABLE]),
-            strict=True,
-        )
-    )
+    found = values_of(pair_of(real, other), 200)
     assert found["mean_total"] == pytest.approx(1.25, rel=0.02)
     assert found["w1_total"] == pytest.approx(0.25 * energy.mean(), rel=0.05)
     assert found["mean_width"] == pytest.approx(1, rel=0.01)
@@ -133,13 +138,7 @@ def test_brighter_showers_are_brighter_by_the_known_factor():
 def test_empty_showers_leave_shapes_undefined_and_the_rest_defined():
     dark = showers(energies(20, 0), 4, 1)
     dark.cells[:] = 0
-    found = {
-        row.name: value
-        for measure in TABLE
-        for row, value in zip(
-            measure.rows, measure.of(pair_of(dark, dark), np.ones((1, 20)))[0], strict=True
-        )
-    }
+    found = values_of(pair_of(dark, dark), 20)
     assert found["w1"] == found["conditional_w1"] == found["w1_total"] == found["empty"] == 0
     for name in (
         "w1_width",
@@ -154,6 +153,6 @@ def test_empty_showers_leave_shapes_undefined_and_the_rest_defined():
 
 
 def test_names_are_unique_and_distances_are_ideal_at_zero():
-    names = [row.name for row in ROWS]
+    names = [metric.name for metric in METRICS]
     assert len(set(names)) == len(names)
-    assert all(row.ideal == 0 for row in ROWS if row.distance)
+    assert all(metric.ideal == 0 for metric in METRICS if metric.distance)
