@@ -24,7 +24,7 @@ from caloforge.simulator import Simulator
 from caloforge.train import train
 
 DETECTOR = "alice_zn"
-STEPS = {"sdi-gan": 800, "calibrated": 2000}
+STEPS = {"sdi-gan": 2000, "calibrated": 2000}
 """Recipes and steps: about equal CPU seconds, two minutes each on one core."""
 SHOWERS = 100_000
 THREADS = 1

@@ -24,7 +24,7 @@ DARK = (3 / 8) ** 0.5
 """Steadied sum of an empty shower."""
 SUM_SCALE = 5.0
 """Brings steadied sums, of order ten, to the size of cells on a log scale."""
-HOTTEST = 6
+HOTTEST = 2
 
 
 class CountCritic(Critic):

@@ -32,7 +32,7 @@ class CriticConfig(BaseModel):
     kind: Literal[
         "counts", "light", "reference", "mlp", "layered", "calogan", "conditional-calogan"
     ] = "light"
-    hottest: int = Field(default=6, ge=0)
+    hottest: int = Field(default=2, ge=0)
     """Hottest cells that it sees beside the sum of squares; kind ``counts`` only."""
     minibatch: bool = True
     """Whether it compares the rows of a batch; networks of layers only."""

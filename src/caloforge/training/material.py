@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,11 +116,36 @@ def _joined(
     others = [read(showers_path(name), file.detector) for name in data.training_files]
     rows = len(file) + sum(len(one) for one in others)
     if rows <= data.buffer_rows:
-        held = join([file.rows(0, len(file)), *others])
+        first = file.rows(0, len(file))
+        others = numbered_apart(first, others)
+        held = join([first, *others])
         return held, np.concatenate([train, *(one.groups().ids for one in others)])
     if others:
         raise UsageError(f"data.training_files needs data.buffer_rows >= {rows}")
     return file, train
+
+
+def numbered_apart(first: Showers, others: Sequence[Showers]) -> list[Showers]:
+    """The others, with new particle numbers where two files number different particles alike.
+
+    Particles of one number and of the same conditions keep it: ``join`` refuses them.
+    """
+    apart, taken = [], first
+    for other in others:
+        known = {number: taken.conditions[row] for number, row in _first_rows(taken)}
+        alike = [(known[n], other.conditions[row]) for n, row in _first_rows(other) if n in known]
+        if alike and not any(np.array_equal(one, two) for one, two in alike):
+            start = taken.particle.max() + 1 - other.particle.min()
+            other = replace(other, particle=other.particle + start)
+        apart.append(other)
+        taken = other if len(apart) == len(others) else join([taken, other])
+    return apart
+
+
+def _first_rows(showers: Showers) -> Iterator[tuple[int, int]]:
+    """Number and first row of each particle."""
+    groups = showers.groups()
+    return zip(groups.ids.tolist(), groups.starts.tolist(), strict=True)
 
 
 def _by_row(file: ShowerFile, data: Data) -> Material:
