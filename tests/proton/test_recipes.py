@@ -54,9 +54,9 @@ def test_each_recipe_adds_one_term_to_the_one_before() -> None:
         "Paired": 1,
         "R1": 0.5,
         "R2": 0.5,
-        "SelectiveDiversity": 1e-3,
+        "SelectiveDiversity": 0.01,
         "Intensity": 1e-3,
-        "ShowerCentre": 1e-3,
+        "ShowerCentre": 0.1,
     }
     assert set(NAMES) == {
         name for name in RECIPES if name.startswith("proton") and not name.endswith("published")

@@ -1,7 +1,7 @@
 """Games of a generator and a critic: the DC-GAN of the papers, and what each method adds to it.
 
-Settings are those that learn on detectors of counts in minutes (docs/training.md says how they
-were found). The papers' own are in ``published``.
+Settings are those that learn on detectors of counts in minutes (docs/decisions/games.md says how
+they were found). The papers' own are in ``published``.
 """
 
 from caloforge.networks.critics import CriticConfig
@@ -47,21 +47,21 @@ def dcgan(detector: str = "alice_zn") -> Recipe:
 def ms_gan(detector: str = "alice_zn") -> Recipe:
     """The DC-GAN plus mode seeking, its distances averaged over the batch as the authors do."""
     return with_term(
-        dcgan(detector), "ms-gan", "arXiv:1903.05628, Eq. (4)", 0.1 * ModeSeeking(average="batch")
+        dcgan(detector), "ms-gan", "arXiv:1903.05628, Eq. (4)", 0.03 * ModeSeeking(average="batch")
     )
 
 
 def ds_gan(detector: str = "alice_zn") -> Recipe:
     """The DC-GAN plus the distance of showers, increased up to a bound."""
     return with_term(
-        dcgan(detector), "ds-gan", "arXiv:1901.09024, Eq. (2)", 0.3 * DiversitySensitive()
+        dcgan(detector), "ds-gan", "arXiv:1901.09024, Eq. (2)", 0.1 * DiversitySensitive()
     )
 
 
 def divco(detector: str = "alice_zn") -> Recipe:
     """The DC-GAN plus showers of far latents told apart in the critic's features."""
     return with_term(
-        dcgan(detector), "divco", "arXiv:2103.07893, section 3", 0.1 * LatentContrast()
+        dcgan(detector), "divco", "arXiv:2103.07893, section 3", 0.03 * LatentContrast()
     )
 
 

@@ -2,7 +2,7 @@
 
 Light networks by default, with optimisers that learn in minutes; ``REFERENCE`` are the settings of
 the paper's networks. Its own script differs from its equations:
-``src/caloforge/validation/proton/published.py``.
+``validation/proton/published.py``.
 """
 
 from caloforge.objectives import Intensity, SelectiveDiversity, ShowerCentre
@@ -40,17 +40,13 @@ def proton_gan(detector: str = "alice_zp") -> Recipe:
 
 
 def proton_sdi(detector: str = "alice_zp") -> Recipe:
-    """The GAN plus selective diversity.
-
-    With 0.1, the weight of ``sdi-gan``, showers of one particle spread three to seven times too far
-    (docs/decisions/objectives.md).
-    """
+    """The GAN plus selective diversity."""
     base = proton_gan(detector)
     return base.model_copy(
         update={
             "name": "proton-sdi",
             "citation": "arXiv:2406.03263; arXiv:2207.01561, Eq. (4)",
-            "objective": base.objective + 1e-3 * SelectiveDiversity(),
+            "objective": base.objective + 0.01 * SelectiveDiversity(),
         }
     )
 
@@ -74,6 +70,6 @@ def proton_sdi_intensity_aux(detector: str = "alice_zp") -> Recipe:
         update={
             "name": "proton-sdi-intensity-aux",
             "citation": "arXiv:2406.03263, Eq. (5)",
-            "objective": base.objective + 1e-3 * ShowerCentre(),
+            "objective": base.objective + 0.1 * ShowerCentre(),
         }
     )
