@@ -37,11 +37,11 @@ def test_view_is_its_loops() -> None:
     wanted += [(np.sqrt(x + 3 / 8) - np.sqrt(3 / 8)) / 5 for x in sums]
     hottest = sorted(counts, reverse=True)[: critic.hottest]
     wanted += [np.log1p(x) for x in hottest] + [np.log1p(sum(x * x for x in counts)) / 5]
-    np.testing.assert_allclose(critic.view(shower)[0].numpy(), wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(critic.view(shower, shower)[0].numpy(), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_an_empty_shower_is_seen_as_zero() -> None:
-    assert critic_of().view(torch.zeros(1, TINY.cells)).abs().max() < 1e-6
+    assert critic_of().view(torch.zeros(1, TINY.cells), torch.zeros(1, 3)).abs().max() < 1e-6
 
 
 def test_logit_is_a_bilinear_answer_to_the_condition() -> None:

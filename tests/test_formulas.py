@@ -184,7 +184,7 @@ def test_penalties_by_finite_differences(kind: Any, name: str, seen: dict[str, A
 
         shower = torch.from_numpy(showers[row])[None]
         cells.append(squared_gradient(of_cells, np.log1p(showers[row])))
-        views.append(squared_gradient(of_view, critic.view(shower)[0].numpy()))
+        views.append(squared_gradient(of_view, critic.view(shower, known)[0].numpy()))
     np.testing.assert_allclose(share(kind(space="cells"), "critic", seen), cells, rtol=1e-4)
     np.testing.assert_allclose(share(kind(), "critic", seen), views, rtol=1e-4)
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
+from caloforge.data.samples import sample_path
 from caloforge.data.scaling import FeatureScaling
+from caloforge.data.showers import read
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, POINTS
 from caloforge.errors import UsageError
 from caloforge.export.onnx import export_simulator
@@ -21,11 +23,13 @@ from caloforge.networks.generators import GeneratorConfig
 from caloforge.networks.inpainting import Blur, InPainting, resampling
 from caloforge.networks.locally_connected import LocallyConnected
 from caloforge.networks.minibatch import MinibatchDiscrimination
+from caloforge.networks.shower_inputs import StandardisedInputs
 from caloforge.networks.sparsity import EPSILON, FORMS, occupancy
 from caloforge.simulator import Simulator
 from test_networks import conditions_of, parameters, scaling_of
 
 LAYERED = ("layered", "calogan", "conditional-calogan")
+CRITICS = (*LAYERED, "standardised")
 
 
 def built(kind: str, **options: Any) -> torch.nn.Module:
@@ -215,7 +219,7 @@ def test_minibatch_discrimination_is_its_loops() -> None:
     assert (layer(rows[:1]).abs() < 1e-6).all()
 
 
-@pytest.mark.parametrize("kind", LAYERED)
+@pytest.mark.parametrize("kind", CRITICS)
 def test_a_critic_sees_copies_only_with_minibatch_discrimination(kind: str) -> None:
     torch.manual_seed(0)
     rows = torch.rand(6, ATLAS_EM.cells) * 0.1
@@ -249,6 +253,103 @@ def test_gradients_of_narrow_layers_are_numbers() -> None:
         showers = torch.rand(64, ATLAS_EM.cells)
         critic(showers, known(64)).logit.mean().backward()
         assert all(torch.isfinite(p.grad).all() for p in critic.parameters())
+
+
+def naive_statistics(shower: np.ndarray) -> tuple[list[float], list[float]]:
+    """Energy and centre of each layer, then shapes, cell by cell; energies in quanta."""
+    related, shapes = [], []
+    start = 0
+    for layer in ATLAS_EM.layers:
+        image = shower[start : start + layer.cells].reshape(layer.shape) / ATLAS_EM.quantum
+        start += layer.cells
+        related.append(np.log1p(image.sum()))
+        widths = []
+        for axis in range(2):
+            profile = image.sum(axis=1 - axis)
+            cells = len(profile)
+            places = [(2 * i + 1) / cells - 1 for i in range(cells)]
+            total = sum(profile) + 0.1
+            centre = sum(p * x for p, x in zip(profile, places, strict=True)) / total
+            second = sum(p * x**2 for p, x in zip(profile, places, strict=True)) / total
+            related.append(centre)
+            widths.append(np.sqrt(max(second - centre**2, 0) + 1e-4))
+        shapes += widths
+        shapes += [np.log1p(x) for x in sorted(image.ravel(), reverse=True)[:6]]
+        shapes.append(np.mean([x / (x + 0.03) for x in image.ravel()]))
+        shapes += [np.log1p(x) for x in (*image.sum(axis=1), *image.sum(axis=0))]
+    return related, shapes
+
+
+def fitted_inputs(rows: int = 64) -> tuple[StandardisedInputs, torch.Tensor, torch.Tensor]:
+    """Inputs in units of some showers, which come along with their conditions."""
+    real, conditions = (x.double() for x in some_deposits(rows))
+    inputs = StandardisedInputs(ATLAS_EM, scaling_of(ATLAS_EM, "plain"), "hard").double()
+    inputs.fit(real, conditions)
+    return inputs, real, conditions
+
+
+def test_inputs_are_statistics_in_units_of_real_showers() -> None:
+    inputs, real, conditions = fitted_inputs()
+    found = inputs(real, conditions)
+    assert found.shape == (64, sum(inputs.sizes))
+    both = [naive_statistics(shower) for shower in real.numpy()]
+    related = np.array([one[0] for one in both])
+    known = np.column_stack([inputs.conditions(conditions).numpy(), np.ones(64)])
+    ridge = np.diag([10.0] * 5 + [0.0])
+    expected = known @ np.linalg.solve(known.T @ known + ridge, known.T @ related)
+    total = np.log((real.sum(dim=1) + 1e-5) / conditions[:, 0]).numpy()
+    hard = occupancy(ATLAS_EM, real, "hard").numpy()
+    values = np.column_stack([total, related - expected, [one[1] for one in both], hard])
+    off = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 0.02)
+    wanted = np.sign(off) * np.log1p(abs(off))
+    np.testing.assert_allclose(found[:, : inputs.statistics], wanted, atol=1e-6)
+
+
+def test_inputs_hold_each_cell_twice() -> None:
+    inputs, real, conditions = fitted_inputs()
+    _, *images = inputs.split(inputs(real, conditions))
+    for image, layer in zip(images, ATLAS_EM.split(real / ATLAS_EM.quantum).values(), strict=True):
+        logs = torch.log1p(layer)
+        torch.testing.assert_close(image[:, 0], logs - logs.mean())
+        torch.testing.assert_close(image[:, 1], 2 * layer / (layer + 0.03) - 1)
+
+
+def test_inputs_know_no_energy_that_the_critic_does_not_receive() -> None:
+    names = (("E",), ("theta", "phi"))
+    scalings = [FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), told=n) for n in names]
+    first, second = (StandardisedInputs(ATLAS_EM, scaling, None) for scaling in scalings)
+    assert first.statistics == second.statistics + 1
+
+
+def test_minibatch_discrimination_of_real_showers_is_not_saturated() -> None:
+    """On raw cells it says 1 for every row: it cannot separate a batch from copies."""
+    some = read(sample_path("atlas_em")).rows(np.arange(64))
+    cells = torch.from_numpy(some.cells.astype(np.float32))
+    conditions = torch.from_numpy(some.conditions.astype(np.float32))
+    torch.manual_seed(0)
+    critic = CriticConfig(kind="standardised").build(ATLAS_EM, scaling_of(ATLAS_EM))
+    critic.begin(cells, conditions)
+    statistics = critic.inputs.split(critic.view(cells, conditions))[0]
+    with torch.no_grad():
+        near = critic.batch(critic.narrow(statistics))
+        raw = MinibatchDiscrimination(ATLAS_EM.cells)(cells)
+    assert raw.min() > 0.999
+    assert near.mean() < 0.9
+
+
+@pytest.mark.parametrize("blurred", ["deposits", "logarithms"])
+def test_a_blur_of_logarithms_leaves_the_core(blurred: Any) -> None:
+    """Of blurred deposits no cell inside holds more than a ninth of its layer."""
+    network = built("layered", latent=12, blur=(1,), blurred=blurred)
+    image = torch.full((1, 12, 12), -3.0)
+    image[0, 5:8, 5:8] = 12.0
+    image[0, 6, 6] = 20.0
+    sharp = [torch.zeros(1, 3, 96), image, torch.zeros(1, 12, 6)]
+    if blurred == "logarithms":
+        sharp = [blur(one) for blur, one in zip(network.blurs, sharp, strict=True)]
+    amounts = network.amounts(sharp)[1]
+    share = (amounts.max() / amounts.sum()).item()
+    assert (share < 1 / 9 + 1e-3) is (blurred == "deposits")
 
 
 def some_deposits(rows: int = 256) -> tuple[torch.Tensor, torch.Tensor]:

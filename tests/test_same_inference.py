@@ -30,8 +30,10 @@ from small_run import small_recipe, write_part_of_sample
 ALIKE = ("alice_zn", "alice_zp", "atlas_em")
 OWN_LAYERS: dict[tuple[str, str], set[str]] = {
     ("calibrated", "atlas_em"): {"kind", "latent", "attention"},
-    ("calogan", "atlas_em"): {"kind", "latent", "told"},
-    ("conditional-calogan", "atlas_em"): {"kind", "latent", "blur"},
+    ("calogan", "atlas_em"): {"kind", "latent", "told", "attention"},
+    ("conditional-calogan", "atlas_em"): {"kind", "latent", "attention"},
+    ("calogan-published", "atlas_em"): {"kind", "latent", "told", "features"},
+    ("conditional-calogan-published", "atlas_em"): {"kind", "latent", "features", "blur"},
 }
 """Recipes whose table of layers is another than that of ``dcgan``, and where it differs: networks
 of layers, which the papers of the layered calorimeter describe."""

@@ -93,6 +93,8 @@ class Training(Part):
     drawn: bool = True
     """Critic and terms see drawn counts, as ``generate`` writes them; False: expected counts, as in
     the papers, where the distance of two fakes of a collapsed generator is 0."""
+    warm_up: int = Field(default=0, ge=0)
+    """Steps over which the generator's learning rate rises to its value."""
     decay_from: float = Field(default=0.5, ge=0, le=1)
     """Part of the run after which learning rates fall linearly to zero."""
     average: float | None = Field(default=0.99, gt=0, lt=1)
@@ -103,6 +105,21 @@ class Training(Part):
     """Steps between checkpoints."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto`` takes bfloat16 where the hardware gains by it."""
+
+
+ObjectiveField = Annotated[
+    Objective, BeforeValidator(objective_from_record), PlainSerializer(objective_record)
+]
+
+
+class Start(Part):
+    """First steps of a run, in which the generator is trained alone for another objective."""
+
+    steps: int = Field(default=200, ge=0)
+    """Of the steps of the run, at most a tenth of them; 0: the game begins at once."""
+    objective: ObjectiveField
+    generator: Adam = Adam(learning_rate=2e-3)
+    """Its learning rate falls linearly to zero over the second half of these steps."""
 
 
 class Recipe(Part):
@@ -125,9 +142,9 @@ class Recipe(Part):
     """The paper that the recipe follows."""
     generator: GeneratorConfig = GeneratorConfig()
     critic: CriticConfig = CriticConfig()
-    objective: Annotated[
-        Objective, BeforeValidator(objective_from_record), PlainSerializer(objective_record)
-    ]
+    objective: ObjectiveField
+    start: Start | None = None
+    """What comes before the game."""
     optimisers: Optimisers = Optimisers()
     data: Data = Data()
     training: Training = Training()
@@ -143,10 +160,11 @@ class Recipe(Part):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_empty_description(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_empty_parts(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         record: dict[str, Any] = write(self)
-        if record["described"] is None:
-            del record["described"]
+        for name in ("described", "start"):
+            if record[name] is None:
+                del record[name]
         return record
 
     def resolve(self) -> Detector:

@@ -19,14 +19,16 @@ from caloforge.errors import Terminated
 from caloforge.io.files import sha256_of
 from caloforge.jobs import only_run
 from caloforge.networks.layered import LayeredGenerator
+from caloforge.networks.layered_critics import StandardisedCritic
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
 from caloforge.termination import asked_to_leave
 from caloforge.training.averaging import Average
 from caloforge.training.folder import RunFolder, circumstances
-from caloforge.training.game import Game, batches_of_step, build_game
+from caloforge.training.game import Game, build_game
 from caloforge.training.hardware import device_of_name, precision_of
 from caloforge.training.material import Material, divide, size_line
+from caloforge.training.phases import batches_before, phases_of
 from caloforge.training.run import Run
 from caloforge.training.selection import Validation
 from caloforge.training.team import Team, assembled
@@ -95,6 +97,7 @@ def prepare(
         team=team,
         reporter=reporter if team.leads else SILENT,
         game=game,
+        phases=phases_of(recipe, game),
         batches=material.batches(recipe, team),
         average=Average(game.networks["generator"], recipe.training.average),
         validation=Validation.of(material.validation, game.latent_size, game.sampling, recipe.seed),
@@ -104,7 +107,7 @@ def prepare(
 def begin_from(game: Game, material: Material) -> None:
     """Let networks that can start from real showers do so, before their first step."""
     for network in game.networks.values():
-        if isinstance(network, LayeredGenerator):
+        if isinstance(network, LayeredGenerator | StandardisedCritic):
             some, device = material.first(), next(network.parameters()).device
             cells = torch.from_numpy(some.cells.astype(np.float32)).to(device)
             network.begin(cells, torch.from_numpy(some.conditions.astype(np.float32)).to(device))
@@ -113,7 +116,7 @@ def begin_from(game: Game, material: Material) -> None:
 def play_out(run: Run) -> None:
     """All steps that are left, then the simulator; raises NonFinite or Terminated."""
     steps = run.recipe.training.steps
-    stream = run.batches.iterate(run.step * batches_of_step(run.recipe))
+    stream = run.batches.iterate(batches_before(run.phases, run.step))
     with (
         asked_to_leave() as leaving,
         run.reporter.progress("training", steps - run.step, "steps") as advance,

@@ -17,9 +17,8 @@ from caloforge.data.showers import Showers, read, write
 from caloforge.evaluate.inputs import EvaluationInputs, load
 from caloforge.evaluate.resampling import Measured
 from caloforge.io.files import sha256_of
-from caloforge.recipe import Recipe, override
+from caloforge.recipe import Recipe
 from caloforge.recipes import recipe_of_name
-from caloforge.recipes.calogan import CONDITIONAL_REFERENCE, REFERENCE
 from caloforge.report import layered_sections
 from caloforge.search.trial import finish
 from validation.calogan import judging, pictures, plan, report, summary, tables
@@ -340,18 +339,18 @@ def test_the_aim_has_a_row_of_its_own(record: dict[str, Any]) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["REFERENCE", "CONDITIONAL_REFERENCE"])
-def test_the_documentation_prints_the_settings_of_published_sizes(
-    name: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "epochs", "showers"), [("calogan", 50, 1e5), ("conditional-calogan", 150, 5e5)]
+)
+def test_the_documentation_trains_as_long_as_the_papers(
+    name: str, epochs: int, showers: float
 ) -> None:
     page = (COMMITTED.parents[1] / "docs" / "layered.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r'^settings\(\) \{ python -c "(.*)"; \}$', page, flags=re.MULTILINE)
-    exec(code.replace("$1", name), {})
-    words = capsys.readouterr().out.split()
-    settings = {"REFERENCE": REFERENCE, "CONDITIONAL_REFERENCE": CONDITIONAL_REFERENCE}[name]
-    assert words == [word for one in settings for word in ("--set", one)]
-    (method,) = re.findall(rf"^caloforge train (\S+) .*\$\(settings {name}\)", page, re.MULTILINE)
-    assert override(recipe_of_name(method, "atlas_em"), words[1::2]).generator.latent == 1024
+    (steps,) = re.findall(
+        rf"^caloforge train {name}-published .*training.steps=(\d+)$", page, re.MULTILINE
+    )
+    rows = recipe_of_name(f"{name}-published").data.particles
+    assert int(steps) == pytest.approx(epochs * showers / rows, rel=0.01)
 
 
 @pytest.mark.skipif(not (COMMITTED / "references.json").is_file(), reason="no records yet")

@@ -48,13 +48,13 @@ class CountCritic(Critic):
         self.conditions = ConditionScale(detector, scaling)
         self.hottest = min(hottest, detector.cells)
         self.register_buffer("sums", sums_of_cells(detector), persistent=False)
-        seen = self.view(torch.zeros(1, detector.cells)).shape[1]
+        seen = self.view(torch.zeros(1, detector.cells), torch.zeros(1, 0)).shape[1]
         self.of_shower = dense(seen, WIDTH)
         self.of_condition = dense(self.conditions.size, WIDTH, WIDTH)
         self.join = nn.Linear(3 * WIDTH, FEATURES)
         self.logit = nn.Linear(FEATURES, 1)
 
-    def view(self, showers: Tensor) -> Tensor:
+    def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
         """Log cells, roots of sums, the hottest cells and the sum of squares."""
         cells = self.scale.encode(showers)
         sums = (self.scale.steady(showers @ self.sums) - DARK) / SUM_SCALE

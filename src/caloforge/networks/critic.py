@@ -26,8 +26,16 @@ class Critic(nn.Module):
     subclass defines ``view`` and ``judge``, and ``condition`` where several passes can share it.
     """
 
-    def view(self, showers: Tensor) -> Tensor:
-        """What the critic sees of a shower, without weights of its own.  (N, K) -> (N, V)"""
+    blocks: tuple[int, ...] = ()
+    """Numbers of each part of a view, for terms that weigh parts equally; empty: one part."""
+    compares_rows = False
+    """Whether what it says of a row depends on the rows beside it."""
+
+    def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
+        """What the critic sees of a shower of these conditions, without weights of its own.
+
+        (N, K), (N, C) -> (N, V)
+        """
         raise NotImplementedError
 
     def condition(self, conditions: Tensor) -> Tensor:
@@ -39,7 +47,7 @@ class Critic(nn.Module):
         raise NotImplementedError
 
     def forward(self, showers: Tensor, conditions: Tensor) -> CriticOutput:
-        return self.judge(self.view(showers), self.condition(conditions))
+        return self.judge(self.view(showers, conditions), self.condition(conditions))
 
 
 __all__ = ["Critic", "CriticOutput"]

@@ -30,7 +30,14 @@ class CriticConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal[
-        "counts", "light", "reference", "mlp", "layered", "calogan", "conditional-calogan"
+        "counts",
+        "light",
+        "reference",
+        "mlp",
+        "layered",
+        "standardised",
+        "calogan",
+        "conditional-calogan",
     ] = "light"
     hottest: int = Field(default=2, ge=0)
     """Hottest cells that it sees beside the sum of squares; kind ``counts`` only."""
@@ -69,12 +76,12 @@ class LightCritic(Critic):
         )
         channels = torch.from_numpy(detector.scheme().matrix)
         self.register_buffer("channels", channels, persistent=False)
-        seen = self._encode(self.view(torch.zeros(1, detector.cells))).shape[1]
+        seen = self._encode(self.view(torch.zeros(1, detector.cells), torch.zeros(1, 0))).shape[1]
         self.join = nn.Linear(seen + self.conditions.size, 128)
         self.features = nn.Linear(128 + self.conditions.size, 64)
         self.logit = nn.Linear(64, 1)
 
-    def view(self, showers: Tensor) -> Tensor:
+    def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
         cells = self.scale.encode(showers)
         # Sums reach far beyond one: a tenth brings them to the size of what the encoders give.
         return torch.cat([cells, self.scale.steady(showers @ self.channels) / 10], dim=1)
@@ -130,7 +137,7 @@ class ReferenceCritic(Critic):
         )
         self.logit = nn.Linear(64, 1)
 
-    def view(self, showers: Tensor) -> Tensor:
+    def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
         return self.scale.encode(showers)
 
     def condition(self, conditions: Tensor) -> Tensor:
@@ -153,7 +160,7 @@ class MlpCritic(Critic):
         self.features = hidden_layers(detector.cells + self.conditions.size)
         self.logit = nn.Linear(WIDTH, 1)
 
-    def view(self, showers: Tensor) -> Tensor:
+    def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
         return self.scale.encode(showers)
 
     def condition(self, conditions: Tensor) -> Tensor:

@@ -45,6 +45,9 @@ class GeneratorConfig(BaseModel):
     """Whether a layer may take over from the one before it; networks of layers only."""
     blur: tuple[int, ...] = ()
     """Numbers of the layers behind a fixed blur; networks of layers only."""
+    blurred: Literal["deposits", "logarithms"] = "deposits"
+    """What ``layered`` blurs: of blurred deposits no cell holds more than a ninth of its layer,
+    where the hottest cell of an electron holds half."""
 
     def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
         """The generator for a detector, with its scaling inside."""
@@ -218,12 +221,26 @@ def of_layers(network: Callable[..., nn.Module]) -> Build:
     )
 
 
+def of_logarithms(
+    config: GeneratorConfig, detector: Detector, scaling: FeatureScaling
+) -> nn.Module:
+    """The light generator of deposits, which draws them on a log scale."""
+    return LayeredGenerator(
+        detector,
+        scaling,
+        config.latent,
+        attention=config.attention,
+        blur=config.blur,
+        blurred=config.blurred,
+    )
+
+
 GENERATORS: dict[str, Build] = {
     "light": of_stream(PatchStream),
     "o2": of_stream(CosineStream),
     "reference": of_body(ReferenceBody),
     "mlp": of_body(MlpBody),
-    "layered": of_layers(LayeredGenerator),
+    "layered": of_logarithms,
     "calogan": of_layers(calogan),
     "conditional-calogan": of_layers(conditional_calogan),
 }

@@ -7,6 +7,7 @@ K cells, n cells of a layer of shape (nx, ny).
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,7 @@ class LayeredGenerator(nn.Module):
         *,
         attention: bool,
         blur: tuple[int, ...],
+        blurred: Literal["deposits", "logarithms"] = "deposits",
     ) -> None:
         super().__init__()
         if detector.signed:
@@ -75,6 +77,7 @@ class LayeredGenerator(nn.Module):
         self.streams = nn.ModuleList(CellStream(layer, inputs, latent) for layer in detector.layers)
         self.painters = painters(detector) if attention else None
         self.blurs = blurs(detector, blur)
+        self.blurred = blurred
 
     @torch.no_grad()
     def begin(self, showers: Tensor, conditions: Tensor) -> None:
@@ -111,21 +114,30 @@ class LayeredGenerator(nn.Module):
         response = self.response(torch.cat([few, few**3 / 4, known], dim=1))
         shares = self.shares(torch.cat([trunk, inputs], dim=1))
         images = self.painted([stream(inputs, trunk, latent) for stream in self.streams])
+        if self.blurred == "logarithms":
+            images = [blur(image) for blur, image in zip(self.blurs, images, strict=True)]
         # A bfloat16 near 1 has steps of 0.4 %, three times the width of the total.
         response, shares, *images = (x.to(conditions.dtype) for x in (response, shares, *images))
         total = self.total(response, conditions)
         layers = total * torch.softmax(shares, dim=1)
         cells = torch.cat(
             [
-                shared(layer, blur(torch.exp(torch.relu(image).clamp(max=BRIGHTEST)) - 1))
-                for layer, image, blur in zip(
-                    torch.split(layers, 1, dim=1), images, self.blurs, strict=True
+                shared(layer, amounts)
+                for layer, amounts in zip(
+                    torch.split(layers, 1, dim=1), self.amounts(images), strict=True
                 )
             ],
             dim=1,
         )
         cells = cells * (cells > DUST * self.quantum)
         return cells * (total / (cells.sum(dim=1, keepdim=True) + 1e-3 * self.quantum))
+
+    def amounts(self, images: list[Tensor]) -> list[Tensor]:
+        """What cells hold, up to a factor of their layer.  [(N, nx, ny)] -> [(N, nx, ny)]"""
+        amounts = [torch.exp(torch.relu(image).clamp(max=BRIGHTEST)) - 1 for image in images]
+        if self.blurred == "logarithms":
+            return amounts
+        return [blur(image) for blur, image in zip(self.blurs, amounts, strict=True)]
 
     def total(self, head: Tensor, conditions: Tensor) -> Tensor:
         """Sum of all cells.  (N, 1), (N, C) -> (N, 1)"""

@@ -10,15 +10,17 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
+from torch.nn.functional import layer_norm, leaky_relu
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
-from caloforge.networks.eyes import Verdict, strided_eye
+from caloforge.networks.critic import Critic, CriticOutput
+from caloforge.networks.eyes import strided_eye
 from caloforge.networks.locally_connected import LocallyConnected
 from caloforge.networks.minibatch import MinibatchDiscrimination
 from caloforge.networks.scales import ConditionScale, ResponseScale
+from caloforge.networks.shower_inputs import StandardisedInputs
 from caloforge.networks.sparsity import Form, occupancy
 
 SLOPE = 0.3
@@ -26,7 +28,9 @@ MOMENTUM = 0.01
 FAR_OFF_GEV = 5.0
 """Energies that differ by more get a number of their own."""
 NARROW = 16
-"""Numbers of the light critic's features that are compared across the batch."""
+"""Numbers of the light critics' features that are compared across the batch."""
+CELL_FEATURES, JOINED = 16, 128
+"""Channels of the convolutions and width of the dense layers of the standardised critic."""
 
 
 class LayeredCritic(nn.Module):
@@ -72,10 +76,10 @@ class LayeredCritic(nn.Module):
         self.join = join(told) if light else nn.Sequential()
         self.logit = nn.Linear(64 if light else told, 1)
 
-    def forward(self, showers: Tensor, conditions: Tensor) -> Verdict:
+    def forward(self, showers: Tensor, conditions: Tensor) -> CriticOutput:
         features = self.join(self.told(showers, conditions))
         features = layer_norm(features, features.shape[1:]) if self.light else features
-        return Verdict(self.logit(features)[:, 0], features)
+        return CriticOutput(self.logit(features)[:, 0], features)
 
     def told(self, showers: Tensor, conditions: Tensor) -> Tensor:
         """All that is known of a shower.  (N, K), (N, C) -> (N, F)"""
@@ -114,6 +118,80 @@ class LayeredCritic(nn.Module):
         return [*own, 100 * off / wanted.clamp(min=1e-6) if self.light else off, far.to(off)]
 
 
+class StandardisedCritic(Critic):
+    """Cells and statistics of a shower in units of real showers, beside its conditions.
+
+    Convolutions see the cells. Features of the conditions stand beside all and multiply what is
+    made of it (the projection of Miyato and Koyama, arXiv:1802.05637, Eq. 4). Minibatch
+    discrimination compares the statistics: of raw cells it is 1 for every row.
+
+    Args:
+        detector: the calorimeter; cells of any sign are refused.
+        scaling: features of the conditions that the critic receives.
+        minibatch: whether rows are compared across the batch.
+        occupied: form of the soft sparsity among the statistics; None leaves it out.
+    """
+
+    def __init__(
+        self, detector: Detector, scaling: FeatureScaling, *, minibatch: bool, occupied: Form | None
+    ) -> None:
+        super().__init__()
+        self.inputs = StandardisedInputs(detector, scaling, occupied)
+        features = self.inputs.conditions.size
+        self.blocks = (self.inputs.statistics, 2 * detector.cells)
+        self.compares_rows = minibatch
+        self.local = nn.ModuleList(cell_features() for _ in detector.layers)
+        self.narrow = nn.Linear(self.inputs.statistics, NARROW) if minibatch else None
+        self.batch = MinibatchDiscrimination(NARROW) if minibatch else None
+        numbers = self.inputs.statistics + features
+        numbers += 2 * CELL_FEATURES * len(detector.layers) + (10 if minibatch else 0)
+        self.join = nn.Sequential(
+            nn.Linear(numbers, JOINED), nn.LeakyReLU(0.2), nn.Linear(JOINED, JOINED)
+        )
+        self.logit = nn.Linear(JOINED, 1)
+        self.product = nn.Linear(features, JOINED, bias=False)
+
+    def begin(self, showers: Tensor, conditions: Tensor) -> None:
+        """Take the units of the inputs from real showers.  (n, K), (n, C)"""
+        self.inputs.fit(showers, conditions)
+
+    def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
+        """What the critic sees of a shower.  (N, K), (N, C) -> (N, V)"""
+        seen: Tensor = self.inputs(showers, conditions)
+        return seen
+
+    def condition(self, conditions: Tensor) -> Tensor:
+        """Features of the conditions.  (N, C) -> (N, F)"""
+        features: Tensor = self.inputs.conditions(conditions)
+        return features
+
+    def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
+        """The network behind the view.  (N, V), (N, F) -> (N,) and (N, JOINED)"""
+        statistics, *images = self.inputs.split(view)
+        parts = [statistics, condition]
+        for image, look in zip(images, self.local, strict=True):
+            seen = look(image)
+            parts += [seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))]
+        if self.narrow is not None and self.batch is not None:
+            parts.append(self.batch(self.narrow(statistics)))
+        features = leaky_relu(self.join(torch.cat(parts, dim=1)), 0.2)
+        agreement = (self.product(condition) * features).sum(dim=1) / JOINED**0.5
+        # Terms measure distances between features; the logit keeps its own scale.
+        return CriticOutput(
+            self.logit(features)[:, 0] + agreement, layer_norm(features, features.shape[1:])
+        )
+
+
+def cell_features() -> nn.Sequential:
+    """Each cell with its neighbours.  (N, 2, nx, ny) -> (N, CELL_FEATURES, nx, ny)"""
+    return nn.Sequential(
+        nn.Conv2d(2, CELL_FEATURES, 3, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(CELL_FEATURES, CELL_FEATURES, 1),
+        nn.LeakyReLU(0.2),
+    )
+
+
 def join(told: int) -> nn.Sequential:
     """Two dense layers of the light critic.  (N, told) -> (N, 64)"""
     return nn.Sequential(
@@ -150,8 +228,9 @@ def convolved_eye(shape: tuple[int, int]) -> nn.Sequential:
 
 LAYERED_CRITICS: dict[str, Callable[..., nn.Module]] = {
     "layered": partial(LayeredCritic, eye=strided_eye, light=True),
+    "standardised": StandardisedCritic,
     "calogan": partial(LayeredCritic, eye=local_eye),
     "conditional-calogan": partial(LayeredCritic, eye=convolved_eye),
 }
 
-__all__ = ["LAYERED_CRITICS"]
+__all__ = ["LAYERED_CRITICS", "StandardisedCritic"]

@@ -24,9 +24,10 @@ class MinibatchDiscrimination(nn.Module):
         self.project = nn.Linear(inputs, kernels * DIMENSIONS, bias=False)
 
     def forward(self, rows: Tensor) -> Tensor:
-        places = self.project(rows).reshape(len(rows), -1, DIMENSIONS).transpose(0, 1)
-        near = torch.exp(-torch.cdist(places, places, p=1)).sum(dim=2) - 1
-        return torch.tanh(near.T)
+        places = self.project(rows).reshape(len(rows), -1, DIMENSIONS)
+        # Not cdist: it has no second derivative, which a gradient penalty takes.
+        apart = (places[:, None] - places[None, :]).abs().sum(dim=3)
+        return torch.tanh(torch.exp(-apart).sum(dim=1) - 1)
 
 
 __all__ = ["MinibatchDiscrimination"]

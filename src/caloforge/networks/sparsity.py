@@ -9,8 +9,9 @@ With s(t) = t / (1 + t) and X a cell over ``scale``, no cell being negative:
     hard   1 where a cell is lit; no gradient
 
 ``root`` and ``sum`` are the forms of the branches variable-pos-angle and explicit-blur of
-hep-lbdl/CaloGAN. Eq. 5 of the Conditional CaloGAN as printed has |X|^-b in place of |X|^(1/b): it
-is 1 at X = 0, where Eq. 6 wants 0, so it is not offered (docs/decisions/objectives.md).
+hep-lbdl/CaloGAN. Eq. 5 of the Conditional CaloGAN as printed has |X|^-b in place of |X|^(1/b): as a
+and b grow it tends to 1 on both sides of |X| = 1 (by |X|^-b below, by |X|^a above) and is 1 at
+X = 0, where Eq. 6 wants 0. It counts every cell and is not offered (docs/decisions/objectives.md).
 """
 
 from __future__ import annotations

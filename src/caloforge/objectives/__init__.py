@@ -17,6 +17,7 @@ from caloforge.objectives.adversarial import (
     Paired,
     Wasserstein,
 )
+from caloforge.objectives.conditional_mean import ConditionalMean
 from caloforge.objectives.contrast import LatentContrast
 from caloforge.objectives.core import NonFinite, Objective, Round, Rows, Term
 from caloforge.objectives.diversity import (
@@ -107,6 +108,7 @@ __all__ = [
     "TERMS",
     "AttributeRegression",
     "BalancedDiversity",
+    "ConditionalMean",
     "DiversitySensitive",
     "EnergyConditioning",
     "EnergyScore",

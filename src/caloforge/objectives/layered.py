@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.functional import relu
 
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
@@ -22,23 +23,32 @@ from caloforge.objectives.core import Player, Round, Term
 class EnergyConditioning(Term):
     r"""Sum of all cells of a fake against the energy that was asked for.  (N,)
 
-    .. math:: \left| \sum_i G(z, c)_i - r f E \right|
+    .. math:: \max\left(0, \left| \sum_i G(z, c)_i - r f E \right| - k s E\right)
 
-    in the detector's unit; f the detector's sampling fraction, r the mean response. Reference:
-    CaloGAN, arXiv:1712.10321, with weight 0.05 and GeV. Right where all energy is deposited: for
-    pi+, most of which leak out, turn it off (weight 0).
+    in the detector's unit; f the detector's sampling fraction, r the mean response, s the standard
+    deviation of the total over E among the real showers of the batch. Reference: CaloGAN,
+    arXiv:1712.10321, with weight 0.05 and GeV; it has r = 1 and k = 0. The distance of one shower
+    from a mean is least without any fluctuation: k = 0 takes the energy resolution away. Right
+    where all energy is deposited: for pi+, most of which leak out, turn it off (weight 0).
     """
 
-    response: float = Field(default=1.0, gt=0)
+    response: float | None = Field(default=1.0, gt=0)
+    """Mean of the total over f E; None: that of the real showers of the batch."""
+    tolerance: float = Field(default=0.0, ge=0)
+    """Standard deviations of real showers within which a fake is free (k)."""
 
     def generator(self, play: Round) -> Tensor:
-        """Absolute difference; raises UsageError for a detector without energy.  (N,)"""
+        """Difference beyond the tolerance; raises UsageError without an energy.  (N,)"""
         detector = play.views.detector
         if detector.energy is None:
             raise UsageError(f"EnergyConditioning: {detector.name} names no energy")
         energy = play.rows.conditions[:, detector.column(detector.energy)]
-        wanted = self.response * detector.sampling_fraction * energy
-        return (play.fake.sum(dim=1) - wanted).abs()
+        real = play.rows.real.sum(dim=1) / energy
+        mean = real.mean()
+        if self.response is not None:
+            mean = real.new_tensor(self.response * detector.sampling_fraction)
+        free = self.tolerance * real.std(correction=0) * energy
+        return relu((play.fake.sum(dim=1) - mean * energy).abs() - free)
 
 
 class AttributeRegression(Term):

@@ -23,15 +23,22 @@ class ZeroCentred(Term):
     """Whether the gradient is taken in what the critic sees, or in coded cells alone."""
     falls_to: float = Field(default=1.0, gt=0, le=1)
     """Part of the weight that is left at the end of the run, on an exponential curve."""
+    every: int = Field(default=1, ge=1)
+    """Taken on each step of so many, with so many times the weight: a second derivative costs as
+    much as the rest of a critic's step (Karras et al., arXiv:1912.04958, section 3.1)."""
 
     @property
     def one_pass(self) -> bool:
         """In the critic's view, both ends come from one pass on real and fake rows."""
         return self.space == "view"
 
+    def due(self, play: Round) -> bool:
+        """Whether the term is taken on this step."""
+        return play.step % self.every == 0
+
     def of(self, play: Round, slope: Tensor) -> Tensor:
         """Squared norm of a gradient, weighed.  (N, V) -> (N,)"""
-        weight: float = self.falls_to**play.progress
+        weight: float = self.every * self.falls_to**play.progress
         return weight * slope.square().sum(dim=1)
 
 
@@ -43,8 +50,10 @@ class R1(ZeroCentred):
     Reference: Mescheder et al., arXiv:1801.04406, Eq. (9); its gamma / 2 is this term's weight.
     """
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: Round) -> Tensor | None:
         """Squared gradient norm.  (N,)"""
+        if not self.due(play):
+            return None
         if self.space == "view":
             return self.of(play, play.slopes[0])
         return self.of(play, slope_in_cells(play, play.encode(play.rows.real)))
@@ -59,8 +68,10 @@ class R2(ZeroCentred):
     Huang et al., arXiv:2501.05441, section 2. A game with R1 alone need not converge.
     """
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: Round) -> Tensor | None:
         """Squared gradient norm.  (N,)"""
+        if not self.due(play):
+            return None
         if self.space == "view":
             return self.of(play, play.slopes[1])
         return self.of(play, slope_in_cells(play, play.encode(play.fake)))

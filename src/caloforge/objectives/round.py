@@ -68,6 +68,7 @@ class Round:
         random: torch.Generator,
         sampling: Sampling = "continuous",
         precision: torch.dtype = torch.float32,
+        step: int = 0,
         progress: float = 0.0,
         one_pass: bool = False,
     ) -> None:
@@ -78,6 +79,8 @@ class Round:
         self.latent_size = latent_size
         self.sampling: Sampling = sampling
         self.precision = precision
+        self.step = step
+        """Number of the step, for terms that are not taken on every one."""
         self.progress = progress
         """Part of the run that is done, for weights that change over it."""
         self.one_pass = one_pass and player == "critic"
@@ -169,7 +172,15 @@ class Round:
         (N, K) -> (N, V)
         """
         critic = self._critic
-        return critic.view(showers) if isinstance(critic, Critic) else self.encode(showers)
+        if isinstance(critic, Critic):
+            return critic.view(showers, self.rows.conditions)
+        return self.encode(showers)
+
+    def parts_of(self, view: Tensor) -> tuple[Tensor, ...]:
+        """Parts of a view that weigh alike: statistics and cells, or the whole.  (N, V)"""
+        critic = self._critic
+        blocks = critic.blocks if isinstance(critic, Critic) else ()
+        return torch.split(view, list(blocks) or view.shape[1], dim=1)
 
     def judge_view(self, view: Tensor) -> CriticOutput:
         """The critic on views of the rows, once or several times over.  (M N, V) -> (M N,)"""
@@ -194,6 +205,9 @@ class Round:
     def _both(self) -> Both:
         view = torch.cat([self.view(self.rows.real), self.view(self.fake)])
         view = view.detach().requires_grad_()
+        if getattr(self._critic, "compares_rows", False):
+            real, fake = (self.judge_view(part) for part in view.chunk(2))
+            return Both(view, torch.cat([real.logit, fake.logit]), real, fake)
         logit, features = self.judge_view(view)
         outputs = zip(logit.chunk(2), features.chunk(2), strict=True)
         real, fake = (CriticOutput(*output) for output in outputs)

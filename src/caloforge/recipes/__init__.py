@@ -44,7 +44,7 @@ DETECTORS_OF: dict[str, tuple[str, ...]] = {
         for name in RECIPES
         if name.endswith("-published")
     },
-    **dict.fromkeys(("calogan", "conditional-calogan"), ("atlas_em",)),
+    **{name: ("atlas_em",) for name in RECIPES if "calogan" in name},
 }
 """Recipes that are made for some detectors only, the first of them by default."""
 DEFAULT_DETECTOR = "alice_zn"

@@ -124,6 +124,7 @@ class Game:
             random=self.random,
             sampling=self.sampling if self.training.drawn else "continuous",
             precision=self.precision,
+            step=step,
             progress=min(step / self.training.steps, 1.0),
             one_pass=self.objective.one_pass,
         )
@@ -132,6 +133,8 @@ class Game:
         optimiser = self.optimisers[name]
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * decay(number, self.training)
+            if name == "generator":
+                group["lr"] *= min(1.0, (number + 1) / max(self.training.warm_up, 1))
         optimiser.step()
 
 

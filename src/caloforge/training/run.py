@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from caloforge import checkpoint
 from caloforge.data.batches import Batch, Batches
 from caloforge.errors import DataError, UsageError
@@ -20,6 +22,7 @@ from caloforge.training.clock import Clock
 from caloforge.training.folder import RunFolder
 from caloforge.training.game import Game
 from caloforge.training.material import Material
+from caloforge.training.phases import Phase, current
 from caloforge.training.selection import Best, Validation
 from caloforge.training.team import Team
 from caloforge.training.warnings import Losses, warnings_of
@@ -35,6 +38,7 @@ class Run:
     team: Team
     reporter: Reporter
     game: Game
+    phases: tuple[Phase, ...]
     batches: Batches
     average: Average
     validation: Validation
@@ -65,12 +69,15 @@ class Run:
 
     def play(self, stream: Iterator[Batch]) -> metrics.Parts:
         """One step."""
+        phase = current(self.phases, self.step)
+        number = self.step - phase.first
         try:
-            parts = self.game.step(stream, self.step)
+            parts = phase.game.step(stream, number)
         except NonFinite as error:
             kept = f"{self.folder.checkpoint} holds step {self.saved}" if self.saved >= 0 else ""
             raise NonFinite(f"{error} in step {self.step + 1}; {kept}".rstrip("; ")) from error
-        self.average.update(self.game.networks["generator"], self.step)
+        # Counted in the phase: the average of a game forgets its start.
+        self.average.update(self.game.networks["generator"], number)
         self.means.add(parts)
         self.step += 1
         return parts
@@ -92,7 +99,8 @@ class Run:
         self.warn(losses, found.empty)
         score = found.distance
         self.best.offer(score, self.step, self.average.network)
-        rates = {name: o.param_groups[0]["lr"] for name, o in self.game.optimisers.items()}
+        optimisers = current(self.phases, self.step - 1).game.optimisers
+        rates = {name: o.param_groups[0]["lr"] for name, o in optimisers.items()}
         record = {
             "step": self.step,
             "losses": losses,
@@ -135,11 +143,18 @@ class Run:
             "step": self.step,
             "networks": {name: net.state_dict() for name, net in self.game.networks.items()},
             "optimisers": {name: o.state_dict() for name, o in self.game.optimisers.items()},
+            "start": self.start.state_dict() if self.start else None,
             "average": self.average.network.state_dict(),
             "best": vars(self.best),
             "means": vars(self.means),
             "clock": self.clock.read(),
         }
+
+    @property
+    def start(self) -> torch.optim.Optimizer | None:
+        """The generator's optimiser before the game, while that is to come."""
+        phase = current(self.phases, self.step)
+        return None if phase is self.phases[-1] else phase.game.optimisers["generator"]
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take all that ``state`` and ``save`` put into a checkpoint."""
@@ -153,11 +168,13 @@ class Run:
             self.best = Best(**state["best"])
             self.means = metrics.Means(**state["means"])
             self.clock = Clock(**state["clock"])
+            self.step = self.saved = int(state["step"])
+            if self.start:
+                self.start.load_state_dict(state["start"])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             flaw = " ".join(str(error).split())[:200]
             raise DataError(f"{self.folder.checkpoint}: does not fit the recipe: {flaw}") from error
         self.game.random.set_state(state["random"][self.team.rank])
-        self.step = self.saved = int(state["step"])
 
     def write_simulator(self) -> None:
         """The best generator as simulator/, if any was scored."""

@@ -59,6 +59,8 @@ def too_large(
     weights = {name_of(term): weight for weight, term in objective.terms}
     played = max(abs(weights[game] * shares.get(game, 0.0)), LEAST_GAME)
     for name, share in shares.items():
+        if name not in weights:  # of the start, which plays no game
+            continue
         times = abs(weights[name] * share) / played
         if name != game and times > TIMES_THE_GAME:
             yield (

@@ -1,0 +1,144 @@
+"""What a critic of layered showers sees: statistics in units of real showers, and cells.
+
+Shapes: N rows, K cells, C conditions, F features of them, L layers, S statistics, V = S + 2 K
+numbers of a view; a layer of shape (nx, ny).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector
+from caloforge.errors import UsageError
+from caloforge.networks.scales import ConditionScale, ResponseScale
+from caloforge.networks.sparsity import Form, occupancy
+from caloforge.networks.views import FAINT, moments
+
+HOTTEST = 6
+"""Cells of a layer that are seen in falling order."""
+LEAST_DEVIATION, LEAST_RESOLUTION = 0.02, 1e-4
+"""Of a statistic, and of the total: one that hardly varies would count thousands of units."""
+DARK = 0.01
+"""Quanta in a shower without any, whose logarithm is finite then."""
+RIDGE = 10.0
+"""Added to the sums of squares of about a thousand rows of standardised features."""
+
+
+class StandardisedInputs(nn.Module):
+    r"""Statistics of a shower in units of real showers, and its cells.  (N, V)
+
+    Statistics: the total over the incident energy; energy and centre of each layer relative to a
+    linear fit of real showers to the features of the conditions; width, hottest cells, lit cells
+    and both projections of each layer; soft sparsity. Energies are on a log scale. A statistic u,
+    with mean 0 and deviation 1 over real showers, is seen as
+    :math:`\mathrm{sign}(u) \log(1 + |u|)`, so that an impossible shower does not drown the others.
+
+    Cells: logarithm less its mean in the layer, and the soft occupancy 2 x / (x + 0.03) - 1 of
+    x = cell over quantum, which separates a dark cell from a faint one. They are not divided by
+    their deviation: the noise of a layer that holds a thousandth would count as much as a core.
+    """
+
+    expected_weight: Tensor
+    mean: Tensor
+    deviation: Tensor
+    cell_mean: Tensor
+
+    def __init__(self, detector: Detector, scaling: FeatureScaling, occupied: Form | None) -> None:
+        super().__init__()
+        if detector.signed:
+            raise UsageError(f"{detector.name} has cells of any sign: set critic.kind=mlp")
+        self.detector, self.occupied = detector, occupied
+        self.quantum = ResponseScale(detector).quantum
+        layers = detector.layers
+        self.conditions = ConditionScale(detector, scaling)
+        received = {name for feature in scaling.features for name in feature.of}
+        self.energy = detector.column(detector.energy) if detector.energy in received else None
+        self.statistics = sum(6 + min(HOTTEST, one.cells) + sum(one.shape) for one in layers)
+        self.statistics += (self.energy is not None) + (len(layers) if occupied else 0)
+        self.sizes = (self.statistics, *(2 * layer.cells for layer in layers))
+        self.register_buffer(
+            "expected_weight", torch.zeros(self.conditions.size + 1, 3 * len(layers))
+        )
+        self.register_buffer("mean", torch.zeros(self.statistics))
+        self.register_buffer("deviation", torch.ones(self.statistics))
+        self.register_buffer("cell_mean", torch.zeros(len(layers)))
+
+    @torch.no_grad()
+    def fit(self, showers: Tensor, conditions: Tensor) -> None:
+        """Take the units from real showers.  (n, K), (n, C)"""
+        images, known = self.images(showers), self.with_one(conditions)
+        squares = known.T @ known
+        squares.diagonal()[:-1] += RIDGE
+        related = torch.cat([energy_and_centre(image) for image in images], dim=1)
+        self.expected_weight.copy_(torch.linalg.solve(squares, known.T @ related))
+        statistics = self.statistics_of(showers, conditions)
+        self.mean.copy_(statistics.mean(dim=0))
+        least = torch.full_like(self.mean, LEAST_DEVIATION)
+        least[: self.energy is not None] = LEAST_RESOLUTION
+        self.deviation.copy_(torch.maximum(statistics.std(dim=0, correction=0), least))
+        self.cell_mean.copy_(torch.stack([torch.log1p(image).mean() for image in images]))
+
+    def forward(self, showers: Tensor, conditions: Tensor) -> Tensor:
+        off = (self.statistics_of(showers, conditions) - self.mean) / self.deviation
+        parts = [torch.sign(off) * torch.log1p(off.abs())]
+        for image, mean in zip(self.images(showers), self.cell_mean, strict=True):
+            flat = image.flatten(1)
+            parts += [torch.log1p(flat) - mean, 2 * lit(flat) - 1]
+        return torch.cat(parts, dim=1)
+
+    def split(self, view: Tensor) -> list[Tensor]:
+        """Statistics, and two images of each layer.  (N, V) -> [(N, S), (N, 2, nx, ny) ...]"""
+        statistics, *flat = torch.split(view, list(self.sizes), dim=1)
+        shapes = [layer.shape for layer in self.detector.layers]
+        images = (f.reshape(-1, 2, *shape) for f, shape in zip(flat, shapes, strict=True))
+        return [statistics, *images]
+
+    def images(self, showers: Tensor) -> list[Tensor]:
+        """Layers in units of the quantum.  (N, K) -> [(N, nx, ny)]"""
+        return list(self.detector.split(showers / self.quantum).values())
+
+    def statistics_of(self, showers: Tensor, conditions: Tensor) -> Tensor:
+        """Statistics in their own units.  (N, K), (N, C) -> (N, S)"""
+        images = self.images(showers)
+        related = torch.cat([energy_and_centre(image) for image in images], dim=1)
+        parts = [related - self.with_one(conditions) @ self.expected_weight]
+        parts += [numbers for image in images for numbers in shape_statistics(image)]
+        if self.energy is not None:
+            total = showers.sum(dim=1, keepdim=True) + DARK * self.quantum
+            parts.insert(0, torch.log(total / conditions[:, self.energy, None]))
+        if self.occupied:
+            parts.append(occupancy(self.detector, showers, self.occupied))
+        return torch.cat(parts, dim=1)
+
+    def with_one(self, conditions: Tensor) -> Tensor:
+        """Features of the conditions and a constant.  (N, C) -> (N, F + 1)"""
+        known: Tensor = self.conditions(conditions)
+        return torch.cat([known, torch.ones_like(known[:, :1])], dim=1)
+
+
+def energy_and_centre(image: Tensor) -> Tensor:
+    """Logarithm of the energy, centre in half widths of the layer.  (N, nx, ny) -> (N, 3)"""
+    centres = [moments(image.sum(dim=axis))[0] for axis in (2, 1)]
+    return torch.stack([torch.log1p(image.sum(dim=(1, 2))), *centres], dim=1)
+
+
+def shape_statistics(image: Tensor) -> list[Tensor]:
+    """Width, hottest cells, lit cells, projections.  (N, nx, ny) -> [(N, m)]"""
+    flat, along = image.flatten(1), [image.sum(dim=2), image.sum(dim=1)]
+    hottest = flat.topk(min(HOTTEST, flat.shape[1]), dim=1).values
+    return [
+        torch.stack([moments(profile)[1] for profile in along], dim=1),
+        torch.log1p(hottest),
+        lit(flat).mean(dim=1, keepdim=True),
+        *(torch.log1p(profile) for profile in along),
+    ]
+
+
+def lit(cells: Tensor) -> Tensor:
+    """Soft occupancy of cells over the quantum, from 0 to 1.  any shape"""
+    return cells / (cells + FAINT)
+
+
+__all__ = ["StandardisedInputs"]
