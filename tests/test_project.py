@@ -126,6 +126,7 @@ PUBLIC = {
     "caloforge.objectives": [
         "AttributeRegression",
         "BalancedDiversity",
+        "ConditionalMean",
         "DiversitySensitive",
         "EnergyConditioning",
         "EnergyScore",
