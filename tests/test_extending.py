@@ -15,7 +15,7 @@ import pytest
 
 from caloforge.recipe import Recipe, override
 from caloforge.recipes.points import on_points
-from validation.points import run
+from validation.points.plan import train
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
@@ -124,4 +124,4 @@ def test_its_recipe_is_a_recipe(method: dict[str, Any]) -> None:
 
 def test_it_trains(method: dict[str, Any]) -> None:
     recipe = override(on_points(method["mean_gan"]("points")), ["training.steps=2"])
-    assert run.train(recipe).training is False
+    assert train(recipe).training is False

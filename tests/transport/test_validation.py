@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from caloforge.detectors import ATLAS_EM
 from caloforge.transport.geometry import PlateStack, geometry_of
 from caloforge.transport.request import Shot
+from validation.runner import RUNS, write_record
 from validation.transport.checks import Check, checks_of, linearity
 from validation.transport.figures import (
     Value,
@@ -22,7 +24,7 @@ from validation.transport.figures import (
     stack_constants,
 )
 from validation.transport.measuring import Measured, of_this_plan
-from validation.transport.page import readme
+from validation.transport.page import check_table, of_kind, unmet
 from validation.transport.points import all_points, meets_metal
 from validation.transport.samples import verdict
 
@@ -100,24 +102,35 @@ def test_a_seventh_of_the_neutrons_starts_in_a_groove() -> None:
     assert 1 - meets_metal(point, seed=1).mean() == pytest.approx((0.6 / 1.6) ** 2, abs=0.05)
 
 
-def test_statements_are_judged_and_shown(tmp_path: Path) -> None:
+def test_statements_are_compared_and_shown() -> None:
     entry = {"interaction_length_mm": Value(99.0, 2.0), "n": 1000, "kinetic_gev": 100.0}
     checks = checks_of({"block-interaction": entry})
     assert [(check.met, check.showers) for check in checks] == [(True, 1000)]
     failed = Check("e/mip", Value(0.8, 0.01), 0.6, 0.7, 300)
-    results = {
-        "command": "c", "seed": 1, "date": "d", "hardware": "h", "tables": "t",
-        "tables_kind": "formula", "cpu_seconds": {"a": 60.0}, "points": {}, "samples": {},
-        "resolution": {"eplus": {"a": Value(8.0, 0.1), "b": Value(0.1, 0.1)}},
-    }  # fmt: skip
-    beside = {
-        "tables": "official",
-        "checks": [{"statement": "e/mip", "found": Value(0.65, 0.01)._asdict()}],
-    }
-    page = readme(results, [*checks, failed], ["a.png"], beside)
+    beside = [Check("e/mip", Value(0.65, 0.01), 0.6, 0.7, 100)]
+    page = check_table([*checks, failed], beside, {"x": {"tables": "official"}})
+    assert "| beside: official |" in page
     assert "| e/mip | 0.800 +- 0.010 | 0.6 to 0.7 | 300 | **no** | 0.650 +- 0.010 |" in page
-    assert "![a.png](a.png)" in page
-    assert "Resolution of the argon signal, eplus: (8.00 +- 0.10) % / sqrt(E / GeV)" in page
+
+
+def record(series: str, kind: str, length: float) -> dict[str, Any]:
+    figures = {"interaction_length_mm": [length, 2.0], "n": 10, "kinetic_gev": 100.0}
+    return {"series": series, "tables_kind": kind, "figures": figures}
+
+
+def test_official_tables_are_shown_and_the_others_stand_beside(tmp_path: Path) -> None:
+    records = {
+        f"{kind}-{series}": record(series, kind, length)
+        for kind, length in (("formula", 99.0), ("official", 120.0))
+        for series in ("zn-interaction", "block-interaction")
+    }
+    assert [*of_kind(records)] == ["block-interaction", "zn-interaction"]
+    (tmp_path / RUNS).mkdir()
+    for name, one in records.items():
+        write_record(tmp_path / RUNS / f"{name}.json", one)
+    assert unmet(tmp_path) == [
+        "pure tungsten: interaction length in mm (PDG 99.4), 100 GeV neutrons: 120.0 +- 2.0"
+    ]
 
 
 def test_verdicts_need_particles_and_three_sigma() -> None:

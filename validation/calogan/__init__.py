@@ -1,1 +1,6 @@
-"""The layered calorimeter of CaloGAN: published recipes, ours, and what their parts are worth."""
+"""The Conditional CaloGAN on the layered calorimeter, its parts one at a time, and the score."""
+
+from validation.calogan import page, plan
+from validation.runner import Study
+
+STUDY = Study("calogan", plan.plan, page.write, page.summary)

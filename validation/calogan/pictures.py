@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 from caloforge import report
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
-from caloforge.evaluate.inputs import EvaluationInputs, load
 from caloforge.report.layered_sections import mean_layers, nearest_pictures, traversal_pictures
-from validation.calogan.plan import DETECTOR, METHODS
-from validation.campaign.judging import JUDGE_SEED
-from validation.campaign.record import RUNS, WORK
+from validation.calogan.plan import METHODS, PLAN
+from validation.metrics import SEED, EvaluationInputs, case_of_run
+from validation.runner import RUNS, WORK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CENTRED = f"{DETECTOR}/eplus-centred"
+CENTRED = "atlas_em/eplus-centred"
 DRAWN = METHODS[:2]
 """Recipes whose pictures are shown; the third is told no attribute but the energy."""
 MOVED = ("E", "theta", "phi", "x0", "y0")
@@ -52,13 +51,13 @@ PICTURES = {name: text for method in DRAWN for name, text in _captions(method).i
 """File name and caption."""
 
 
-def draw(out: Path, data: Path | None = None) -> None:
-    """Every picture whose run folder is there; ``data``: other showers than those that ship."""
+def draw(out: Path) -> None:
+    """Every picture whose run folder is there."""
     tidy(out)
     for method in DRAWN:
         folder = next(iter(sorted((out / WORK).glob(f"final-{method}-seed*"))), None)
         if folder is not None and (folder / "simulator").is_dir():
-            case = load(str(folder), data or sample_path(DETECTOR), seed=JUDGE_SEED)
+            case = case_of_run(folder, sample_path(PLAN.detector))
             for name, drawn in _of_run(case).items():
                 report.save(drawn, out / f"{method}-{name}.png")
 
@@ -77,7 +76,7 @@ def _of_run(case: EvaluationInputs) -> dict[str, Figure]:
     found = {"means": means(case)}
     for layer, drawn in nearest_pictures(case.real, case.generated, case.train).items():
         found[f"nearest-{LAYERS.index(layer)}"] = drawn
-    swept = {one.attribute.name: one for one in case.traversals(JUDGE_SEED)}
+    swept = {one.attribute.name: one for one in case.traversals(SEED)}
     for name in MOVED:
         drawn, difference = traversal_pictures(swept[name], case.train or case.real)
         found |= {name: drawn, f"{name}-difference": difference}
@@ -88,7 +87,7 @@ def means(case: EvaluationInputs) -> Figure:
     """Real beside generated, varied beside centred particles (Fig. 1)."""
     assert case.simulator is not None
     centred = read(sample_path(CENTRED), case.real.detector)
-    cells = case.simulator.generate(centred.conditions, seed=JUDGE_SEED)
+    cells = case.simulator.generate(centred.conditions, seed=SEED)
     made: Showers = dataclasses.replace(centred, cells=cells, cpu_seconds=None, overflow=None)
     columns = {
         "varied, real": mean_layers(case.real),

@@ -1,65 +1,104 @@
-"""What is trained: three recipes, ablations of the published one, variants of its regressor."""
+"""What is trained on the layered calorimeter: three recipes, then the parts of one of them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import replace
 
-from validation.campaign.record import Records
-from validation.campaign.task import Task
+from caloforge.recipes import recipe_of_name
+from validation.metrics import EvaluationInputs, table_of
+from validation.plans import Plan, published, recipe_terms
+from validation.runner import Record, Records
+from validation.training_runs import TrainingRun
 
-DETECTOR = "atlas_em"
-METHODS = ("calibrated", "conditional-calogan", "calogan")
-"""Ours first; the page shows them in this order."""
-ABLATED = "conditional-calogan"
-ABLATIONS: dict[str, tuple[str, ...]] = {
-    "blur": ("generator.blur=[]",),
-    "attention": ("generator.attention=false",),
-    "minibatch": ("critic.minibatch=false",),
-    "softsparsity": ("critic.occupancy=null",),
-}
-"""Parts of the Conditional CaloGAN that are left out, and how."""
-WHOLE, FROZEN = "whole", "frozen"
-HEADS: dict[str, tuple[str, ...]] = {
-    "both": ("objective.AttributeRegression.learns=both",),
-    FROZEN: ("training.pretraining=100",),
-}
-"""What the regressor of attributes learns from; the recipe's own is real showers only."""
-TEST = ("data.test=0.2",)
-"""1 600 showers to judge with: a classifier of 800 would have twice the error."""
+METHODS = ("conditional-calogan", "calogan", "calibrated")
+"""In the order of the page."""
+WHOLE = METHODS[0]
+PART_STEPS = 800
+ADVERSARIES = frozenset({"Paired", "NonSaturating", "FlippedLabels"})
+PENALTIES = frozenset({"R1", "R2", "GradientPenalty"})
+HEAD = "AttributeRegression"
 
 
-@dataclass(frozen=True)
-class Budget:
-    """CPU seconds of a run, and seeds."""
-
-    final: float
-    ablation: float
-    seeds: int = 3
-    ablation_seeds: int = 3
+def evaluated(case: EvaluationInputs) -> Record:
+    """Every row of the evaluation, and the slopes at fixed latents."""
+    moved = {one.attribute.name: one.slope.record for one in case.traversals(seed=0)}
+    return table_of(case) | {"traversals": moved}
 
 
-FULL = Budget(final=390, ablation=60)
-QUICK = Budget(final=20, ablation=0, seeds=1, ablation_seeds=0)
+PLAN = Plan(
+    study="calogan",
+    detector="atlas_em",
+    methods=METHODS,
+    baseline=WHOLE,
+    evaluate=evaluated,
+    common=("data.test=0.2", 'data.training_files=["atlas_em/part-2"]'),
+    seeds=3,
+)
 
 
-def upcoming(
-    budget: Budget, seed: int, records: Records, *, ablate: tuple[str, ...] = tuple(ABLATIONS)
-) -> Iterator[Task]:
-    """All runs, the most telling first: one seed of each recipe, then more of them, then parts."""
-    del records
-    for number, method in product(range(budget.seeds), METHODS):
-        yield Task("final", method, method, budget.final, seed + number, settings=TEST)
-    for number in range(budget.ablation_seeds):
-        yield from _parts(budget, seed + number, ablate)
+def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
+    """All runs that the records let one know."""
+    yield from PLAN.finals(seed, quick=quick)
+    if quick:
+        return
+    for number in range(PLAN.seeds):
+        for label, changes in parts().items():
+            steps = f"training.steps={PART_STEPS}"
+            yield replace(PLAN.run("part", WHOLE, seed + number, steps, *changes), label=label)
+    yield from PLAN.equal_cpu(seed, records)
+    yield from PLAN.single("published", published(PLAN.detector), seed)
 
 
-def _parts(budget: Budget, seed: int, ablate: tuple[str, ...]) -> Iterator[Task]:
-    variants = {WHOLE: (), **{f"no {name}": ABLATIONS[name] for name in ablate}}
-    variants |= {f"head {name}": settings for name, settings in HEADS.items()}
-    for label, settings in variants.items():
-        changes = (*TEST, *settings)
-        # The first steps of a frozen head are cheap: it gets as many as the whole recipe.
-        cost = f"{ABLATED}, {WHOLE if label == f'head {FROZEN}' else label}"
-        yield Task("ablation", label, ABLATED, budget.ablation, seed, settings=changes, cost=cost)
+def parts() -> dict[str, tuple[str, ...]]:
+    """What is changed in the whole recipe, one part at a time; nothing that it does not have."""
+    recipe = recipe_of_name(WHOLE, "atlas_em")
+    record, terms = recipe.model_dump(mode="json"), recipe_terms(WHOLE)
+    attention, minibatch = recipe.generator.attention, recipe.critic.minibatch
+    found: dict[str, tuple[str, ...]] = {
+        "whole": (),
+        "no soft sparsity": ("critic.occupancy=null",),
+        with_or_without(minibatch, "minibatch discrimination"): (
+            f"critic.minibatch={json.dumps(not minibatch)}",
+        ),
+        with_or_without(attention, "attention"): (
+            f"generator.attention={json.dumps(not attention)}",
+        ),
+        with_or_without(bool(recipe.generator.blur), "blur"): (
+            f"generator.blur={json.dumps([] if recipe.generator.blur else [1])}",
+        ),
+        "no attribute head": (objective(without=frozenset({HEAD})),),
+        "attribute head x 0.1": (head(0.1),),
+        "attribute head x 10": (head(10.0),),
+        "attribute head, other showers": (
+            f"objective.{HEAD}.learns={'real' if terms[HEAD]['learns'] == 'both' else 'both'}",
+        ),
+    }
+    if "FlippedLabels" not in terms:
+        found["flipped labels"] = (objective(replaced="FlippedLabels"),)
+    if PENALTIES & terms.keys():
+        found["no penalty"] = (objective(without=PENALTIES),)
+    if "start" in record:
+        found["no start"] = ("start=null",)
+    return found
+
+
+def with_or_without(there: bool, part: str) -> str:
+    """A label for the other choice."""
+    return f"no {part}" if there else f"with {part}"
+
+
+def objective(*, without: frozenset[str] = frozenset(), replaced: str | None = None) -> str:
+    """The objective of the whole recipe without some terms, or with another game."""
+    terms = recipe_terms(WHOLE)
+    kept = {name: fields for name, fields in terms.items() if name not in without}
+    if replaced is not None:
+        game = next(name for name in kept if name in ADVERSARIES)
+        kept = {replaced: {"weight": kept.pop(game)["weight"]}} | kept
+    return f"objective={json.dumps(kept)}"
+
+
+def head(factor: float) -> str:
+    """The weight of the attribute head, in parts of the recipe's own."""
+    return f"objective.{HEAD}.weight={factor * recipe_terms(WHOLE)[HEAD]['weight']:g}"

@@ -1,15 +1,28 @@
-"""What is trained: methods with their weights, two regimes, trials, final runs, other readings."""
+"""What is trained on the points: trials of weights, final runs, other readings; two regimes."""
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from caloforge.data.showers import Showers
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
-from caloforge.recipes.points import in_regime
-
-Part = Literal["trial", "final", "reading"]
+from caloforge.recipes.points import REGIMES, in_regime
+from validation.plans import TRIAL_SEED
+from validation.points.measures import figures, floors, score
+from validation.points.sample import CLUSTERS, checksum, drawn
+from validation.runner import Record, Records
+from validation.training_runs import is_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,6 @@ METHODS = {
     "divbal-gan": Method("BalancedDiversity", (0.03, 0.1, 0.3, 1)),
     "calibrated": Method("LogRatio", (0.1, 0.3, 1, 3)),
 }
-
 READINGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ms-gan, per pair": ("ms-gan", ("objective.ModeSeeking.average=pair",)),
     "sdi-gan, per pair": ("sdi-gan", ("objective.SelectiveDiversity.average=pair",)),
@@ -42,37 +54,28 @@ READINGS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("objective.NonSaturating.weight=0", "objective.LogRatio.weight=0"),
     ),
 }
-"""Other readings (docs/decisions) and parts of ``calibrated``, at the chosen weight."""
+"""Other readings of the papers' terms and parts of ``calibrated``, at the chosen weight."""
+FRAGILE = "fragile"
+LABELS = ("part", "regime", "label", "method", "weight", "seed")
+STEPS, QUICK_STEPS = 5000, 300
+SEEDS, TRIAL_SEEDS = 5, 2
+EVALUATED = {"trial": ("validation",), "final": ("test", "large"), "reading": ("test", "large")}
+"""Draws that a run is compared with."""
+KEPT = 100
+"""Generated points of each cluster that the record of a first seed keeps for the pictures."""
 
 
 @dataclass(frozen=True)
-class Budget:
-    """Steps and seeds, the same for every method."""
+class PointsRun:
+    """One training run on the points; its last generator is compared."""
 
-    steps: int
-    seeds: int
-    trial_steps: int = 0
-    trial_seeds: int = 0
-    reading_seeds: int = 0
-
-
-FULL = Budget(steps=5000, seeds=5, trial_steps=5000, trial_seeds=2, reading_seeds=5)
-QUICK = Budget(steps=1500, seeds=2)
-TRIAL_SEED = 1000
-"""Seeds of trials start here: no final run shares one."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training run."""
-
-    part: Part
+    part: str
     regime: str
     label: str
     """The method, or the reading of it."""
     method: str
-    steps: int
     seed: int
+    steps: int = STEPS
     weight: float | None = None
     settings: tuple[str, ...] = ()
     pictured: bool = False
@@ -94,53 +97,134 @@ class Task:
         recipe = in_regime(recipe_of_name(self.method, "points"), self.regime)
         return override(recipe, settings + list(self.settings))
 
+    def made(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record is of this recipe."""
+        return is_of(record, self.recipe())
 
-Weights = dict[tuple[str, str], float | None]
-"""Chosen weight by regime and method; None where there is none to choose."""
+    def execute(self, folder: Path) -> Record:
+        """Train and compare; NonFinite is an error of this run alone."""
+        from caloforge.training.folder import commit
+
+        del folder  # half a minute: nothing is kept of an unfinished run
+        recipe = self.recipe()
+        started = time.process_time()
+        generator = train(recipe)
+        seconds = time.process_time() - started
+        samples = {name: generate(generator, drawn(name), recipe) for name in EVALUATED[self.part]}
+        found = {name: figures(drawn(name).cells, cells) for name, cells in samples.items()}
+        record: Record = {
+            "format": "caloforge-validation-run",
+            "version": 1,
+            "claim": "points",
+            **{
+                n: getattr(self, n) for n in ("part", "regime", "label", "method", "weight", "seed")
+            },
+            "figures": {
+                name: {figure: round(value, 4) for figure, value in one.items()}
+                for name, one in found.items()
+            },
+            "commit": commit(),
+            "data": {name: checksum(drawn(name)) for name in ("train", *samples)},
+            "recipe": json.loads(recipe.to_json()),
+            "cpu_seconds": round(seconds, 2),
+        }
+        if self.pictured:
+            cells = samples["test"].reshape(CLUSTERS, -1, 2)[:, :KEPT]
+            record["points"] = cells.astype(np.float64).round(1).tolist()
+        return record
 
 
-def trials(budget: Budget, seed: int, regime: str) -> list[Task]:
-    """Every weight of every method, the same number of runs for each."""
-    return [
-        Task("trial", regime, name, name, budget.trial_steps, TRIAL_SEED + seed + k, weight)
-        for name, method in METHODS.items()
-        for weight in method.weights
-        for k in range(budget.trial_seeds)
-    ]
+def train(recipe: Recipe) -> Any:
+    """The generator after the last step, without a run folder."""
+    import torch
+
+    from caloforge.training.game import build_game
+    from caloforge.training.material import Material
+    from caloforge.training.team import Team
+
+    torch.set_num_threads(1)  # networks this small lose by threads
+    known, team = drawn("train"), Team(torch.device("cpu"))
+    material = Material(known, known.groups().ids, known.conditions, drawn("validation"))
+    game = build_game(recipe, material.scaling(recipe), team)
+    stream = material.batches(recipe, team).iterate()
+    for step in range(recipe.training.steps):
+        game.step(stream, step)
+    return game.networks["generator"].eval()
 
 
-def finals(budget: Budget, seed: int, regime: str, weights: Weights) -> list[Task]:
-    """Every method at its chosen weight, on seeds that chose nothing."""
-    return [
-        Task(
-            "final",
-            regime,
-            label=name,
-            method=name,
-            steps=budget.steps,
-            seed=seed + k,
-            weight=weights[regime, name],
-            pictured=k == 0,
-        )
-        for name in METHODS
-        for k in range(budget.seeds)
-    ]
+def generate(generator: Any, like: Showers, recipe: Recipe) -> NDArray[np.float32]:
+    """One generated point for each real one.  (N, 2)"""
+    import torch
+
+    random = torch.Generator().manual_seed(recipe.seed)
+    latent = torch.randn((len(like), recipe.generator.latent), generator=random)
+    known = torch.from_numpy(like.conditions.astype(np.float32))
+    with torch.no_grad():
+        cells: NDArray[np.float32] = generator(latent, known).numpy()
+    return cells
 
 
-def readings(budget: Budget, seed: int, weights: Weights) -> list[Task]:
-    """The other readings, in the fragile regime."""
-    return [
-        Task(
-            "reading",
-            "fragile",
-            label=label,
-            method=method,
-            steps=budget.steps,
-            seed=seed + k,
-            weight=weights["fragile", method],
-            settings=settings,
-        )
-        for label, (method, settings) in READINGS.items()
-        if method in METHODS
-        for k in range(budget.reading_seeds)
-    ]
+def plan(quick: bool, seed: int, records: Records) -> Iterator[PointsRun]:
+    """All runs that the records let one know: trials choose weights, final runs take them."""
+    for regime in REGIMES:
+        for method in METHODS:
+            if quick:
+                yield final(regime, method, seed, 0, usual_weight(method), QUICK_STEPS)
+                continue
+            tried = list(trials(regime, method, seed))
+            yield from tried
+            if all(run.name in records for run in tried):
+                weight = chosen(tried, records)
+                for number in range(SEEDS):
+                    yield final(regime, method, seed, number, weight)
+                if regime == FRAGILE:
+                    yield from readings(method, seed, weight)
+
+
+def trials(regime: str, method: str, seed: int) -> Iterator[PointsRun]:
+    """Every weight of a method, on seeds that no final run shares."""
+    for weight in METHODS[method].weights:
+        for number in range(TRIAL_SEEDS):
+            yield PointsRun(
+                "trial", regime, method, method, TRIAL_SEED + seed + number, weight=weight
+            )
+
+
+def chosen(tried: list[PointsRun], records: Records) -> float | None:
+    """The weight of the lowest mean score on validation points; None without one to choose."""
+    scores: dict[float | None, list[float]] = {}
+    for run in tried:
+        found = score(records[run.name]["figures"]["validation"], least())
+        scores.setdefault(run.weight, []).append(found)
+    return min(scores, key=lambda weight: fmean(scores[weight]), default=None)
+
+
+@cache
+def least() -> dict[str, float]:
+    """Noise floor of the validation points."""
+    return floors()["validation"]
+
+
+def final(
+    regime: str, method: str, seed: int, number: int, weight: float | None, steps: int = STEPS
+) -> PointsRun:
+    """A final run; the first seed keeps points for the pictures."""
+    return PointsRun(
+        "final", regime, method, method, seed + number, steps, weight, pictured=number == 0
+    )
+
+
+def readings(method: str, seed: int, weight: float | None) -> Iterator[PointsRun]:
+    """The other readings of a method, in the fragile regime."""
+    for label, (of, settings) in READINGS.items():
+        for number in range(SEEDS if of == method else 0):
+            yield PointsRun(
+                "reading", FRAGILE, label, of, seed + number, weight=weight, settings=settings
+            )
+
+
+def usual_weight(method: str) -> float | None:
+    """The weight of the recipe, for a study without trials."""
+    terms = recipe_of_name(method, "points").objective.terms
+    named = {type(term).__name__: weight for weight, term in terms}
+    return named.get(METHODS[method].term or "")

@@ -6,6 +6,7 @@ Shapes: N rows = 18 clusters x n points; rows of a cluster are adjacent.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,16 @@ from caloforge.detectors.points import CENTRES, DEVIATIONS, POINTS
 
 CLUSTERS = len(CENTRES) * len(DEVIATIONS)
 """Cluster 2 k + s is class k with spread bit s."""
+
+DRAWS = {"train": (1000, 1), "validation": (1000, 2), "test": (1000, 3), "large": (5000, 4)}
+"""Points per cluster and seed of each draw. Only ``validation`` chooses anything."""
+
+
+@lru_cache(maxsize=len(DRAWS))
+def drawn(name: str) -> Showers:
+    """The named draw; the same in every run."""
+    number, seed = DRAWS[name]
+    return draw(number, np.random.default_rng(seed))
 
 
 def draw(number: int, rng: np.random.Generator) -> Showers:

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from caloforge.detectors import detector_of_name
+from caloforge.detectors import ALICE_ZP
 from caloforge.report.figures import ratio_histogram
 from caloforge.report.images import shower_rows
-from validation.campaign.group import Group
-from validation.proton.judging import TAILS
-from validation.proton.plan import DETECTOR
+from validation.pictures import image, learning_curves
+from validation.proton.measures import TAILS
+from validation.summary import Group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,47 +23,39 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 
 
-def pictures(finals: Sequence[Group], real: Record) -> dict[str, Figure]:
+def all_of(found: Sequence[Group], real: Record) -> dict[str, Figure]:
     """Figures by file name; none without a run."""
-    whole = [one for one in finals if one.whole]
-    if not whole:
+    if not found:
         return {}
     channels = {f"figure3-{title.replace(' ', '')}.png": label for label, title in TAILS.items()}
     return {
-        "figure2.png": showers_of(whole, real),
-        **{name: sums_of(whole, real, label) for name, label in channels.items()},
+        "figure2.png": showers_of(found, real),
+        **{name: sums_of(found, real, label) for name, label in channels.items()},
+        "learning.png": learning_curves(found),
     }
 
 
-def showers_of(finals: Sequence[Group], real: Record) -> Figure:
+def showers_of(found: Sequence[Group], real: Record) -> Figure:
     """Figure 2: a row of showers for each method, the same particles below each other."""
-    layer = detector_of_name(DETECTOR).layers[0]
-    rows = {"real": real} | {one.label: one.whole[0] for one in finals}
+    layer = ALICE_ZP.layers[0]
     drawn = {}
-    for label, record in rows.items():
+    for label, record in ({"real": real} | {one.label: one.whole[0] for one in found}).items():
         images = np.stack([image(one, layer.shape) for one in record["showers"]])
         texts = [f"{total:.0f}" for total in images.sum(axis=(1, 2))]
         drawn[label.removeprefix("proton-")] = (images, texts)
     return shower_rows(drawn, layer, label="photons")
 
 
-def image(shower: Record, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """A shower of a record.  (nx, ny)"""
-    cells = np.zeros(shape)
-    cells.flat[shower["cells"]] = shower["counts"]
-    return cells
-
-
-def sums_of(finals: Sequence[Group], real: Record, label: str) -> Figure:
+def sums_of(found: Sequence[Group], real: Record, label: str) -> Figure:
     """Figure 3: a channel, all seeds of a method together."""
-    slot = np.array(real["slot"])
+    place = np.array(real["place"])
     others = {
         one.label.removeprefix("proton-"): (
             np.concatenate([np.array(run["sums"][label], dtype=float) for run in one.whole]),
-            np.tile(slot, len(one.whole)),
+            np.tile(place, len(one.whole)),
         )
-        for one in finals
+        for one in found
     }
     truth = np.array(real["sums"][label], dtype=float)
     title = f"photons in {TAILS[label]}"
-    return ratio_histogram((truth, slot), others, slot.max() + 1, label=title, whole=True)
+    return ratio_histogram((truth, place), others, place.max() + 1, label=title, whole=True)

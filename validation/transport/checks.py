@@ -41,25 +41,12 @@ class Check:
         """Whether the measured value lies in the range."""
         return self.low <= self.found.value <= self.high
 
-    def record(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**vars(self), "found": self.found._asdict(), "met": self.met}
 
-
-Showers = Mapping[str, Measured]
-
-
-def figures_of(measured: Showers, seed: int) -> dict[str, dict[str, Any]]:
-    """Figures of every measured point by its name."""
-    found: dict[str, dict[str, Any]] = {}
-    for point in all_points():
-        if point.name in measured:
-            found[point.name] = {
-                "particle": PARTICLES[point.pdg],
-                "kinetic_gev": point.kinetic_gev,
-                **_figures(point, measured[point.name], seed),
-            }
-    return found
+def figures_of_point(name: str, measured: Measured, seed: int) -> dict[str, Any]:
+    """Figures of a measured point."""
+    point = next(point for point in all_points() if point.name == name)
+    energy = {"particle": PARTICLES[point.pdg], "kinetic_gev": point.kinetic_gev}
+    return energy | _figures(point, measured, seed)
 
 
 def _figures(point: Point, measured: Measured, seed: int) -> dict[str, Any]:

@@ -6,16 +6,17 @@ Shapes: N showers of a series, K cells, bins along the depth.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.errors import CaloforgeError
+from caloforge.errors import CaloforgeError, Terminated
 from caloforge.io.files import write_aside
 from caloforge.jobs.process import environment_of_worker
+from caloforge.termination import asked_to_leave
 from caloforge.transport.pool import EngineCommand, EngineWorker
 from caloforge.transport.request import Request, Setup, Shot, Shower
 from caloforge.transport.tables import Tables
@@ -58,21 +59,25 @@ class Series:
     shots: Sequence[Shot]
 
 
-def measure(series: Series, folder: Path, advance: Callable[[int], None]) -> Measured:
-    """The showers of a series, those on disk and those still to make."""
+def measure(series: Series, folder: Path) -> Measured:
+    """The showers of a series, those on disk and those still to make.
+
+    Raises Terminated after SIGTERM, between two parts.
+    """
     path = folder / f"{series.name}.npz"
     known = of_this_plan(load(path), series.shots)
     done = 0 if known is None else len(known)
-    advance(done)
     if known is not None and done >= len(series.shots):
         return known
     engine = _engine(series, folder)
     try:
-        for shots in _chunks(series.shots[done:]):
-            known = _joined(known, _shoot(engine, shots))
-            with write_aside(path, overwrite=True) as aside:
-                np.savez_compressed(aside, **vars(known))
-            advance(len(shots))
+        with asked_to_leave() as leaving:
+            for shots in _chunks(series.shots[done:]):
+                known = _joined(known, _shoot(engine, shots))
+                with write_aside(path, overwrite=True) as aside:
+                    np.savez_compressed(aside, **vars(known))
+                if leaving():
+                    raise Terminated(f"stopped by SIGTERM; {path} goes on")
     finally:
         engine.close()
     assert known is not None

@@ -1,170 +1,30 @@
-"""``results.json``, the pictures and ``README.md`` of a validation."""
+"""README.md of the transport study, from the records alone; pictures need the showers, too."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caloforge.errors import DataError
-from caloforge.io.files import write_aside
-from caloforge.machine import processor
 from caloforge.report.canvas import save
-from caloforge.reporter import to_json
+from validation.page import distinct, render, table, write_page
+from validation.runner import WORK, Records, read_records
 from validation.transport import fibre_pictures, pictures
-from validation.transport.checks import (
-    Check,
-    checks_of,
-    em_resolution,
-    em_series,
-    figures_of,
-)
+from validation.transport.checks import Check, checks_of, em_resolution, em_series
 from validation.transport.figures import Value
-from validation.transport.measuring import Measured, Series
-from validation.transport.samples import compare
+from validation.transport.measuring import Measured, load
+from validation.transport.plan import series_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-OTHER_KIND = {"formula": "official", "official": "formula"}
-FORMAT = "caloforge-transport-validation"
-Found = Mapping[str, tuple[Series, Measured]]
-
-
-def results_of(found: Found, samples: Sequence[Path], *, seed: int, command: str) -> dict[str, Any]:
-    """Everything that the validation says, for JSON."""
-    showers = {name: measured for name, (_, measured) in found.items()}
-    figures = figures_of(showers, seed)
-    series, _ = next(iter(found.values()))
-    return {
-        "format": FORMAT,
-        "version": 1,
-        "command": command,
-        "seed": seed,
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "hardware": f"{processor()}, {os.cpu_count()} cores",
-        "tables": series.tables.describe(),
-        "tables_kind": series.tables.kind,
-        "cpu_seconds": {n: float(m.cpu_seconds.sum()) for n, (_, m) in found.items()},
-        "checks": [check.record() for check in checks_of(figures)],
-        "resolution": {
-            name: em_resolution(figures, name)
-            for name in ("eplus", "gamma")
-            if len(em_series(figures, name)) > 1
-        },
-        "points": figures,
-        "samples": comparisons(found, samples),
-    }
-
-
-def results_path(folder: Path, kind: str) -> Path:
-    """Results with one kind of data tables."""
-    return folder / f"results-{kind}.json"
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """Results of an earlier validation; DataError when it is none."""
-    try:
-        results: dict[str, Any] = json.loads(path.read_bytes())
-        known = results["format"] == FORMAT and results["version"] == 1
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not the results of a transport validation: {error}") from None
-    if not known:
-        raise DataError(f"{path}: not {FORMAT} version 1")
-    return {name: results[name] for name in ("tables", "checks", "date", "hardware")}
-
-
-def comparisons(found: Found, samples: Sequence[Path]) -> dict[str, Any]:
-    """Ours beside the other engine's, by detector and particle."""
-    compared = {}
-    for path in samples:
-        for name, (series, measured) in found.items():
-            if name.startswith("sample-") and series.request.particles.source == path.name:
-                compared[series.request.detector.name] = compare(series, measured, path)
-    return compared
-
-
-def write_page(folder: Path, results: Mapping[str, Any], found: Found, seed: int) -> list[Check]:
-    """Write JSON, pictures and README; returns the checks."""
-    folder.mkdir(parents=True, exist_ok=True)
-    showers = {name: measured for name, (_, measured) in found.items()}
-    figures = figures_of(showers, seed)
-    drawn: dict[str, Callable[[], Figure]] = {
-        "em_response.png": lambda: pictures.em_response(figures),
-        "em_depth.png": lambda: pictures.em_depth(figures, showers),
-        "zn_response.png": lambda: fibre_pictures.zn_response(figures, showers),
-        "zn_gallery.png": lambda: fibre_pictures.zn_gallery(showers),
-        "interactions.png": lambda: fibre_pictures.interactions(figures, showers),
-        "samples.png": lambda: fibre_pictures.against_samples(results["samples"]),
-    }
-    if not results["samples"]:
-        del drawn["samples.png"]
-    for name, draw in drawn.items():
-        with write_aside(folder / name, overwrite=True) as aside:
-            save(draw(), aside)
-    checks = checks_of(figures)
-    _write(results_path(folder, results["tables_kind"]), to_json(results) + "\n")
-    other = results_path(folder, OTHER_KIND[results["tables_kind"]])
-    beside = read_results(other) if other.exists() else None
-    _write(folder / "README.md", readme(results, checks, list(drawn), beside))
-    return checks
-
-
-def _write(path: Path, text: str) -> None:
-    with write_aside(path, overwrite=True) as aside:
-        aside.write_text(text, encoding="utf-8")
-
-
-def readme(
-    results: Mapping[str, Any],
-    checks: Sequence[Check],
-    images: Sequence[str],
-    beside: Mapping[str, Any] | None,
-) -> str:
-    """The page for people."""
-    total = sum(results["cpu_seconds"].values()) / 60
-    lines = [
-        "# Geant4 transport against PDG and against GEANT 3.21",
-        "",
-        f"Command: `{results['command']}`, seed {results['seed']}, {results['date']}, "
-        f"{results['hardware']}, {total:.0f} CPU minutes of transport. Tables: "
-        f"{results['tables']}. All numbers are in `results-{results['tables_kind']}.json`; errors "
-        "are standard errors. Run again where `GEANT4_DATA_DIR` points to official tables, they "
-        "give a second column.",
-        "",
-        *_check_table(checks, beside),
-        "",
-        *(
-            f"Resolution of the argon signal, {name}: ({fit['a']}) % / sqrt(E / GeV) + "
-            f"({fit['b']}) %."
-            for name, fit in results["resolution"].items()
-        ),
-        "",
-    ]
-    lines += [*_point_tables(results["points"]), *_sample_tables(results["samples"])]
-    lines += [f"![{name}]({name})\n" for name in images]
-    return "\n".join(lines)
-
-
-def _check_table(checks: Sequence[Check], beside: Mapping[str, Any] | None) -> list[str]:
-    """Statements with verdicts, and what an earlier run with other tables found."""
-    head = ["statement", "measured", "allowed", "showers", "met"]
-    earlier = {}
-    if beside:
-        head.append(f"beside: {beside['tables']}")
-        earlier = {entry["statement"]: Value(**entry["found"]) for entry in beside["checks"]}
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    for check in checks:
-        allowed, verdict = f"{check.low:g} to {check.high:g}", "yes" if check.met else "**no**"
-        cells = [check.statement, str(check.found), allowed, str(check.showers), verdict]
-        cells += [str(earlier.get(check.statement, ""))] if beside else []
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
+Figures = Mapping[str, dict[str, Any]]
+KINDS = ("official", "formula")
+"""Of the engine's data tables; the first that was measured is shown, the other beside it."""
+PICTURES = (
+    "em_response.png", "em_depth.png", "zn_response.png", "zn_gallery.png", "interactions.png",
+    "samples.png",
+)  # fmt: skip
 EM_COLUMNS = (
     "deposit_over_energy", "argon_over_energy", "sampling_fraction", "e_over_mip",
     "resolution_percent", "peak_x0", "mean_depth_x0", "cpu_seconds",
@@ -180,37 +40,140 @@ SAMPLE_COLUMNS = (
 )  # fmt: skip
 
 
-def _point_tables(points: Mapping[str, dict[str, Any]]) -> list[str]:
-    lines: list[str] = []
-    for heading, prefix, columns in (
-        ("EM calorimeter", "em-", EM_COLUMNS),
-        ("ZN (`metal`: particles that do not start in a groove)", "zn-", FIBRE_COLUMNS),
-    ):
-        rows = {n: e for n, e in points.items() if n.startswith(prefix) and columns[0] in e}
-        lines += [f"## {heading}", "", *_table(rows, columns), ""]
-    return lines
+def write(folder: Path) -> None:
+    """README.md, and the pictures if the showers of all series are there."""
+    records = of_kind(read_records(folder))
+    found = {name: load(folder / WORK / f"{name}.npz") for name in records}
+    showers = {name: measured for name, measured in found.items() if measured is not None}
+    if records and len(showers) == len(records):
+        draw(folder, records, showers)
+    write_page(folder, page(folder))
 
 
-def _sample_tables(samples: Mapping[str, Mapping[str, dict[str, Any]]]) -> list[str]:
-    lines: list[str] = []
-    for name, types in samples.items():
-        heading = f"## {fibre_pictures.title(name)}: the same particles in GEANT 3.21 (`other`)"
-        lines += [heading, "", *_table(types, SAMPLE_COLUMNS), ""]
-    return lines
+def draw(folder: Path, records: Records, showers: Mapping[str, Measured]) -> None:
+    """Every picture for which there are series."""
+    figures, samples = figures_of(records), samples_of(records)
+    drawn: tuple[Figure, ...] = (
+        pictures.em_response(figures),
+        pictures.em_depth(figures, showers),
+        fibre_pictures.zn_response(figures, showers),
+        fibre_pictures.zn_gallery(showers),
+        fibre_pictures.interactions(figures, showers),
+        fibre_pictures.against_samples(samples),
+    )
+    for name, figure in zip(PICTURES, drawn, strict=True):
+        save(figure, folder / name)
 
 
-def _table(rows: Mapping[str, dict[str, Any]], columns: Sequence[str]) -> list[str]:
-    head = ["point", "n", *(column.replace("_", " ") for column in columns)]
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    for name, entry in rows.items():
-        cells = [name, str(entry["n"]), *(_cell(entry.get(column)) for column in columns)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+def page(folder: Path) -> str:
+    """The page of a folder's records and pictures."""
+    shown = [name for name in PICTURES if (folder / name).is_file()]
+    return render("transport", facts(read_records(folder), shown))
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, Value):
+def summary(folder: Path) -> str:
+    """What the terminal shows."""
+    checks = checks_of(figures_of(of_kind(read_records(folder))))
+    met = sum(check.met for check in checks)
+    return f"{met} of {len(checks)} statements are met; see {folder / 'README.md'}"
+
+
+def unmet(folder: Path) -> list[str]:
+    """Statements that the records do not meet."""
+    checks = checks_of(figures_of(of_kind(read_records(folder))))
+    return [f"{check.statement}: {check.found}" for check in checks if not check.met]
+
+
+def of_kind(records: Records, kind: str | None = None) -> dict[str, Mapping[str, Any]]:
+    """Records in the order of the plan: of one kind of tables, by default the first measured."""
+    there = {one["tables_kind"] for one in records.values()}
+    chosen = kind or next((name for name in KINDS if name in there), None)
+    found = {one["series"]: one for one in records.values() if one["tables_kind"] == chosen}
+    return {name: found[name] for name in series_names() if name in found}
+
+
+def figures_of(records: Records) -> dict[str, dict[str, Any]]:
+    """Figures of every measured point; pairs of numbers are values with errors."""
+    return {
+        name: values_of(one["figures"])
+        for name, one in records.items()
+        if not name.startswith("sample-")
+    }
+
+
+def samples_of(records: Records) -> dict[str, dict[str, dict[str, Any]]]:
+    """Comparisons with the samples, by detector and particle."""
+    return {
+        name.removeprefix("sample-"): {key: values_of(of) for key, of in one["figures"].items()}
+        for name, one in records.items()
+        if name.startswith("sample-")
+    }
+
+
+def values_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Pairs of a record as values with errors."""
+    return {key: Value(*one) if isinstance(one, list) else one for key, one in record.items()}
+
+
+def facts(records: Records, shown: Sequence[str]) -> dict[str, Any]:
+    """All that the template fills in."""
+    known = of_kind(records)
+    kind = next((one["tables_kind"] for one in known.values()), None)
+    other = {} if kind is None else of_kind(records, next(k for k in KINDS if k != kind))
+    figures = figures_of(known)
+    return {
+        "seeds": distinct(one["seed"] for one in known.values()),
+        "dates": distinct(one["date"] for one in known.values()),
+        "hardware": distinct(one["hardware"] for one in known.values()),
+        "tables": distinct(one["tables"] for one in known.values()),
+        "minutes": f"{sum(one['cpu_seconds'] for one in known.values()) / 60:.0f}",
+        "checks": check_table(checks_of(figures), checks_of(figures_of(other)), other),
+        "resolution": {
+            name: em_resolution(figures, name)
+            for name in ("eplus", "gamma")
+            if len(em_series(figures, name)) > 1
+        },
+        "em": point_table(figures, "em-", EM_COLUMNS),
+        "zn": point_table(figures, "zn-", FIBRE_COLUMNS),
+        "samples": {
+            fibre_pictures.title(name): rows_table(types, SAMPLE_COLUMNS)
+            for name, types in samples_of(known).items()
+        },
+        "pictures": shown,
+    }
+
+
+def check_table(checks: Sequence[Check], beside: Sequence[Check], other: Records) -> str:
+    """Statements, whether they are met, and what was found with other tables."""
+    titles = ["statement", "measured", "allowed", "showers", "met"]
+    earlier = {check.statement: check.found for check in beside}
+    if beside:
+        titles.append(f"beside: {distinct(one['tables'] for one in other.values())}")
+    rows = []
+    for check in checks:
+        allowed, met = f"{check.low:g} to {check.high:g}", "yes" if check.met else "**no**"
+        cells = [check.statement, str(check.found), allowed, str(check.showers), met]
+        rows.append([*cells, *([str(earlier.get(check.statement, ""))] if beside else [])])
+    return table(titles, rows)
+
+
+def point_table(figures: Figures, prefix: str, columns: Sequence[str]) -> str:
+    """Points of one calorimeter."""
+    rows = {n: e for n, e in figures.items() if n.startswith(prefix) and columns[0] in e}
+    return rows_table(rows, columns)
+
+
+def rows_table(rows: Figures, columns: Sequence[str]) -> str:
+    """A row an entry, a column a figure."""
+    titles = ["point", "n", *(column.replace("_", " ") for column in columns)]
+    return table(
+        titles,
+        ([name, str(one["n"]), *(cell(one.get(c)) for c in columns)] for name, one in rows.items()),
+    )
+
+
+def cell(value: Any) -> str:
+    """A figure as text."""
+    if isinstance(value, Value | str):
         return str(value)
-    if isinstance(value, str):
-        return value
     return "" if value is None else f"{value:.4g}"

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.record import Showers
-from caloforge.data.samples import SAMPLES, sample_path
 from caloforge.data.showers import ShowerFile, read
 from caloforge.detector import Detector
 from caloforge.transport.particles import Particles
@@ -22,7 +21,7 @@ from validation.transport.measuring import Measured, Series
 
 Array = NDArray[np.float64]
 
-SHOWERS = {"alice_zn": 80, "alice_zp": 24, "atlas_em": 300}
+SHOWERS = {"atlas_em": 300, "alice_zn": 80, "alice_zp": 24}
 QUICK = 4
 FEWEST = 10
 AGREE_SIGMA = 3.0
@@ -61,12 +60,6 @@ def series_of_sample(path: Path, seed: int, *, quick: bool) -> Series:
 def sample_name(detector: str) -> str:
     """Name of the series of a detector's sample."""
     return f"sample-{detector}"
-
-
-def samples_in(folder: Path) -> list[Path]:
-    """Any ``samples/*.h5`` of a folder, else the shipped samples of detectors with a geometry."""
-    own = sorted((folder / "samples").glob("*.h5"))
-    return own or [sample_path(name) for name in SAMPLES if name in SHOWERS]
 
 
 def compare(series: Series, measured: Measured, path: Path) -> dict[str, Any]:

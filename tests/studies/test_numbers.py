@@ -1,0 +1,240 @@
+"""Numbers of records and pages against loops: spreads, groups, differences, tails, cuts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import wasserstein_distance
+
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import ShowerFile, Showers
+from validation import metrics, summary
+from validation.calogan import page as calogan_page
+from validation.metrics import EvaluationInputs, Measured
+from validation.pictures import image
+from validation.proton import measures as proton
+from validation.proton import page as proton_page
+from validation.summary import ByParticle, difference, groups, over_seeds, ratio_over_seeds
+from validation.zn import measures as zn
+
+SHAPE = (56, 30)
+
+
+def some(detector: str, rows: int) -> Showers:
+    with ShowerFile(sample_path(detector)) as file:
+        return file.rows(0, rows)
+
+
+def changed(showers: Showers, cells: Any) -> Showers:
+    return dataclasses.replace(showers, cells=cells, cpu_seconds=None)
+
+
+def test_spreads_of_a_particle_by_loops() -> None:
+    showers = some("alice_zn", 160)
+    found, half = metrics.spreads(showers), metrics.spreads(showers, half=1)
+    for place, particle in enumerate(np.unique(showers.particle)):
+        rows = [row for row in range(160) if showers.particle[row] == particle]
+        for chosen, numbers in ((rows, found), (rows[1::2], half)):
+            totals = [float(showers.cells[row].sum()) for row in chosen]
+            sums = [showers.detector.read_out(showers.cells[[row]])[0].tolist() for row in chosen]
+            apart = [
+                sum(
+                    abs(math.log1p(a) - math.log1p(b))
+                    for a, b in zip(
+                        showers.cells[i].tolist(), showers.cells[j].tolist(), strict=True
+                    )
+                )
+                for i in chosen
+                for j in chosen
+                if i < j
+            ]
+            naive = {
+                "mean": fmean(totals),
+                "channels": fmean(stdev(column) for column in zip(*sums, strict=True)),
+                "total": stdev(totals),
+                "pairs": fmean(apart),
+            }
+            for name, value in naive.items():
+                assert numbers[name][place] == pytest.approx(value, rel=1e-3, abs=1e-3), name
+        if place == 3:
+            break
+
+
+def test_what_groups_particles_is_not_what_they_are_measured_by() -> None:
+    showers = some("alice_zn", 400)
+    first, second = (metrics.spreads(showers, half=half) for half in (0, 1))
+    other = showers.cells.copy()
+    place = np.concatenate([[0], np.flatnonzero(np.diff(showers.particle)) + 1])
+    rank = np.arange(400) - np.repeat(place, np.diff(np.append(place, 400)))
+    other[rank % 2 == 1] = 0
+    assert metrics.spreads(changed(showers, other), half=0) == first
+    assert metrics.spreads(changed(showers, other), half=1) != second
+    found = zn.groups_of(first)
+    assert zn.groups_of(metrics.spreads(changed(showers, other), half=0)) == found
+    sizes = [found.count(name) for name in zn.GROUPS]
+    assert max(sizes) - min(sizes) <= 1
+    for name, mean in zip(found, first["mean"], strict=True):
+        assert (name is None) == (mean is None or mean < zn.GROUPED_FROM)
+
+
+def test_groups_are_ordered_by_more_than_brightness() -> None:
+    mean, total = [100.0, 10_000.0, 400.0], [30.0, 100.0, 40.0]
+    found = zn.groups_of({"mean": mean, "total": total})  # 3, 1 and 2 roots of the mean
+    assert found == ["diverse", "consistent", "middle"]
+
+
+def test_shown_showers_come_back_with_their_channels() -> None:
+    showers = some("alice_zn", 1600)
+    found = zn.shown(showers, showers)
+    assert set(found) == {"consistent", "diverse"}
+    for one in found.values():
+        rows = showers.of_particles(np.array([one["particle"]]))
+        assert len(one["showers"]) == len(one["channels"]) == zn.SHOWN
+        for row, shower in enumerate(one["showers"]):
+            cells = image(shower, (44, 44)).ravel()
+            np.testing.assert_array_equal(cells, rows.cells[row])
+            assert one["channels"][row] == rows.detector.read_out(rows.cells[[row]])[0].tolist()
+
+
+def test_centre_errors_by_hand() -> None:
+    showers = some("alice_zp", 96)
+    first = showers.cells[::8].reshape(-1, *SHAPE)
+    inside = first * (np.arange(SHAPE[0]) < SHAPE[0] - 1)[:, None]  # room for one cell more
+    inside[:, 20, 10] += 1
+    inside[3] = 0
+    moved = np.roll(inside, 1, axis=1)
+    real, made = (
+        changed(showers, np.repeat(x.reshape(12, -1), 8, axis=0)) for x in (inside, moved)
+    )
+    found = metrics.centre_error_by_particle(EvaluationInputs(real, made, None, {}))
+    assert found[3] is None
+    assert [x for x in found if x is not None] == pytest.approx([4.0] * 11, abs=1e-3)
+
+
+def test_cut_leaves_out_faint_showers_of_both_sides(rng: np.random.Generator) -> None:
+    showers = some("alice_zp", 96)
+    made = changed(showers, rng.poisson(0.01, showers.cells.shape).astype(np.uint16))
+    found = proton.at_cuts(showers, made, "o2")
+    for cut in proton.CUTS:
+        kept = [[row for row in one.cells if row.sum() >= cut] for one in (showers, made)]
+        sums = [showers.detector.read_out(np.array(rows), "o2") for rows in kept]
+        naive = [wasserstein_distance(sums[0][:, k], sums[1][:, k]) for k in range(5)]
+        np.testing.assert_allclose(found[str(cut)]["w1"], naive, atol=1e-4)
+        assert found[str(cut)]["passing"] == pytest.approx([len(k) / 96 for k in kept], abs=1e-4)
+    dark = changed(showers, np.zeros_like(showers.cells))
+    assert proton.at_cuts(showers, dark, "o2")["1"]["w1"] is None
+
+
+def test_halves_share_no_shower_and_have_equal_numbers(rng: np.random.Generator) -> None:
+    showers = some("alice_zp", 93)
+    marked = changed(showers, showers.cells * 0)
+    marked = dataclasses.replace(marked, cpu_seconds=np.arange(93, dtype=np.float32))
+    first, second = proton.halves(marked, rng)
+    rows = [set(side.cpu_seconds.tolist()) for side in (first, second)]
+    assert not rows[0] & rows[1]
+    np.testing.assert_array_equal(first.particle, second.particle)
+    showers_of = np.unique(showers.particle, return_counts=True)[1]
+    assert np.unique(first.particle, return_counts=True)[1].tolist() == (showers_of // 2).tolist()
+
+
+def test_tails_count_showers_above_real_quantiles() -> None:
+    showers = some("alice_zp", 96)
+    assert proton.tails(showers, showers)["common"]["above"] == [1.0, 1.0]
+    twice = changed(showers, showers.cells * 2)
+    scheme = showers.detector.scheme("paper-zp")
+    sums = showers.detector.read_out(showers.cells)[:, scheme.labels.index("tower4")]
+    limit = sorted(sums)[90] * 0.75 + sorted(sums)[91] * 0.25  # quantile 0.95 of 96 numbers
+    naive = sum(2 * s > limit for s in sums) / sum(s > limit for s in sums)
+    assert proton.tails(showers, twice)["tower4"]["above"][0] == pytest.approx(naive, abs=1e-4)
+
+
+def test_deviation_over_channels_is_what_the_paper_prints_as_that_over_runs() -> None:
+    def published(values: list[float] | None) -> dict[str, Any]:
+        return {"o2": {str(cut): {"w1": values} for cut in proton.CUTS}}
+
+    channels = [0.39, 0.69, 1.99, 2.36, 5.06]
+    runs = [published([x + shift for x in channels]) for shift in (-0.01, 0.0, 0.01)]
+    row = proton_page.protocol_row("x", runs, "o2", "2.08")
+    assert row == ["x", *["2.0980 ± 0.0058", "1.7"] * 3, "3", "2.08"]
+    dark = proton_page.protocol_row("x", [*runs, published(None)], "o2", "")
+    assert dark[1] == "2.0980 ± 0.0058 (3 of 4)"
+    assert proton_page.protocol_row("x", [published(None)], "o2", "")[1] == "no shower passes"
+
+
+def test_means_and_errors_over_seeds_by_loops(rng: np.random.Generator) -> None:
+    runs = [
+        {
+            "label": "x", "weight": None, "seed": k, "steps": 5, "cpu_seconds": 1.0,
+            "test": {"w1": {"value": value, "error": 0.3}, "mean_total": {"value": value / 20}},
+            "last_third": 0.01 * value, "by_particle": rng.uniform(1, 2, 7).tolist(),
+        }
+        for k, value in enumerate((1.0, 2.0, 6.0))
+    ]  # fmt: skip
+    (together,) = groups(runs)
+    found = together.measured("w1")
+    assert found.value == pytest.approx(3.0)
+    seeds = (sum((v - 3) ** 2 for v in (1, 2, 6)) / 2) ** 0.5 / 3**0.5
+    assert found.error == pytest.approx((0.3**2 + seeds**2) ** 0.5)
+    assert (together.lit, together.flat, together.seeds) == ("2 of 3", "2 of 3", "3")
+    assert over_seeds([{"value": None, "error": None}]).value is None
+    assert over_seeds([]).note == "failed"
+
+
+def test_a_difference_is_paired_over_particles_and_not_over_seeds(
+    rng: np.random.Generator,
+) -> None:
+    particle = rng.uniform(1, 9, 200)
+    first = ByParticle("a", np.stack([particle, particle + 0.5]), 2)
+    second = ByParticle("b", np.stack([particle + 2, particle + 3]), 2)
+    found = difference(first, second)
+    assert found.measured.value == pytest.approx(2.25)
+    assert found.particles.error == pytest.approx(0, abs=1e-9)
+    seeds = math.hypot(0.25, 0.5)  # 0.5 / sqrt(2) / sqrt(2), and twice that
+    assert found.measured.error == pytest.approx(seeds)
+    assert found.sigma == pytest.approx(2.25 / seeds)
+
+
+def test_only_particles_of_both_sides_are_compared() -> None:
+    values = np.array([[1.0, 1.0, 9.0, np.nan]])
+    first = ByParticle("a", values, 1)
+    second = ByParticle("b", np.array([[2.0, 2.0, np.nan, 7.0]]), 2)
+    found = difference(first, second)
+    assert (found.common, found.measured.value) == (2, 1.0)
+    assert found.cells[-2:] == ["1 of 1 / 1 of 2", "2 of 4"]
+    nothing = difference(first, ByParticle("c", np.empty((0, 4)), 3))
+    assert nothing.measured.value is None
+    assert nothing.cells[-2:] == ["1 of 1 / 0 of 3", "0 of 4"]
+
+
+def test_a_ratio_is_one_of_means_of_the_same_particles() -> None:
+    runs = [[2.0, 4.0, None, 100.0], [4.0, 8.0, 1.0, 100.0]]
+    found = ratio_over_seeds(runs, [1.0, 3.0, 5.0, 7.0], [True, True, True, False])
+    values = [6 / 4, 13 / 9]
+    assert found.value == pytest.approx(fmean(values))
+
+
+def test_extremes_of_the_layered_page() -> None:
+    def run(seed: int, ratios: list[float]) -> dict[str, Any]:
+        names = ("r2_ratio_E", "r2_ratio_phi", "band_mean_0", "band_mean_1")
+        numbers = {
+            name: {"value": {"value": value, "error": 0.1}, "floor": {"value": 1.0, "error": 0.01}}
+            for name, value in zip(names, ratios, strict=True)
+        }
+        return {"label": "x", "weight": None, "seed": seed, "test": {}, "two_sample": numbers}
+
+    (group,) = groups([run(0, [0.9, 0.5, 1.1, 0.7]), run(1, [0.9, 0.7, 1.1, 0.9])])
+    assert calogan_page.smallest(group, "r2_ratio_").value == pytest.approx(0.6)
+    assert calogan_page.farthest(group, "band_mean_").value == pytest.approx(0.8)
+    assert calogan_page.smallest(group, "r2_ratio_", "floor").value == 1.0
+    apart = calogan_page.minus(Measured(1.0, 0.3), Measured(0.5, 0.4))
+    assert (apart.value, apart.error) == (0.5, pytest.approx(0.5))
+
+
+def test_significance_needs_an_error() -> None:
+    assert summary.sigma_of(Measured(3.0, None)) == ""
+    assert summary.sigma_of(Measured(3.0, 1.0)) == "3.0"

@@ -1,0 +1,151 @@
+"""Plans of the studies of recipes: every run is a recipe, seeds that choose judge nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import recipe_of_name
+from studies.records import everything
+from validation import calogan, proton, zn
+from validation.plans import QUICK_STEPS, TRIAL_SEED
+from validation.proton import script_grid
+from validation.summary import chosen_weights, groups, of_part, rank
+from validation.training_runs import TrainingRun, with_learning_curve
+from validation.zn.plan import ADVERSARIES, LITERAL, PLAN, TERMS, scans
+
+STUDIES = {"zn": zn, "proton": proton, "calogan": calogan}
+LIKE: dict[str, Any] = {"test": {"conditional_w1": {"value": 7.0, "error": 0.5}}}
+
+
+def runs_of(name: str, *, quick: bool = False) -> list[TrainingRun]:
+    plan = STUDIES[name].plan.plan
+    records = everything(plan, LIKE, quick=quick)
+    return list(plan(quick, 0, records))
+
+
+@pytest.fixture(scope="module", params=sorted(STUDIES))
+def runs(request: pytest.FixtureRequest) -> list[TrainingRun]:
+    return runs_of(request.param)
+
+
+def test_every_run_is_a_recipe_with_a_name_of_its_own(runs: list[TrainingRun]) -> None:
+    assert len({run.name for run in runs}) == len(runs)
+    for run in runs:
+        recipe = run.recipe()
+        assert Recipe.from_json(recipe.to_json()) == recipe
+        assert run.made({"recipe": json.loads(recipe.to_json())})
+
+
+def test_final_runs_are_default_recipes_on_all_training_rows(runs: list[TrainingRun]) -> None:
+    finals = [run for run in runs if run.part == "final"]
+    for run in finals:
+        recipe, own = run.recipe(), recipe_of_name(run.method, run.detector)
+        assert recipe.data.training_files == (f"{run.detector}/part-2",)
+        changes = [f"seed={run.seed}", f"data.test={recipe.data.test}"]
+        changes.append(f'data.training_files=["{run.detector}/part-2"]')
+        assert recipe == with_learning_curve(override(own, changes))
+    methods = {run.method for run in finals}
+    seeds = {run.seed for run in finals}
+    assert len(finals) == len(methods) * len(seeds)
+    assert len(seeds) == (3 if runs[0].study == "calogan" else 5)
+    assert [run.seed for run in runs[: len(methods)]] == [0] * len(methods)
+
+
+def test_no_evaluated_run_shares_a_seed_with_one_that_chooses(runs: list[TrainingRun]) -> None:
+    choosing = {run.seed for run in runs if run.evaluate is None}
+    assert all(seed >= TRIAL_SEED for seed in choosing)
+    assert not choosing & {run.seed for run in runs if run.evaluate is not None}
+
+
+def test_methods_that_cost_more_get_fewer_steps_beside_equal_steps(runs: list[TrainingRun]) -> None:
+    finals = {run.method: run for run in runs if run.part == "final"}
+    for run in (one for one in runs if one.part == "equal"):
+        ratio = run.recipe().training.steps / finals[run.method].recipe().training.steps
+        assert ("sdi" in run.method) == (ratio < 0.9)  # by records.record_of
+
+
+@pytest.mark.parametrize("name", sorted(STUDIES))
+def test_a_quick_study_is_one_short_run_of_each_method(name: str) -> None:
+    runs = runs_of(name, quick=True)
+    assert {run.recipe().training.steps for run in runs} == {QUICK_STEPS}
+    assert [run.method for run in runs] == list(STUDIES[name].plan.METHODS)
+
+
+def test_weights_are_tried_around_the_recipes_and_the_best_is_taken() -> None:
+    plan = zn.plan.plan
+    records = everything(plan, LIKE)
+    best = chosen_weights(groups(of_part(records, "weight")))
+    for scan in scans():
+        assert scan.own in scan.weights
+        tried = [run for run in plan(False, 0, records) if run.part == "weight"]
+        own = [run for run in tried if run.label == scan.label]
+        assert len(own) == 2 * len(scan.weights)
+        for run in own:
+            terms = {type(term).__name__: w for w, term in run.recipe().objective.terms}
+            assert terms[scan.term] == run.weight
+        lowest = min(
+            groups(r for r in of_part(records, "weight") if r["label"] == scan.label), key=rank
+        )
+        assert best[scan.label].weight == lowest.weight
+        again = {
+            {type(term).__name__: w for w, term in run.recipe().objective.terms}[scan.term]
+            for run in plan(False, 0, records)
+            if run.part == "reweighted" and run.method == scan.method
+        }
+        assert again == ({lowest.weight} - {scan.own})
+
+
+def test_a_weight_whose_seed_failed_is_not_chosen() -> None:
+    def tried(weight: float, score: float | None, seed: int) -> dict[str, Any]:
+        return {"label": "x", "weight": weight, "seed": seed, "validation_score": score}
+
+    records = [tried(1, 3.0, 0), tried(1, 5.0, 1), tried(2, 1.0, 0), tried(2, None, 1)]
+    assert chosen_weights(groups(records))["x"].weight == 1
+
+
+@pytest.mark.parametrize("method", LITERAL)
+def test_the_letter_of_the_papers_is_a_minimax_game_on_expected_counts(method: str) -> None:
+    found = {
+        run.label: run.recipe() for run in runs_of("zn") if run.part == "literal" and run.seed == 0
+    }
+    whole, pairs = found[f"{method}, by the letter"], found[f"{method}, pairs"]
+    assert not whole.training.drawn
+    assert ADVERSARIES & {type(term).__name__ for _, term in whole.objective.terms} == {"Minimax"}
+    assert pairs.training.drawn
+    for recipe in (whole, pairs):
+        (term,) = (t for _, t in recipe.objective.terms if type(t).__name__ == TERMS[method])
+        assert term.average == "pair"
+
+
+def test_parts_of_the_layered_recipe_change_one_thing() -> None:
+    runs = {run.label: run for run in runs_of("calogan") if run.part == "part" and run.seed == 0}
+    whole = runs.pop("whole").recipe().model_dump(mode="json")
+    for label, run in runs.items():
+        other = run.recipe().model_dump(mode="json")
+        changed = {key for key in whole | other if whole.get(key) != other.get(key)}
+        assert len(changed) == 1, label
+        assert other["training"]["steps"] >= 800
+
+
+def test_the_grid_of_the_script_is_judged_by_the_particles_of_the_comparison() -> None:
+    grid = list(script_grid.plan(False, 0, {}))
+    assert len({run.name for run in grid}) == 45
+    (paper,) = script_grid.plan(True, 0, {})
+    assert paper.weights == script_grid.PAPER
+    ours, theirs = (run.recipe().data for run in (paper, runs_of("proton")[0]))
+    split = ("validation", "test", "split", "split_seed", "training_files")
+    assert all(getattr(ours, name) == getattr(theirs, name) for name in split)
+
+
+def test_equal_seconds_change_no_steps_within_a_tenth() -> None:
+    known = {
+        "dcgan": {"cpu_seconds": 100.0, "steps": 1000},
+        "ms-gan": {"cpu_seconds": 105.0, "steps": 1000},
+        "sdi-gan": {"cpu_seconds": 200.0, "steps": 1000},
+    }
+    assert PLAN._equal_steps(known, "ms-gan") is None
+    assert PLAN._equal_steps(known, "sdi-gan") == 500

@@ -1,0 +1,146 @@
+"""The 2-D benchmark: its set, its figures of merit, its runs and what is committed of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caloforge.detectors import POINTS
+from caloforge.recipe import override
+from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
+from validation.points import measures, page, plan
+from validation.points.sample import CLUSTERS, draw
+from validation.runner import read_records, write_record
+
+
+def test_set_is_what_the_paper_says(rng: np.random.Generator) -> None:
+    points = draw(4000, rng)
+    assert len(points) == CLUSTERS * 4000
+    for cluster in range(CLUSTERS):
+        rows = points.of_particles(np.array([cluster]))
+        kind, spread = divmod(cluster, 2)
+        assert rows.conditions[0].tolist() == [*(float(k == kind) for k in range(9)), spread]
+        centre = rows.cells.mean(axis=0)
+        np.testing.assert_allclose(centre, [100 * (kind // 3 - 1), 100 * (kind % 3 - 1)], atol=0.7)
+        np.testing.assert_allclose(rows.cells.std(axis=0), 10**spread, rtol=0.05)
+
+
+def test_figures_by_loops(rng: np.random.Generator) -> None:
+    real, fake = draw(5, rng).cells, draw(5, rng).cells
+    found = measures.figures(real, fake)
+    for bit in (0, 1):
+        distances, variances = [], []
+        for cluster in range(bit, CLUSTERS, 2):
+            for axis in (0, 1):
+                mine = sorted(fake[5 * cluster : 5 * cluster + 5, axis].tolist())
+                other = sorted(real[5 * cluster : 5 * cluster + 5, axis].tolist())
+                distances.append(sum(abs(a - b) for a, b in zip(mine, other, strict=True)) / 5)
+                middle = sum(mine) / 5
+                variances.append(sum((a - middle) ** 2 for a in mine) / 5)
+        assert found[f"w1_{bit}"] == pytest.approx(sum(distances) / 18, rel=1e-6)
+        assert found[f"variance_{bit}"] == pytest.approx(sum(variances) / 18, rel=1e-6)
+
+
+def test_floor_is_that_of_the_reference(rng: np.random.Generator) -> None:
+    """synthetic.md: 0.058 and 0.55 at 1000 points per cluster."""
+    found = measures.floor(1000, rng)
+    assert found["w1_0"] == pytest.approx(0.057, abs=0.005)
+    assert found["w1_1"] == pytest.approx(0.57, abs=0.05)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() - DETECTORS_OF))
+def test_every_recipe_plays_on_points(name: str, rng: np.random.Generator) -> None:
+    recipe = override(recipe_of_name(name, "points"), ["training.steps=2"])
+    cells = plan.generate(plan.train(recipe), draw(2, rng), recipe)
+    assert cells.shape == (36, 2)
+    assert np.isfinite(cells).all()
+    assert POINTS.signed
+
+
+SHORT = 3
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One method beside the baseline, a few steps, a seed."""
+    chosen = {name: plan.METHODS[name] for name in ("dcgan", "sdi-gan")}
+    for module in (plan, page):
+        monkeypatch.setattr(module, "METHODS", chosen)
+    monkeypatch.setattr(plan, "SEEDS", 1)
+    monkeypatch.setattr(plan, "TRIAL_SEEDS", 1)
+    monkeypatch.setattr(plan, "READINGS", {})
+    shortened = plan.PointsRun.recipe
+    monkeypatch.setattr(
+        plan.PointsRun,
+        "recipe",
+        lambda run: override(shortened(run), [f"training.steps={SHORT}"]),
+    )
+
+
+@pytest.mark.usefixtures("tiny")
+def test_weights_are_tried_chosen_and_taken(
+    tmp_path: Path, study: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, shown, _ = study("points", "--out", tmp_path, "-q")
+    assert code == 0
+    assert "| sdi-gan | 3.3 | 127.4 | 1.2 | 2.1 |" in shown  # the paper's
+    records = read_records(tmp_path)
+    assert len(records) == 2 * (4 + 2)
+    for regime in ("fragile", "healthy"):
+        tried = {
+            one["weight"]: measures.score(one["figures"]["validation"], plan.least())
+            for one in records.values()
+            if (one["part"], one["regime"]) == ("trial", regime)
+        }
+        (final,) = (
+            one
+            for one in records.values()
+            if (one["part"], one["regime"], one["method"]) == ("final", regime, "sdi-gan")
+        )
+        assert final["weight"] == min(tried, key=lambda weight: tried[weight])
+    for image in ("figure1.png", "figure3-fragile.png", "figure3-healthy.png"):
+        assert (tmp_path / image).stat().st_size > 10_000
+    first = records["fragile-trial-sdi-gan-weight0.01-seed1000"]
+    (tmp_path / "runs" / "fragile-trial-sdi-gan-weight0.01-seed1000.json").unlink()
+    assert study("points", "--out", tmp_path, "-q")[0] == 0
+    again = read_records(tmp_path)["fragile-trial-sdi-gan-weight0.01-seed1000"]
+    assert again["figures"] == first["figures"]
+    # A record of another weight in the folder is on no page.
+    other = first | {"weight": 0.5, "part": "final", "recipe": first["recipe"]}
+    write_record(tmp_path / "runs" / "fragile-final-sdi-gan-weight0.5-seed0.json", other)
+    assert "| 0.5 |" not in page.page(tmp_path)
+
+
+def test_no_final_run_shares_a_seed_with_one_that_chooses() -> None:
+    like = {"figures": {"validation": {"w1_0": 1.0, "w1_1": 1.0}}}
+    runs = list(plan.plan(False, 0, {run.name: like for run in trials()}))
+    assert len({run.name for run in runs}) == len(runs)
+    seeds = {part: {run.seed for run in runs if run.part == part} for part in plan.EVALUATED}
+    assert not seeds["trial"] & (seeds["final"] | seeds["reading"])
+    tried = Counter((run.regime, run.method) for run in runs if run.part == "trial")
+    assert set(tried.values()) == {8}
+
+
+def trials() -> list[plan.PointsRun]:
+    return [
+        run
+        for regime in ("fragile", "healthy")
+        for method in plan.METHODS
+        for run in plan.trials(regime, method, 0)
+    ]
+
+
+@pytest.mark.slow
+def test_statements_are_met_by_the_code_as_it_is() -> None:
+    """One seed of three methods at their chosen weights, fragile regime."""
+    weights = {"dcgan": None, "sdi-gan": 0.01, "calibrated": 3.0}
+    for method, weight in weights.items():
+        run = plan.PointsRun("final", "fragile", method, method, 0, weight=weight)
+        figures = run.execute(Path())["figures"]
+        for one in page.STATEMENTS[:10]:
+            if one.method == method:
+                assert one.low <= figures[one.draw][one.figure] <= one.high, one.text

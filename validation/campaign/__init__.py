@@ -1,1 +1,0 @@
-"""Many training runs for one claim: planned, run, recorded, gone on with, told on a page."""

@@ -1,0 +1,204 @@
+"""README.md of the proton calorimeter and its pictures, from the records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, pstdev
+from typing import Any
+
+from caloforge.report.canvas import save
+from validation.metrics import NEAREST, REAL, Measured
+from validation.page import (
+    TRAINING_TITLES,
+    WEIGHT_TITLES,
+    edges,
+    measured_rows,
+    progress,
+    provenance,
+    render,
+    table,
+    weight_rows,
+    write_page,
+)
+from validation.plans import FEW_SEEDS
+from validation.proton import pictures
+from validation.proton.measures import CUTS, QUANTILES, SCHEMES, TAILS
+from validation.proton.plan import BASELINE, METHODS, PAPER, PLAN, SCANS, SCORE, WHOLE, plan
+from validation.runner import read_records, read_references
+from validation.summary import (
+    DIFFERENCE_TITLES,
+    SHOWN_SIGMA,
+    ByParticle,
+    Difference,
+    Group,
+    difference,
+    groups,
+    in_order,
+    of_part,
+    over_seeds,
+    reference,
+)
+
+Record = Mapping[str, Any]
+Records = Mapping[str, Record]
+COMMAND = "python -m validation proton"
+PUBLISHED = dict(zip(PAPER, ("2.48", "2.36", "2.29", "2.08"), strict=True))
+"""Table 1 of arXiv:2406.03263, at least one photon."""
+COLUMNS = (
+    ("test", "conditional_w1", "cond. W1"),
+    ("o2", "conditional_w1", "cond. W1, o2"),
+    ("test", "centre_error", "centre error [mm]"),
+    ("test", "sigma_total", "σ(total)"),
+    ("test", "sigma_centre", "σ(centre)"),
+    ("test", "mean_total", "mean total"),
+    ("test", "empty", "empty"),
+    ("test", "w1", "W1"),
+)
+NAMES = tuple((where, name) for where, name, _ in COLUMNS)
+TITLES = ("", "weight", *(title for *_, title in COLUMNS), *TRAINING_TITLES, "seeds")
+COMPARED = {"conditional W1": "by_particle", "centre error [mm]": "centre_by_particle"}
+PAIRS = (
+    (WHOLE, "shuffled"),
+    (WHOLE, NEAREST),
+    (WHOLE, BASELINE),
+    ("proton-sdi", BASELINE),
+    ("proton-sdi-intensity", BASELINE),
+    (WHOLE, "proton-sdi-intensity"),
+    (SCORE, BASELINE),
+    (SCORE, WHOLE),
+)
+PARTS = ("equal", "reweighted", "leaky", "published")
+"""Parts of the plan that are shown as a table of their own."""
+
+
+def write(folder: Path) -> None:
+    """README.md of a folder, and its pictures."""
+    found = finals(read_records(folder))
+    for name, drawn in pictures.all_of(found, read_references(folder)["real"]).items():
+        save(drawn, folder / name)
+    write_page(folder, page(folder))
+
+
+def page(folder: Path) -> str:
+    """The page of a folder's records."""
+    return render("proton", facts(read_records(folder), read_references(folder)))
+
+
+def summary(folder: Path) -> str:
+    """What the terminal shows: the methods and how far the study is."""
+    known = facts(read_records(folder), read_references(folder))
+    return f"{known['methods']}\n\n{known['progress']}"
+
+
+def finals(records: Records) -> list[Group]:
+    """Evaluated methods at their default recipes, in the order of the paper."""
+    return [one for one in in_order(groups(of_part(records, "final")), METHODS) if one.whole]
+
+
+def facts(records: Records, references: Record) -> dict[str, Any]:
+    """All that the template fills in."""
+    found = finals(records)
+    return {
+        "command": COMMAND,
+        "seeds": PLAN.seeds,
+        "few_seeds": FEW_SEEDS,
+        "sigma": SHOWN_SIGMA,
+        "particles": references["particles"],
+        "progress": progress(records, plan, COMMAND),
+        "methods": methods_table(records, references),
+        "protocol": {scheme: protocol_table(records, references, scheme) for scheme in SCHEMES},
+        "differences": table(("", *DIFFERENCE_TITLES), difference_rows(found, references)),
+        "tails": tails_table(found),
+        "weights": table(WEIGHT_TITLES, weight_rows(records, SCANS)),
+        "scans": SCANS,
+        "edges": edges(records, SCANS),
+        "drawn": bool(found),
+        "provenance": provenance(records) if records else None,
+        "parts": {part: table(TITLES, rows_of(records, part)) for part in PARTS},
+    }
+
+
+def rows_of(records: Records, part: str) -> list[list[str]]:
+    """Rows of runs that differ in their seed only."""
+    found = groups(of_part(records, part))
+    found = in_order(found, METHODS) if part == "final" else found
+    rows = measured_rows(found, NAMES)
+    return [[*row, one.seeds] for row, one in zip(rows, found, strict=True)]
+
+
+def methods_table(records: Records, references: Record) -> str:
+    """Methods by their default recipes in the order of the paper, then references."""
+    rows = rows_of(records, "final")
+    for one in references["references"].values():
+        numbers = [Measured(**one[where][name]) for where, name in NAMES]
+        cells = ("-" if number.value is None else str(number) for number in numbers)
+        rows.append([f"*{one['title']}*", "", *cells, *[""] * 5])
+    return table(TITLES, rows)
+
+
+def protocol_table(records: Records, references: Record, scheme: str) -> str:
+    """Table 1 of the paper: W1 at the cuts, with the deviations over runs and over channels."""
+    rows = []
+    for part, note in (("final", ""), ("leaky", ", by row (leaky)")):
+        for one in in_order(groups(of_part(records, part)), METHODS):
+            runs = [run["published"] for run in one.whole]
+            paper = PUBLISHED.get(one.label, "") if scheme == SCHEMES[0] and not note else ""
+            rows.append(protocol_row(f"`{one.label}`{note}", runs, scheme, paper))
+    floor = references["references"][REAL]["published"]
+    rows.append(protocol_row("*noise floor: half against half*", [floor], scheme, ""))
+    cuts = [text for cut in CUTS for text in (f"≥ {cut}", "channels")]
+    return table(["", *cuts, "runs", "the paper, ≥ 1"], rows)
+
+
+def protocol_row(label: str, runs: Sequence[Record], scheme: str, paper: str) -> list[str]:
+    """W1 at the cuts; ``runs`` are what records publish."""
+    cells = [cell for cut in CUTS for cell in _over_runs(runs, scheme, str(cut))]
+    return [label, *cells, str(len(runs)), paper]
+
+
+def _over_runs(runs: Sequence[Record], scheme: str, cut: str) -> tuple[str, str]:
+    """Mean and error over runs, and deviation over channels of the mean over runs."""
+    found = [values for one in runs if (values := one[scheme][cut]["w1"]) is not None]
+    if not found:
+        return "no shower passes", ""
+    mean = over_seeds([{"value": fmean(values), "error": None} for values in found])
+    channels = pstdev(map(fmean, zip(*found, strict=True)))
+    note = f" ({len(found)} of {len(runs)})" if len(found) < len(runs) else ""
+    return f"{mean}{note}", f"{channels:.1f}"
+
+
+def difference_rows(found: Sequence[Group], references: Record) -> Iterator[list[str]]:
+    """Differences of all pairs of which both are there."""
+    for title, name in COMPARED.items():
+        known = sides(found, references, name)
+        for first, second in PAIRS:
+            if {first, second} <= known.keys():
+                one: Difference = difference(known[first], known[second])
+                yield [title, *one.cells]
+
+
+def sides(found: Iterable[Group], references: Record, name: str) -> dict[str, ByParticle]:
+    """A number of each particle, of the methods and of the references that have it."""
+    known = {one.label: one.by_particle(name) for one in found}
+    return known | {
+        label: reference(label, one[name])
+        for label, one in references["references"].items()
+        if name in one
+    }
+
+
+def tails_table(found: Sequence[Group]) -> str:
+    """Tails and dark parts of the channels of Fig. 3."""
+    rows = []
+    for one in found:
+        for label, title in TAILS.items():
+            runs = [run["tails"][label] for run in one.whole]
+            above = [[run["above"][n] for run in runs] for n in range(len(QUANTILES))]
+            dark = [run["empty"][1] for run in runs]
+            numbers = [
+                str(over_seeds([{"value": value, "error": None} for value in values]))
+                for values in (*above, dark)
+            ]
+            rows.append([f"`{one.label}`", title, *numbers, f"{runs[0]['empty'][0]:.3f}"])
+    return table(("", "", "above real 95 %", "above real 99 %", "dark", "dark, real"), rows)
