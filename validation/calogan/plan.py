@@ -18,7 +18,7 @@ WHOLE = METHODS[0]
 PART_STEPS = 800
 ADVERSARIES = frozenset({"Paired", "NonSaturating", "FlippedLabels"})
 PENALTIES = frozenset({"R1", "R2", "GradientPenalty"})
-HEAD = "AttributeRegression"
+HEAD, ENERGY = "AttributeRegression", "EnergyConditioning"
 
 
 def evaluated(case: EvaluationInputs) -> Record:
@@ -68,6 +68,13 @@ def parts() -> dict[str, tuple[str, ...]]:
         with_or_without(bool(recipe.generator.blur), "blur"): (
             f"generator.blur={json.dumps([] if recipe.generator.blur else [1])}",
         ),
+        "with blur before the exponential": ("generator.blur=[1]", "generator.blurred=logarithms"),
+        "energy term as printed": tuple(
+            f"objective.{ENERGY}.{name}={value}"
+            for name, value in (("response", 1.0), ("tolerance", 0.0))
+        ),
+        "no energy term": (objective(without=frozenset({ENERGY})),),
+        "angles x 3": (f"objective.{HEAD}.weights=[0, 3, 3, 1, 1]",),
         "no attribute head": (objective(without=frozenset({HEAD})),),
         "attribute head x 0.1": (head(0.1),),
         "attribute head x 10": (head(10.0),),
