@@ -35,6 +35,5 @@ extlinks = {
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
 }
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
-autodoc_type_aliases = {"NDArray": "NDArray"}
+autodoc_typehints = "none"
 nitpicky = False

@@ -90,9 +90,9 @@ def test_a_statement_on_points_is_met(one: Any, on_points: Any) -> None:
 
 
 @pytest.mark.parametrize("bit", [0, 1])
-def test_methods_page_tells_how_far_all_are_from_the_floor(bit: int, on_points: Any) -> None:
+def test_results_page_tells_how_far_all_are_from_the_floor(bit: int, on_points: Any) -> None:
     records, floors = on_points
-    page = " ".join((ROOT / "docs" / "methods.md").read_text("utf-8").split())
+    page = " ".join((ROOT / "docs" / "results.md").read_text("utf-8").split())
     sentence = page.partition("at 1000 points per cluster W1 ")[2].partition(" ## ")[0]
     told = re.search(
         rf"at spread {bit},? ([\d.]+) to ([\d.]+) times.*?\(with `dcgan` up to ([\d.]+)\)", sentence
