@@ -7,8 +7,17 @@ import pytest
 
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.evaluate import two_sample_metrics
-from caloforge.evaluate.metrics import two_sample
-from caloforge.evaluate.metrics.classifier import auc, calibrated, classify, divergence, transfer
+from caloforge.evaluate.metrics.classifier import (
+    Folds,
+    auc,
+    boosted_inputs,
+    calibrated,
+    classify,
+    classify_boosted,
+    divergence,
+    transfer,
+    with_power,
+)
 from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
 from evaluate.stand_in import PROTON, energies, showers
 
@@ -65,6 +74,46 @@ def test_equal_laws_a_shift_and_a_mixture(rng):
     assert once == again
 
 
+def test_every_row_is_tested_and_no_particle_is_on_two_sides(rng):
+    particle = rng.permutation(np.repeat(np.arange(53), 4))
+    folds = Folds.of(particle, particle[:40], 3)
+    tested = []
+    for number in range(folds.tested):
+        train, validation, test = (set(rows.tolist()) for rows in folds.rows(number))
+        assert not train & test
+        assert not validation & (train | test)
+        names = [{int(folds.particle[row]) for row in rows} for rows in (train, validation, test)]
+        assert not names[0] & names[2]
+        assert not names[1] & names[2]
+        tested += sorted(test)
+    assert sorted(tested) == list(range(len(folds.label)))
+
+
+def test_an_auc_below_a_half_by_more_than_its_error_is_no_power(rng):
+    particle = np.arange(400)
+    folds = Folds.of(particle, particle, 0)
+    wrong = np.where(folds.label, -1.0, 1.0) + rng.normal(0, 3, 800)
+    found = with_power(folds.measured(wrong, auc, 0))
+    assert found.note == "no power"
+    assert "(no power)" in str(found)
+    fair = with_power(folds.measured(rng.normal(size=800), auc, 0))
+    assert fair.note == ""
+
+
+def test_boosted_trees_see_clumps_that_a_poisson_law_lacks():
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(0)
+    energy = energies(80, 0)
+    real, other = showers(energy, 6, 1), showers(energy, 6, 2)
+    mean = real.cells.reshape(80, 6, -1).mean(axis=1).repeat(6, axis=0)
+    made = dataclasses.replace(real, cells=rng.negative_binomial(2, 2 / (2 + mean)).astype("u2"))
+    particle = (real.particle, real.particle)
+    separated = classify_boosted(boosted_inputs(real), boosted_inputs(made), *particle)
+    alike = classify_boosted(boosted_inputs(real), boosted_inputs(other), *particle)
+    assert separated.value > 0.8
+    assert abs(alike.value - 0.5) < 4 * alike.error
+
+
 def test_few_particles_and_a_missing_torch_are_told(rng, monkeypatch):
     few = np.arange(5)
     with pytest.raises(DataError, match="ten particles"):
@@ -76,7 +125,7 @@ def test_few_particles_and_a_missing_torch_are_told(rng, monkeypatch):
 
 
 def test_without_torch_every_other_metric_is_there(monkeypatch):
-    monkeypatch.setattr(two_sample, "find_spec", lambda name: None)
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
     real, made = showers(energies(30, 0), 4, 1), showers(energies(30, 0), 4, 2)
     found = {
         row.name: row

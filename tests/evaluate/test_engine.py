@@ -6,10 +6,13 @@ import json
 import numpy as np
 import pytest
 
+import caloforge.evaluate
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
-from caloforge.evaluate import evaluate
+from caloforge.evaluate import add_two_sample_metrics, evaluate
 from caloforge.evaluate.baselines import as_showers, shuffled
+from caloforge.evaluate.deprecated import OLD_NAMES
+from caloforge.evaluate.noise_floor import NO_CACHE
 from caloforge.report.tables import table
 from evaluate.stand_in import SMALL, energies, showers
 
@@ -193,3 +196,40 @@ def test_foreign_showers_are_refused():
         verdict(dataclasses.replace(GOOD, particle=GOOD.particle + 500))
     with pytest.raises(DataError, match="other conditions"):
         verdict(dataclasses.replace(GOOD, conditions=GOOD.conditions[::-1].copy()))
+
+
+def test_one_real_shower_is_refused_in_one_line():
+    real = showers(energies(1, 0), 1, 1)
+    with pytest.raises(DataError, match="of one particle are too few") as caught:
+        evaluate(real, showers(energies(1, 0), 8, 2), resamples=20)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_error_of_zero_is_no_error():
+    energy = energies(1, 0)
+    result = evaluate(showers(energy, 8, 1), showers(energy, 8, 2), resamples=20)
+    assert result.measured("w1").error is None
+    assert all(difference.measured.sigma is None for difference in result.differences)
+
+
+def test_tables_fit_80_columns_unless_they_may_be_wide():
+    result = evaluate(REAL, GOOD, resamples=20)
+    result = add_two_sample_metrics(result, REAL, GOOD, classifier="none")
+    narrow, wide = table(result, 80), table(result)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert max(map(len, wide.splitlines())) > 80
+    for metric in result.metrics:
+        if metric.column:
+            assert narrow.count(metric.column) >= 1
+
+
+def test_old_names_work_and_warn():
+    with pytest.warns(DeprecationWarning, match="is now caloforge.evaluate.engine.evaluate"):
+        judge = caloforge.evaluate.judge
+    with pytest.warns(DeprecationWarning, match="is now cache="):
+        judge(REAL, GOOD, resamples=5, floors=NO_CACHE)
+    for name in OLD_NAMES:
+        with pytest.warns(DeprecationWarning, match="is now"):
+            assert getattr(caloforge.evaluate, name) is not None
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = caloforge.evaluate.nothing

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -115,6 +116,9 @@ def test_default_gates_ship_for_every_detector():
         ({"limits": []}, "limits"),
         ({"limits": [{"check": "copies"}]}, "limits.0"),
         ({"limits": [{"check": "copies", "sigma": -1}]}, "sigma"),
+        ({"limits": [{"check": "*", "sigma": math.inf}]}, "finite number"),
+        ({"limits": [{"check": "*", "sigma": math.nan}]}, "finite|greater than"),
+        ({"limits": [{"measure": "w1", "floors": math.inf}]}, "finite number"),
         ({"limits": [{"check": "copies", "floors": 2}]}, "limited in sigma"),
         ({"limits": [{"sigma": 2}]}, "one check or one measure"),
         ({"extra": 1}, "extra"),
@@ -130,6 +134,11 @@ def test_bad_gates_are_told_in_one_line(tmp_path, changes, message):
     assert "\n" not in str(caught.value)
 
 
+def test_gates_of_earlier_versions_find_the_check_of_channel_sums(tmp_path):
+    gate = gate_file(tmp_path / "gate.json", limits=[{"check": "conditional_w1", "sigma": 3}])
+    assert [c.name for c in apply_gate(REAL, GOOD, gate=gate).check_results] == ["channel_sums"]
+
+
 def test_what_cannot_be_compared_is_refused():
     with pytest.raises(DataError, match="against small"):
         other = SMALL.model_copy(update={"name": "other", "fingerprint": "x"})
@@ -143,7 +152,32 @@ def test_empty_showers_fail_and_undefined_checks_do_not():
     assert {a.name for a in verdict.check_results if not a.defined} >= {"location_width", "copies"}
     json.dumps(verdict.record, allow_nan=False)
     both = apply_gate(dark, dark)
-    assert both.accepted
+    assert both.outcome == "too few"
+    assert "no check is defined" in str(both)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_gate_that_cannot_fail_does_not_accept(rows):
+    """One or two showers against eight of one particle: 9 or 45 arrangements of the labels."""
+    real = showers(np.array([100.0]), 8, 1)
+    for brightness in (1.0, 300.0):
+        few = showers(np.array([100.0]), rows, 2, brightness=brightness)
+        answer = apply_gate(real, few)
+        assert answer.outcome == "too few"
+        assert not answer.accepted
+        assert "TOO FEW TO SAY" in str(answer)
+    enough = apply_gate(REAL, GOOD)
+    assert enough.outcome == "accepted"
+    assert enough.log_arrangements > 10
+
+
+def test_the_words_of_a_rejection_say_what_is_off_and_whether_channel_sums_are():
+    result = evaluate(REAL, BRIGHT, resamples=30)
+    answer = apply_gate(REAL, BRIGHT, result=result)
+    text = " ".join(answer.explanation)
+    assert "Channel sums are off, too: conditional W1 is" in text
+    assert "floors)" in text
+    json.dumps(answer.record, allow_nan=False)
 
 
 def test_the_command_line_leaves_with_4_and_the_list(tmp_path, capsys):

@@ -129,7 +129,7 @@ def test_the_report_says_what_it_looks_like(zn, name):
     verdict = apply_gate(first, made, train)
     assert not verdict.accepted
     assert verdict.nearest_failure.name == name
-    assert f"It looks like {control.title}" in str(verdict)
+    assert f"Nearest known failure: {control.title}" in str(verdict)
 
 
 def test_every_impostor_keeps_type_and_shape(zn):

@@ -79,3 +79,22 @@ def test_cells_of_all_layers_have_their_own_place():
     assert places.y_mm.tolist() == [0, 0, -4, 0, 4]
     cells = np.array([[0, 0, 0, 0, 2.5]], dtype=np.float32)
     assert Showers(layered, cells, np.ones((1, 1)), np.zeros(1, dtype=np.int64)).total()[0] == 2.5
+
+
+def test_textures_are_what_loops_over_cells_give():
+    sample = showers(energies(6, 0), 2, 1)
+    sample.cells[3] = 0
+    seen = observe(sample).texture
+    for row, image in enumerate(sample.cells.reshape(-1, 6, 6).astype(float)):
+        flat, total = sorted(image.ravel().tolist(), reverse=True), float(image.sum())
+        for photons in (1, 2, 3):
+            assert seen[f"cells_{photons}"][row] == sum(cell == photons for cell in flat)
+        if not total:
+            assert all(math.isnan(seen[name][row]) for name in ("hottest_2", "squares"))
+            continue
+        pairs = sum(image[i, j] * image[i + 1, j] for i in range(5) for j in range(6))
+        pairs += sum(image[i, j] * image[i, j + 1] for i in range(6) for j in range(5))
+        assert seen["neighbours"][row] == pytest.approx(pairs / total**2)
+        assert seen["squares"][row] == pytest.approx(sum(c * c for c in flat) / total**2)
+        for rank in (2, 3, 4, 5):
+            assert seen[f"hottest_{rank}"][row] == pytest.approx(flat[rank - 1] / total)

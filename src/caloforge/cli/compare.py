@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from caloforge.cli.evaluate import Scheme, WhichPart
+from caloforge.cli.evaluate import Scheme, WhichPart, Wide
 from caloforge.cli.options import (
     Force,
     Json,
@@ -53,13 +53,14 @@ def command(
     scheme: Scheme = None,
     seed: Seed = 0,
     force: Force = False,
+    wide: Wide = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Compare methods over seeds: errors, floor, significances; a page with pictures in OUT."""
     from caloforge.evaluate.comparison import compare_runs, runs_by_recipe
     from caloforge.report.pages import COMPARISON_PAGE, check_comparison_out, write_comparison
-    from caloforge.report.tables import comparison_table
+    from caloforge.report.tables import COLUMNS, comparison_table
 
     reporter = reporter_of(quiet, json)
     check_comparison_out(out, overwrite=force)
@@ -70,7 +71,8 @@ def command(
     if out is not None:
         write_comparison(out, comparison, overwrite=force)
         reporter.say(f"page: {out / COMPARISON_PAGE}")
-    reporter.result(comparison_table(comparison), comparison.record)
+    text = comparison_table(comparison, None if wide else COLUMNS)
+    reporter.result(text, comparison.record)
 
 
 def _shipped_for(run: str) -> Path:

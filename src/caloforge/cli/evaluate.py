@@ -66,6 +66,9 @@ Stream = Annotated[
     bool,
     typer.Option("--stream", help="Histograms only, of two files larger than memory."),
 ]
+Wide = Annotated[
+    bool, typer.Option("--wide", help="Tables as wide as they are; default: 80 columns.")
+]
 Report = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write the report there (html), numbers beside it (json)."),
@@ -85,10 +88,11 @@ def command(
     out: Report = None,
     seed: Seed = 0,
     force: Force = False,
+    wide: Wide = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Judge showers: distances with floors and errors, a gate, diversity, baselines, pictures."""
+    """Evaluate showers: distances with floors, errors, a gate, diversity, baselines, pictures."""
     from caloforge.evaluate.gate.limits import DEFAULT, read_gate
     from caloforge.evaluate.inputs import load
     from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
@@ -100,18 +104,19 @@ def command(
     inputs = load(subject, against, train=train, part=part, seed=seed, reporter=reporter)
     inputs.real.detector.scheme(scheme)
     read_gate(gate or DEFAULT, inputs.real.detector)
-    reporter.say(f"judging {len(inputs.generated)} against {len(inputs.real)} showers")
+    reporter.say(f"{len(inputs.generated)} generated against {len(inputs.real)} real showers")
     result = inputs.evaluate(
         scheme=scheme,
         seed=seed,
         gate=gate or DEFAULT,
         classifier=classifier,
         cache=FloorCache(default_cache_folder()),
+        reporter=reporter,
     )
     if out is not None:
         _write(out, result, inputs, style, force)
         reporter.say(f"report: {out}")
-    return _print(result, reporter, held=gate is not None)
+    return _print(result, reporter, held=gate is not None, wide=wide)
 
 
 def _check(out: Path | None, force: bool, style: str) -> None:
@@ -142,12 +147,12 @@ def _write(
         )
 
 
-def _print(result: EvaluationResult, reporter: Reporter, *, held: bool) -> None:
+def _print(result: EvaluationResult, reporter: Reporter, *, held: bool, wide: bool) -> None:
     """Print the result; GateFailed where the gate is held and did not pass."""
     from caloforge.errors import GateFailed
-    from caloforge.report.tables import table
+    from caloforge.report.tables import COLUMNS, table
 
-    reporter.result(table(result), result.record)
+    reporter.result(table(result, None if wide else COLUMNS), result.record)
     if held and result.gate is not None and not result.gate.accepted:
         raise GateFailed(str(result.gate))
 

@@ -10,7 +10,7 @@ same evaluation with several samples (``comparison``).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from caloforge.evaluate.baselines import BASELINES, MODEL, REAL, as_showers
 from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.gate.limits import DEFAULT, read_gate
 from caloforge.evaluate.gate.negative_controls import apply_gate
+from caloforge.evaluate.metrics import classifier as classifiers
 from caloforge.evaluate.metrics import events, layered, neighbours, two_sample
 from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
 from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
@@ -35,16 +36,33 @@ from caloforge.evaluate.result import TITLES, Difference, EvaluationResult, Resu
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
+    from caloforge.detector import Detector
 
 RESAMPLINGS = 300
 FEW_PARTICLES = 20
 SUSPICIOUS_SIGMA = 3.0
 OTHER_UNIT = 50.0
-FEWEST_FOR_BASELINES = 2
-FAMILIES = (two_sample, layered, neighbours, events)
+FEWEST_PARTICLES = 2
+"""Of a baseline, and of an evaluation without repeats."""
+FAMILIES = (two_sample, classifiers, layered, neighbours, events)
 """Families of two-sample metrics, in the order of the report."""
 NO_CLASSIFIER = "none"
 CLASSIFIERS = (*CLASSIFIER_CONFIGS, NO_CLASSIFIER)
+
+
+def _no_step() -> None:
+    """Nobody is told of progress."""
+
+
+def steps_of(detector: Detector, train: Showers | None, classifier: str) -> int:
+    """How often an evaluation advances: samples of the table, families, folds, gate, regions."""
+    samples = len(BASELINES) if train is not None else sum(not b.needs_training for b in BASELINES)
+    steps = 1 + samples + len(FAMILIES) + 2
+    if classifier != NO_CLASSIFIER:
+        steps += classifiers.TRAINED_FOLDS
+        if len(detector.layers) > 1 and not detector.signed and train is not None:
+            steps += layered.TRAINED_FOLDS
+    return steps
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,7 @@ class PairedEvaluation:
     def references(self) -> Iterator[tuple[str, Replicates]]:
         """The noise floor and the baselines, one after the other: only one is in memory."""
         yield REAL, self._floor()
-        enough = self.bootstrap.particles >= FEWEST_FOR_BASELINES
+        enough = self.bootstrap.particles >= FEWEST_PARTICLES
         for number, baseline in enumerate(BASELINES):
             if not enough or (baseline.needs_training and self.train is None):
                 continue
@@ -137,6 +155,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = RESAMPLINGS,
     cache: FloorCache = NO_CACHE,
+    advance: Callable[[], None] = _no_step,
 ) -> EvaluationResult:
     """The table: all paired metrics of generated showers, noise floors, baselines, differences.
 
@@ -148,6 +167,7 @@ def evaluate(
         seed: Of split halves and resamplings; equal inputs and seed give the same result.
         resamples: Bootstrap resamplings of the particles, B.
         cache: Where noise floors are kept.
+        advance: Called after each sample.
 
     Returns:
         Numbers with errors; ``result.summary`` says them in a sentence.
@@ -162,7 +182,10 @@ def evaluate(
     evaluation = PairedEvaluation.of(
         real, n_showers, train, scheme=scheme, seed=seed, resamples=resamples, cache=cache
     )
-    replicates = {MODEL: evaluation.generated(generated), **dict(evaluation.references())}
+    replicates = {MODEL: evaluation.generated(generated)}
+    for name, found in evaluation.references():
+        advance()
+        replicates[name] = found
     metrics = evaluation.bootstrap.metrics
     return EvaluationResult(
         detector=real.detector.name,
@@ -192,6 +215,7 @@ def add_two_sample_metrics(
     gate: str = DEFAULT,
     classifier: str = "default",
     cache: FloorCache = NO_CACHE,
+    advance: Callable[[], None] = _no_step,
 ) -> EvaluationResult:
     """The result with the answer of a gate, two-sample metrics and regions.
 
@@ -210,13 +234,17 @@ def add_two_sample_metrics(
         config=CLASSIFIER_CONFIGS.get(classifier),
         cache=cache,
         rng=np.random.default_rng([seed, 0xE7]),
+        advance=advance,
     )
-    return dataclasses.replace(
-        result,
-        two_sample=tuple(row for family in FAMILIES for row in family.results(samples)),
-        gate=apply_gate(real, generated, train, gate=gate, scheme=scheme, seed=seed, result=result),
-        regions=regions(real, generated, scheme=scheme, seed=seed),
-    )
+    rows: list[MetricResult] = []
+    for family in FAMILIES:
+        rows += family.results(samples)
+        advance()
+    answer = apply_gate(real, generated, train, gate=gate, scheme=scheme, seed=seed, result=result)
+    advance()
+    parts = regions(real, generated, scheme=scheme, seed=seed)
+    advance()
+    return dataclasses.replace(result, two_sample=tuple(rows), gate=answer, regions=parts)
 
 
 @renamed_arguments(schooling="config", floors="cache")
@@ -232,7 +260,7 @@ def two_sample_metrics(
     """Two-sample metrics of split halves with their floors; classifiers by ``config``."""
     rng = np.random.default_rng([seed, 0xE7])
     samples = Samples(real, generated, None, scheme, seed, config, cache, rng)
-    return tuple(two_sample.results(samples))
+    return (*two_sample.results(samples), *classifiers.results(samples))
 
 
 def _streams(seed: int) -> list[np.random.Generator]:
@@ -260,7 +288,13 @@ def _comparable(
         warnings.append("training showers include judged particles: the baselines see the test")
     real, generated = _kept_rows(real, index >= 0), _kept_rows(generated, other_index >= 0)
     _, index, other_index = resampling.index_shared_particles(real.particle, generated.particle)
-    return real, generated, resampling.equal_n_showers(index, other_index, len(names)), warnings
+    n_showers = resampling.equal_n_showers(index, other_index, len(names))
+    if len(names) < FEWEST_PARTICLES and not n_showers.any():
+        raise DataError(
+            f"{len(real)} real and {len(generated)} generated showers of one particle are too few: "
+            "two particles are needed, or two real showers of a particle"
+        )
+    return real, generated, n_showers, warnings
 
 
 def _kept_rows(showers: Showers, kept: NDArray[np.bool_]) -> Showers:

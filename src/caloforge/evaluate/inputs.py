@@ -22,7 +22,7 @@ from caloforge.detector import Condition, Detector, Layer
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.attributes import Traversal, traverse
 from caloforge.evaluate.baselines import bands_of
-from caloforge.evaluate.engine import add_two_sample_metrics, evaluate
+from caloforge.evaluate.engine import add_two_sample_metrics, evaluate, steps_of
 from caloforge.evaluate.gate.limits import DEFAULT
 from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
 from caloforge.evaluate.result import EvaluationResult
@@ -222,20 +222,16 @@ class EvaluationInputs:
         gate: str = DEFAULT,
         classifier: str = "default",
         cache: FloorCache = NO_CACHE,
+        reporter: Reporter = SILENT,
     ) -> EvaluationResult:
         """Table, two-sample metrics, gate and regions."""
-        result = evaluate(
-            self.real, self.generated, self.train, scheme=scheme, seed=seed, cache=cache
-        )
-        result = add_two_sample_metrics(
-            result,
-            self.real,
-            self.generated,
-            self.train,
-            gate=gate,
-            classifier=classifier,
-            cache=cache,
-        )
+        steps = steps_of(self.real.detector, self.train, classifier)
+        with reporter.progress("evaluating", steps, "steps") as advance:
+            samples = (self.real, self.generated, self.train)
+            result = evaluate(*samples, scheme=scheme, seed=seed, cache=cache, advance=advance)
+            result = add_two_sample_metrics(
+                result, *samples, gate=gate, classifier=classifier, cache=cache, advance=advance
+            )
         return dataclasses.replace(
             result,
             warnings=(*self.warnings, *result.warnings),

@@ -17,7 +17,7 @@ along one axis. Ours takes the true middle of each cell, along both axes; the au
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -417,6 +417,66 @@ class Observed:
     """Channel sums by one scheme, (N, c)."""
     values: Mapping[str, Values]
     """By the name of the observable, (N,) each."""
+    texture: Mapping[str, Values] = field(default_factory=dict)
+    """The same of the observables of ``texture``."""
+
+
+def exactly(cells: Values, layout: Layout, *, photons: int) -> Values:
+    """Number of cells with exactly so many photons.  (N,)"""
+    del layout
+    number: Values = (cells == photons).sum(axis=1).astype(np.float64)
+    return number
+
+
+def brightest(cells: Values, layout: Layout, *, rank: int) -> Values:
+    """Fraction of the total in the cell of that rank, 1 the hottest; NaN when empty.  (N,)"""
+    del layout
+    if cells.shape[1] < rank:
+        return np.full(len(cells), np.nan)
+    return ratio(np.partition(cells, -rank, axis=1)[:, -rank], cells.sum(axis=1))
+
+
+def sum_of_squares(cells: Values, layout: Layout) -> Values:
+    """Sum of the squared fractions of the cells, NaN for an empty shower.  (N,)"""
+    return ratio((cells**2).sum(axis=1), total(cells, layout) ** 2)
+
+
+def neighbour_product(cells: Values, layout: Layout) -> Values:
+    """Sum of the products of the fractions of neighbouring cells, NaN when empty.  (N,)"""
+    products = np.zeros(len(cells))
+    for layer in layout.layers:
+        images = cells[:, layer.cells].reshape(-1, *layer.shape)
+        products += (images[:, 1:] * images[:, :-1]).sum(axis=(1, 2))
+        products += (images[:, :, 1:] * images[:, :, :-1]).sum(axis=(1, 2))
+    return ratio(products, total(cells, layout) ** 2)
+
+
+PHOTONS = (1, 2, 3)
+RANKS = (2, 3, 4, 5)
+
+
+def texture(detector: Detector) -> tuple[Observable, ...]:
+    """How the response is spread over single cells: what independent cells get wrong.
+
+    They stand beside ``observables`` in tables and classifiers; distances of all observables, the
+    gate and the training score do without them.
+    """
+    return tuple(_texture(detector))
+
+
+def _texture(detector: Detector) -> Iterator[Observable]:
+    if detector.signed:
+        return
+    for photons in PHOTONS if detector.counts else ():
+        title = f"number of cells with a count of {photons}"
+        of = partial(exactly, photons=photons)
+        yield Observable(f"cells_{photons}", title, "cells", of)
+    for rank in RANKS:
+        title = f"hottest cell number {rank} over total"
+        yield Observable(f"hottest_{rank}", title, "fraction", partial(brightest, rank=rank))
+    yield Observable("squares", "sum of squared fractions", "fraction", sum_of_squares)
+    title = "products of neighbouring fractions"
+    yield Observable("neighbours", title, "fraction", neighbour_product)
 
 
 def observables(detector: Detector) -> tuple[Observable, ...]:
@@ -441,7 +501,8 @@ def observe(showers: Showers, scheme: str | None = None) -> Observed:
     return Observed(
         cells=showers.cells,
         channels=detector.read_out(showers.cells, scheme),
-        values=values_of(showers.cells, observables(detector), layout_of(detector)),
+        values=values_of(showers.cells, observables(detector), layout := layout_of(detector)),
+        texture=values_of(showers.cells, texture(detector), layout),
     )
 
 

@@ -119,6 +119,7 @@ def _observed_rows(observed: Observed, kept: NDArray[np.bool_]) -> Observed:
         observed.cells[kept],
         observed.channels[kept],
         {name: values[kept] for name, values in observed.values.items()},
+        {name: values[kept] for name, values in observed.texture.items()},
     )
 
 

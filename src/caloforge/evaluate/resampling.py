@@ -152,6 +152,8 @@ def _shuffled(
 
 Values = NDArray[np.float64]
 ROUNDING = 1e-12
+NO_POWER = "no power"
+"""Note on the AUC of a classifier that is below 0.5 by more than its error."""
 LEAST_DEFINED = 0.5
 """Part of the resamplings that must give a number before their spread is called an error."""
 
@@ -181,12 +183,11 @@ class Measured:
         """The value with two digits of its error, such as ``12.5 ± 0.6``."""
         if self.value is None:
             return self.note or "undefined"
-        if self.error is None:
+        if not self.error:
             return f"{self.value:.4g}"
-        # Rounding alone is no error: a bootstrap of equal numbers leaves 1e-18.
-        error = self.error if self.error > ROUNDING * max(1.0, abs(self.value)) else 0.0
-        digits = _decimals(error, self.value)
-        return f"{self.value:z.{digits}f} ± {error:.{digits}f}"
+        digits = _decimals(self.error, self.value)
+        note = f" ({NO_POWER})" if self.note == NO_POWER else ""
+        return f"{self.value:z.{digits}f} ± {self.error:.{digits}f}{note}"
 
 
 def resamplings(particles: int, count: int, rng: np.random.Generator) -> Values:
@@ -208,7 +209,10 @@ def measured(replicates: Values, note: str = "undefined") -> Measured:
     defined = resampled[np.isfinite(resampled)]
     if len(defined) < max(2, LEAST_DEFINED * len(resampled)):
         return Measured(value, None, "too few particles for an error")
-    return Measured(value, float(defined.std(ddof=1)))
+    error = float(defined.std(ddof=1))
+    if error <= ROUNDING * max(1.0, abs(value)):
+        return Measured(value, None, "resamplings do not differ")
+    return Measured(value, error)
 
 
 def _decimals(error: float, value: float) -> int:
@@ -239,7 +243,9 @@ class Side:
 
     def value(self, observable: str) -> Values:
         """An observable, NaN where a shower does not have it.  (L,)"""
-        return self.observed.values[observable][self.rows]
+        observed = self.observed
+        values = observed.values if observable in observed.values else observed.texture
+        return values[observable][self.rows]
 
     def defined(self, observable: str, weights: Values) -> tuple[Values, Values]:
         """Values of the showers that have the observable, and their weights.  (l,), (B, l)"""

@@ -170,6 +170,8 @@ def _comparison(difference: Measured) -> str:
     """Better or worse than, with the distance in sigma."""
     value, sigma = difference.value or 0.0, difference.sigma
     word = "Better" if value > 0 else "Worse"
+    if value == 0:
+        return "As far from the real showers as"
     if sigma is None:
         return f"{word} than"
     if abs(sigma) < DISTINGUISHED_SIGMA:
@@ -237,7 +239,9 @@ class GateRecord(Part):
 
     gate: str
     accepted: bool
+    outcome: Literal["accepted", "rejected", "too few"] | None = None
     strata: str
+    explanation: list[str] = []
     looks_like: NearestFailureRecord | None
     answers: list[CheckRecord]
 

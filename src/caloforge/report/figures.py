@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
 RATIO_LIMITS = (0.3, 1.9)
+PROFILE_LIMITS = (0.7, 1.3)
 TAIL = 0.995
 """Quantile of both samples at which the axis ends; the last bin holds all above it."""
 
@@ -147,11 +148,23 @@ def _draw_other(axes: Axes, made: Binned, edges: Values, colour: str, name: str)
 
 def _draw_ratio(axes: Axes, truth: Binned, made: Binned, edges: Values, colour: str) -> None:
     ratio, error = paired_ratio(truth, made)
-    low, high = RATIO_LIMITS
-    shown = np.isfinite(ratio) & (ratio >= low) & (ratio <= high)
-    at = _middles(edges)
+    _draw_points(axes, _middles(edges), ratio, error, RATIO_LIMITS, colour)
+
+
+def _draw_points(
+    axes: Axes, at: Values, ratio: Values, error: Values, limits: tuple[float, float], colour: str
+) -> None:
+    """Points with errors; what lies beyond the limits of the axis is an arrow at its end."""
+    low, high = limits
+    inside = np.isfinite(ratio) & (ratio >= low) & (ratio <= high)
     axes.errorbar(
-        at[shown], ratio[shown], error[shown], fmt="o", color=colour, markersize=2.6, elinewidth=0.9
+        at[inside],
+        ratio[inside],
+        error[inside],
+        fmt="o",
+        color=colour,
+        markersize=2.6,
+        elinewidth=0.9,
     )
     for beyond, place, marker in ((ratio > high, high, "^"), (ratio < low, low, "v")):
         axes.plot(
@@ -348,11 +361,9 @@ def radial_profiles(real: Profile, others: Mapping[str, Profile], edges_mm: Valu
     for colour, (name, profile) in zip(MODEL_COLOURS, others.items(), strict=False):
         upper.stairs(profile[0], edges_mm, color=colour, linewidth=1.4, label=name)
         below = np.where(real[0] > 0, real[0], np.nan)
-        lower.errorbar(
-            middles, profile[0] / below, profile[1] / below, fmt="o", color=colour, markersize=2.6
-        )
+        _draw_points(lower, middles, profile[0] / below, profile[1] / below, PROFILE_LIMITS, colour)
     lower.axhline(1, color=REAL_EDGE, linewidth=0.8)
-    lower.set_ylim(0.7, 1.3)
+    lower.set_ylim(*PROFILE_LIMITS)
     if real[0].max(initial=0) > 0:
         upper.set_yscale("log")
     for axes in (upper, lower):
@@ -374,13 +385,12 @@ def energy_lines(real: Line, others: Mapping[str, Line], *, label: str, energy: 
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
     upper.errorbar(*real, fmt="s-", color=REAL_EDGE, markersize=4, label="real")
     below = np.where(real[1] > 0, real[1], np.nan)
+    limits = _ratio_limits([line[1] / below for line in others.values()])
     for colour, (name, line) in zip(MODEL_COLOURS, others.items(), strict=False):
         upper.errorbar(*line, fmt="o-", color=colour, markersize=3.4, label=name)
-        lower.errorbar(
-            line[0], line[1] / below, line[2] / below, fmt="o", color=colour, markersize=3
-        )
+        _draw_points(lower, line[0], line[1] / below, line[2] / below, limits, colour)
     lower.axhline(1, color=REAL_EDGE, linewidth=0.8)
-    lower.set_ylim(*_ratio_limits([line[1] / below for line in others.values()]))
+    lower.set_ylim(*limits)
     energies = real[0][np.isfinite(real[0])]
     if len(energies) and energies.min() > 0:
         lower.set_xscale("log")

@@ -17,7 +17,7 @@ from caloforge.evaluate import resampling
 from caloforge.evaluate.attributes import Traversal
 from caloforge.evaluate.baselines import REAL
 from caloforge.evaluate.metrics import diversity
-from caloforge.evaluate.metrics.energy import Response, energy_bands, response
+from caloforge.evaluate.metrics.energy import Response, energy_bands, lit_particles, response
 from caloforge.evaluate.metrics.events import SUMMED, events
 from caloforge.evaluate.metrics.neighbours import memorisation
 from caloforge.evaluate.metrics.two_sample import correlations
@@ -359,20 +359,25 @@ def _response(real: Showers, generated: Showers, rng: np.random.Generator) -> It
     """Mean total over energy, and its relative width."""
     _, particle_index, other = resampling.index_shared_particles(real.particle, generated.particle)
     edges = energy_bands(real.conditions[np.unique(particle_index, return_index=True)[1], 0])
+    sides = ((real, particle_index), (generated, other))
+    particles = int(particle_index.max()) + 1
+    lit = [lit_particles(showers.total(), index, particles) for showers, index in sides]
     found = [
-        response(s.total(), s.conditions[:, 0], slots, edges, rng)
-        for s, slots in ((real, particle_index), (generated, other))
+        response(
+            showers.total(), showers.conditions[:, 0], index, edges, rng, resolved=lit[0] & lit[1]
+        )
+        for showers, index in sides
     ]
     condition = real.detector.conditions[0]
     energy = f"{condition.name} [{condition.unit}]"
     unit = f"{real.detector.unit}/{condition.unit}"
-    for name, label in (
-        ("response", f"mean total / {condition.name} [{unit}]"),
-        ("resolution", "relative resolution"),
+    for name, label, note in (
+        ("response", f"mean total / {condition.name} [{unit}]", ""),
+        ("resolution", "relative resolution", ", of the particles that have light on both sides"),
     ):
         lines = [_line(one, getattr(one, name)) for one in found]
         drawn = figures.energy_lines(lines[0], {"generated": lines[1]}, label=label, energy=energy)
-        yield Picture.of(drawn, f"{name.capitalize()} against {condition.name}.")
+        yield Picture.of(drawn, f"{name.capitalize()} against {condition.name}{note}.")
 
 
 def _line(found: Response, numbers: tuple[Measured, ...]) -> tuple[Values, Values, Values]:

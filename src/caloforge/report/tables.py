@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,11 @@ from caloforge.evaluate.comparison import Comparison, Contrast, Method
 from caloforge.evaluate.metrics.metric import Metric
 from caloforge.evaluate.resampling import Measured
 from caloforge.evaluate.result import Difference, EvaluationResult
+
+COLUMNS = 80
+"""Width of a terminal that is not asked."""
+TITLE_WIDTH, CELL_WIDTH, GAP = 34, 19, 2
+EXCESS = ("excess",)
 
 
 def columns(result: EvaluationResult) -> list[Metric]:
@@ -35,19 +42,23 @@ def printed_differences(result: EvaluationResult) -> list[Difference]:
     return [difference for difference in result.differences if difference.measure in names]
 
 
-def table(result: EvaluationResult) -> str:
-    """Samples against metrics, differences, then every number of the model with its floor."""
+def table(result: EvaluationResult, width: int | None = None) -> str:
+    """Samples against metrics, differences, then every number of the model with its floor.
+
+    ``width`` in columns: what is wider is folded.
+    """
+    aligned = partial(tabulated, width=width)
     parts = [
         "\n".join(_head(result)),
         aligned(list(_comparison(result))),
         "\n".join(f"  {difference}" for difference in printed_differences(result)),
-        aligned(list(_details(result))),
+        aligned(list(_details(result, narrow=width is not None))),
         aligned(list(_two_sample(result))) if result.two_sample else "",
         "\n".join(f"warning: {warning}" for warning in result.warnings),
         result.summary,
-        "" if result.gate is None else str(result.gate),
+        "" if result.gate is None else "\n".join((str(result.gate), *result.gate.explanation)),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(folded(part, width) for part in parts if part)
 
 
 def _head(result: EvaluationResult) -> Iterator[str]:
@@ -69,10 +80,12 @@ def _comparison(result: EvaluationResult) -> Iterator[Sequence[str]]:
         yield (row.title, *(str(row.measured[metric.name]) for metric in metrics))
 
 
-def _details(result: EvaluationResult) -> Iterator[Sequence[str]]:
-    yield ("all metrics of the generated showers", "value", "floor", "excess", "ideal")
+def _details(result: EvaluationResult, *, narrow: bool) -> Iterator[Sequence[str]]:
+    """Every metric; a narrow table leaves the excess over the floor out."""
+    yield ("all metrics of the generated showers", "value", "floor", *EXCESS[narrow:], "ideal")
     for metric in result.metrics:
-        yield (_titled(metric, result.scheme), *detail(result, metric))
+        value, floor, excess, ideal = detail(result, metric)
+        yield (_titled(metric, result.scheme), value, floor, *(excess,)[narrow:], ideal)
 
 
 def detail(result: EvaluationResult, metric: Metric) -> tuple[str, ...]:
@@ -100,30 +113,74 @@ def _titled(metric: Metric, scheme: str) -> str:
     return metric.title + by_scheme + (f" [{metric.unit}]" if metric.unit else "")
 
 
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Columns of one width each, the first to the left, numbers to the right."""
+def tabulated(lines: Sequence[Sequence[str]], width: int | None = None) -> str:
+    """Columns of one width each, the first to the left, numbers to the right.
+
+    Where they are wider than ``width``, long texts are wrapped, and columns that do not fit follow
+    below with the first column once more.
+    """
+    if width is None:
+        return _aligned(lines)
+    rows = [row for line in lines for row in _rows(line)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(lines[0]))]
+    blocks: list[list[int]] = [[]]
+    for column in range(1, len(widths)):
+        used = widths[0] + sum(widths[n] + GAP for n in blocks[-1])
+        if blocks[-1] and used + widths[column] + GAP > width:
+            blocks.append([])
+        blocks[-1].append(column)
+    return "\n\n".join(
+        _aligned([[row[0], *(row[n] for n in block)] for row in rows]) for block in blocks
+    )
+
+
+def _rows(line: Sequence[str]) -> Iterator[list[str]]:
+    """The rows of a line whose long texts are wrapped."""
+    cells = [
+        textwrap.wrap(text, CELL_WIDTH if n else TITLE_WIDTH) or [""] for n, text in enumerate(line)
+    ]
+    for row in range(max(map(len, cells))):
+        yield [cell[row] if row < len(cell) else "" for cell in cells]
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
     widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
     return "\n".join(
-        "  ".join(
+        (" " * GAP)
+        .join(
             text.rjust(width) if n else text.ljust(width)
             for n, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
+        )
+        .rstrip()
         for line in lines
     )
 
 
-def comparison_table(comparison: Comparison) -> str:
+def folded(text: str, width: int | None) -> str:
+    """Lines of at most so many columns; what follows is indented."""
+    if width is None:
+        return text
+    lines = text.split("\n")
+    return "\n".join(
+        line
+        if len(line) <= width
+        else textwrap.fill(line, width, subsequent_indent="    ", break_long_words=False)
+        for line in lines
+    )
+
+
+def comparison_table(comparison: Comparison, width: int | None = None) -> str:
     """Methods and references against metrics, then who is better than whom."""
     lines = [(one.title, *comparison_row(comparison, one)) for one in ranked(comparison)]
     parts = [
         "\n".join(_comparison_head(comparison)),
-        aligned([("", *headings(comparison)), *lines]),
+        tabulated([("", *headings(comparison)), *lines], width),
         "\n".join(f"{m.label}: {m.settings}" for m in comparison.methods if m.settings),
         f"differences in {comparison.measure} (paired bootstrap over particles, seeds pooled):\n"
         + "\n".join(f"  {sentence(one)}" for one in comparison.contrasts),
         "\n".join(f"warning: {warning}" for warning in comparison.warnings),
     ]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(folded(part, width) for part in parts if part)
 
 
 def headings(comparison: Comparison) -> list[str]:

@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from caloforge.errors import UsageError
 from caloforge.evaluate.baselines import REAL
@@ -31,7 +31,7 @@ SHOWN_FAILURES = 6
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The answer to a check: a difference, its error, and how far beyond chance it is."""
+    """The result of a check: a difference, its error, and how far beyond chance it is."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class CheckResult:
     """What is held against the limit; NaN where the check is undefined."""
 
     def limited(self, limit: float, unit: str, distance: float) -> CheckResult:
-        """The same answer, held against a limit."""
+        """The same result, held against a limit."""
         return dataclasses.replace(self, limit=limit, unit=unit, distance=distance)
 
     @property
@@ -79,72 +79,97 @@ class CheckResult:
         return "failed" if self.failed else "passed"
 
     def __str__(self) -> str:
-        """Such as ``conditional_w1 13.8 sigma (limit 3)``."""
+        """Such as ``channel_sums 13.8 sigma (limit 3)``."""
         return f"{self.name} {self.distance:.3g} {self.unit} (limit {self.limit:g})"
 
 
 CLEAR_SIMILARITY = 0.8
-"""Cosine from which an impostor is named: most of the answers agree (0.8 squared: 64 %)."""
+"""Cosine from which a failure is near: most check results agree (0.8 squared: 64 %)."""
 
 
 @dataclass(frozen=True)
 class NearestFailure:
-    """How much rejected showers look like those of a known impostor."""
+    """The negative control whose check results are most like those of rejected showers."""
 
     name: str
     title: str
     similarity: float
-    """Cosine of the answers to all checks; 1: the same, 0: nothing in common."""
+    """Cosine of the results of all checks; 1: the same, 0: nothing in common."""
 
     def __str__(self) -> str:
-        """What the showers look like, or that they look like nothing known."""
+        """The failure, or that none is near."""
+        tail = f"{self.title} (similarity {self.similarity:.2f})"
         if self.similarity >= CLEAR_SIMILARITY:
-            return f"It looks like {self.title}"
-        return f"It looks like no known impostor (nearest: {self.title})"
+            return f"Nearest known failure: {tail}"
+        return f"No known failure is near; the nearest: {tail}"
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """All answers of a gate."""
+    """All check results of a gate, and what follows."""
 
     check_results: tuple[CheckResult, ...]
     gate: str = ""
     nearest_failure: NearestFailure | None = None
     strata: str = ""
     """What was compared with what: particles, or bands of conditions."""
+    log_arrangements: float = math.inf
+    """Logarithm of the number of ways in which the labels can be permuted."""
+    explanation: tuple[str, ...] = ()
+    """Sentences: what is off, by how much, and whether it matters for channel sums."""
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:
         """What is beyond its limit, the worst first."""
-        failed = [answer for answer in self.check_results if answer.failed]
-        return tuple(sorted(failed, key=lambda a: -a.distance / a.limit))
+        failed = [result for result in self.check_results if result.failed]
+        return tuple(sorted(failed, key=lambda result: -result.distance / result.limit))
+
+    @property
+    def too_few(self) -> bool:
+        """Whether a check could not fail whatever was generated, or none is defined.
+
+        A permutation test of k arrangements gives no probability below 1 / k.
+        """
+        limits = [result.limit for result in self.check_results if result.unit == "sigma"]
+        possible = self.log_arrangements >= -_log_probability(max(limits, default=0.0))
+        return not possible or not self.defined
 
     @property
     def accepted(self) -> bool:
-        """Whether nothing failed."""
-        return not self.failures
+        """Whether enough could be checked and nothing failed."""
+        return not self.failures and not self.too_few
+
+    @property
+    def outcome(self) -> str:
+        """In a word."""
+        if self.too_few:
+            return "too few"
+        return "accepted" if self.accepted else "rejected"
 
     @property
     def defined(self) -> int:
         """Number of checks that could be made."""
-        return sum(answer.defined for answer in self.check_results)
+        return sum(result.defined for result in self.check_results)
 
     def __str__(self) -> str:
-        """One line: accepted or rejected, by what, and what the showers look like."""
+        """One line: accepted, rejected by what, or too few to say."""
+        return f"Gate ({self.gate}): {self.headline}"
+
+    @property
+    def headline(self) -> str:
+        """The answer in words, with the worst failures."""
+        if not self.defined:
+            return f"TOO FEW TO SAY ({self.strata}): all showers are alike, no check is defined."
+        if self.too_few:
+            return f"TOO FEW TO SAY ({self.strata}): more showers of each particle are needed."
         if self.accepted:
-            return (
-                f"Gate ({self.gate}): ACCEPTED, {self.defined} checks within their limits "
-                f"({self.strata})."
-            )
-        worst = ", ".join(str(answer) for answer in self.failures[:SHOWN_FAILURES])
+            return f"ACCEPTED, {self.defined} checks within their limits ({self.strata})."
+        worst = ", ".join(str(result) for result in self.failures[:SHOWN_FAILURES])
         more = len(self.failures) - SHOWN_FAILURES
         tail = f" and {more} more" if more > 0 else ""
-        like = self.nearest_failure
-        look = "" if like is None else f" {like} (similarity {like.similarity:.2f})."
-        return (
-            f"Gate ({self.gate}): REJECTED, {len(self.failures)} of {self.defined} checks "
-            f"failed: {worst}{tail}.{look}"
-        )
+        like = "" if self.nearest_failure is None else f" {self.nearest_failure}."
+        count = f"{len(self.failures)} of {self.defined} checks"
+        return f"REJECTED, {count} failed: {worst}{tail}.{like}"
 
     @property
     def record(self) -> dict[str, Any]:
@@ -153,16 +178,65 @@ class GateResult:
         return {
             "gate": self.gate,
             "accepted": self.accepted,
+            "outcome": self.outcome,
             "strata": self.strata,
+            "explanation": list(self.explanation),
             "looks_like": None
             if like is None
             else {"name": like.name, "title": like.title, "similarity": like.similarity},
-            "answers": [answer.record for answer in self.check_results],
+            "answers": [result.record for result in self.check_results],
         }
+
+
+def _log_probability(sigma: float) -> float:
+    """Logarithm of the probability of a normal deviate beyond so many sigma, on both sides."""
+    from scipy.special import log_ndtr
+
+    return float(log_ndtr(-sigma)) + math.log(2)
 
 
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
+
+
+def explain(answer: GateResult, result: EvaluationResult) -> GateResult:
+    """The answer with sentences: what is off, by how much, whether channel sums are."""
+    if answer.accepted or answer.too_few:
+        return answer
+    metrics = {metric.name: metric for metric in result.metrics if metric.distance}
+    names = dict.fromkeys(
+        failure.name.removeprefix("location_").removeprefix("spread_")
+        for failure in answer.failures
+    )
+    channels: list[tuple[float, str]] = []
+    shapes: list[tuple[float, str]] = []
+    for name in names:
+        metric = metrics.get(f"w1_{name}")
+        if metric is not None:
+            size = _in_floors(result, metric.name)
+            kind = channels if metric.group == "channels" else shapes
+            kind.append((size, f"{name} ({size:.1f} floors)"))
+    sentences = []
+    if shapes:
+        sentences.append(f"Observables off, by W1: {_worst_first(shapes)}.")
+    size = _in_floors(result, "conditional_w1")
+    distance = f"conditional W1 is {size:.2f} of its floor" if math.isfinite(size) else "no repeats"
+    if channels or any(failure.name == "channel_sums" for failure in answer.failures):
+        single = f"; by W1: {_worst_first(channels)}" if channels else ""
+        sentences.append(f"Channel sums are off, too: {distance}{single}.")
+    else:
+        sentences.append(f"Channel sums pass ({distance}): it does not matter for them.")
+    return dataclasses.replace(answer, explanation=tuple(sentences))
+
+
+def _in_floors(result: EvaluationResult, name: str) -> float:
+    value, floor = result.measured(name).value, result.measured(name, REAL).value
+    return value / floor if value is not None and floor else math.nan
+
+
+def _worst_first(sizes: list[tuple[float, str]]) -> str:
+    worst = sorted(sizes, key=lambda one: -one[0] if math.isfinite(one[0]) else 0.0)
+    return ", ".join(text for _, text in worst[:SHOWN_FAILURES])
 
 
 FORMAT, VERSION = "caloforge-gate", 1
@@ -171,7 +245,7 @@ ANY = "any"
 
 
 class Limit(BaseModel):
-    """What one check or measure may show at most."""
+    """Limit of one check or metric."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -179,8 +253,14 @@ class Limit(BaseModel):
     """Name of a check, or a pattern such as ``location_*``; the first limit that fits counts."""
     measure: str | None = None
     """Name of a distance of the table, to be held against its floor."""
-    sigma: float | None = Field(default=None, gt=0)
-    floors: float | None = Field(default=None, gt=0)
+    sigma: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    floors: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    @field_validator("check")
+    @classmethod
+    def _by_its_name(cls, name: str | None) -> str | None:
+        """Gates of earlier versions called the check of channel sums conditional_w1."""
+        return "channel_sums" if name == "conditional_w1" else name
 
     @model_validator(mode="after")
     def _is_complete(self) -> Limit:
@@ -241,7 +321,7 @@ def _parsed(path: Path) -> Gate:
 def check_limits(
     gate: Gate, check_results: Sequence[CheckResult], result: EvaluationResult | None
 ) -> GateResult:
-    """The answers held against the limits of the gate.
+    """The check results held against the limits of the gate.
 
     Raises UsageError naming what exists when a limit fits nothing.
     """
@@ -270,14 +350,12 @@ def _measured(limit: Limit, result: EvaluationResult | None) -> CheckResult:
     if result is None or limit.measure not in names or limit.floors is None:
         raise UsageError(f"the gate limits {limit.measure}; the table has {', '.join(names)}")
     row = next(row for row in result.metrics if row.name == limit.measure)
-    value, floor = result.measured(row.name), result.measured(row.name, REAL)
-    known = value.value is not None and bool(floor.value)
-    ratio = value.value / floor.value if known else math.nan  # type: ignore[operator]
-    answer = CheckResult(
+    value = result.measured(row.name)
+    check = CheckResult(
         row.name,
         row.title,
         value.value if value.value is not None else math.nan,
         value.error if value.error is not None else math.nan,
         math.nan,
     )
-    return answer.limited(limit.floors, "floors", ratio)
+    return check.limited(limit.floors, "floors", _in_floors(result, row.name))

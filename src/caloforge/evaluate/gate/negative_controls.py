@@ -29,9 +29,10 @@ from caloforge.evaluate.gate.limits import (
     GateResult,
     NearestFailure,
     check_limits,
+    explain,
     read_gate,
 )
-from caloforge.evaluate.gate.permutation import PooledSample, pool_samples
+from caloforge.evaluate.gate.permutation import PooledSample, log_arrangements, pool_samples
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.simulator.sampling import Sampling, draw_counts
 
@@ -180,14 +181,17 @@ def apply_gate(
     rng = np.random.default_rng([seed, 0x6A7E])
     trained = None if train is None else shower_bytes(train.cells)
     check_results = check_all(gate_inputs(pooled, trained, rng))
+    arrangements = log_arrangements(pooled.generated, pooled.unit)
     answer = check_limits(limits, check_results, result)
+    answer = dataclasses.replace(answer, log_arrangements=arrangements)
     nearest = None
-    if not answer.accepted:
+    if answer.outcome == "rejected":
         halves = _halves(real, pooled, rng)
         nearest = _nearest_failure(check_results, halves, train, trained, scheme, rng)
-    return dataclasses.replace(
+    answer = dataclasses.replace(
         answer, gate=name, strata=_described(pooled), nearest_failure=nearest
     )
+    return answer if result is None else explain(answer, result)
 
 
 def _described(pooled: PooledSample) -> str:

@@ -75,6 +75,7 @@ def medians_within(values: Values, stratum: Indices) -> Values:
 
 Labels = NDArray[np.bool_]
 LEAST_SKEW = 1e-3
+ROUNDING = 1e-12
 LARGEST_SIGMA = 37.0
 """Beyond it a probability underflows; more would only pretend to be exact."""
 
@@ -118,13 +119,25 @@ def mean_difference(
         return UNDEFINED
     value = float(share @ difference / share.sum())
     error = float(np.sqrt(share**2 @ variance) / share.sum())
-    return PermutationResult(value, error, value / error if error > 0 else 0.0)
+    if error <= ROUNDING * float(np.abs(values).max()):
+        # Permutations that all give the same say nothing: an error of 0 is none.
+        return UNDEFINED
+    return PermutationResult(value, error, value / error)
+
+
+def log_arrangements(generated: Labels, unit: Indices) -> float:
+    """Logarithm of the number of ways in which labels can be permuted inside units."""
+    from scipy.special import gammaln
+
+    count = np.bincount(unit)
+    made = np.bincount(unit[generated], minlength=len(count))
+    return float((gammaln(count + 1) - gammaln(made + 1) - gammaln(count - made + 1)).sum())
 
 
 def permuted_labels(
     generated: Labels, unit: Indices, count: int, rng: np.random.Generator
 ) -> Labels:
-    """The labels themselves, then random exchanges of them inside units.  (1 + B, N)"""
+    """The labels themselves, then random permutations of them inside units.  (1 + B, N)"""
     order = np.lexsort((~generated, unit))
     result = np.empty((1 + count, len(unit)), dtype=bool)
     result[0] = generated
@@ -136,13 +149,13 @@ def permuted_labels(
 
 
 def permutation_result(replicates: Values, *, one_sided: bool) -> PermutationResult:
-    """The first of the values against the others, which are those of exchanges.  (1 + B,)"""
+    """The first of the values against the others, which are those of permutations.  (1 + B,)"""
     value, chance = float(replicates[0]), replicates[1:]
     if not np.isfinite(replicates).all():
         return UNDEFINED
     error = float(chance.std(ddof=1))
-    if error == 0:
-        return PermutationResult(value - float(chance.mean()), 0.0, 0.0)
+    if error <= ROUNDING * float(np.abs(replicates).max()):
+        return UNDEFINED
     standard = (chance - chance.mean()) / error
     skew = float((standard**3).mean())
     away = (value - float(chance.mean())) / error

@@ -3,8 +3,9 @@
 Shapes: N showers of both samples, K cells, n cells of a layer, d inputs.
 
 AUC 0.5 and JSD 0: they are not separated; AUC 1 and JSD 1: they always are (arXiv:1610.06545,
-arXiv:2106.05285). Particles are split, never their showers: a network that knows a particle by
-heart learns nothing.
+arXiv:2106.05285). Folds are made of particles, never of their showers: a network that knows a
+particle by heart learns nothing. Boosted trees on observables and conditions see in a few thousand
+showers what a network on a thousand cells does not.
 
 Kinds (Table 3 of arXiv:1712.10321): a classifier of kinds that is trained on generated showers and
 tested on real ones shows whether kinds differ for the same reasons; generated showers whose kinds
@@ -13,14 +14,18 @@ are separated better than those of real ones have mode artefacts.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.errors import DataError
+from caloforge.errors import CaloforgeError, DataError
+from caloforge.evaluate import resampling
 from caloforge.evaluate.deprecated import renamed_arguments
+from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
 from caloforge.evaluate.metrics.networks import (
     DEFAULT,
     ClassifierConfig,
@@ -28,8 +33,8 @@ from caloforge.evaluate.metrics.networks import (
     standardised,
     trained_answers,
 )
-from caloforge.evaluate.observables import LayerCells, layout_of
-from caloforge.evaluate.resampling import Measured, measured, resamplings
+from caloforge.evaluate.observables import LayerCells, layout_of, observe
+from caloforge.evaluate.resampling import NO_POWER, Measured, measured, resamplings
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
@@ -37,8 +42,25 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.bool_]
-PARTS = (0.6, 0.2, 0.2)
 RESAMPLINGS = 200
+
+
+FOLDS = 5
+TRAINED_FOLDS = 6 * FOLDS
+"""Of three classifiers, each with its floor."""
+FOLDED_ROWS = 20_000
+"""From so many rows on, the fifth of one fold is enough to test on."""
+LEAST_PARTICLES = 10
+BOOSTING: dict[str, Any] = {
+    "max_iter": 150,
+    "learning_rate": 0.06,
+    "max_leaf_nodes": 15,
+    "min_samples_leaf": 20,
+    "l2_regularization": 1.0,
+    "early_stopping": False,
+}
+"""Of the boosted trees; no validation rows, since those would share particles with training."""
+NEEDS_SKLEARN = "needs caloforge[metrics]"
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,56 @@ class ClassifierResult:
 
     auc: Measured
     jsd: Measured
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Rows of both samples, in folds of whole particles."""
+
+    label: Labels
+    """Which rows are generated, (N,)."""
+    particle: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    """Number of the fold of each row, (N,)."""
+    tested: int
+    """How many of the folds are tested on."""
+
+    @classmethod
+    def of(
+        cls, particle_real: NDArray[np.int64], particle_generated: NDArray[np.int64], seed: int
+    ) -> Folds:
+        """Particles in random folds of equal size. Raises DataError for fewer than ten."""
+        particle = np.concatenate([particle_real, particle_generated])
+        names = np.unique(particle)
+        if len(names) < LEAST_PARTICLES:
+            raise DataError("a classifier needs at least ten particles")
+        order = np.random.default_rng([seed, 0x59117]).permutation(len(names))
+        fold = np.empty(len(names), dtype=np.int64)
+        for number, part in enumerate(np.array_split(order, FOLDS)):
+            fold[part] = number
+        label = np.arange(len(particle)) >= len(particle_real)
+        tested = FOLDS if len(particle) < FOLDED_ROWS else 1
+        return cls(label, particle, fold[np.searchsorted(names, particle)], tested)
+
+    def rows(self, number: int) -> tuple[NDArray[np.int64], ...]:
+        """Rows of training, validation (the next fold) and test."""
+        test, validation = self.fold == number, self.fold == (number + 1) % FOLDS
+        return tuple(np.flatnonzero(part) for part in (~test & ~validation, validation, test))
+
+    def measured(self, values: Values, statistic: Callable[..., float], seed: int) -> Measured:
+        """Mean of a statistic over the folds; errors: bootstrap over the particles.  (N,)"""
+        tests = [self.rows(number)[2] for number in range(self.tested)]
+        names, index = np.unique(self.particle, return_inverse=True)
+        rng = np.random.default_rng([seed, 0xC1A5])
+        weights = resamplings(len(names), RESAMPLINGS, rng)[:, index.reshape(-1)]
+        return measured(
+            np.array(
+                [
+                    np.mean([statistic(values[t], self.label[t], w[t]) for t in tests])
+                    for w in weights
+                ]
+            )
+        )
 
 
 @renamed_arguments(schooling="config")
@@ -58,28 +130,202 @@ def classify(
     *,
     seed: int = 0,
     config: ClassifierConfig = DEFAULT,
+    advance: Callable[[], None] | None = None,
 ) -> ClassifierResult:
-    """AUC and Jensen-Shannon divergence of real against generated inputs.  (n, d), (m, d)
+    """AUC and Jensen-Shannon divergence of real against generated inputs, by networks.
 
-    Inputs are standardised by the training part; undefined ones become the mean. Errors: bootstrap
-    over the test particles. Raises CaloforgeError where torch is not installed.
+    Particles are in five folds: a network is tested on each of them, trained on three and stopped
+    by the loss on one, so that every row is tested. Inputs are standardised by the training part;
+    undefined ones become the mean.
+
+    Args:
+        real: Inputs of real showers, (n, d).
+        generated: Inputs of generated showers, (m, d).
+        particle_real: Particle number of each row, (n,).
+        particle_generated: The same, (m,).
+        seed: Of folds, networks and bootstrap.
+        config: Size and training of the networks.
+        advance: Called after each fold.
+
+    Returns:
+        Means over folds, errors by bootstrap over the particles.
+
+    Raises:
+        CaloforgeError: torch is not installed.
+        DataError: fewer than ten particles.
     """
     inputs = np.concatenate([real, generated]).astype(np.float32)
-    label = np.arange(len(inputs)) >= len(real)
-    particle = np.concatenate([particle_real, particle_generated])
-    train, validation, test = _split(particle, seed)
-    scores = train_and_score(
-        standardised(inputs, train), label.astype(np.int64), train, validation, config, seed
-    )
-    odds = scores[:, 1] - scores[:, 0]
-    chance = calibrated(odds[validation], label[validation], odds[test])
-    names, particle_index = np.unique(particle[test], return_inverse=True)
-    weights = resamplings(len(names), RESAMPLINGS, np.random.default_rng([seed, 0xC1A5]))
-    weights = weights[:, particle_index.reshape(-1)]
+    folds = Folds.of(particle_real, particle_generated, seed)
+    odds, chance = np.zeros(len(inputs)), np.full(len(inputs), 0.5)
+    for number in range(folds.tested):
+        train, validation, test = folds.rows(number)
+        scores = train_and_score(
+            standardised(inputs, train), folds.label.astype(int), train, validation, config, seed
+        )
+        each = scores[:, 1] - scores[:, 0]
+        odds[test] = each[test]
+        chance[test] = calibrated(each[validation], folds.label[validation], each[test])
+        if advance is not None:
+            advance()
     return ClassifierResult(
-        measured(np.array([auc(odds[test], label[test], w) for w in weights])),
-        measured(np.array([divergence(chance, label[test], w) for w in weights])),
+        with_power(folds.measured(odds, auc, seed)), folds.measured(chance, divergence, seed)
     )
+
+
+def classify_boosted(
+    real: NDArray[Any],
+    generated: NDArray[Any],
+    particle_real: NDArray[np.int64],
+    particle_generated: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    advance: Callable[[], None] | None = None,
+) -> Measured:
+    """AUC of real against generated inputs by boosted trees, tested on each of five folds.
+
+    Raises CaloforgeError where scikit-learn is not installed, DataError for few particles.
+    """
+    try:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+    except ModuleNotFoundError as error:
+        raise CaloforgeError(f"the classifier {NEEDS_SKLEARN}") from error
+    inputs = np.concatenate([real, generated])
+    folds = Folds.of(particle_real, particle_generated, seed)
+    odds = np.zeros(len(inputs))
+    for number in range(folds.tested):
+        test = folds.rows(number)[2]
+        train = np.setdiff1d(np.arange(len(inputs)), test)
+        trees = HistGradientBoostingClassifier(random_state=seed, **BOOSTING)
+        odds[test] = trees.fit(inputs[train], folds.label[train]).decision_function(inputs[test])
+        if advance is not None:
+            advance()
+    return with_power(folds.measured(odds, auc, seed))
+
+
+def with_power(found: Measured) -> Measured:
+    """The AUC; below 0.5 by more than its error it says that the classifier has no power."""
+    if found.value is not None and found.error is not None and found.value + found.error < 0.5:
+        return Measured(found.value, found.error, NO_POWER)
+    return found
+
+
+def results(samples: Samples) -> Iterator[MetricResult]:
+    """Classifiers of all rows, beside the same of two halves of the real rows."""
+    if samples.config is None:
+        return
+    real, generated, halves = _sides(samples)
+    value = _numbers(real, generated, samples)
+    floor = _floor(*halves, samples)
+    for name, title in TITLES.items():
+        metric = Metric(name, title, ideal="low", group="classifier")
+        yield MetricResult(metric, value[name], floor[name])
+    kinds, kinds_floor = _kinds(real, generated, samples), _kinds(*halves, samples)
+    for name, (trained, tested) in KINDS.items():
+        if name in kinds or name in kinds_floor:
+            title = f"kinds separated: trained on {trained}, tested on {tested}"
+            metric = Metric(name, title, ideal="floor", group="classifier")
+            undefined = Measured(None, None, "undefined")
+            pair = (numbers.get(name, undefined) for numbers in (kinds, kinds_floor))
+            yield MetricResult(metric, *pair)
+
+
+TITLES = {
+    "auc_boosted": "classifier AUC, boosted trees on observables and conditions",
+    "auc_low": "classifier AUC, low-level",
+    "jsd_low": "classifier JSD, low-level",
+    "auc_high": "classifier AUC, high-level",
+    "jsd_high": "classifier JSD, high-level",
+}
+KINDS = {
+    f"transfer_{trained}_{tested}": (trained, tested)
+    for trained in ("real", "generated")
+    for tested in ("real", "generated")
+}
+
+
+def _sides(samples: Samples) -> tuple[Showers, Showers, tuple[Showers, Showers]]:
+    """Rows of the particles that both samples have, and two halves of the real ones."""
+    real, other = samples.real, samples.generated
+    names, index, other_index = resampling.index_shared_particles(real.particle, other.particle)
+    n_showers = resampling.equal_n_showers(index, index, len(names))
+    halves = resampling.halves(index, n_showers, np.random.default_rng([samples.seed, 0xF01D]))
+    return (
+        real.rows(np.flatnonzero(index >= 0)),
+        other.rows(np.flatnonzero(other_index >= 0)),
+        (real.rows(halves.first), real.rows(halves.second)),
+    )
+
+
+def _floor(a: Showers, b: Showers, samples: Samples) -> dict[str, Measured]:
+    """Real against real, kept where a folder is given."""
+    assert samples.config is not None
+    installed = [find_spec(name) is not None for name in ("torch", "sklearn")]
+    settings = (samples.config.name, installed, samples.scheme, samples.seed)
+    document = samples.cache.cached(
+        (a.cells, b.cells, a.conditions, a.particle, b.particle),
+        ("classifier", a.detector.fingerprint, *settings),
+        lambda: {name: number.record for name, number in _numbers(a, b, samples).items()},
+    )
+    return {name: Measured(**record) for name, record in document.items()}
+
+
+def _numbers(a: Showers, b: Showers, samples: Samples) -> dict[str, Measured]:
+    """AUC and JSD of two samples; where one cannot be had, why."""
+    assert samples.config is not None
+    particles, scheme = (a.particle, b.particle), samples.scheme
+    seed, advance = samples.seed, samples.advance
+    numbers: dict[str, Measured] = {}
+    try:
+        first, second = (boosted_inputs(one, scheme) for one in (a, b))
+        numbers["auc_boosted"] = classify_boosted(
+            first, second, *particles, seed=seed, advance=advance
+        )
+    except CaloforgeError as error:
+        numbers["auc_boosted"] = _missing(error)
+    for level, inputs_of in (("low", _cells), ("high", _features)):
+        names = (f"auc_{level}", f"jsd_{level}")
+        try:
+            first, second = (inputs_of(one, scheme) for one in (a, b))
+            found = classify(
+                first, second, *particles, seed=seed, config=samples.config, advance=advance
+            )
+            numbers |= dict(zip(names, (found.auc, found.jsd), strict=True))
+        except CaloforgeError as error:
+            numbers |= dict.fromkeys(names, _missing(error))
+    return numbers
+
+
+def _missing(error: CaloforgeError) -> Measured:
+    return Measured(None, None, str(error).removeprefix("the classifier "))
+
+
+def boosted_inputs(showers: Showers, scheme: str | None = None) -> Values:
+    """Channel sums, observables, texture and conditions: any scale, undefined ones NaN.  (N, d)"""
+    observed = observe(showers, scheme)
+    columns = [*observed.values.values(), *observed.texture.values()]
+    return np.column_stack([observed.channels, *columns, showers.conditions])
+
+
+def _features(showers: Showers, scheme: str | None) -> Values:
+    observed = observe(showers, scheme)
+    columns = [values for name, values in observed.values.items() if name != "empty"]
+    return np.column_stack([observed.channels, *columns])
+
+
+def _cells(showers: Showers, scheme: str | None) -> Values:
+    del scheme
+    cells = showers.cells.astype(np.float64)
+    return cells if showers.detector.signed else np.sqrt(cells)
+
+
+def _kinds(a: Showers, b: Showers, samples: Samples) -> dict[str, Measured]:
+    """Accuracy between two kinds of particles by what was trained and tested on."""
+    assert samples.config is not None
+    try:
+        found = transfer(a, b, seed=samples.seed, config=samples.config).accuracy
+    except CaloforgeError as error:
+        return {"transfer_generated_real": _missing(error)}
+    return {f"transfer_{trained}_{tested}": m for (trained, tested), m in found.items()}
 
 
 def auc(scores: Values, label: Labels, weight: Values | None = None) -> float:
@@ -141,16 +387,6 @@ def _cross_entropy() -> Loss:
     from torch.nn.functional import cross_entropy
 
     return cross_entropy
-
-
-def _split(particle: NDArray[np.int64], seed: int) -> list[NDArray[np.int64]]:
-    """Rows of training, validation and test particles."""
-    names = np.unique(particle)
-    if len(names) < 10:
-        raise DataError("a classifier needs at least ten particles")
-    names = np.random.default_rng([seed, 0x59117]).permutation(names)
-    edges = (np.cumsum(PARTS[:2]) * len(names)).round().astype(int)
-    return [np.flatnonzero(np.isin(particle, part)) for part in np.split(names, edges)]
 
 
 LEAST_PARTICLES = 20

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from caloforge.data.energy import energies
 from caloforge.evaluate import resampling
+from caloforge.evaluate.observables import ratio
 from caloforge.evaluate.resampling import Measured, measured, resamplings
 
 if TYPE_CHECKING:
@@ -50,10 +51,27 @@ def energy_bands(energy: Values, bands: int = BANDS) -> Values:
     return np.unique(np.quantile(energy, np.linspace(0, 1, count + 1)))
 
 
+def lit_particles(total: Values, particle_index: Indices, particles: int) -> NDArray[np.bool_]:
+    """Which particles have light in any shower.  (N,), (N,) -> (P,)"""
+    known = particle_index >= 0
+    return np.bincount(particle_index[known], total[known], particles) > 0
+
+
 def response(
-    total: Values, energy: Values, particle_index: Indices, edges: Values, rng: np.random.Generator
+    total: Values,
+    energy: Values,
+    particle_index: Indices,
+    edges: Values,
+    rng: np.random.Generator,
+    *,
+    resolved: NDArray[np.bool_] | None = None,
 ) -> Response:
-    """Response and resolution with errors from a bootstrap over particles.  (N,), (N,), (N,)"""
+    """Response and resolution with errors from a bootstrap over particles.  (N,), (N,), (N,)
+
+    ``resolved`` (P,) names the particles that have a resolution; default: those with light. Where
+    two samples are compared they have to be the same: a particle whose few photons are generated
+    but dark in reality has a relative width of several hundred per cent on one side only.
+    """
     particles = int(particle_index.max()) + 1
     count = np.bincount(particle_index, minlength=particles)
     mean = np.bincount(particle_index, total, particles) / np.maximum(count, 1)
@@ -61,35 +79,33 @@ def response(
     square = np.bincount(
         particle_index, (total - mean[particle_index]) ** 2, particles
     ) / np.maximum(count - 1, 1)
+    repeated = (count > 1) & (mean > 0)
+    if resolved is not None:
+        repeated &= resolved
     weights = resamplings(particles, RESAMPLINGS, rng)
     band = np.clip(np.searchsorted(edges, of, side="right") - 1, 0, max(len(edges) - 2, 0))
     responses, resolutions, centres = [], [], []
     for number in range(max(len(edges) - 1, 1)):
         own = weights * ((band == number) & (count > 0))
         mass = own.sum(axis=1)
-        ratio = _over(own @ np.divide(mean, of, out=np.zeros_like(of), where=of > 0), mass)
-        centres.append(float(_over(own[:1] @ of, mass[:1])[0]))
-        responses.append(measured(ratio))
-        resolutions.append(measured(_resolution(own, mean, of, square, count)))
+        per_energy = ratio(own @ np.divide(mean, of, out=np.zeros_like(of), where=of > 0), mass)
+        centres.append(float(ratio(own[:1] @ of, mass[:1])[0]))
+        responses.append(measured(per_energy))
+        resolutions.append(measured(_resolution(own, mean, of, square, repeated)))
     return Response(np.array(centres), tuple(responses), tuple(resolutions))
 
 
-def _resolution(own: Values, mean: Values, of: Values, square: Values, count: Indices) -> Values:
+def _resolution(
+    own: Values, mean: Values, of: Values, square: Values, repeated: NDArray[np.bool_]
+) -> Values:
     """Relative resolution of a band under all weightings.  (B, P) -> (B,)"""
-    repeated = (count > 1) & (mean > 0)
     if repeated.any():
         relative = np.divide(square, mean**2, out=np.zeros_like(mean), where=repeated)
-        return np.sqrt(_over(own @ relative, own @ repeated.astype(np.float64)))
-    ratio = np.divide(mean, of, out=np.zeros_like(of), where=of > 0)
+        return np.sqrt(ratio(own @ relative, own @ repeated.astype(np.float64)))
+    per_energy = np.divide(mean, of, out=np.zeros_like(of), where=of > 0)
     mass = own.sum(axis=1)
-    first, second = _over(own @ ratio, mass), _over(own @ ratio**2, mass)
+    first, second = ratio(own @ per_energy, mass), ratio(own @ per_energy**2, mass)
     return np.sqrt(np.maximum(second - first**2, 0)) / np.where(first > 0, first, np.nan)
-
-
-def _over(above: Values, below: Values) -> Values:
-    quotient: Values = np.full(np.shape(above), np.nan)
-    np.divide(above, below, out=quotient, where=below > 0)
-    return quotient
 
 
 SHARE_BANDS = 6

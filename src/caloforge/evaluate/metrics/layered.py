@@ -13,11 +13,11 @@ can be known at all) and on generated ones (what the generator put into them).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from caloforge.errors import DataError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.attributes import Attribute, attributes
 from caloforge.evaluate.deprecated import renamed_arguments
-from caloforge.evaluate.metrics.classifier import FACTOR, classify, widened
+from caloforge.evaluate.metrics.classifier import FACTOR, FOLDS, classify, widened
 from caloforge.evaluate.metrics.energy import bands, shares, sums_of
 from caloforge.evaluate.metrics.metric import Best, Metric, MetricResult, Samples
 from caloforge.evaluate.metrics.networks import (
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 RESAMPLINGS = 200
 CONSTANT = "does not vary"
+TRAINED_FOLDS = 5 * FOLDS
+"""Of all classifiers of cells, observables and conditions."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,7 @@ def layered_checks(
     *,
     config: ClassifierConfig | None,
     seed: int = 0,
+    advance: Callable[[], None] | None = None,
 ) -> Iterator[MetricResult]:
     """All metrics of a detector with several layers, none for others.
 
@@ -233,7 +236,7 @@ def layered_checks(
         return
     try:
         yield from _read_back(real, generated, train, seed)
-        yield from _classified(real, generated, train, config, seed)
+        yield from _classified(real, generated, train, config, seed, advance)
     except DataError as error:
         missing = Measured(None, None, str(error))
         yield _result("auc_both", TITLES["auc_both"], missing, missing, "low")
@@ -242,7 +245,8 @@ def layered_checks(
 def results(samples: Samples) -> Iterator[MetricResult]:
     """The same of the samples of an evaluation."""
     real, generated, train = samples.real, samples.generated, samples.train
-    yield from layered_checks(real, generated, train, config=samples.config, seed=samples.seed)
+    how: dict[str, Any] = {"config": samples.config, "seed": samples.seed}
+    yield from layered_checks(real, generated, train, **how, advance=samples.advance)
 
 
 def _result(
@@ -313,7 +317,12 @@ TITLES = {
 
 
 def _classified(
-    real: Showers, generated: Showers, train: Showers, config: ClassifierConfig, seed: int
+    real: Showers,
+    generated: Showers,
+    train: Showers,
+    config: ClassifierConfig,
+    seed: int,
+    advance: Callable[[], None] | None,
 ) -> Iterator[MetricResult]:
     """Two classifiers with their floor, and what they make of a copy that is a little too wide.
 
@@ -322,7 +331,7 @@ def _classified(
     other = as_many(train, len(real), seed)
     copy = dataclasses.replace(other, cells=widened(other.cells, real.detector), overflow=None)
     found = {
-        name: auc_of(real, sample, config, seed, with_conditions=with_conditions)
+        name: auc_of(real, sample, config, seed, with_conditions=with_conditions, advance=advance)
         for name, sample, with_conditions in (
             ("auc_both", generated, False),
             ("auc_conditions", generated, True),
@@ -347,13 +356,15 @@ def auc_of(
     seed: int,
     *,
     with_conditions: bool = False,
+    advance: Callable[[], None] | None = None,
 ) -> Measured:
     """AUC of real against other showers by cells, observables and, if asked, conditions."""
     first, second = cells_and_observables(real, made)
     if with_conditions:
         both = zip((first, second), conditions_of(real, made), strict=True)
         first, second = (np.hstack(pair) for pair in both)
-    return classify(first, second, real.particle, made.particle, seed=seed, config=config).auc
+    particles = (real.particle, made.particle)
+    return classify(first, second, *particles, seed=seed, config=config, advance=advance).auc
 
 
 def as_many(train: Showers, rows: int, seed: int) -> Showers:

@@ -114,3 +114,5 @@ class Samples:
     cache: FloorCache
     rng: np.random.Generator
     """For metrics that have no random numbers of their own."""
+    advance: Callable[[], None] | None = None
+    """Called after each step of long work."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from caloforge.evaluate.metrics.metric import Metric
 from caloforge.evaluate.metrics.wasserstein import MARGINAL_SPLIT_HALVES, observable_w1
-from caloforge.evaluate.observables import observables, quotient
+from caloforge.evaluate.observables import observables, quotient, texture
 from caloforge.evaluate.resampling import Pair, Side
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def metrics(detector: Detector, channels: Channels) -> Iterator[Metric]:
         yield mean("mean_width", "mean width", function=width, long=True)
     empty = partial(mean_difference, observable="empty")
     yield row("empty", "empty, excess over real", "fraction", function=empty, all_rows=True)
-    for observable in observables(detector):
+    for observable in (*observables(detector), *texture(detector)):
         if observable.name != "empty":
             yield row(
                 f"w1_{observable.name}",

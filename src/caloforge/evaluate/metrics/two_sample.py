@@ -15,18 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError
 from caloforge.evaluate import resampling
-from caloforge.evaluate.metrics.classifier import classify, transfer
 from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
 from caloforge.evaluate.metrics.neighbours import fidelity
-from caloforge.evaluate.metrics.networks import NEEDS_TORCH, ClassifierConfig
 from caloforge.evaluate.observables import Observed, observe
 from caloforge.evaluate.resampling import Indices, Measured, measured, resamplings
 
@@ -118,7 +115,8 @@ def kolmogorov_smirnov(a: Values, b: Values) -> RankTest:
     """Largest distance of the cumulative distributions (Smirnov 1939)."""
     from scipy.stats import ks_2samp
 
-    found = ks_2samp(_defined(a), _defined(b), method="asymp")
+    with np.errstate(divide="ignore"):  # samples of one value
+        found = ks_2samp(_defined(a), _defined(b), method="asymp")
     return RankTest(float(found.statistic), float(found.pvalue))
 
 
@@ -331,7 +329,7 @@ class Sample:
 
 
 def results(samples: Samples) -> Iterator[MetricResult]:
-    """All metrics of split halves with their floors; classifiers where a config is given."""
+    """All metrics of split halves with their floors."""
     real, other = samples.real, samples.generated
     names, real_index, other_index = resampling.index_shared_particles(
         real.particle, other.particle
@@ -364,15 +362,6 @@ def _metrics(sample: Sample) -> Iterator[Metric]:
     yield row("kpd", "KPD (kernel distance of observables)")
     for name in ("precision", "density", "recall", "coverage"):
         yield Metric(name, name, ideal="floor", group="two_sample")
-    for level in ("low", "high"):
-        for name in ("auc", "jsd"):
-            title = f"classifier {name.upper()}, {level}-level"
-            yield Metric(f"{name}_{level}", title, ideal="low", group="classifier")
-    for trained in ("real", "generated"):
-        for tested in ("real", "generated"):
-            title = f"kinds separated: trained on {trained}, tested on {tested}"
-            name = f"transfer_{trained}_{tested}"
-            yield Metric(name, title, ideal="floor", group="classifier")
     for name, _, _ in sample.columns:
         long = partial(row, long=True)
         yield long(f"separation_{name}", f"separation power of {name}")
@@ -383,12 +372,10 @@ def _metrics(sample: Sample) -> Iterator[Metric]:
 
 def _floor(a: Sample, b: Sample, samples: Samples) -> Numbers:
     """Real against real, kept where a folder is given."""
-    config = samples.config
-    trained = None if config is None or find_spec("torch") is None else config.name
     detector = a.showers.detector.fingerprint
     document = samples.cache.cached(
         (a.showers.cells, b.showers.cells, a.showers.particle, b.showers.particle),
-        ("two-sample", detector, trained, config is None, samples.scheme, samples.seed),
+        ("two-sample", detector, samples.scheme, samples.seed),
         lambda: {name: number.record for name, number in _numbers(a, b, samples).items()},
     )
     return {name: Measured(**record) for name, record in document.items()}
@@ -399,9 +386,6 @@ def _numbers(a: Sample, b: Sample, samples: Samples) -> Numbers:
     rng = np.random.default_rng([samples.seed, 2])
     numbers = dict(_separations(a, b, rng))
     numbers |= _gaussian(a, b, rng) | _neighbours(a, b, rng)
-    if samples.config is not None:
-        numbers |= _classifiers(a, b, samples.config, samples.seed)
-        numbers |= _transfer(a, b, samples.config, samples.seed)
     return numbers
 
 
@@ -473,46 +457,3 @@ def _neighbours(a: Sample, b: Sample, rng: np.random.Generator) -> Numbers:
         names = ("precision", "density", "recall", "coverage")
         return dict.fromkeys(names, Measured(None, None, str(error)))
     return dict(vars(found))
-
-
-def _classifiers(a: Sample, b: Sample, config: ClassifierConfig, seed: int) -> Numbers:
-    """AUC and JSD on cells and on observables."""
-    numbers: Numbers = {}
-    levels: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
-        "low": (_cells(a), _cells(b)),
-        "high": (a.features, b.features),
-    }
-    for level, inputs in levels.items():
-        try:
-            _require_torch()
-            found = classify(
-                *inputs,
-                a.showers.particle,
-                b.showers.particle,
-                seed=seed,
-                config=config,
-            )
-            numbers |= {f"auc_{level}": found.auc, f"jsd_{level}": found.jsd}
-        except DataError as error:
-            missing = Measured(None, None, str(error))
-            numbers |= {f"auc_{level}": missing, f"jsd_{level}": missing}
-    return numbers
-
-
-def _transfer(a: Sample, b: Sample, config: ClassifierConfig, seed: int) -> Numbers:
-    try:
-        _require_torch()
-        found = transfer(a.showers, b.showers, seed=seed, config=config).accuracy
-    except DataError as error:
-        return {"transfer_generated_real": Measured(None, None, str(error))}
-    return {f"transfer_{trained}_{tested}": m for (trained, tested), m in found.items()}
-
-
-def _require_torch() -> None:
-    if find_spec("torch") is None:
-        raise DataError(NEEDS_TORCH)
-
-
-def _cells(sample: Sample) -> NDArray[np.float32]:
-    cells = sample.showers.cells.astype(np.float32)
-    return cells if sample.showers.detector.signed else np.sqrt(cells)
