@@ -200,8 +200,10 @@ def test_foreign_showers_are_refused():
 
 def test_one_real_shower_is_refused_in_one_line():
     real = showers(energies(1, 0), 1, 1)
+    made = showers(energies(1, 0), 8, 2)
+    result = evaluate(real, made, resamples=20)
     with pytest.raises(DataError, match="of one particle are too few") as caught:
-        evaluate(real, showers(energies(1, 0), 8, 2), resamples=20)
+        add_two_sample_metrics(result, real, made)
     assert "\n" not in str(caught.value)
 
 

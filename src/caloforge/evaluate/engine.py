@@ -224,6 +224,11 @@ def add_two_sample_metrics(
     if classifier not in CLASSIFIERS:
         raise UsageError(f"no classifier {classifier}; there are {', '.join(CLASSIFIERS)}")
     read_gate(gate, real.detector)
+    if result.particles < FEWEST_PARTICLES and not result.repeated:
+        raise DataError(
+            f"{len(real)} real and {len(generated)} generated showers of one particle are too few: "
+            "two particles are needed, or two real showers of a particle"
+        )
     scheme, seed = result.scheme, result.seed
     samples = Samples(
         real=real,
@@ -289,11 +294,6 @@ def _comparable(
     real, generated = _kept_rows(real, index >= 0), _kept_rows(generated, other_index >= 0)
     _, index, other_index = resampling.index_shared_particles(real.particle, generated.particle)
     n_showers = resampling.equal_n_showers(index, other_index, len(names))
-    if len(names) < FEWEST_PARTICLES and not n_showers.any():
-        raise DataError(
-            f"{len(real)} real and {len(generated)} generated showers of one particle are too few: "
-            "two particles are needed, or two real showers of a particle"
-        )
     return real, generated, n_showers, warnings
 
 

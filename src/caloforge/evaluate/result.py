@@ -95,6 +95,11 @@ class EvaluationResult:
         )
 
     @property
+    def repeated(self) -> bool:
+        """Whether particles have repeats, so that conditional numbers exist."""
+        return self.measured("conditional_w1", REAL).value is not None
+
+    @property
     def summary(self) -> str:
         """One line: the conditional distance, what it is better than, how far from the floor."""
         return " ".join(_sentences(self))
