@@ -47,13 +47,13 @@ def test_metrics_tell_losses_score_rate_and_time(straight: Path) -> None:
     assert [line["step"] for line in lines] == [4, 8, 12]
     for line in lines:
         assert set(line["losses"]) == {"critic", "generator"}
-        assert set(line["losses"]["generator"]) == {"NonSaturating", "SelectiveDiversity"}
+        assert set(line["losses"]["generator"]) == {"Paired", "SelectiveDiversity"}
         assert line["cpu_seconds"] > 0
         assert line["seconds"] > 0
         assert line["best_score"] == min(one["score"] for one in lines[: lines.index(line) + 1])
-    # Two thousandths, from the middle of the run on linearly to nothing: step 12 is 1 / 6 of it.
+    # Two thousandths, from 40 % of the run (4.8 steps) on linearly to nothing.
     rates = [line["learning_rate"]["generator"] for line in lines]
-    assert rates == pytest.approx([2e-3, 2e-3 * 5 / 6, 2e-3 / 6])
+    assert rates == pytest.approx([2e-3, 2e-3 * 5 / 7.2, 2e-3 / 7.2])
 
 
 def test_same_seed_same_run(straight: Path, showers: Path, tmp_path: Path) -> None:
@@ -208,20 +208,20 @@ def test_without_drawing_terms_see_expected_counts(showers: Path) -> None:
         recipe = small_recipe(f"training.drawn={str(drawn).lower()}")
         with ShowerFile(showers) as file:
             run = prepare(recipe, divide(file, recipe.data), RunFolder(showers), ALONE, SILENT)
-        play = run.game.round("generator", rows_of_batch(run.batches.at(0), ALONE.device))
+        play = run.game.round("generator", rows_of_batch(run.batches.at(0), ALONE.device), 0)
         first, second = play.generate(play.z1), play.generate(play.z1)
         assert torch.equal(first, second) != drawn
         assert torch.equal(first, first.round()) == drawn
-        assert run.validation.sampling == "rounding"
+        assert run.validation.sampling == "poisson"
 
 
 @pytest.mark.parametrize(
     ("where", "told"),
     [
-        ("term", "term NonSaturating is nan: training stopped in step 7"),
+        ("term", "term Paired is nan: training stopped in step 7"),
         (
             "gradient",
-            "the gradient of the generator by term NonSaturating is NaN or infinite: "
+            "the gradient of the generator by term Paired is NaN or infinite: "
             "training stopped in step 7",
         ),
     ],
