@@ -5,7 +5,7 @@
 Makes synthetic showers in the authors' format (images float64, a table of particles; needs pandas),
 converts them with the command line, then opens the result in a fresh process and draws the first
 batch, and trains a few steps in another. Nothing in them is physics; sizes, zeros, photon sums and
-repeats are those of the real set (reference zdc.md a1, a4, a5), rows of a particle apart.
+repeats are those of the real set, rows of a particle apart.
 """
 
 import argparse

@@ -43,7 +43,7 @@ def known(rows: int = 4) -> torch.Tensor:
 
 
 def test_calogan_has_the_published_parameters() -> None:
-    """calo.md c1: 29.7 M, of which the three dense layers have 18.1, 7.2 and 4.1 M."""
+    """Counted in the public code: 29.7 M, of which the dense layers have 18.1, 7.2 and 4.1 M."""
     network = built("calogan", latent=1024, features="plain")
     dense = [(nx + 2) * (ny + 2) * 36 * 1025 for nx, ny in ((3, 96), (12, 12), (12, 6))]
     assert [round(n / 1e6, 1) for n in dense] == [18.1, 7.2, 4.1]
@@ -175,7 +175,7 @@ def test_each_exports_and_answers_alike(kind: str, tmp_path: Path) -> None:
     ],
 )
 def test_lit_cells_are_counted_as_by_the_authors(form: Any, wanted: list[float]) -> None:
-    """calo.md c2 gives the numbers of both codes."""
+    """Numbers of both public codes."""
     cells = torch.tensor([0, 1e-3, 0.1, 1, 10], dtype=torch.float64)
     found = FORMS[form](cells, 1e-15)
     assert found[0] == 0

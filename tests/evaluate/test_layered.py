@@ -20,7 +20,7 @@ LAYOUT = layout_of(ATLAS_EM)
 
 
 def authors(images):
-    """feats1d.py of CaloGAN for one shower, written again with loops (calo.md c3)."""
+    """feats1d.py of CaloGAN for one shower, written again with loops."""
     energies = [float(image.sum()) for image in images]
     total = sum(energies)
     found = {f"E_{n}": e for n, e in enumerate(energies)}

@@ -1,4 +1,4 @@
-"""Files of the CaloGAN sets and of the CaloChallenge, written by plain h5py (calo.md b1-b3)."""
+"""Files of the CaloGAN sets and of the CaloChallenge, written by plain h5py."""
 
 from pathlib import Path
 

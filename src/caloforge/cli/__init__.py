@@ -30,14 +30,14 @@ VERBS = {
     "data": Verb("caloforge.cli.data:command", "Look into shower files, convert foreign ones."),
     "transport": Verb("caloforge.cli.transport:command", "Make showers with a transport engine."),
     "train": Verb("caloforge.cli.train:command", "Train a recipe on a file of showers."),
-    "evaluate": Verb("caloforge.cli.evaluate:command", "Judge generated showers by real ones."),
+    "evaluate": Verb("caloforge.cli.evaluate:command", "Compare generated with real showers."),
     "compare": Verb("caloforge.cli.compare:command", "Compare runs over seeds, with errors."),
     "search": Verb("caloforge.cli.search:command", "Search the settings of a recipe."),
     "export": Verb("caloforge.cli.export:command", "Write a simulator for another program."),
     "check": Verb("caloforge.cli.check:command", "Check a file, a run or a simulator."),
     "generate": Verb("caloforge.cli.generate:command", "Generate showers with a simulator."),
-    "demo": Verb("caloforge.cli.demo:command", "Train, judge and generate in minutes."),
-    "doctor": Verb("caloforge.cli.doctor:command", "Tell what this installation can do."),
+    "demo": Verb("caloforge.cli.demo:command", "Train, evaluate and generate in minutes."),
+    "doctor": Verb("caloforge.cli.doctor:command", "List what this installation can do."),
 }
 
 MOVED = {"validate": "python -m validation", "bench": "python -m benchmarks"}

@@ -62,7 +62,7 @@ CONDITIONS: dict[str, Callable[[Flight], Values]] = {
     "py": lambda flight: flight.py,
     "pz": lambda flight: flight.pz,
 }
-"""Conditions by name. ``theta`` and ``phi`` are those of the CaloGAN authors (calo.md b2), pi / 2
+"""Conditions by name. ``theta`` and ``phi`` are those of the CaloGAN authors, pi / 2
 and 0 for a particle that comes straight in; ``polar`` and ``azimuth`` are the plain ones, and
 the azimuth wraps."""
 

@@ -39,7 +39,7 @@ def split_by_particle(
 
 
 def split_by_row(rows: int, fractions: Fractions = DEFAULT_FRACTIONS, *, seed: int) -> RowSplit:
-    """Split rows as the public codes do (zdc.md a6), which lets particles leak."""
+    """Split rows as the public codes do, which lets particles leak."""
     train, validation, test = _parts(np.arange(rows, dtype=np.int64), fractions, seed, "rows")
     return RowSplit(train, validation, test)
 

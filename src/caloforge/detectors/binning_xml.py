@@ -1,7 +1,7 @@
 """A detector of rings and sectors, from a binning.xml of the CaloChallenge or of FastCaloSim.
 
 ``<Bins><Bin pid name><Layer id r_edges="0,5,..." n_bin_alpha/>`` (FastCaloSim: a ``Particle``
-around the bins); a layer with a single edge is absent (calo.md b3, d4). A layer has the shape
+around the bins); a layer with a single edge is absent. A layer has the shape
 (alpha, r), so that flat cells come in the order of ``showers``: r fastest, then alpha, then layer.
 """
 

@@ -1,7 +1,7 @@
 """Files of the CaloChallenge, sets 1 to 3, unchanged.
 
 ``incident_energies`` (N, 1) and ``showers`` (N, voxels), both in MeV; r runs fastest, then alpha,
-then the layer (calo.md b3), which is the order of the cells of a detector of rings: nothing has to
+then the layer, which is the order of the cells of a detector of rings: nothing has to
 be moved. The geometry is not in the file: it is a detector, described by the set's binning.xml.
 """
 

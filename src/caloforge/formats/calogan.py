@@ -2,7 +2,7 @@
 
 ``energy`` (N, 1) kinetic, GeV; ``layer_0``, ``layer_1``, ... (N, nx, ny) and ``overflow``
 (N, layers) in MeV; ``px py pz`` (any unit), ``x0 y0 z0`` (mm) and ``t0`` (N, 1), all or none
-(DOI 10.17632/pvn3xc3wy5.1 and 10.17632/5fnxs6b557.2; calo.md b1, b2).
+(DOI 10.17632/pvn3xc3wy5.1 and 10.17632/5fnxs6b557.2).
 
 x0 and y0 of such a file hold at z0, those of a condition at the front face: particles are carried
 there along their direction. Where the face is, no value tells; the attribute ``face_z_mm`` or the

@@ -2,7 +2,7 @@
 
 Branch ``ZDCResponseImage`` of tree ``o2sim``: of each event a vector of pair<TParticle, pair<image
 of ZN, image of ZP>>, an image being a SpatialPhotonResponse whose mImageData[x][y] counts photons
-(reference zdc.md e5; AliceO2 ZDCSimulation/Detector.h). O2 keeps pairs of which one image has
+(AliceO2 ZDCSimulation/Detector.h). O2 keeps pairs of which one image has
 light, so rows of the other detector may be empty. Reading needs uproot (extra ``root``).
 
 A member is taken from its own branch where ROOT has split the vector (its default, which O2 leaves

@@ -2,7 +2,7 @@
 
 Shapes: N rows, K cells, C conditions. Images are raw counts or ln(1 + counts). Nothing in the files
 says which rows are repeats: rows whose nine conditions are exactly equal are one particle, and are
-brought together (reference zdc.md a).
+brought together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

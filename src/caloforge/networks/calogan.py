@@ -2,7 +2,7 @@
 
 Shapes: N rows, Z latents, C conditions, F features, K cells, n cells of a layer (nx, ny).
 
-Sizes: hep-lbdl/CaloGAN, master (arXiv:1712.10321) and branch explicit-blur (calo.md c1, c2). Where
+Sizes: hep-lbdl/CaloGAN, master (arXiv:1712.10321) and branch explicit-blur. Where
 the sources give no number (latents and channels of the seed of the second) that of the first is
 taken. Keras pads a 2x2 kernel behind, not before, and normalises with a momentum of 0.99.
 """

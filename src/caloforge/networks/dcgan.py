@@ -47,7 +47,7 @@ DCGAN_TABLES = {
         ),
     ),
 }
-"""Layer tables of the public generators (zdc.md c1, c2), by detector."""
+"""Layer tables of the public generators (code of arXiv:2406.03263 and its successors)."""
 
 
 class ReferenceBody(nn.Sequential):

@@ -27,7 +27,7 @@ class InPainting(nn.Module):
     """Own image and that of the layer before, weighed cell by cell.  (N, nx, ny)
 
     A 3x3 convolution of both gives two weights a cell, made to sum to 1 by a softmax. The bias of
-    the carried image starts at -10, so that training starts with the own image (calo.md c1; the
+    the carried image starts at -10, so that training starts with the own image (the
     in-painting of arXiv:1712.10321, section 4).
     """
 

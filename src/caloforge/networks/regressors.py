@@ -90,7 +90,7 @@ AttributeKind = Literal["light", "reference"]
 class AttributeRegressor(nn.Sequential):
     """Cells on the network scale through dense layers: standardised conditions.  (N, K) -> (N, C)
 
-    ``reference``: widths and dropout of the Conditional CaloGAN (calo.md c2), which reads raw
+    ``reference``: widths and dropout of the Conditional CaloGAN (arXiv:1711.08813), which reads raw
     cells and shares nothing with its critic.
     """
 
