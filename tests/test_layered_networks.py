@@ -202,9 +202,10 @@ def test_occupancy_is_by_layer_and_scale() -> None:
     assert small > 0.249 > large
 
 
-def test_minibatch_discrimination_is_its_loops() -> None:
+@pytest.mark.parametrize("mean", [False, True])
+def test_minibatch_discrimination_is_its_loops(mean: bool) -> None:
     torch.manual_seed(0)
-    layer = MinibatchDiscrimination(4, kernels=3)
+    layer = MinibatchDiscrimination(4, kernels=3, mean=mean)
     rows = torch.randn(5, 4)
     weight = layer.project.weight.detach().numpy()
     found = layer(rows).detach().numpy()
@@ -215,7 +216,8 @@ def test_minibatch_discrimination_is_its_loops() -> None:
             for j in range(5):
                 if j != i:
                     near += exp(-abs(places[i, kernel] - places[j, kernel]).sum())
-            assert found[i, kernel] == pytest.approx(tanh(near), rel=1e-3, abs=1e-6)
+            wanted = near / 4 if mean else tanh(near)
+            assert found[i, kernel] == pytest.approx(wanted, rel=1e-3, abs=1e-6)
     assert (layer(rows[:1]).abs() < 1e-6).all()
 
 
@@ -297,12 +299,12 @@ def test_inputs_are_statistics_in_units_of_real_showers() -> None:
     known = np.column_stack([inputs.conditions(conditions).numpy(), np.ones(64)])
     ridge = np.diag([10.0] * 5 + [0.0])
     expected = known @ np.linalg.solve(known.T @ known + ridge, known.T @ related)
-    total = np.log((real.sum(dim=1) + 1e-5) / conditions[:, 0]).numpy()
+    total = torch.log((real.sum(dim=1) + 1e-5) / conditions[:, 0]).numpy()
     hard = occupancy(ATLAS_EM, real, "hard").numpy()
     values = np.column_stack([total, related - expected, [one[1] for one in both], hard])
     off = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 0.02)
     wanted = np.sign(off) * np.log1p(abs(off))
-    np.testing.assert_allclose(found[:, : inputs.statistics], wanted, atol=1e-6)
+    np.testing.assert_allclose(found[:, : inputs.statistics].numpy(), wanted, atol=1e-6)
 
 
 def test_inputs_hold_each_cell_twice() -> None:
@@ -322,7 +324,7 @@ def test_inputs_know_no_energy_that_the_critic_does_not_receive() -> None:
 
 
 def test_minibatch_discrimination_of_real_showers_is_not_saturated() -> None:
-    """On raw cells it says 1 for every row: it cannot separate a batch from copies."""
+    """The tanh of a sum over the batch is: a batch looks like copies of one shower."""
     some = read(sample_path("atlas_em")).rows(np.arange(64))
     cells = torch.from_numpy(some.cells.astype(np.float32))
     conditions = torch.from_numpy(some.conditions.astype(np.float32))
@@ -331,10 +333,13 @@ def test_minibatch_discrimination_of_real_showers_is_not_saturated() -> None:
     critic.begin(cells, conditions)
     statistics = critic.inputs.split(critic.view(cells, conditions))[0]
     with torch.no_grad():
-        near = critic.batch(critic.narrow(statistics))
-        raw = MinibatchDiscrimination(ATLAS_EM.cells)(cells)
-    assert raw.min() > 0.999
-    assert near.mean() < 0.9
+        inputs = critic.narrow(statistics)
+        near = critic.batch(inputs)
+        critic.batch.mean = False
+        published = critic.batch(inputs)
+    assert published.median() > 0.99
+    assert 0.05 < near.median() < 0.8
+    assert near.std(dim=0).min() > 0.02
 
 
 @pytest.mark.parametrize("blurred", ["deposits", "logarithms"])

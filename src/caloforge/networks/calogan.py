@@ -59,10 +59,10 @@ class CaloGenerator(nn.Module):
             raise UsageError(f"{detector.name} names no energy: set generator.kind=light")
         self.energy = detector.column(detector.energy)
         self.conditions = ConditionScale(detector, scaling)
-        told = [feature.of != (detector.energy,) and not local for feature in scaling.features]
-        self.told = [number for number, wanted in enumerate(told) if wanted]
+        others = [feature.of != (detector.energy,) and not local for feature in scaling.features]
+        self.received = [number for number, other in enumerate(others) if other]
         shapes = [layer.shape for layer in detector.layers]
-        inputs = latent + len(self.told)
+        inputs = latent + len(self.received)
         self.streams = nn.ModuleList(
             stream(number, shape, inputs) for number, shape in enumerate(shapes)
         )
@@ -77,8 +77,8 @@ class CaloGenerator(nn.Module):
 
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         scaled = latent * (conditions[:, self.energy : self.energy + 1] / LARGEST_ENERGY_GEV)
-        known = [self.conditions(conditions)[:, self.told]] if self.told else []
-        inputs = torch.cat([scaled, *known], dim=1)
+        features = [self.conditions(conditions)[:, self.received]] if self.received else []
+        inputs = torch.cat([scaled, *features], dim=1)
         images = [stream(inputs)[:, 0] for stream in self.streams]
         for number, painter in enumerate(self.painters, start=1):
             images[number] = painter(images[number], images[number - 1])

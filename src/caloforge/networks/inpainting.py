@@ -53,19 +53,19 @@ class InPainting(nn.Module):
         """(N, nx, ny), (N, mx, my) -> (N, nx, ny)"""
         carried = self.across @ before @ self.along
         both = torch.stack([own, carried], dim=1)
-        painted: Tensor = (torch.softmax(self.weigh(both), dim=1) * both).sum(dim=1)
-        return painted
+        weighed: Tensor = (torch.softmax(self.weigh(both), dim=1) * both).sum(dim=1)
+        return weighed
 
 
-def resampling(cells: int, wanted: int) -> Tensor:
-    """Mean of old cells in each new one, by the part of it that each covers.  (wanted, cells)
+def resampling(cells: int, new_cells: int) -> Tensor:
+    """Mean of old cells in each new one, by the part of it that each covers.  (new_cells, cells)
 
     Upsampling, pooling, or both: 3 -> 12 repeats each cell four times, 96 -> 12 averages eight.
     """
-    old, new = (np.linspace(0, 1, number + 1) for number in (cells, wanted))
+    old, new = (np.linspace(0, 1, number + 1) for number in (cells, new_cells))
     upper = np.minimum(new[1:, None], old[None, 1:])
     lower = np.maximum(new[:-1, None], old[None, :-1])
-    part = np.maximum(upper - lower, 0) * wanted
+    part = np.maximum(upper - lower, 0) * new_cells
     return torch.from_numpy(part.astype(np.float32))
 
 

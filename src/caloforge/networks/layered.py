@@ -1,4 +1,4 @@
-"""A light generator for calorimeters with layers: energy is dealt to layers, then to cells.
+"""A light generator for calorimeters with layers: energy is shared by layers, then by cells.
 
 Shapes: N rows, Z latents, C conditions, F features, T numbers of the trunk, L layers,
 K cells, n cells of a layer of shape (nx, ny).
@@ -26,7 +26,7 @@ RESPONSE_LATENTS = 4
 """Those of them that the total depends on, through a head that it shares with nothing."""
 BRIGHTEST = 20.0
 """Logarithm of a cell over the quantum where it ends: far above any energy."""
-DUST = 0.01
+LEAST_DEPOSIT = 0.01
 """Cells below this part of a quantum are dark, as transport and read-out have them."""
 
 
@@ -39,7 +39,7 @@ LEAST_SCALE = 0.01
 class LayeredGenerator(nn.Module):
     """Physical conditions in, deposits out: their total follows the energy, share by share.
 
-    The total is the incident energy times a response whose logarithm the network tells (a root
+    The total is the incident energy times a response whose logarithm the network gives (a root
     in quanta for a detector without energy), so a thousandth is as easy as a tenth. Each stream
     draws its cells on a log scale, dark ones included; only their ratios count.
     """
@@ -65,11 +65,11 @@ class LayeredGenerator(nn.Module):
         self.energy = None if detector.energy is None else detector.column(detector.energy)
         self.quantum = detector.quantum
         self.common = min(TRUNK_LATENTS, latent)
-        self.few = min(RESPONSE_LATENTS, latent)
+        self.response_latents = min(RESPONSE_LATENTS, latent)
         inputs = self.common + self.conditions.size
         self.trunk = two_layers(inputs, TRUNK, TRUNK)
         self.shares = two_layers(TRUNK + inputs, 64, len(detector.layers))
-        self.response = two_layers(2 * self.few + self.conditions.size, 32, 1)
+        self.response = two_layers(2 * self.response_latents + self.conditions.size, 32, 1)
         with torch.no_grad():
             self.response[-1].get_parameter("weight").mul_(0.1)
         self.register_buffer("offset", torch.zeros(()))
@@ -107,13 +107,14 @@ class LayeredGenerator(nn.Module):
 
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Deposits.  (N, Z), (N, C) -> (N, K)"""
-        known, few = self.conditions(conditions), latent[:, : self.few]
-        inputs = torch.cat([latent[:, : self.common], known], dim=1)
+        features = self.conditions(conditions)
+        few = latent[:, : self.response_latents]
+        inputs = torch.cat([latent[:, : self.common], features], dim=1)
         trunk = leaky_relu(self.trunk(inputs), 0.2)
         # Cubes reach as far as the rare shower that loses ten times the usual energy.
-        response = self.response(torch.cat([few, few**3 / 4, known], dim=1))
+        response = self.response(torch.cat([few, few**3 / 4, features], dim=1))
         shares = self.shares(torch.cat([trunk, inputs], dim=1))
-        images = self.painted([stream(inputs, trunk, latent) for stream in self.streams])
+        images = self.in_painted([stream(inputs, trunk, latent) for stream in self.streams])
         if self.blurred == "logarithms":
             images = [blur(image) for blur, image in zip(self.blurs, images, strict=True)]
         # A bfloat16 near 1 has steps of 0.4 %, three times the width of the total.
@@ -129,7 +130,7 @@ class LayeredGenerator(nn.Module):
             ],
             dim=1,
         )
-        cells = cells * (cells > DUST * self.quantum)
+        cells = cells * (cells > LEAST_DEPOSIT * self.quantum)
         return cells * (total / (cells.sum(dim=1, keepdim=True) + 1e-3 * self.quantum))
 
     def amounts(self, images: list[Tensor]) -> list[Tensor]:
@@ -146,14 +147,14 @@ class LayeredGenerator(nn.Module):
         response = torch.exp(self.offset + self.scale * head)
         return conditions[:, self.energy : self.energy + 1] * response
 
-    def painted(self, images: list[Tensor]) -> list[Tensor]:
+    def in_painted(self, images: list[Tensor]) -> list[Tensor]:
         """Each layer may take over from the one before it.  [(N, nx, ny)]"""
         if self.painters is None:
             return images
-        seen = images[:1]
+        done = images[:1]
         for image, painter in zip(images[1:], self.painters, strict=True):
-            seen.append(painter(image, seen[-1]))
-        return seen
+            done.append(painter(image, done[-1]))
+        return done
 
 
 def two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
@@ -181,7 +182,7 @@ def blurs(detector: Detector, blur: tuple[int, ...]) -> nn.ModuleList:
 
 
 def shared(energy: Tensor, amounts: Tensor) -> Tensor:
-    """Energy of a layer, dealt to its cells by their amounts.  (N, 1), (N, nx, ny) -> (N, n)"""
+    """Energy of a layer, shared by its cells.  (N, 1), (N, nx, ny) -> (N, n)"""
     flat = amounts.flatten(1)
     return energy * flat / (flat.sum(dim=1, keepdim=True) + 1e-3)
 

@@ -34,7 +34,7 @@ CELL_FEATURES, JOINED = 16, 128
 
 
 class LayeredCritic(nn.Module):
-    """Eyes of each layer, then energies, lit cells and the batch, then one or more dense layers.
+    """Convolutions of each layer, energies, lit cells and the batch, then one or more dense layers.
 
     ``light``: cells on the network scale, conditions beside, two dense layers, features of unit
     variance. Else as published: cells in GeV and one dense layer.
@@ -59,40 +59,41 @@ class LayeredCritic(nn.Module):
         self.energy = None if detector.energy is None else detector.column(detector.energy)
         self.eyes = nn.ModuleList(eye(layer.shape) for layer in detector.layers)
         layers = len(detector.layers)
-        seen = sum(
-            look(torch.zeros(2, 1, *layer.shape)).shape[1]
-            for look, layer in zip(self.eyes, detector.layers, strict=True)
+        of_images = sum(
+            encoder(torch.zeros(2, 1, *layer.shape)).shape[1]
+            for encoder, layer in zip(self.eyes, detector.layers, strict=True)
         )
-        self.narrow = nn.Linear(seen, NARROW) if light and minibatch else nn.Identity()
+        self.narrow = nn.Linear(of_images, NARROW) if light and minibatch else nn.Identity()
         self.batch = nn.ModuleDict()
         if minibatch:
-            self.batch["cells"] = MinibatchDiscrimination(NARROW if light else seen)
+            self.batch["cells"] = MinibatchDiscrimination(NARROW if light else of_images)
             self.batch["energies"] = MinibatchDiscrimination(layers)
             if occupied:
                 self.batch["occupancy"] = MinibatchDiscrimination(layers)
-        told = seen + (layers if occupied else 0) + 10 * len(self.batch)
-        told += layers + 1 + (0 if self.energy is None else 2)
-        told += self.conditions.size if light else 0
-        self.join = join(told) if light else nn.Sequential()
-        self.logit = nn.Linear(64 if light else told, 1)
+        inputs = of_images + (layers if occupied else 0) + 10 * len(self.batch)
+        inputs += layers + 1 + (0 if self.energy is None else 2)
+        inputs += self.conditions.size if light else 0
+        self.join = join(inputs) if light else nn.Sequential()
+        self.logit = nn.Linear(64 if light else inputs, 1)
 
     def forward(self, showers: Tensor, conditions: Tensor) -> CriticOutput:
-        features = self.join(self.told(showers, conditions))
+        features = self.join(self.inputs_of(showers, conditions))
         features = layer_norm(features, features.shape[1:]) if self.light else features
         return CriticOutput(self.logit(features)[:, 0], features)
 
-    def told(self, showers: Tensor, conditions: Tensor) -> Tensor:
-        """All that is known of a shower.  (N, K), (N, C) -> (N, F)"""
+    def inputs_of(self, showers: Tensor, conditions: Tensor) -> Tensor:
+        """All that the dense layers receive of a shower.  (N, K), (N, C) -> (N, F)"""
         cells = self.scale.encode(showers) if self.light else showers
         images = self.detector.split(cells).values()
-        seen = torch.cat(
-            [eye(image[:, None]) for eye, image in zip(self.eyes, images, strict=True)], dim=1
+        encoded = torch.cat(
+            [encoder(image[:, None]) for encoder, image in zip(self.eyes, images, strict=True)],
+            dim=1,
         )
         layers = torch.stack(
             [image.sum(dim=(1, 2)) for image in self.detector.split(showers).values()], dim=1
         )
-        parts = [seen, *self.energies(layers, conditions)]
-        compared = {"cells": self.narrow(seen), "energies": parts[1]}
+        parts = [encoded, *self.energies(layers, conditions)]
+        compared = {"cells": self.narrow(encoded), "energies": parts[1]}
         if self.occupied:
             lit = occupancy(self.detector, showers, self.occupied)
             parts.append(lit)
@@ -111,11 +112,11 @@ class LayeredCritic(nn.Module):
             own = [self.scale.steady(layers) / 10, self.scale.steady(total) / 10]
         if self.energy is None:
             return own
-        wanted = self.detector.sampling_fraction * conditions[:, self.energy : self.energy + 1]
-        off = (total - wanted).abs()
+        expected = self.detector.sampling_fraction * conditions[:, self.energy : self.energy + 1]
+        off = (total - expected).abs()
         far = 10.0 * (off > FAR_OFF_GEV)
         # Leaks are thousandths: hundredths of the energy are of order one.
-        return [*own, 100 * off / wanted.clamp(min=1e-6) if self.light else off, far.to(off)]
+        return [*own, 100 * off / expected.clamp(min=1e-6) if self.light else off, far.to(off)]
 
 
 class StandardisedCritic(Critic):
@@ -123,7 +124,7 @@ class StandardisedCritic(Critic):
 
     Convolutions see the cells. Features of the conditions stand beside all and multiply what is
     made of it (the projection of Miyato and Koyama, arXiv:1802.05637, Eq. 4). Minibatch
-    discrimination compares the statistics: of raw cells it is 1 for every row.
+    discrimination compares the statistics, by a mean over the batch that does not saturate.
 
     Args:
         detector: the calorimeter; cells of any sign are refused.
@@ -142,7 +143,7 @@ class StandardisedCritic(Critic):
         self.compares_rows = minibatch
         self.local = nn.ModuleList(cell_features() for _ in detector.layers)
         self.narrow = nn.Linear(self.inputs.statistics, NARROW) if minibatch else None
-        self.batch = MinibatchDiscrimination(NARROW) if minibatch else None
+        self.batch = MinibatchDiscrimination(NARROW, mean=True) if minibatch else None
         numbers = self.inputs.statistics + features
         numbers += 2 * CELL_FEATURES * len(detector.layers) + (10 if minibatch else 0)
         self.join = nn.Sequential(
@@ -157,8 +158,8 @@ class StandardisedCritic(Critic):
 
     def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
         """What the critic sees of a shower.  (N, K), (N, C) -> (N, V)"""
-        seen: Tensor = self.inputs(showers, conditions)
-        return seen
+        view: Tensor = self.inputs(showers, conditions)
+        return view
 
     def condition(self, conditions: Tensor) -> Tensor:
         """Features of the conditions.  (N, C) -> (N, F)"""
@@ -169,9 +170,9 @@ class StandardisedCritic(Critic):
         """The network behind the view.  (N, V), (N, F) -> (N,) and (N, JOINED)"""
         statistics, *images = self.inputs.split(view)
         parts = [statistics, condition]
-        for image, look in zip(images, self.local, strict=True):
-            seen = look(image)
-            parts += [seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))]
+        for image, convolutions in zip(images, self.local, strict=True):
+            cells = convolutions(image)
+            parts += [cells.mean(dim=(2, 3)), cells.amax(dim=(2, 3))]
         if self.narrow is not None and self.batch is not None:
             parts.append(self.batch(self.narrow(statistics)))
         features = leaky_relu(self.join(torch.cat(parts, dim=1)), 0.2)
@@ -192,10 +193,10 @@ def cell_features() -> nn.Sequential:
     )
 
 
-def join(told: int) -> nn.Sequential:
-    """Two dense layers of the light critic.  (N, told) -> (N, 64)"""
+def join(inputs: int) -> nn.Sequential:
+    """Two dense layers of the light critic.  (N, inputs) -> (N, 64)"""
     return nn.Sequential(
-        nn.Linear(told, 128), nn.LeakyReLU(0.2), nn.Linear(128, 64), nn.LeakyReLU(0.2)
+        nn.Linear(inputs, 128), nn.LeakyReLU(0.2), nn.Linear(128, 64), nn.LeakyReLU(0.2)
     )
 
 

@@ -32,18 +32,18 @@ class LocallyConnected(nn.Module):
             (shape[0] + 2 * padding - kernel[0]) // stride[0] + 1,
             (shape[1] + 2 * padding - kernel[1]) // stride[1] + 1,
         )
-        places, seen = self.shape[0] * self.shape[1], inputs * kernel[0] * kernel[1]
+        places, patch = self.shape[0] * self.shape[1], inputs * kernel[0] * kernel[1]
         # He's uniform law, as the authors': the variance is 2 over the inputs of a place.
-        limit = sqrt(6 / seen)
-        self.weight = nn.Parameter(torch.empty(places, seen, outputs).uniform_(-limit, limit))
+        limit = sqrt(6 / patch)
+        self.weight = nn.Parameter(torch.empty(places, patch, outputs).uniform_(-limit, limit))
         self.bias = nn.Parameter(torch.zeros(outputs, places)) if bias else None
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.patches(pad(images, (self.padding,) * 4))
         # A product for each place: (P, N, M) x (P, M, O).
-        answers = torch.matmul(patches, self.weight).permute(1, 2, 0)
-        answers = answers if self.bias is None else answers + self.bias
-        return answers.reshape(-1, answers.shape[1], *self.shape)
+        outputs = torch.matmul(patches, self.weight).permute(1, 2, 0)
+        outputs = outputs if self.bias is None else outputs + self.bias
+        return outputs.reshape(-1, outputs.shape[1], *self.shape)
 
     def patches(self, images: Tensor) -> Tensor:
         """What each place sees.  (N, I, nx, ny) -> (P, N, M)"""

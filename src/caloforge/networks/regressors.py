@@ -68,12 +68,14 @@ class ReferenceRegressor(nn.Module):
         self.scale = ResponseScale(detector)
         self.shape = detector.layers[0].shape
         layers: list[nn.Module] = []
-        for seen, wider, pool in zip((1, 32, 64, 128), (32, 64, 128, 256), self.POOLS, strict=True):
-            layers += [nn.Conv2d(seen, wider, 3), *authors_block(nn.BatchNorm2d(wider))]
+        for inputs, wider, pool in zip(
+            (1, 32, 64, 128), (32, 64, 128, 256), self.POOLS, strict=True
+        ):
+            layers += [nn.Conv2d(inputs, wider, 3), *authors_block(nn.BatchNorm2d(wider))]
             layers += [nn.MaxPool2d(pool)] if pool != (1, 1) else []
         self.see = nn.Sequential(*layers, nn.Flatten())
-        seen = self.see(torch.zeros(2, 1, *self.shape)).shape[1]
-        self.position = nn.Linear(seen, 2)
+        inputs = self.see(torch.zeros(2, 1, *self.shape)).shape[1]
+        self.position = nn.Linear(inputs, 2)
 
     def forward(self, showers: Tensor) -> Tensor:
         image = self.scale.encode(showers).reshape(-1, 1, *self.shape)
@@ -96,12 +98,12 @@ class AttributeRegressor(nn.Sequential):
 
     def __init__(self, detector: Detector, layers: tuple[tuple[int, float], ...]) -> None:
         parts: list[nn.Module] = [Encoded(detector)]
-        seen = detector.cells
+        inputs = detector.cells
         for width, dropout in layers:
-            parts += [nn.Linear(seen, width), nn.LeakyReLU(0.2)]
+            parts += [nn.Linear(inputs, width), nn.LeakyReLU(0.2)]
             parts += [nn.Dropout(dropout)] if dropout else []
-            seen = width
-        super().__init__(*parts, nn.Linear(seen, len(detector.columns)))
+            inputs = width
+        super().__init__(*parts, nn.Linear(inputs, len(detector.columns)))
 
 
 class Encoded(nn.Module):

@@ -68,11 +68,11 @@ class StandardisedInputs(nn.Module):
     @torch.no_grad()
     def fit(self, showers: Tensor, conditions: Tensor) -> None:
         """Take the units from real showers.  (n, K), (n, C)"""
-        images, known = self.images(showers), self.with_one(conditions)
-        squares = known.T @ known
+        images, features = self.images(showers), self.with_one(conditions)
+        squares = features.T @ features
         squares.diagonal()[:-1] += RIDGE
         related = torch.cat([energy_and_centre(image) for image in images], dim=1)
-        self.expected_weight.copy_(torch.linalg.solve(squares, known.T @ related))
+        self.expected_weight.copy_(torch.linalg.solve(squares, features.T @ related))
         statistics = self.statistics_of(showers, conditions)
         self.mean.copy_(statistics.mean(dim=0))
         least = torch.full_like(self.mean, LEAST_DEVIATION)
@@ -114,8 +114,8 @@ class StandardisedInputs(nn.Module):
 
     def with_one(self, conditions: Tensor) -> Tensor:
         """Features of the conditions and a constant.  (N, C) -> (N, F + 1)"""
-        known: Tensor = self.conditions(conditions)
-        return torch.cat([known, torch.ones_like(known[:, :1])], dim=1)
+        features: Tensor = self.conditions(conditions)
+        return torch.cat([features, torch.ones_like(features[:, :1])], dim=1)
 
 
 def energy_and_centre(image: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What can be seen of a shower at each resolution: pixels, block sums, channels, projections.
+"""Views of a shower at each resolution: pixels, block sums, channels, projections.
 
 Shapes: N showers, K cells, M numbers of a view; a layer of shape (nx, ny).
 """
@@ -16,7 +16,7 @@ from caloforge.networks.scales import ResponseScale
 class Views(nn.Module):
     """All views of a detector's showers, derived from its description alone.
 
-    Cells are seen on the network scale; sums as square roots, which evens out Poisson noise.
+    Cells are on the network scale; sums as square roots, which evens out Poisson noise.
     """
 
     channels: Tensor
@@ -30,24 +30,24 @@ class Views(nn.Module):
 
     def forward(self, showers: Tensor) -> dict[str, Tensor]:
         """Every view by name.  (N, K) -> {view: (N, M)}"""
-        seen = {"cells": self.scale.encode(showers)}
-        seen["channels"] = self.scale.steady(showers @ self.channels)
+        views = {"cells": self.scale.encode(showers)}
+        views["channels"] = self.scale.steady(showers @ self.channels)
         for layer in self.detector.layers:
             image = self.detector.split(showers)[layer.name]
             for name, sums in blocks(image, layer):
-                seen[f"{layer.name}/{name}"] = self.scale.steady(sums)
-        return seen | self.of_deposits(showers)
+                views[f"{layer.name}/{name}"] = self.scale.steady(sums)
+        return views | self.of_deposits(showers)
 
     def of_deposits(self, showers: Tensor) -> dict[str, Tensor]:
         """What cells of energy show beside it; nothing of other detectors.  {view: (N, M)}"""
         if self.detector.counts or self.detector.signed:
             return {}
-        seen = {"total": self.scale.steady(showers.sum(dim=1, keepdim=True))}
+        views = {"total": self.scale.steady(showers.sum(dim=1, keepdim=True))}
         for layer in self.detector.layers:
             image = self.detector.split(showers)[layer.name] / self.scale.quantum
             for name, numbers in deposits(image):
-                seen[f"{layer.name}:{name}"] = numbers
-        return seen
+                views[f"{layer.name}:{name}"] = numbers
+        return views
 
 
 def blocks(image: Tensor, layer: Layer) -> list[tuple[str, Tensor]]:

@@ -119,13 +119,15 @@ class SoftSparsity(Agreement):
 
     def generator(self, play: Round) -> Tensor:
         """Distance of both occupancies.  (N,)"""
-        return self.between(play, self.seen(play, play.fake), self.seen(play, play.rows.real))
+        return self.between(
+            play, self.occupancies(play, play.fake), self.occupancies(play, play.rows.real)
+        )
 
     def plays(self, player: Player) -> bool:
         """False for hard counts, which have no gradient."""
         return super().plays(player) and self.form != "hard"
 
-    def seen(self, play: Round, showers: Tensor) -> Numbers:
+    def occupancies(self, play: Round, showers: Tensor) -> Numbers:
         """Occupancy of each layer.  (N, K) -> (N, L)"""
         lit = occupancy(
             play.views.detector, showers, self.form, scale=self.scale, epsilon=self.epsilon
