@@ -45,7 +45,7 @@ def test_a_new_fibre_calorimeter_is_one_module_and_one_row(caloforge, tmp_path):
     from caloforge.detectors.find import find_detector
     from caloforge.transport.arrival import arrivals
     from caloforge.transport.geometry import geometry_of
-    from caloforge.transport.spectra import draw
+    from caloforge.transport.particles import draw
 
     detector = find_detector("copper_box")
     for name in NEW.spectra:

@@ -10,8 +10,7 @@ from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS, FACTS
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.transport.arrival import arrivals
 from caloforge.transport.geometry import geometry_of
-from caloforge.transport.particles import read_particles
-from caloforge.transport.spectra import draw
+from caloforge.transport.particles import draw, read_particles
 
 PHOTON = [100.0, 0, 0, 0, 0.01, 0.02, 100.0, 0, 0]
 NEUTRON = [1380.0, 0, 0, 0, 0.1, 0.0, 1379.9, 939.565, 0]
@@ -63,9 +62,9 @@ def npz(path: Path, **arrays: object) -> Path:
         ({"conditions": np.array([[*PHOTON[:-1], np.nan]])}, "row 0 are not finite"),
         ({"conditions": np.array([[*PHOTON[:-2], 5000.0, 2.0]])}, "no particle of 5000"),
         ({"conditions": np.array([PHOTON]), "pdg": np.array([22, 22])}, "different lengths"),
-        ({"conditions": np.array([PHOTON]), "particle": np.array([-1])}, "negative"),
-        ({"conditions": np.array([{}])}, "cannot be read"),
-        ({"other": np.zeros(3)}, "cannot be read"),
+        ({"conditions": np.array([PHOTON]), "particle": np.array([-1])}, "not negative"),
+        ({"conditions": np.array([{}])}, "never loaded"),
+        ({"other": np.zeros(3)}, "no column Energy"),
     ],
 )
 def test_bad_particles_are_refused(
@@ -84,10 +83,10 @@ def test_em_particles_need_their_type(tmp_path: Path) -> None:
 def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         read_particles(tmp_path / "p.csv", ALICE_ZN)
-    (tmp_path / "p.root").touch()
-    with pytest.raises(DataError, match=r"\.npz"):
-        read_particles(tmp_path / "p.root", ALICE_ZN)
-    (tmp_path / "p.h5").write_bytes(b"no")
+    (tmp_path / "p.xyz").touch()
+    with pytest.raises(DataError, match="cannot be read"):
+        read_particles(tmp_path / "p.xyz", ALICE_ZN)
+    (tmp_path / "p.h5").write_bytes(b"\xff\xfe no")
     with pytest.raises(DataError, match="cannot be read"):
         read_particles(tmp_path / "p.h5", ALICE_ZN)
     with pytest.raises(DataError, match="no column Energy"):

@@ -58,6 +58,8 @@ EXTRAS = {
     "dask_jobqueue": "cluster",
     "geant4_pybind": "geant4",
     "sklearn": "metrics",
+    "pyarrow": "tables",
+    "pyhepmc": "tables",
 }
 
 

@@ -9,6 +9,8 @@ from caloforge.cli.options import (
     Force,
     Json,
     Out,
+    ParticlesFile,
+    PdgNumbers,
     Quiet,
     Seed,
     Workers,
@@ -94,6 +96,8 @@ def command(
     simulator: WhichSimulator,
     out: Out,
     like: Like = None,
+    particles: ParticlesFile = None,
+    pdg: PdgNumbers = None,
     spectrum: SpectrumName = None,
     showers: Number = None,
     seed: Seed = 0,
@@ -125,6 +129,7 @@ def command(
 
     given = dict(locals())
     reporter = reporter_of(given.pop("quiet"), given.pop("json"))
+    given |= {"pdg": tuple(given.pop("pdg") or ())}
     given.pop("GenerateOptions")
     outcome = GenerateOptions(**given).carry_out(reporter)
     reporter.result(str(outcome), outcome.record())

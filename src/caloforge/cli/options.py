@@ -16,6 +16,23 @@ Force = Annotated[bool, typer.Option("--force", help="Replace output that exists
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes to use.")]
 
 
+ParticlesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--particles",
+        metavar="FILE",
+        help="Particles from a table: CSV, npz, HDF5, parquet, ROOT or HepMC3, with the columns of "
+        "the detector, or pdg with E and direction (ux, uy, uz), or pdg with px, py, pz; units as "
+        "in E[MeV].",
+        show_default=False,
+    ),
+]
+PdgNumbers = Annotated[
+    list[int] | None,
+    typer.Option("--pdg", help="Only these PDG numbers of FILE; repeat.", show_default=False),
+]
+
+
 def showers_file(text: str) -> Path:
     """A file, or the name of a shipped sample where there is no such file."""
     from caloforge.data.samples import SAMPLES, sample_path

@@ -5,15 +5,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from caloforge.cli.options import Force, Json, Out, Quiet, Seed, Workers, reporter_of
+from caloforge.cli.options import (
+    Force,
+    Json,
+    Out,
+    ParticlesFile,
+    PdgNumbers,
+    Quiet,
+    Seed,
+    Workers,
+    reporter_of,
+)
 
 DetectorName = Annotated[
     str,
     typer.Argument(metavar="DETECTOR", help="alice_zn, alice_zp or atlas_em.", show_default=False),
-]
-ParticlesFile = Annotated[
-    Path | None,
-    typer.Option("--particles", help="Particles: .h5 (a showers file, too), .npz or .csv."),
 ]
 SpectrumName = Annotated[
     str | None,
@@ -63,7 +69,8 @@ EngineCommand = Annotated[
 # fmt: off
 def command(
     detector: DetectorName, out: Out,
-    particles: ParticlesFile = None, spectrum: SpectrumName = None, number: Number = None,
+    particles: ParticlesFile = None, pdg: PdgNumbers = None, spectrum: SpectrumName = None,
+    number: Number = None,
     repeats: Repeats = 1, seed: Seed = 0, workers: Workers = 1, resume: Resume = False,
     geometry: GeometryFile = None, scoring: Scoring = None, light_table: LightTable = None,
     slab_x0: RadiationLengths = 0.0, slab_lambda: InteractionLengths = 0.0,
@@ -83,7 +90,7 @@ def command(
     described = find_detector(detector)
     request, tables = prepare(
         described,
-        choose_particles(described, particles, spectrum, number, seed),
+        choose_particles(described, particles, spectrum, number, seed, pdg or ()),
         repeats=repeats,
         seed=seed,
         geometry=read_geometry(geometry) if geometry else None,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.generate.one_file import generate
 from caloforge.generate.output import Format, Output, Packing, format_of
+from caloforge.generate.particles import stored_particles
 from caloforge.generate.plan import Plan, Settings, SourcePlan
 from caloforge.generate.production import (
     NetworkOptions,
@@ -68,6 +72,8 @@ class GenerateOptions:
     simulator: str
     out: Path
     like: Path | None
+    particles: Path | None
+    pdg: tuple[int, ...]
     spectrum: str | None
     showers: int | None
     seed: int
@@ -94,7 +100,6 @@ class GenerateOptions:
 
         folder = find_simulator(self.simulator)
         detector = read_card(folder / CARD).detector
-        source = self._source(detector.name)
         output = Output(
             format=self.file_format or format_of(self.out),
             images=not self.no_images,
@@ -102,18 +107,28 @@ class GenerateOptions:
             packing=self.compression,
         )
         output.require_possible()
-        if self.shards is None and self.shard_size is None:
-            return self._one_file(folder, source, output, reporter)
-        return self._production(folder, source, output, reporter)
+        many = self.shards is not None or self.shard_size is not None
+        make = self._production if many else self._one_file
+        with self._source(detector) as source:
+            return make(folder, source, output, reporter)
 
-    def _source(self, detector: str) -> SourcePlan:
+    @contextmanager
+    def _source(self, detector: Detector) -> Iterator[SourcePlan]:
         from caloforge.data.samples import sample_path
 
-        if self.spectrum is not None and self.like is not None:
-            raise UsageError("give --like or --spectrum, not both")
+        if sum(x is not None for x in (self.like, self.particles, self.spectrum)) > 1:
+            raise UsageError("give --like, --particles or --spectrum, not both")
+        if self.pdg and self.particles is None:
+            raise UsageError("--pdg chooses among the rows of --particles")
         if self.spectrum is not None:
-            return SourcePlan(kind="spectrum", name=self.spectrum)
-        return SourcePlan(kind="file", name=str((self.like or sample_path(detector)).absolute()))
+            yield SourcePlan(kind="spectrum", name=self.spectrum)
+        elif self.particles is not None:
+            table = self.particles.absolute()
+            with stored_particles(table, detector, self.out.absolute(), pdg=self.pdg) as stored:
+                yield SourcePlan(kind="table", name=str(table), stored=str(stored))
+        else:
+            like = self.like or sample_path(detector.name)
+            yield SourcePlan(kind="file", name=str(like.absolute()))
 
     def _settings(self, folder: Path, begun: Settings | None, reporter: Reporter) -> Settings:
         return NetworkOptions(self.engine, self.threads, self.batch).settle(folder, begun, reporter)

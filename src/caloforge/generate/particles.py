@@ -7,21 +7,29 @@ of a production is made, and however often.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from caloforge.data.showers import ShowerFile
 from caloforge.detector import Detector
 from caloforge.errors import DataError
+from caloforge.particles import law_of_name, read_pieces
+from caloforge.particles.tables import PIECE_ROWS
 from caloforge.simulator.sampling import BLOCK, stream
 
 SPECTRUM_USE = 2
 """Streams 0 and 1 of a block are its latents and counts."""
 SPECTRUM_ROWS_CHECKED = 2**16
+STORED = ("conditions", "particle", "pdg")
 
 
 class Source(Protocol):
@@ -63,6 +71,16 @@ class Particles:
     source: str = ""
 
     @classmethod
+    def stored(cls, folder: Path, source: str) -> Particles:
+        """The particles that ``stored_particles`` keeps in a folder, left there until needed."""
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r")
+            for name in STORED
+            if (folder / f"{name}.npy").is_file()
+        }
+        return cls(**arrays, source=source)
+
+    @classmethod
     def like(cls, path: Path, detector: Detector) -> Particles:
         """The rows of a showers file; DataError when it is none of this detector."""
         with ShowerFile(path, detector) as file:
@@ -74,8 +92,17 @@ class Particles:
     @property
     def fingerprint(self) -> str:
         """Hash of all rows."""
-        arrays = (self.conditions, self.particle, *(() if self.pdg is None else (self.pdg,)))
-        return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+        digest = hashlib.sha256()
+        for array in (self.conditions, self.particle, self.pdg):
+            for start in range(0, 0 if array is None else len(array), PIECE_ROWS):
+                assert array is not None
+                digest.update(array[start : start + PIECE_ROWS].tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _numbers(self) -> tuple[int, int]:
+        """Smallest and largest number of a particle."""
+        return int(self.particle.min()), int(self.particle.max())
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -92,7 +119,7 @@ class Particles:
         The first cycle keeps the numbers of the file, so that evaluation can pair particles.
         """
         cycle, row = np.divmod(np.arange(showers.start, showers.stop), len(self))
-        largest, smallest = int(self.particle.max()), int(self.particle.min())
+        smallest, largest = self._numbers
         stride = largest - smallest + 1
         if largest + stride * int(cycle[-1]) > np.iinfo(np.int64).max:
             raise DataError(f"{self.source}: particle numbers up to {largest} cannot be continued")
@@ -113,8 +140,6 @@ class Spectrum:
         self._law()
 
     def _law(self) -> Any:
-        from caloforge.transport.spectra import law_of_name
-
         return law_of_name(self.name, self.detector)
 
     @property
@@ -155,4 +180,55 @@ class Spectrum:
         return pdg, conditions
 
 
-__all__ = ["Particles", "Source", "Spectrum"]
+@contextmanager
+def stored_particles(
+    table: Path, detector: Detector, near: Path, *, pdg: Sequence[int] = ()
+) -> Iterator[Path]:
+    """A folder beside ``near`` with the particles of a table, for all workers; removed in the end.
+
+    The table is read once, piece by piece, and needs no memory for more than a piece.
+    """
+    near.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{near.name[:100]}.particles-", dir=near.parent) as name:
+        folder = Path(name)
+        columns: dict[str, NpyColumn] = {}
+        for piece in read_pieces(table, detector, pdg=pdg):
+            for column, values in piece._asdict().items():
+                if values is not None:
+                    if column not in columns:
+                        columns[column] = NpyColumn(folder / f"{column}.npy")
+                    columns[column].append(values)
+        for stored in columns.values():
+            stored.close()
+        yield folder
+
+
+class NpyColumn:
+    """An npy file that grows by rows: numpy leaves room in the header for their number."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("w+b")
+        self.rows = 0
+        self.header: dict[str, Any] = {}
+
+    def append(self, values: NDArray[Any]) -> None:
+        """Add rows."""
+        if not self.header:
+            self.header = {
+                "descr": npy.dtype_to_descr(values.dtype),
+                "fortran_order": False,
+                "shape": (0, *values.shape[1:]),
+            }
+            npy.write_array_header_1_0(self.file, self.header)
+        self.file.write(np.ascontiguousarray(values).tobytes())
+        self.rows += len(values)
+
+    def close(self) -> None:
+        """Write how many rows there are."""
+        self.file.seek(0)
+        shape = (self.rows, *self.header["shape"][1:])
+        npy.write_array_header_1_0(self.file, self.header | {"shape": shape})
+        self.file.close()
+
+
+__all__ = ["Particles", "Source", "Spectrum", "stored_particles"]

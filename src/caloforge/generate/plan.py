@@ -32,14 +32,19 @@ class Frozen(BaseModel):
 class SourcePlan(Frozen):
     """Which particles are showered."""
 
-    kind: Literal["file", "spectrum"]
+    kind: Literal["file", "spectrum", "table"]
+    """Rows of a showers file, a named spectrum, or rows of a table of particles."""
     name: str
     """Absolute path of the file, or name of the spectrum."""
+    stored: str | None = None
+    """Where the rows of a table are, as long as the run lasts; no part of the manifest."""
 
     def open(self, detector: Detector, seed: int) -> Source:
         """The particles themselves; raises as they do."""
         if self.kind == "spectrum":
             return Spectrum(self.name, detector, seed)
+        if self.kind == "table":
+            return Particles.stored(Path(self.stored or ""), self.name)
         return Particles.like(Path(self.name), detector)
 
 
@@ -102,30 +107,27 @@ class Plan(Frozen):
 
     def require_same(self, begun: Plan, where: Path) -> None:
         """Raise UsageError when a folder was begun by another plan."""
-        for name in DECIDES:
+        for name, words in DECIDES.items():
             mine, theirs = getattr(self, name), getattr(begun, name)
             if mine != theirs:
+                differs = words or f"{name.replace('_', ' ')} {theirs}, not {mine}"
                 raise UsageError(
-                    f"{where} was begun with {name.replace('_', ' ')} {_short(theirs)}, not "
-                    f"{_short(mine)}; the same options go on, --force starts anew"
+                    f"{where} was begun with {differs}; the same options go on, --force starts anew"
                 )
 
 
-DECIDES = (
-    "generator_sha256",
-    "source_fingerprint",
-    "showers",
-    "seed",
-    "shard_showers",
-    "output",
-    "strict",
-    "settings",
-)
-"""What must agree to go on; paths may change, and another processor is only noted."""
-
-
-def _short(value: object) -> str:
-    return str(value) if not isinstance(value, str) else value[:12]
+DECIDES = {
+    "seed": "",
+    "showers": "",
+    "shard_showers": "",
+    "output": "",
+    "strict": "",
+    "settings": "",
+    "generator_sha256": "another simulator",
+    "source_fingerprint": "other particles",
+}
+"""What must agree to go on, and what to say of hashes; paths may change, and another processor is
+only noted."""
 
 
 def shard_showers(showers: int, shards: int | None, size: int | None) -> int:
@@ -178,6 +180,7 @@ class Manifest(Frozen):
     def of(cls, plan: Plan, finished: dict[int, ShardRecord]) -> Manifest:
         """The record of a plan and of what is finished of it."""
         shards = tuple(finished[number] for number in sorted(finished))
+        plan = plan.model_copy(update={"source": plan.source.model_copy(update={"stored": None})})
         count = sum(shard.showers for shard in shards)
         return cls(plan=plan, shards=shards, count=count, complete=len(shards) == plan.shards)
 

@@ -21,6 +21,7 @@ from caloforge.generate.particles import Source
 from caloforge.generate.plan import Plan, ShardRecord
 from caloforge.io.files import sha256_of
 from caloforge.machine import cpu_flags, processor
+from caloforge.particles.tables import PIECE_ROWS
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BLOCK, name_of_law
 from caloforge.termination import asked_to_leave
@@ -66,11 +67,14 @@ def outside_text(simulator: Simulator, counts: dict[str, int], rows: int, source
 
 def outside(simulator: Simulator, source: Source, rows: range, *, strict: bool) -> dict[str, int]:
     """Rows outside the training range, by condition; DataError if ``strict`` and there are some."""
-    conditions = simulator.require_conditions(source.of(rows)["conditions"])
-    counts = simulator.outside(conditions)
+    counts: Counter[str] = Counter()
+    for start in range(rows.start, rows.stop, PIECE_ROWS):
+        piece = range(start, min(start + PIECE_ROWS, rows.stop))
+        conditions = simulator.require_conditions(source.of(piece)["conditions"])
+        counts.update(simulator.outside(conditions))
     if counts and strict:
         raise DataError(outside_text(simulator, counts, len(rows), source.source))
-    return counts
+    return dict(counts)
 
 
 class ShardMaker:

@@ -5,11 +5,10 @@ the workers only.
 """
 
 from caloforge.transport.arrival import Upstream
-from caloforge.transport.particles import Particles, read_particles
+from caloforge.transport.particles import Particles, draw, read_particles
 from caloforge.transport.preparation import prepare
 from caloforge.transport.request import Request
 from caloforge.transport.run import Pool, Summary, transport
-from caloforge.transport.spectra import draw
 from caloforge.transport.tables import doctor, find_tables
 
 __all__ = [

@@ -15,9 +15,8 @@ from caloforge.transport.arrival import Upstream
 from caloforge.transport.external import check_command
 from caloforge.transport.geometry import GEOMETRY, Geometry, geometry_of
 from caloforge.transport.light import LIGHT_SCALE, Table
-from caloforge.transport.particles import Particles, read_particles
+from caloforge.transport.particles import Particles, draw, read_particles
 from caloforge.transport.request import Request, Setup
-from caloforge.transport.spectra import draw
 from caloforge.transport.tables import Tables, find_tables
 
 EM_PARTICLES = frozenset({22, 11, -11})
@@ -113,13 +112,20 @@ def read_geometry(path: Path) -> Geometry:
 
 
 def choose_particles(
-    detector: Detector, file: Path | None, spectrum: str | None, number: int | None, seed: int
+    detector: Detector,
+    file: Path | None,
+    spectrum: str | None,
+    number: int | None,
+    seed: int,
+    pdg: Sequence[int] = (),
 ) -> Particles:
     """Particles of a file or of a named spectrum; UsageError unless exactly one is named."""
     if (file is None) == (spectrum is None):
         raise UsageError("name the particles: either --particles FILE or --spectrum NAME")
+    if spectrum is not None and pdg:
+        raise UsageError("--pdg chooses among the particles of a FILE; a spectrum has its own")
     if file is not None:
-        return read_particles(file, detector).first(number)
+        return read_particles(file, detector, pdg=pdg).first(number)
     if number is None:
         raise UsageError("--spectrum needs -n, the number of particles")
     return draw(spectrum or "", detector, number, seed)

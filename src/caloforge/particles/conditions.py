@@ -1,0 +1,201 @@
+"""Conditions of a detector from what particles are: PDG number, energy, direction, place.
+
+Shapes: N particles, C conditions. Energies in GeV, momenta in GeV/c, masses in MeV, lengths in cm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from caloforge.detector import Detector
+from caloforge.errors import DataError, UsageError
+from caloforge.species import SPECIES, Species
+
+Array = NDArray[np.float64]
+ALONG_Z = (0.0, 0.0, 1.0)
+FIRST_NUCLEUS = 10**9
+"""PDG numbers of nuclei; their masses are tabulated with the electrons of the atom."""
+
+
+@dataclass(frozen=True)
+class Kinematics:
+    """Particles as physics names them, one row each."""
+
+    pdg: NDArray[np.int32]
+    kinetic_gev: Array
+    direction: Array
+    """Unit vectors.  (N, 3)"""
+    place_cm: Array
+    """Vertex, or where the front face is met.  (N, 3)"""
+
+    @property
+    def mass_gev(self) -> Array:
+        """Mass of each particle.  (N,)"""
+        return np.array([species_of(int(number)).mass_mev / 1000 for number in self.pdg])
+
+    @property
+    def charge(self) -> Array:
+        """Charge of each particle in units of e.  (N,)"""
+        return np.array([float(species_of(int(number)).charge) for number in self.pdg])
+
+    @property
+    def momentum_gev(self) -> Array:
+        """Momentum vectors.  (N, 3)"""
+        size = np.sqrt(self.kinetic_gev * (self.kinetic_gev + 2 * self.mass_gev))
+        return size[:, None] * self.direction
+
+
+def conditions_of(
+    detector: Detector,
+    *,
+    pdg: ArrayLike,
+    energy_gev: ArrayLike | None = None,
+    kinetic_gev: ArrayLike | None = None,
+    momentum_gev: ArrayLike | None = None,
+    direction: ArrayLike | None = None,
+    place_cm: ArrayLike = (0.0, 0.0, 0.0),
+) -> Array:
+    """Conditions that the detector's simulators and transport take.  (N, C)
+
+    Args:
+        detector: Whose conditions are built.
+        pdg: PDG numbers.  (N,) or one for all
+        energy_gev: Total energies.  (N,)
+        kinetic_gev: Kinetic energies, instead of total ones.  (N,)
+        momentum_gev: Momentum vectors, instead of energies and directions.  (N, 3)
+        direction: Vectors of any length along the flight; default: along z.  (N, 3) or (3,)
+        place_cm: Vertex of a Zero Degree Calorimeter, place on the front face of ``atlas_em``
+            (whose third number is not used).  (N, 3) or (3,)
+
+    Raises:
+        UsageError: the detector's conditions are no kinematics, or not one of the energies and the
+            momentum is given.
+        DataError: an unknown particle, an energy not above the mass, a direction of length zero.
+
+    >>> from caloforge.detectors import ALICE_ZN, ATLAS_EM
+    >>> conditions_of(ALICE_ZN, pdg=22, energy_gev=[100.0])
+    array([[100.,   0.,   0.,   0.,   0.,   0., 100.,   0.,   0.]])
+    >>> conditions_of(ATLAS_EM, pdg=-11, kinetic_gev=[50.0], place_cm=(0.2, 0.1, 0.0)).round(3)
+    array([[50.   ,  1.571, -0.   ,  2.   ,  1.   ]])
+    """
+    given = [energy_gev is not None, kinetic_gev is not None, momentum_gev is not None]
+    if sum(given) != 1 or (momentum_gev is not None and direction is not None):
+        raise UsageError("give energy_gev or kinetic_gev with a direction, or momentum_gev alone")
+    build = builder_of(detector)
+    energies = next(x for x in (energy_gev, kinetic_gev, momentum_gev) if x is not None)
+    count = len(np.atleast_1d(np.asarray(energies, dtype=np.float64)))
+    numbers = np.broadcast_to(np.asarray(pdg, dtype=np.int32), count)
+    mass = np.array([species_of(int(number)).mass_mev / 1000 for number in numbers])
+    if momentum_gev is not None:
+        along = _vectors(momentum_gev, count, "momentum")
+        size = np.linalg.norm(along, axis=1)
+        kinetic = np.hypot(size, mass) - mass
+    else:
+        along = _vectors(ALONG_Z if direction is None else direction, count, "direction")
+        kinetic = np.atleast_1d(np.asarray(energies, dtype=np.float64))
+        kinetic = kinetic - mass if energy_gev is not None else kinetic
+    _require(np.isfinite(kinetic) & (kinetic > 0), "its energy is not above its mass")
+    unit = along / np.linalg.norm(along, axis=1)[:, None]
+    place = np.broadcast_to(np.asarray(place_cm, dtype=np.float64), (count, 3))
+    return build(Kinematics(numbers, kinetic, unit, place))
+
+
+def _vectors(values: ArrayLike, count: int, what: str) -> Array:
+    vectors = np.broadcast_to(np.asarray(values, dtype=np.float64), (count, 3))
+    size = np.linalg.norm(vectors, axis=1)
+    _require(np.isfinite(size) & (size > 0), f"its {what} has no length")
+    return vectors
+
+
+def _require(good: NDArray[np.bool_], complaint: str) -> None:
+    if not good.all():
+        raise DataError(f"particle in row {int(np.argmin(good))}: {complaint}")
+
+
+@cache
+def species_of(pdg: int) -> Species:
+    """Mass and charge of a particle by its PDG number; DataError for one that is not listed."""
+    if pdg in SPECIES:
+        return SPECIES[pdg]
+    from particle import InvalidParticle, Particle, ParticleNotFound
+
+    try:
+        found = Particle.from_pdgid(pdg)
+    except (ParticleNotFound, InvalidParticle):
+        raise DataError(f"no particle has the PDG number {pdg}") from None
+    if found.mass is None or found.charge is None:
+        raise DataError(f"the mass or charge of PDG number {pdg} is not known")
+    electrons = found.charge * SPECIES[11].mass_mev if abs(pdg) >= FIRST_NUCLEUS else 0.0
+    return Species(pdg, float(found.mass) - electrons, round(found.charge))
+
+
+def _zero_degrees(particles: Kinematics) -> Array:
+    mass = particles.mass_gev
+    columns = (
+        particles.kinetic_gev + mass,
+        *particles.place_cm.T,
+        *particles.momentum_gev.T,
+        mass * 1000,
+        particles.charge,
+    )
+    return np.column_stack(columns)
+
+
+def _at_the_face(particles: Kinematics) -> Array:
+    """The authors' angles: theta = arccos(py / p), phi = arctan(-px / pz)."""
+    ux, uy, uz = particles.direction.T
+    angles = np.arccos(np.clip(uy, -1, 1)), np.arctan(-ux / uz)
+    return np.column_stack([particles.kinetic_gev, *angles, *(10 * particles.place_cm.T[:2])])
+
+
+def _at_the_face_polar(particles: Kinematics) -> Array:
+    """Angle to the z axis, and around it."""
+    ux, uy, uz = particles.direction.T
+    angles = np.arccos(np.clip(uz, -1, 1)), np.arctan2(uy, ux)
+    return np.column_stack([particles.kinetic_gev, *angles, *(10 * particles.place_cm.T[:2])])
+
+
+BUILDERS: Mapping[tuple[str, ...], Callable[[Kinematics], Array]] = {
+    ("Energy", "Vx", "Vy", "Vz", "Px", "Py", "Pz", "mass", "charge"): _zero_degrees,
+    ("E", "theta", "phi", "x0", "y0"): _at_the_face,
+    ("E", "polar", "azimuth", "x0", "y0"): _at_the_face_polar,
+}
+"""By the columns of a detector."""
+
+
+def builder_of(detector: Detector) -> Callable[[Kinematics], Array]:
+    """What makes conditions of kinematics; UsageError where the conditions are something else."""
+    if detector.columns not in BUILDERS:
+        names = ", ".join(detector.columns)
+        raise UsageError(
+            f"the conditions of {detector.name} ({names}) do not follow from PDG number, energy "
+            "and direction; give a column for each"
+        )
+    return BUILDERS[detector.columns]
+
+
+def types_of(detector: Detector, conditions: Array) -> NDArray[np.int32] | None:
+    """PDG numbers by mass (within 0.5 %) and charge; None where conditions tell neither.  (N,)
+
+    Raises:
+        DataError: no known particle has a row's mass and charge.
+    """
+    if not {"mass", "charge"} <= set(detector.columns):
+        return None
+    mass, charge = (conditions[:, detector.column(name)] for name in ("mass", "charge"))
+    pdg = np.zeros(len(conditions), np.int32)
+    for species in SPECIES.values():
+        near = np.abs(mass - species.mass_mev) <= max(0.005 * species.mass_mev, 1e-3)
+        pdg[(charge == species.charge) & near & (pdg == 0)] = species.pdg
+    if not pdg.all():
+        row = int(np.argmin(pdg != 0))
+        raise DataError(f"row {row}: no particle of {mass[row]} MeV and charge {charge[row]}")
+    return pdg
+
+
+__all__ = ["Kinematics", "builder_of", "conditions_of", "species_of", "types_of"]
