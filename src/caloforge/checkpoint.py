@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import write_aside
+from caloforge.io.reading import reading, require_regular_file
 
 FORMAT = "caloforge-checkpoint"
 VERSION = 1
@@ -26,11 +26,17 @@ def load(path: Path) -> dict[str, Any]:
     """The state that was saved; UsageError without a file, DataError for what is no checkpoint."""
     if not path.is_file():
         raise UsageError(f"{path}: there is no checkpoint to resume")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0][:200] if str(error).strip() else "unreadable"
-        raise DataError(f"{path}: not a {FORMAT} file ({first})") from error
+    require_regular_file(path)
+    with reading(path):
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            # Not torch's own words: they advise to load it without this protection.
+            raise DataError(
+                f"not a {FORMAT} file, or damaged, or with more than tensors and plain data"
+            ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise DataError(f"{path}: not a {FORMAT} file")
     if state.get("version") != VERSION:

@@ -49,7 +49,6 @@ EXTRAS = {
     "onnxscript": "train",
     "uproot": "root",
     "awkward": "root",
-    "hist": "plots",
     "mplhep": "plots",
     "openvino": "openvino",
     "hdf5plugin": "fast",

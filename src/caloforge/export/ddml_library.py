@@ -19,12 +19,14 @@ from caloforge.export.bundle import Bundle, Contents, Options
 from caloforge.export.checks import CheckOptions, CheckResult, Finding, numbers_agree
 from caloforge.export.ddml import Grid, finest_grid, grid_facts
 from caloforge.export.mesh import MEV_PER_GEV, overlap, require_energies
+from caloforge.io.hdf5 import dataset as guarded
+from caloforge.io.hdf5 import open_hdf5, whole
+from caloforge.io.reading import reading
 from caloforge.io.showers import ShowerFile
 from caloforge.simulator import Simulator
 
 FILE = "library.h5"
 DATASETS = ("layers", "events")
-LARGEST_BYTES = 2**36
 
 
 def adapt(simulator: Simulator, options: Options) -> Contents:
@@ -93,23 +95,14 @@ class LibraryReader:
 
     def __init__(self, bundle: Bundle, dataset: str = DATASETS[0]) -> None:
         self.grid, path, self.count = Grid(bundle), bundle.file(FILE), 0
-        try:
-            with h5py.File(path, "r") as file:
-                self.library = self._read(file, dataset)
-        except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"{path} cannot be read: {error}") from error
+        with open_hdf5(path) as file, reading(path):
+            self.library = self._read(file, dataset)
 
-    def _read(self, file: h5py.File, dataset: str) -> NDArray[np.float32]:
-        if file.get(dataset, getlink=True).__class__ is not h5py.HardLink:
-            raise ValueError(f"no dataset {dataset} in the file itself")
-        found = file[dataset]
-        if found.dtype.kind != "f" or found.shape[1:] != self.grid.cells:
-            raise ValueError(
-                f"{dataset} is {found.dtype} {found.shape}, not (N, *{self.grid.cells})"
-            )
-        if found.external or found.is_virtual or found.size * 4 > LARGEST_BYTES:
-            raise ValueError(f"{dataset} lies elsewhere or is too large")
-        return np.asarray(found[:], dtype=np.float32)
+    def _read(self, file: h5py.File, name: str) -> NDArray[np.float32]:
+        found = guarded(file, name, "f", 4)
+        if found.shape[1:] != self.grid.cells:
+            raise DataError(f"{name} is {found.shape}, not (N, *{self.grid.cells})")
+        return np.asarray(whole(found), dtype=np.float32)
 
     def energies_mev(self) -> NDArray[np.float64]:
         """Hits of the next shower; DataError past the last one.  (layers, X, Y)"""

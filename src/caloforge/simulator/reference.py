@@ -5,19 +5,17 @@ Shapes: N triples (16), Z latents, C conditions, K cells.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError
+from caloforge.io.npy import StoredArray, names_in
 
 TRIPLES = 16
 RELATIVE_TOLERANCE = 1e-4
-HEADER_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -43,38 +41,27 @@ def read_reference(path: Path, latent: int, conditions: int, cells: int) -> Refe
 
     Raises DataError for a file that is none, holds objects, or has other names or shapes.
     """
+    names = [part.name for part in fields(Reference)]
     sizes = (latent, conditions, cells)
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [f"{part.name}.npy" for part in fields(Reference)]
-            if sorted(archive.namelist()) != sorted(names):
-                raise DataError(f"{path} holds {archive.namelist()[:9]}, not {names}")
-            arrays = [_member(archive, *pair) for pair in zip(names, sizes, strict=True)]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{path} is no file of reference triples: {error}") from error
-    return Reference(*arrays)
+        if sorted(found := names_in(path)) != sorted(names):
+            raise DataError(f"holds {found[:9]}, not {names}")
+        return Reference(*(_array(path, *pair) for pair in zip(names, sizes, strict=True)))
+    except DataError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise DataError(f"{path} is no file of reference triples: {reason}") from error
 
 
-def _member(archive: zipfile.ZipFile, name: str, width: int) -> NDArray[np.float32]:
-    """One array of the archive, float32 of the expected shape.  (16, width)"""
-    expected = (TRIPLES, width)
-    if archive.getinfo(name).file_size > 4 * TRIPLES * width + HEADER_BYTES:
-        raise ValueError(f"{name} is larger than {expected} float32")
-    with archive.open(name) as stream:
-        shape, order, kind = _header(stream)
-        if (shape, order, kind) != (expected, False, np.dtype(np.float32)):
-            raise ValueError(f"{name} is {kind} {shape}, not float32 {expected}")
-        values = np.frombuffer(stream.read(4 * TRIPLES * width), dtype=np.float32)
+def _array(path: Path, name: str, width: int) -> NDArray[np.float32]:
+    """One array of the file, float32 of the expected shape.  (16, width)"""
+    stored, expected = StoredArray(path, name), (TRIPLES, width)
+    found = (stored.shape, stored.dtype, stored.fortran)
+    if found != (expected, np.dtype(np.float32), False):
+        raise DataError(f"{name} is {stored.dtype} {stored.shape}, not float32 {expected}")
+    values = stored.whole()
     if not np.isfinite(values).all():
-        raise ValueError(f"{name} holds values that are not finite")
-    return values.reshape(expected)
-
-
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Shape, Fortran order and type from the head of an npy member."""
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError("another npy version")
-    return np.lib.format.read_array_header_1_0(stream, max_header_size=HEADER_BYTES)
+        raise DataError(f"{name} holds values that are not finite")
+    return values
 
 
 __all__ = ["TRIPLES", "Reference", "read_reference"]

@@ -14,7 +14,6 @@ Attenuation, reflections and quantum efficiency are in one number, ``LIGHT_SCALE
 from __future__ import annotations
 
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError
+from caloforge.io.arrays import open_arrays
 
 Array = NDArray[np.float64]
 
@@ -110,12 +110,11 @@ class Table:
         """
         names = ("beta", "cosine", "impact", "photons_per_mm")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                *axes, photons = (np.asarray(file[name], dtype=np.float64) for name in names)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"{path}: a light table is an npz of {', '.join(names)}: {error}"
-            ) from None
+            with open_arrays(path) as file:
+                axes = [file.floats(name) for name in names[:-1]]
+                photons = file.floats(names[-1], len(axes))
+        except DataError as error:
+            raise DataError(f"{error}; a light table is an npz of {', '.join(names)}") from None
         if photons.shape != tuple(map(len, axes)) or min(map(len, axes[:2])) < 2:
             raise DataError(f"{path}: photons_per_mm is {photons.shape}, its axes say otherwise")
         if any((np.diff(axis) <= 0).any() for axis in axes) or not (photons >= 0).all():

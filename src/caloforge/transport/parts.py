@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
+from caloforge.io.arrays import open_arrays
 from caloforge.io.files import remove_unfinished, write_aside
 from caloforge.jobs import LOCK
 
@@ -83,12 +83,15 @@ class Parts:
     def load(self, number: int) -> Shard:
         """A shard from disk; DataError when it is damaged."""
         try:
-            with np.load(self.path(number), allow_pickle=False) as file:
-                return Shard(**{name: file[name] for name in Shard.__dataclass_fields__})
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"{self.path(number)} is damaged ({error}); delete it and --resume"
-            ) from None
+            with open_arrays(self.path(number)) as file:
+                return Shard(
+                    file.floats("cells", 2).astype(np.float32),
+                    file.floats("overflow", 2).astype(np.float32),
+                    file.floats("cpu_seconds").astype(np.float32),
+                    file.whole_numbers("fate", np.int8),
+                )
+        except DataError as error:
+            raise DataError(f"{error}; the part is damaged: delete it and --resume") from None
 
     def note(self, record: dict[str, Any]) -> None:
         """Add to the plan what only the engine could tell."""
