@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,8 @@ def render(study: str, facts: Mapping[str, Any], template: str = TEMPLATE) -> st
         keep_trailing_newline=True,
         autoescape=False,
     )
-    return environment.get_template(template).render(facts)
+    text = environment.get_template(template).render(facts)
+    return re.sub(r"\n{3,}", "\n\n", text.rstrip("\n") + "\n")  # sections that are left out
 
 
 def write_page(folder: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
+from caloforge.recipes import recipe_of_name
 from validation.metrics import EvaluationInputs
 from validation.runner import Record, Records
 from validation.summary import chosen_weights, groups, of_part
@@ -132,15 +132,6 @@ class Plan:
         """One evaluated run of each recipe."""
         for method in methods:
             yield self.run(part, method, seed)
-
-
-def published(detector: str) -> list[str]:
-    """Recipes with the settings of the papers' networks that are made for a detector."""
-    return [
-        name
-        for name in sorted(RECIPES)
-        if name.endswith("-published") and detector in DETECTORS_OF.get(name, ("alice_zn",))
-    ]
 
 
 def steps(method: str, part: float) -> str:

@@ -227,9 +227,8 @@ def ratio_over_seeds(
 def chosen_weights(tried: Iterable[Group]) -> dict[str, Group]:
     """Of each label the weight of the lowest mean validation score over seeds."""
     best: dict[str, Group] = {}
-    for one in tried:
-        if one.label not in best or rank(one) < rank(best[one.label]):
-            best[one.label] = one
+    for one in sorted(tried, key=lambda one: (rank(one), one.weight or 0.0)):
+        best.setdefault(one.label, one)
     return best
 
 

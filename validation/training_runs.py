@@ -57,6 +57,7 @@ class TrainingRun:
     """Of the term whose weight is tried."""
     keep: bool = False
     """Whether its simulator stays in the work folder."""
+    device: str = "cpu"
 
     @property
     def name(self) -> str:
@@ -88,7 +89,7 @@ class TrainingRun:
         if (other := self._same_run(folder, record, recipe)) is not None:
             return other
         try:
-            finish(recipe, data, record["data"]["sha256"], work)
+            finish(recipe, data, record["data"]["sha256"], work, device=self.device)
         except NonFinite as error:
             record |= {"failed": str(error), "learning_curve": learning_curve(work)}
         else:
@@ -112,7 +113,7 @@ class TrainingRun:
             "recipe_sha256": hashlib.sha256(text.encode()).hexdigest(),
             "commit": facts["commit"],
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "hardware": hardware(),
+            "hardware": hardware(self.device),
             "torch": facts["torch"],
             "python": ".".join(map(str, sys.version_info[:3])),
             "data": {
@@ -150,8 +151,12 @@ def is_of(record: Mapping[str, Any], recipe: Recipe) -> bool:
         return False
 
 
-def hardware(device: str = "cpu") -> Record:
+def hardware(device: str) -> Record:
     """Where a run was made."""
+    if device == "cuda":
+        import torch
+
+        device = torch.cuda.get_device_name()
     known = {
         "processor": processor(),
         "cores": os.cpu_count(),

@@ -57,7 +57,7 @@ def facts(records: Records, shown: Sequence[str]) -> dict[str, Any]:
     """All that the template fills in."""
     found = whole(in_order(groups(of_part(records, "final")), METHODS))
     changed = whole(in_order(groups(of_part(records, "part")), list(parts())))
-    further = {part: whole(groups(of_part(records, part))) for part in ("equal", "published")}
+    equal = whole(groups(of_part(records, "equal")))
     return {
         "command": COMMAND,
         "seeds": PLAN.seeds,
@@ -72,7 +72,7 @@ def facts(records: Records, shown: Sequence[str]) -> dict[str, Any]:
         "observables": rows_table(found, *SEPARATIONS),
         "parts": table(HEADLINES, headlines(changed, floor=False)),
         "worth": worth(changed),
-        "further": {part: table(HEADLINES, headlines(of, False)) for part, of in further.items()},
+        "equal": table(HEADLINES, headlines(equal, floor=False)),
         "pictures": {name: PICTURES[name] for name in shown},
         "provenance": provenance(records) if records else None,
     }

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from caloforge.recipes import recipe_of_name
 from validation.metrics import EvaluationInputs, table_of
-from validation.plans import Plan, published, recipe_terms
+from validation.plans import Plan, recipe_terms
 from validation.runner import Record, Records
 from validation.training_runs import TrainingRun
 
@@ -48,7 +48,6 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
             steps = f"training.steps={PART_STEPS}"
             yield replace(PLAN.run("part", WHOLE, seed + number, steps, *changes), label=label)
     yield from PLAN.equal_cpu(seed, records)
-    yield from PLAN.single("published", published(PLAN.detector), seed)
 
 
 def parts() -> dict[str, tuple[str, ...]]:

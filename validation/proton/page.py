@@ -68,7 +68,7 @@ PAIRS = (
     (SCORE, BASELINE),
     (SCORE, WHOLE),
 )
-PARTS = ("equal", "reweighted", "leaky", "published")
+PARTS = ("equal", "reweighted", "leaky")
 """Parts of the plan that are shown as a table of their own."""
 
 

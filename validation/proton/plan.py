@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from validation.plans import Plan, Scan, published
+from validation.plans import Plan, Scan
 from validation.proton.measures import evaluated
 from validation.runner import Records
 from validation.training_runs import TrainingRun
@@ -16,8 +16,8 @@ METHODS = (*PAPER, SCORE)
 REWEIGHTED = f"{WHOLE}, chosen weights"
 LEAKY = ("data.split=row", "data.training_files=[]")
 SCANS = (
-    Scan("lambda_div", "proton-sdi", "SelectiveDiversity", (1e-3, 1e-2, 0.1, 1, 10)),
-    Scan("lambda_in", "proton-sdi-intensity", "Intensity", (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)),
+    Scan("lambda_div", "proton-sdi", "SelectiveDiversity", (1e-4, 1e-3, 1e-2, 0.1, 1)),
+    Scan("lambda_in", "proton-sdi-intensity", "Intensity", (1e-5, 1e-4, 1e-3, 1e-2, 0.1)),
     Scan("lambda_aux", WHOLE, "ShowerCentre", (1e-3, 1e-2, 0.1, 1, 10)),
 )
 """One weight over decades, all others as the recipe says."""
@@ -42,7 +42,6 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
     yield from PLAN.equal_cpu(seed, records)
     for method in METHODS:
         yield PLAN.run("leaky", method, seed, *LEAKY)
-    yield from PLAN.single("published", published(PLAN.detector), seed)
 
 
 def reweighted(seed: int, records: Records) -> Iterator[TrainingRun]:

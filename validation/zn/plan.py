@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from validation.plans import FEW_SEEDS, Plan, Scan, published, recipe_terms
+from validation.plans import FEW_SEEDS, Plan, Scan, recipe_terms
 from validation.runner import Records
 from validation.training_runs import TrainingRun
 from validation.zn.measures import evaluated
@@ -56,7 +56,6 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
     yield from reweighted(seed, records)
     yield from PLAN.shortened("early", EARLY, (BASELINE, *TERMS), seed)
     yield from PLAN.shortened("long", LONG, (BASELINE, *TERMS), seed)
-    yield from PLAN.single("published", published(PLAN.detector), seed)
 
 
 def scans() -> list[Scan]:

@@ -2,7 +2,7 @@
 
 Light networks by default, with optimisers that learn in minutes; ``REFERENCE`` are the settings of
 the paper's networks. Its own script differs from its equations:
-``validation/proton/published.py``.
+``validation/proton/script.py`` of the repository.
 """
 
 from caloforge.objectives import Intensity, SelectiveDiversity, ShowerCentre

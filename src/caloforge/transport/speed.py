@@ -64,7 +64,7 @@ class Band:
 
 @dataclass(frozen=True)
 class SpeedUp:
-    """What ``bench speed --transport`` reports."""
+    """What ``python -m benchmarks speed --transport`` reports."""
 
     detector: str
     simulator: str

@@ -1,0 +1,76 @@
+"""README.md of the published networks, from the records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from validation.calogan.page import HEADLINES, headlines
+from validation.gpu.plan import METHODS, STEPS, runs
+from validation.page import distinct, provenance, render, run_made, table, write_page
+from validation.pictures import learning_curves
+from validation.runner import Records, read_records
+from validation.summary import Group, groups
+from validation.zn.page import TITLES, rows_of
+
+COMMAND = "bash validation/gpu/run.sh"
+
+
+def write(folder: Path) -> None:
+    """README.md of a folder, and the learning curves."""
+    from caloforge.report.canvas import save
+
+    found = groups(read_records(folder).values())
+    if found:
+        save(learning_curves(found), folder / "learning.png")
+    write_page(folder, page(folder))
+
+
+def page(folder: Path) -> str:
+    """The page of a folder's records."""
+    return render("gpu", facts(read_records(folder)))
+
+
+def summary(folder: Path) -> str:
+    """What the terminal shows."""
+    known = facts(read_records(folder))
+    shown = [one["table"] for one in known["detectors"].values() if one["table"]]
+    return "\n\n".join([*shown, known["progress"]])
+
+
+def facts(records: Records) -> dict[str, Any]:
+    """All that the template fills in."""
+    detectors = {one.detector: tables(records, one.detector) for one in METHODS.values()}
+    return {
+        "command": COMMAND,
+        "progress": progress(records),
+        "steps": STEPS,
+        "detectors": detectors,
+        "drawn": bool(records),
+        "devices": distinct(one["hardware"]["device"] for one in records.values()),
+        "provenance": provenance(records) if records else None,
+    }
+
+
+def progress(records: Records) -> str:
+    """Which runs are missing on each device."""
+    missing = {
+        device: [run.method for run in runs(device, 0) if not run_made(run, records)]
+        for device in STEPS
+    }
+    told = [
+        f"on {device}: {', '.join(f'`{name}`' for name in names)}"
+        for device, names in missing.items()
+        if names
+    ]
+    return f"Not trained yet {'; '.join(told)}." if told else "All runs are there."
+
+
+def tables(records: Records, detector: str) -> Mapping[str, str]:
+    """The rows of one detector, in the columns of its study."""
+    own = [one for one in records.values() if one["recipe"]["detector"] == detector]
+    found: list[Group] = [one for one in groups(own) if one.whole]
+    if detector == "atlas_em":
+        return {"table": table(HEADLINES, headlines(found))}
+    return {"table": table(TITLES, rows_of(found))}
