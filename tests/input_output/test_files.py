@@ -2,12 +2,16 @@
 
 import errno
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.io.files import (
+    _remove_left_by_the_dead,
     new_folder,
     remove_unfinished,
     sha256_of,
@@ -147,3 +151,59 @@ def test_sha256(tmp_path: Path) -> None:
     data = bytes(range(256)) * 9000
     (tmp_path / "file").write_bytes(data)
     assert sha256_of(tmp_path / "file") == hashlib.sha256(data).hexdigest()
+
+
+def test_links_devices_and_pipes_are_refused(tmp_path: Path) -> None:
+    target, link = tmp_path / "mine", tmp_path / "out.h5"
+    target.write_bytes(b"mine")
+    link.symlink_to(target)
+    with pytest.raises(UsageError, match="is a link to"), write_aside(link, overwrite=True):
+        pytest.fail("the work has begun")
+    with pytest.raises(UsageError, match="is a link to"), write_aside_folder(link, overwrite=True):
+        pytest.fail("the work has begun")
+    pipe = tmp_path / "pipe.h5"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="device or a pipe"), write_aside(pipe, overwrite=True):
+        pytest.fail("the work has begun")
+    assert target.read_bytes() == b"mine"
+
+
+def test_what_dead_processes_left_is_swept_and_what_live_ones_write_is_not(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, pathlib; from caloforge.io.files import write_aside\n"
+        "with write_aside(pathlib.Path(sys.argv[1])) as part:\n"
+        "    part.touch(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, tmp_path / "dead.h5"], check=False)
+    assert len(names(tmp_path)) == 1
+    with write_aside(tmp_path / "alive.h5") as part:
+        part.touch()
+        _remove_left_by_the_dead.cache_clear()
+        with write_aside(tmp_path / "other.h5") as other:
+            other.touch()
+        assert part.exists()
+    assert names(tmp_path) == ["alive.h5", "other.h5"]
+
+
+def test_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
+    for name in ("é" * 120 + ".h5", "a." + "b" * 240):
+        with write_aside(tmp_path / name) as part:
+            part.write_text("whole")
+        assert (tmp_path / name).read_text() == "whole"
+
+
+def test_a_folder_that_cannot_take_its_name_keeps_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "simulator"
+    old.mkdir()
+    (old / "a").write_text("old")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError), write_aside_folder(old, overwrite=True) as part:
+        (part / "a").write_text("new")
+    assert (old / "a").read_text() == "old"
+    assert names(tmp_path) == ["simulator"]

@@ -1,0 +1,90 @@
+"""Every writer leaves a whole file or none: errors, signals and full disks."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from caloforge.io.channels import ChannelWriter
+from caloforge.io.root import RootWriter
+from caloforge.io.showers import ShowerWriter, read
+from tests.extras import needs
+
+REAL = Path(__file__).parents[1] / "cases" / "real8.h5"
+WRITERS = {
+    "channels": (ChannelWriter, "out.h5"),
+    "root": (RootWriter, "out.root"),
+    "showers": (ShowerWriter, "out.h5"),
+}
+
+
+def append(writer, showers):
+    more = {"cpu_seconds": showers.cpu_seconds} if isinstance(writer, ShowerWriter) else {}
+    writer.append(showers.cells, showers.conditions, showers.particle, pdg=showers.pdg, **more)
+
+
+def opened(kind, folder):
+    writer, name = WRITERS[kind]
+    if kind == "root":
+        needs("uproot")
+    columns = ("pdg", "cpu_seconds") if kind == "showers" else ("pdg",)
+    showers = read(REAL)
+    return writer(folder / name, showers.detector, {"engine": "tests"}, columns=columns), showers
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_leaves_nothing(tmp_path, kind, error):
+    writer, showers = opened(kind, tmp_path)
+    with pytest.raises(error), writer:
+        append(writer, showers)
+        raise error
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_without_an_error_the_file_is_there(tmp_path, kind):
+    writer, showers = opened(kind, tmp_path)
+    with writer:
+        append(writer, showers)
+    assert [path.name for path in tmp_path.iterdir()] == [WRITERS[kind][1]]
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from tests.input_output.test_writers import append, opened
+writer, showers = opened(sys.argv[1], Path(sys.argv[2]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    with writer:
+        for _ in range(2000 if sys.argv[1] != "showers" else 1):
+            append(writer, showers)
+except Exception as error:
+    print(type(error).__name__, error)
+    sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("size", [0, 4096])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, kind, size):
+    if kind == "root":
+        needs("uproot")
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, kind, tmp_path, str(size)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": f"{root}:{os.environ.get('PYTHONPATH', '')}"},
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("CaloforgeError")
+    assert "no space left" in done.stdout
+    assert not any(tmp_path.iterdir())
