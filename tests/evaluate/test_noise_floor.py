@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import resource
 
 import numpy as np
 import pytest
 
+from caloforge.errors import CaloforgeError
 from caloforge.evaluate import evaluate, two_sample_metrics
 from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
 from caloforge.evaluate.paired import PairedBootstrap
+from caloforge.report.pages import _write
 from evaluate.stand_in import energies, showers
 
 ENERGY = energies(24, 0)
@@ -58,3 +61,28 @@ def test_damaged_and_unwritable_folders_are_no_reason_to_fail(tmp_path):
     blocked.write_text("")
     assert evaluate(REAL, MADE, resamples=20, cache=FloorCache(blocked / "floors")) == plain
     assert default_cache_folder().parts[-2:] == ("caloforge", "floors")
+
+
+@pytest.fixture
+def full_disk():
+    """Files of more than 64 bytes cannot be written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_of_the_cache_costs_the_cache_alone(tmp_path, full_disk):
+    cache = FloorCache(tmp_path / "floors")
+    document = {"name": [1.0] * 100}
+    assert cache.cached((np.ones(3),), ("about",), lambda: document) == document
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_full_disk_leaves_no_half_report(tmp_path, full_disk):
+    result = evaluate(REAL, OTHER, resamples=5)
+    with pytest.raises(CaloforgeError, match="no space left"):
+        _write({tmp_path / "a.json": result.to_json(), tmp_path / "a.html": "<p>"}, False)
+    with pytest.raises(CaloforgeError, match="no space left"):
+        _write({tmp_path / "a.json": "{}", tmp_path / "a.html": "<p>" * 100}, False)
+    assert not list(tmp_path.iterdir())

@@ -114,7 +114,7 @@ def command(
         reporter=reporter,
     )
     if out is not None:
-        _write(out, result, inputs, style, force)
+        _write(out, result, inputs, style, force, reporter)
         reporter.say(f"report: {out}")
     return _print(result, reporter, held=gate is not None, wide=wide)
 
@@ -130,7 +130,12 @@ def _check(out: Path | None, force: bool, style: str) -> None:
 
 
 def _write(
-    out: Path, result: EvaluationResult, inputs: EvaluationInputs, style: str, force: bool
+    out: Path,
+    result: EvaluationResult,
+    inputs: EvaluationInputs,
+    style: str,
+    force: bool,
+    reporter: Reporter,
 ) -> None:
     from caloforge.report import styled
     from caloforge.report.pages import write_report
@@ -144,6 +149,7 @@ def _write(
             train=inputs.train,
             moved=inputs.traversals(result.seed),
             overwrite=force,
+            reporter=reporter,
         )
 
 

@@ -44,9 +44,12 @@ class FloorCache:
             return make()
         path = self.folder / f"{_key(arrays, about)}.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(document, dict):
+                return document
         except (OSError, ValueError):
-            document = make()
+            pass
+        document = make()
         self._keep(path, json.dumps(document))
         return document
 

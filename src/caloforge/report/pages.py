@@ -18,13 +18,15 @@ from caloforge.evaluate.result import EvaluationResult
 from caloforge.io.files import require_possible_folder, write_aside
 from caloforge.report import comparison_sections, tables
 from caloforge.report.sections import sections
-from caloforge.reporter import to_json
+from caloforge.reporter import SILENT, Reporter, to_json
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
 
 PAGE, NUMBERS = ".html", ".json"
 COMPARISON_PAGE, COMPARISON_NUMBERS = "comparison.html", "comparison.json"
+SECTIONS = 9
+"""Of a page, about: what progress is told in."""
 GROUPINGS = {"kind": "Kind of particle", "energy": "Energy", "impact": "Impact point"}
 
 
@@ -34,6 +36,7 @@ def report(
     generated: Showers,
     train: Showers | None = None,
     moved: Sequence[Traversal] = (),
+    reporter: Reporter = SILENT,
 ) -> str:
     """The page: summary, comparison with baselines, pictures, all numbers.
 
@@ -41,6 +44,13 @@ def report(
     ``moved`` what the generator did while one attribute moved (``traverse``).
     No script, no network.
     """
+    drawn = []
+    with reporter.progress("drawing", SECTIONS, "sections") as advance:
+        for section in sections(result, real, generated, train, moved):
+            drawn.append(section)
+            if len(drawn) < SECTIONS:
+                advance(1, section.title)
+        advance(max(1, SECTIONS - len(drawn) + 1))
     return _rendered(
         "report.html",
         result=result,
@@ -52,7 +62,7 @@ def report(
         short=[row for row in result.two_sample if not row.metric.long],
         long=[row for row in result.two_sample if row.metric.long],
         details=[(metric, tables.detail(result, metric)) for metric in result.metrics],
-        sections=list(sections(result, real, generated, train, moved)),
+        sections=drawn,
     )
 
 
@@ -125,10 +135,11 @@ def write_report(
     train: Showers | None = None,
     moved: Sequence[Traversal] = (),
     overwrite: bool = False,
+    reporter: Reporter = SILENT,
 ) -> None:
     """Write the page to ``out`` and the result as JSON beside it."""
     check_out(out, overwrite=overwrite)
-    page = report(result, real, generated, train, moved)
+    page = report(result, real, generated, train, moved, reporter)
     _write({out.with_suffix(NUMBERS): result.to_json() + "\n", out: page}, overwrite)
 
 

@@ -154,7 +154,9 @@ def sections(
     yield _histograms(result, real, generated, observed)
     yield from physics_sections(real, generated, observed, train, result)
     yield from layered_sections(real, generated, train, moved)
-    yield Section("Mean images", "Over all judged showers.", tuple(_means(real, generated)))
+    yield Section(
+        "Mean images", "Over all showers of the evaluation.", tuple(_means(real, generated))
+    )
 
 
 SHOWERS_TEXT = {
@@ -313,11 +315,26 @@ def _means(real: Showers, generated: Showers) -> Iterator[Picture]:
     brightest = max(image.max() for image in means)
     for name, image in zip(("real", "generated"), means, strict=True):
         drawn = images.mean_image(image, layer, title=name, label=label, brightest=brightest)
-        yield Picture.of(drawn, f"Mean of the {name} showers.")
+        rough = (
+            f"; cells differ from their neighbours by {roughness(image):.0%} (rms of the logarithm)"
+        )
+        yield Picture.of(drawn, f"Mean of the {name} showers{rough}.")
     drawn = images.difference_image(
         excess[layer.name], layer, title="generated - real", label=label
     )
     yield Picture.of(drawn, DIFFERENCE)
+
+
+def roughness(image: Values) -> float:
+    """Root mean square of the logarithm of a cell less that of its four neighbours.  (nx, ny)
+
+    A generator whose last layer has a fixed pattern of cells is rougher than the real showers.
+    """
+    logs = np.log(np.maximum(image, 1e-4 * float(image.max()) or 1.0))
+    if min(logs.shape) < 3:
+        return 0.0
+    around = logs[:-2, 1:-1] + logs[2:, 1:-1] + logs[1:-1, :-2] + logs[1:-1, 2:]
+    return float(np.sqrt(np.mean((logs[1:-1, 1:-1] - around / 4) ** 2)))
 
 
 DIFFERENCE = "Difference: red where too much is generated."
