@@ -43,9 +43,9 @@ from caloforge.objectives import (
 )
 from caloforge.recipe import Data, Recipe
 from caloforge.recipes import recipe_of_name
+from caloforge.training.dataset import divide
+from caloforge.training.distributed import DistributedContext
 from caloforge.training.game import Game, build_game
-from caloforge.training.material import divide
-from caloforge.training.team import Team
 
 GAME = NonSaturating()
 OBJECTIVES: dict[str, Objective] = {
@@ -88,11 +88,11 @@ WARM_UP = 3
 def game_of(base: Recipe, objective: Objective) -> tuple[Game, Iterator[Batch]]:
     """The game of a recipe with this objective, and its batches."""
     recipe = base.model_copy(update={"objective": objective})
-    team = Team(torch.device("cpu"))
+    context = DistributedContext(torch.device("cpu"))
     with ShowerFile(sample_path(base.detector), recipe.resolve()) as file:
-        material = divide(file, recipe.data)
-    game = build_game(recipe, material.scaling(recipe), team, material.detector(recipe))
-    return game, material.batches(recipe, team).iterate()
+        dataset = divide(file, recipe.data)
+    game = build_game(recipe, dataset.scaling(recipe), context, dataset.detector(recipe))
+    return game, dataset.batches(recipe, context).iterate()
 
 
 def seconds_per_step(base: Recipe, objectives: list[Objective], steps: int) -> list[float]:

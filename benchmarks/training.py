@@ -18,9 +18,9 @@ from caloforge.data.showers import ShowerFile
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.reporter import SILENT, Reporter
+from caloforge.training.dataset import divide
+from caloforge.training.distributed import DistributedContext
 from caloforge.training.game import Game, batches_of_step, build_game
-from caloforge.training.material import divide
-from caloforge.training.team import Team
 
 RECIPE = "sdi-gan"
 REFERENCE = "reference pair, as published"
@@ -80,11 +80,11 @@ def _steps(name: str, kind: str) -> Work:
 
 
 def _game(recipe: Recipe) -> tuple[Game, Iterator[Batch]]:
-    team = Team(torch.device("cpu"))
+    context = DistributedContext(torch.device("cpu"))
     with ShowerFile(sample_path(recipe.detector)) as file:
-        material = divide(file, recipe.data)
-        game = build_game(recipe, material.scaling(recipe), team)
-        batches = [next(material.batches(recipe, team).iterate())]
+        dataset = divide(file, recipe.data)
+        game = build_game(recipe, dataset.scaling(recipe), context)
+        batches = [next(dataset.batches(recipe, context).iterate())]
     needed = batches * batches_of_step(recipe)
     return game, _forever(needed)
 

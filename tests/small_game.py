@@ -15,7 +15,7 @@ from caloforge.features import Feature
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.networks.views import Views
-from caloforge.objectives import Round, Rows
+from caloforge.objectives import GanStep, Rows
 from caloforge.readout import Channels
 
 TINY = Detector(
@@ -83,9 +83,9 @@ def round_of(
     latents: tuple[Any, Any] | None = None,
     seed: int = 0,
     **more: Any,
-) -> Round:
+) -> GanStep:
     """A round, with given latents if any."""
-    play = Round(
+    play = GanStep(
         player,
         batch,
         nets,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from caloforge.errors import CaloforgeError, UsageError
 from caloforge.objectives import (
     R1,
     EnergyScore,
+    GanStep,
     ModeSeeking,
     NonFinite,
     NonSaturating,
@@ -326,3 +328,12 @@ def test_bfloat16_passes_give_float32_terms() -> None:
     full = round_of("generator", rows(dtype=torch.float32), nets)
     torch.testing.assert_close(play.fake, full.fake, rtol=0.05, atol=0.05)
     assert not torch.equal(play.fake, full.fake)
+
+
+@pytest.mark.parametrize("module", ["caloforge.objectives", "caloforge.objectives.core"])
+def test_old_name_of_the_step_works_with_a_warning(module: str) -> None:
+    found = importlib.import_module(module)
+    with pytest.warns(DeprecationWarning, match=r"Round is GanStep now"):
+        assert found.Round is GanStep
+    with pytest.raises(AttributeError, match="no attribute 'Rounds'"):
+        _ = found.Rounds

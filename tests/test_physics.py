@@ -19,7 +19,7 @@ from caloforge.errors import UsageError
 from caloforge.evaluate import observe
 from caloforge.networks.regressors import regressor
 from caloforge.networks.views import Views
-from caloforge.objectives import Intensity, NonSaturating, Round, ShowerCentre
+from caloforge.objectives import GanStep, Intensity, NonSaturating, ShowerCentre
 from caloforge.objectives.agreement import Numbers, c4, moments
 from caloforge.objectives.rules import training_only
 from caloforge.training.game import rows_of_batch
@@ -120,7 +120,7 @@ WIDE = TINY.model_copy(
 )
 
 
-def play_of(player: str, batch: Any, nets: Any) -> Round:
+def play_of(player: str, batch: Any, nets: Any) -> GanStep:
     play = round_of(player, batch, nets)
     play.views = Views(WIDE).double()
     return play
@@ -257,9 +257,9 @@ def taught() -> Any:
     return network, rows_of_batch(batches.at(1000), torch.device("cpu")), loss.item()
 
 
-def zp_round(player: Any, batch: Any, nets: Any) -> Round:
+def zp_round(player: Any, batch: Any, nets: Any) -> GanStep:
     random = torch.Generator().manual_seed(0)
-    return Round(player, batch, nets, views=Views(ALICE_ZP), latent_size=10, random=random)
+    return GanStep(player, batch, nets, views=Views(ALICE_ZP), latent_size=10, random=random)
 
 
 def test_the_light_regressor_learns_where_showers_are(taught: Any) -> None:

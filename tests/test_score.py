@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from caloforge.objectives import EnergyScore, LocalScore, LogRatio
+from caloforge.objectives.diversity import l1
 from caloforge.objectives.score import NEIGHBOURS, of_neighbours
 from small_game import latents_of, networks, round_of, rows
 
@@ -96,15 +98,15 @@ def test_showers_that_are_all_alike_have_a_floor() -> None:
     batch = rows()
     assert batch.twin is not None
     batch.real[: batch.repeats] = batch.twin[: batch.repeats] = 0
+    play = round_of("generator", batch, networks(), latents=latents_of(12))
     shares = {
-        floor: LogRatio(space="pixels", floor=floor)
-        .generator(round_of("generator", batch, networks(), latents=latents_of(12)))
-        .detach()
+        floor: LogRatio(space="pixels", floor=floor).generator(play).detach()
         for floor in (0.0, 0.01)
     }
     assert all(torch.isfinite(share).all() for share in shares.values())
-    assert shares[0.0][0] > 80
-    assert shares[0.01][0] < 25
+    apart = l1(play.encode(play.fake), play.encode(play.fake2))[: batch.repeats].mean().item()
+    assert shares[0.0][0].item() == pytest.approx(math.log(1 + apart / 1e-5) ** 2)
+    assert shares[0.01][0] < shares[0.0][0] / 3
     # Where real showers differ it hardly matters.
     torch.testing.assert_close(
         shares[0.01][batch.repeats :], shares[0.0][batch.repeats :], rtol=0.1, atol=0.01
@@ -146,7 +148,7 @@ def test_log_ratio_is_least_too_narrow_where_real_pairs_share_showers(
 @pytest.mark.parametrize("term", [EnergyScore, LocalScore])
 def test_scores_doubt_batches_that_they_are_not_least_at_the_truth_of(term: Any) -> None:
     plain, fair = 1.0 * term(), 1.0 * term(normalise="neighbours")
-    (biased,) = plain.doubts(8, 0.0)
+    (biased,) = plain.warnings(8, 0.0)
     assert f"objective.{term.__name__}.normalise=neighbours" in biased
-    assert "data.repeats=2" in plain.doubts(1, 0.0)[0]
-    assert plain.doubts(8, 28.0) == fair.doubts(8, 0.0) == (0 * term()).doubts(1, 0.0) == []
+    assert "data.repeats=2" in plain.warnings(1, 0.0)[0]
+    assert plain.warnings(8, 28.0) == fair.warnings(8, 0.0) == (0 * term()).warnings(1, 0.0) == []

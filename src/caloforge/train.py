@@ -24,14 +24,14 @@ from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
 from caloforge.termination import asked_to_leave
 from caloforge.training.averaging import Average
+from caloforge.training.dataset import Dataset, divide, size_line
+from caloforge.training.distributed import DistributedContext, distributed_context
 from caloforge.training.folder import RunFolder, circumstances
 from caloforge.training.game import Game, build_game
 from caloforge.training.hardware import device_of_name, precision_of
-from caloforge.training.material import Material, divide, size_line
 from caloforge.training.phases import batches_before, phases_of
 from caloforge.training.run import Run
 from caloforge.training.selection import Validation
-from caloforge.training.team import Team, assembled
 
 
 def train(
@@ -55,27 +55,27 @@ def train(
         torch.set_num_threads(threads)
     with (
         ShowerFile(data, recipe.resolve()) as file,
-        assembled(device_of_name(device)) as team,
-        only_run(out, reporter) if team.leads else nullcontext(),
+        distributed_context(device_of_name(device)) as context,
+        only_run(out, reporter) if context.leads else nullcontext(),
     ):
         facts = circumstances(
             data,
             sha256_of(data),
             threads=torch.get_num_threads(),
-            processes=team.world,
-            device=team.device.type,
-            precision=str(precision_of(recipe.training.precision, team.device)),
+            processes=context.world,
+            device=context.device.type,
+            precision=str(precision_of(recipe.training.precision, context.device)),
         )
         facts["data"]["training_files"] = {
             name: sha256_of(showers_path(name)) for name in recipe.data.training_files
         }
         folder = RunFolder(out)
         changed = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
-        run = prepare(recipe, divide(file, recipe.data), folder, team, reporter)
-        run.reporter.say(size_line(run.batches, run.material))
+        run = prepare(recipe, divide(file, recipe.data), folder, context, reporter)
+        run.reporter.say(size_line(run.batches, run.dataset))
         drawn = run.batches.repeats, run.batches.real_pairs_per_particle
-        for doubt in (*doubts(run.material.validation), *recipe.objective.doubts(*drawn)):
-            run.reporter.warn(doubt)
+        for line in (*doubts(run.dataset.validation), *recipe.objective.warnings(*drawn)):
+            run.reporter.warn(line)
         if changed:
             run.reporter.warn(f"resuming with {changed}: not bit for bit the same run")
         run.resume() if resume else run.begin(facts)
@@ -84,31 +84,35 @@ def train(
 
 
 def prepare(
-    recipe: Recipe, material: Material, folder: RunFolder, team: Team, reporter: Reporter
+    recipe: Recipe,
+    dataset: Dataset,
+    folder: RunFolder,
+    context: DistributedContext,
+    reporter: Reporter,
 ) -> Run:
     """A run at step 0; nothing is written yet."""
-    scaling, detector = material.scaling(recipe), material.detector(recipe)
-    game = build_game(recipe, scaling, team, detector, material.law(recipe))
-    begin_from(game, material)
+    scaling, detector = dataset.scaling(recipe), dataset.detector(recipe)
+    game = build_game(recipe, scaling, context, detector, dataset.law(recipe))
+    begin_from(game, dataset)
     return Run(
         recipe=recipe,
-        material=material,
+        dataset=dataset,
         folder=folder,
-        team=team,
-        reporter=reporter if team.leads else SILENT,
+        context=context,
+        reporter=reporter if context.leads else SILENT,
         game=game,
         phases=phases_of(recipe, game),
-        batches=material.batches(recipe, team),
+        batches=dataset.batches(recipe, context),
         average=Average(game.networks["generator"], recipe.training.average),
-        validation=Validation.of(material.validation, game.latent_size, game.sampling, recipe.seed),
+        validation=Validation.of(dataset.validation, game.latent_size, game.sampling, recipe.seed),
     )
 
 
-def begin_from(game: Game, material: Material) -> None:
+def begin_from(game: Game, dataset: Dataset) -> None:
     """Let networks that can start from real showers do so, before their first step."""
     for network in game.networks.values():
         if isinstance(network, LayeredGenerator | StandardisedCritic):
-            some, device = material.first(), next(network.parameters()).device
+            some, device = dataset.first(), next(network.parameters()).device
             cells = torch.from_numpy(some.cells.astype(np.float32)).to(device)
             network.begin(cells, torch.from_numpy(some.conditions.astype(np.float32)).to(device))
 
@@ -123,8 +127,8 @@ def play_out(run: Run) -> None:
     ):
         while run.step < steps:
             parts = run.play(stream)
-            leave = run.team.any(leaving())
-            run.keep_books(leave)
+            leave = run.context.any(leaving())
+            run.log_and_checkpoint(leave)
             advance(1, run.note(parts))
             if leave:
                 run.write_simulator()

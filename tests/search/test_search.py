@@ -187,7 +187,7 @@ def test_search_goes_on_where_it_was_killed(
 
     recipe = short("training.validation_interval=1")
     axes = [Axis("training.decay_from", (0.1, 0.9))]
-    keep, number = Run.keep_books, []
+    keep, number = Run.log_and_checkpoint, []
 
     def killed(run: Run, leave: bool) -> None:
         number.append(run.step)
@@ -195,7 +195,7 @@ def test_search_goes_on_where_it_was_killed(
         if len(number) == 6:  # step 2 of the second run, which leaves after step 3
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Run, "keep_books", killed)
+    monkeypatch.setattr(Run, "log_and_checkpoint", killed)
     with pytest.raises(Terminated):
         search(recipe, axes, showers, tmp_path / "killed")
     assert number == [1, 2, 3, 4, 1, 2, 3]

@@ -1,6 +1,6 @@
 """Processes that die, or that train together: forked, so that torch is imported once.
 
-``python driver.py kill OUT DATA`` and ``python driver.py team OUT DATA PORT``; the exit codes
+``python driver.py kill OUT DATA`` and ``python driver.py context OUT DATA PORT``; the exit codes
 are the last line of stdout, as JSON.
 """
 
@@ -138,7 +138,7 @@ def kill(out: Path, data: Path) -> dict[str, int]:
     return {point: finish(start(lambda point=point: run(point))) for point in POINTS}
 
 
-def team(out: Path, data: Path, port: str) -> dict[str, list[int]]:
+def context(out: Path, data: Path, port: str) -> dict[str, list[int]]:
     """Two processes: straight through; stopped by a SIGTERM to one of them; then resumed."""
 
     def run(name: str, rank: int, term: bool, *more: str) -> int:
@@ -174,5 +174,5 @@ def team(out: Path, data: Path, port: str) -> dict[str, list[int]]:
 if __name__ == "__main__":
     torch.optim.Adam([torch.zeros(1)])  # loads the compiler, which takes longer than a run
     out, data = Path(sys.argv[2]), Path(sys.argv[3])
-    done = {"kill": kill, "team": team}[sys.argv[1]](out, data, *sys.argv[4:])
+    done = {"kill": kill, "context": context}[sys.argv[1]](out, data, *sys.argv[4:])
     sys.stdout.write(json.dumps(done))

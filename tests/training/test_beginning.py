@@ -15,10 +15,10 @@ from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.reporter import SILENT
 from caloforge.train import prepare
+from caloforge.training.dataset import Dataset, divide
+from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
-from caloforge.training.material import Material, divide
 from caloforge.training.run import Run
-from caloforge.training.team import Team
 
 
 def recipe_of(name: str, seed: int = 0) -> Recipe:
@@ -27,23 +27,25 @@ def recipe_of(name: str, seed: int = 0) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
+def dataset() -> Dataset:
     with ShowerFile(sample_path("atlas_em")) as file:
         return divide(file, recipe_of("calibrated").data)
 
 
-def prepared(recipe: Recipe, material: Material) -> Run:
-    return prepare(recipe, material, RunFolder(Path()), Team(torch.device("cpu")), SILENT)
+def prepared(recipe: Recipe, dataset: Dataset) -> Run:
+    return prepare(
+        recipe, dataset, RunFolder(Path()), DistributedContext(torch.device("cpu")), SILENT
+    )
 
 
 @pytest.mark.parametrize("name", ["calibrated", "calogan"])
-def test_no_layer_goes_dark_in_the_first_steps(name: str, material: Material) -> None:
+def test_no_layer_goes_dark_in_the_first_steps(name: str, dataset: Dataset) -> None:
     """Shares that begin with a third starve the last layer, which holds 0.0016, for good."""
-    run = prepared(recipe_of(name), material)
+    run = prepared(recipe_of(name), dataset)
     stream = run.batches.iterate()
     for step in range(15):
         run.game.step(stream, step)
-    conditions = torch.from_numpy(material.first(128).conditions).float()
+    conditions = torch.from_numpy(dataset.first(128).conditions).float()
     with torch.no_grad():
         latent = torch.randn(len(conditions), run.game.latent_size)
         made = run.game.networks["generator"](latent, conditions)
@@ -51,24 +53,24 @@ def test_no_layer_goes_dark_in_the_first_steps(name: str, material: Material) ->
     assert min(lit.values()) > 0.002, lit
 
 
-def test_the_first_training_showers_are_training_showers(material: Material) -> None:
-    some = material.first(64)
+def test_the_first_training_showers_are_training_showers(dataset: Dataset) -> None:
+    some = dataset.first(64)
     assert len(some) == 64
-    assert set(some.particle.tolist()) <= set(material.train.tolist())
+    assert set(some.particle.tolist()) <= set(dataset.train.tolist())
 
 
-def test_the_sampling_fraction_of_the_file_is_that_of_the_game(material: Material) -> None:
+def test_the_sampling_fraction_of_the_file_is_that_of_the_game(dataset: Dataset) -> None:
     """Where absorbers are not read out the energy to hold is a fraction of what was asked for."""
-    source = material.source
+    source = dataset.source
     thin = replace(
         source,
         cells=source.cells * 0.02,
         provenance={**source.provenance, "sampling_fraction": "0.02"},
     )
-    changed = replace(material, source=thin)
+    changed = replace(dataset, source=thin)
     assert changed.detector(recipe_of("calogan")).sampling_fraction == 0.02
     run = prepared(recipe_of("calogan"), changed)
     parts = run.game.step(run.batches.iterate(), 0)
     assert 0 <= parts["generator"]["EnergyConditioning"] < 2
     assert run.game.networks["critic"].detector.sampling_fraction == 0.02
-    assert prepared(recipe_of("calogan"), material).game.views.detector.sampling_fraction == 1
+    assert prepared(recipe_of("calogan"), dataset).game.views.detector.sampling_fraction == 1

@@ -17,8 +17,8 @@ from caloforge.objectives import R1, SelectiveDiversity
 from caloforge.recipe import Recipe
 from caloforge.recipes import recipe_of_name
 from caloforge.train import train
+from caloforge.training.dataset import divide
 from caloforge.training.folder import RunFolder
-from caloforge.training.material import divide
 from small_run import set_options, small_recipe
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -16,8 +16,8 @@ from caloforge.errors import UsageError
 from caloforge.termination import asked_to_leave
 from caloforge.training import hardware, metrics
 from caloforge.training.averaging import Average
+from caloforge.training.dataset import divide, some
 from caloforge.training.game import decay
-from caloforge.training.material import divide, some
 from caloforge.training.selection import Best, Validation
 from small_run import small_recipe
 

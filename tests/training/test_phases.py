@@ -13,11 +13,11 @@ from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.reporter import SILENT
 from caloforge.train import play_out, prepare
+from caloforge.training.dataset import Dataset, divide
+from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
-from caloforge.training.material import Material, divide
 from caloforge.training.phases import batches_before, start_steps
 from caloforge.training.run import Run
-from caloforge.training.team import Team
 from small_run import same
 
 STEPS = 20
@@ -35,13 +35,15 @@ def recipe_of(*settings: str, name: str = "conditional-calogan") -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def material() -> Material:
+def dataset() -> Dataset:
     with ShowerFile(sample_path("atlas_em")) as file:
         return divide(file, recipe_of().data)
 
 
-def prepared(recipe: Recipe, material: Material, folder: Path) -> Run:
-    return prepare(recipe, material, RunFolder(folder), Team(torch.device("cpu")), SILENT)
+def prepared(recipe: Recipe, dataset: Dataset, folder: Path) -> Run:
+    return prepare(
+        recipe, dataset, RunFolder(folder), DistributedContext(torch.device("cpu")), SILENT
+    )
 
 
 def play(run: Run, steps: int) -> None:
@@ -55,8 +57,8 @@ def weights(run: Run) -> dict[str, dict[str, torch.Tensor]]:
     return {name: {k: v.clone() for k, v in net.state_dict().items()} for name, net in networks}
 
 
-def test_only_the_generator_learns_before_the_game(material: Material, tmp_path: Path) -> None:
-    run = prepared(recipe_of(), material, tmp_path)
+def test_only_the_generator_learns_before_the_game(dataset: Dataset, tmp_path: Path) -> None:
+    run = prepared(recipe_of(), dataset, tmp_path)
     before = weights(run)
     play(run, 2)
     middle = weights(run)
@@ -66,8 +68,8 @@ def test_only_the_generator_learns_before_the_game(material: Material, tmp_path:
     assert [name for name in before if not same(middle[name], after[name])] == list(before)
 
 
-def test_the_average_forgets_the_start(material: Material, tmp_path: Path) -> None:
-    run = prepared(recipe_of(), material, tmp_path)
+def test_the_average_forgets_the_start(dataset: Dataset, tmp_path: Path) -> None:
+    run = prepared(recipe_of(), dataset, tmp_path)
     play(run, 2)
     before = run.average.network.state_dict()["trunk.0.weight"].clone()
     play(run, 1)
@@ -83,8 +85,8 @@ def test_a_start_takes_a_tenth_of_a_run_at_most() -> None:
     assert start_steps(recipe_of_name("calibrated", "atlas_em")) == 0
 
 
-def test_rates_rise_then_fall_in_each_phase(material: Material, tmp_path: Path) -> None:
-    run = prepared(recipe_of(), material, tmp_path)
+def test_rates_rise_then_fall_in_each_phase(dataset: Dataset, tmp_path: Path) -> None:
+    run = prepared(recipe_of(), dataset, tmp_path)
     rates = []
     for step in range(STEPS):
         play(run, 1)
@@ -97,23 +99,23 @@ def test_rates_rise_then_fall_in_each_phase(material: Material, tmp_path: Path) 
 
 @pytest.mark.parametrize("stopped", [1, 3])
 def test_a_run_goes_on_bit_for_bit_from_either_phase(
-    stopped: int, material: Material, tmp_path: Path
+    stopped: int, dataset: Dataset, tmp_path: Path
 ) -> None:
-    straight = prepared(recipe_of("training.critic_steps=2"), material, tmp_path / "straight")
+    straight = prepared(recipe_of("training.critic_steps=2"), dataset, tmp_path / "straight")
     play(straight, 4)
-    first = prepared(recipe_of("training.critic_steps=2"), material, tmp_path / "stopped")
+    first = prepared(recipe_of("training.critic_steps=2"), dataset, tmp_path / "stopped")
     first.begin({})
     play(first, stopped)
     first.save()
-    second = prepared(recipe_of("training.critic_steps=2"), material, tmp_path / "stopped")
+    second = prepared(recipe_of("training.critic_steps=2"), dataset, tmp_path / "stopped")
     second.resume()
     play(second, 4 - stopped)
     assert same(weights(straight), weights(second))
     assert same(straight.state()["optimisers"], second.state()["optimisers"])
 
 
-def test_a_whole_run_leaves_a_simulator(material: Material, tmp_path: Path) -> None:
-    run = prepared(recipe_of(), material, tmp_path / "run")
+def test_a_whole_run_leaves_a_simulator(dataset: Dataset, tmp_path: Path) -> None:
+    run = prepared(recipe_of(), dataset, tmp_path / "run")
     run.begin({})
     play_out(run)
     assert (tmp_path / "run" / "simulator" / "generator.onnx").is_file()

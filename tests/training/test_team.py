@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from caloforge.training.team import Team
+from caloforge.training.distributed import DistributedContext
 from small_run import metrics_of, same, set_options, state_of
 
 
@@ -24,8 +24,8 @@ def free_port() -> str:
 
 @pytest.fixture(scope="module")
 def done(drive: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    out = tmp_path_factory.mktemp("team")
-    return out, drive("team", out, free_port())
+    out = tmp_path_factory.mktemp("context")
+    return out, drive("context", out, free_port())
 
 
 def of_ranks(done: Any, name: str) -> list[Any]:
@@ -60,17 +60,17 @@ def test_stopped_pair_goes_on_bit_for_bit(done: Any) -> None:
 
 
 def test_one_process_alone_changes_nothing() -> None:
-    team = Team(torch.device("cpu"))
+    context = DistributedContext(torch.device("cpu"))
     network = torch.nn.Linear(2, 1)
     network(torch.ones(1, 2)).sum().backward()
     assert network.weight.grad is not None
     before = network.weight.grad.clone()
-    team.average(network)
-    team.wait()
+    context.average(network)
+    context.wait()
     assert torch.equal(before, network.weight.grad)
-    assert team.any(True)
-    assert not team.any(False)
-    assert team.leads
+    assert context.any(True)
+    assert not context.any(False)
+    assert context.leads
 
 
 @pytest.mark.slow

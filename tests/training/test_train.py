@@ -14,20 +14,20 @@ import torch
 
 from caloforge.data.showers import ShowerFile, write
 from caloforge.errors import DataError, UsageError
-from caloforge.objectives import EnergyScore, NonFinite, Round, Term
+from caloforge.objectives import EnergyScore, GanStep, NonFinite, Term
 from caloforge.recipe import Recipe
 from caloforge.recipes import DETECTORS_OF, RECIPES
 from caloforge.reporter import SILENT
 from caloforge.simulator import Simulator
 from caloforge.train import prepare, train
+from caloforge.training.dataset import divide, size_line
+from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
 from caloforge.training.game import Game, batches_of_step, build_game, rows_of_batch
-from caloforge.training.material import divide, size_line
-from caloforge.training.team import Team
 from small_run import metrics_of, same, set_options, small_recipe, state_of
 
 Cli = Callable[..., tuple[int, str, str]]
-ALONE = Team(torch.device("cpu"))
+ALONE = DistributedContext(torch.device("cpu"))
 
 
 def test_run_folder_holds_what_it_should(straight: Path, showers: Path) -> None:
@@ -68,13 +68,13 @@ def test_the_simulator_is_the_best_generator(straight: Path) -> None:
     with ShowerFile(
         Path(json.loads((straight / "recipe.json").read_text())["run"]["data"]["path"])
     ) as file:
-        material = divide(file, small_recipe().data)
-    game = build_game(small_recipe(), material.scaling(small_recipe()), ALONE)
+        dataset = divide(file, small_recipe().data)
+    game = build_game(small_recipe(), dataset.scaling(small_recipe()), ALONE)
     generator = game.networks["generator"].eval()
     generator.load_state_dict(state["best"]["weights"])
     simulator = Simulator.load(straight / "simulator")
     latents = np.random.default_rng(0).standard_normal((5, 10), dtype=np.float32)
-    known = material.conditions[:5].astype(np.float32)
+    known = dataset.conditions[:5].astype(np.float32)
     with torch.no_grad():
         wanted = generator(torch.from_numpy(latents), torch.from_numpy(known)).numpy()
     np.testing.assert_allclose(simulator.expected(latents, known), wanted, rtol=1e-3, atol=1e-4)
@@ -97,9 +97,9 @@ def test_checkpoint_holds_tensors_and_plain_data(straight: Path) -> None:
 def test_score_alone_trains_no_critic(showers: Path) -> None:
     recipe = small_recipe(name="calibrated")
     with ShowerFile(showers) as file:
-        material = divide(file, recipe.data)
-        game = build_game(recipe, material.scaling(recipe), ALONE)
-        parts = game.step(material.batches(recipe, ALONE).iterate(), 0)
+        dataset = divide(file, recipe.data)
+        game = build_game(recipe, dataset.scaling(recipe), ALONE)
+        parts = game.step(dataset.batches(recipe, ALONE).iterate(), 0)
     assert set(game.networks) == set(game.optimisers) == {"generator"}
     assert set(parts) == {"generator"}
 
@@ -108,9 +108,9 @@ def test_score_alone_trains_no_critic(showers: Path) -> None:
 def test_every_recipe_plays_three_steps(name: str, showers: Path) -> None:
     recipe = small_recipe(name=name)
     with ShowerFile(showers) as file:
-        material = divide(file, recipe.data)
-        game = build_game(recipe, material.scaling(recipe), ALONE)
-        stream = material.batches(recipe, ALONE).iterate()
+        dataset = divide(file, recipe.data)
+        game = build_game(recipe, dataset.scaling(recipe), ALONE)
+        stream = dataset.batches(recipe, ALONE).iterate()
         before = [p.detach().clone() for p in game.networks["generator"].parameters()]
         for step in range(3):
             parts = game.step(stream, step)
@@ -124,27 +124,27 @@ def test_each_round_of_the_critic_has_a_batch_of_its_own(showers: Path) -> None:
     assert batches_of_step(recipe) == 3
     assert batches_of_step(small_recipe(name="calibrated")) == 1
     with ShowerFile(showers) as file:
-        material = divide(file, recipe.data)
-        game = build_game(recipe, material.scaling(recipe), ALONE)
-        stream = material.batches(recipe, ALONE).iterate()
+        dataset = divide(file, recipe.data)
+        game = build_game(recipe, dataset.scaling(recipe), ALONE)
+        stream = dataset.batches(recipe, ALONE).iterate()
         game.step(stream, 0)
-        wanted = material.batches(recipe, ALONE).at(3)
+        wanted = dataset.batches(recipe, ALONE).at(3)
         assert np.array_equal(next(stream).real, wanted.real)
 
 
 def test_learning_uses_training_particles_only(showers: Path) -> None:
     recipe = small_recipe()
     with ShowerFile(showers) as file:
-        material = divide(file, recipe.data)
-        batches = material.batches(recipe, ALONE)
+        dataset = divide(file, recipe.data)
+        batches = dataset.batches(recipe, ALONE)
         served = {int(p) for step in range(30) for p in np.unique(batches.at(step).particle)}
-        chosen = set(material.validation.particle.tolist())
-        assert served <= set(material.train.tolist())
+        chosen = set(dataset.validation.particle.tolist())
+        assert served <= set(dataset.train.tolist())
         assert not served & chosen
         # Of forty particles four choose the best, four are for the test and appear nowhere.
-        assert (len(material.train), len(chosen)) == (32, 4)
-        train_rows = np.isin(file.particle, material.train)
-        assert np.array_equal(material.conditions, file.conditions[train_rows])
+        assert (len(dataset.train), len(chosen)) == (32, 4)
+        train_rows = np.isin(file.particle, dataset.train)
+        assert np.array_equal(dataset.conditions, file.conditions[train_rows])
 
 
 def test_file_larger_than_the_buffer_is_streamed(showers: Path) -> None:
@@ -159,8 +159,8 @@ def test_file_larger_than_the_buffer_is_streamed(showers: Path) -> None:
 
 def test_split_by_row_leaks_and_must_fit_memory(showers: Path) -> None:
     with ShowerFile(showers) as file:
-        material = divide(file, small_recipe("data.split=row").data)
-        assert set(material.validation.particle.tolist()) & set(material.train.tolist())
+        dataset = divide(file, small_recipe("data.split=row").data)
+        assert set(dataset.validation.particle.tolist()) & set(dataset.train.tolist())
         with pytest.raises(UsageError, match=r"data\.buffer_rows"):
             divide(file, small_recipe("data.split=row", "data.buffer_rows=64").data)
 
@@ -168,13 +168,13 @@ def test_split_by_row_leaks_and_must_fit_memory(showers: Path) -> None:
 def test_log_tells_pairs_particles_and_rows(showers: Path) -> None:
     recipe = small_recipe("data.particles=16", "data.repeats=8")
     with ShowerFile(showers) as file:
-        material = divide(file, recipe.data)
-        batches = material.batches(recipe, ALONE)
-        line = size_line(batches, material)
+        dataset = divide(file, recipe.data)
+        batches = dataset.batches(recipe, ALONE)
+        line = size_line(batches, dataset)
     assert batches.generated_pairs_per_particle >= 4
     assert "28 generated pairs per particle" in line
     assert "32 particles" in line
-    assert f"{len(material.conditions)} showers" in line
+    assert f"{len(dataset.conditions)} showers" in line
 
 
 def test_single_showers_are_left_out_and_counted(showers: Path) -> None:
@@ -184,9 +184,9 @@ def test_single_showers_are_left_out_and_counted(showers: Path) -> None:
         keep = np.ones(len(file), dtype=bool)
         first = divide(file, recipe.data).train[0]
         keep[np.flatnonzero(file.particle == first)[1:]] = False
-        material = replace(divide(file, recipe.data), source=whole.rows(keep))
-        batches = material.batches(recipe, ALONE)
-    assert "31 particles (1 left out: single showers)" in size_line(batches, material)
+        dataset = replace(divide(file, recipe.data), source=whole.rows(keep))
+        batches = dataset.batches(recipe, ALONE)
+    assert "31 particles (1 left out: single showers)" in size_line(batches, dataset)
 
 
 def test_a_score_of_single_showers_is_doubted_on_the_log(
@@ -258,7 +258,7 @@ def test_infinity_stops_the_run_and_keeps_the_checkpoint(
 class Touches(Term):
     """A harmless term that asks for the second latents first."""
 
-    def generator(self, play: Round) -> torch.Tensor:
+    def generator(self, play: GanStep) -> torch.Tensor:
         return play.fake2.mean(dim=1) + 0 * play.fake.mean(dim=1)
 
 
@@ -267,7 +267,7 @@ class Breaks(Term):
 
     above: float
 
-    def generator(self, play: Round) -> torch.Tensor:
+    def generator(self, play: GanStep) -> torch.Tensor:
         flat = (play.fake - play.fake.detach()).abs().sum(dim=1)
         return flat.sqrt() if float(play.z1[0, 0]) > self.above else flat
 
@@ -277,9 +277,9 @@ def test_the_guilty_term_is_named(above: float, showers: Path) -> None:
     """The second of three terms, always, or with the latents of few rounds only."""
     recipe = small_recipe(name="calibrated")
     with ShowerFile(showers) as file:
-        material = divide(file, recipe.data)
-        game = build_game(recipe, material.scaling(recipe), ALONE)
-        rows = rows_of_batch(material.batches(recipe, ALONE).at(0), ALONE.device)
+        dataset = divide(file, recipe.data)
+        game = build_game(recipe, dataset.scaling(recipe), ALONE)
+        rows = rows_of_batch(dataset.batches(recipe, ALONE).at(0), ALONE.device)
     game = replace(game, objective=Touches() + Breaks(above=above) + EnergyScore())
     for _ in range(3):
         with pytest.raises(NonFinite, match="gradient of the generator by term Breaks is NaN"):

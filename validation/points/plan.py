@@ -138,15 +138,15 @@ def train(recipe: Recipe) -> Any:
     """The generator after the last step, without a run folder."""
     import torch
 
+    from caloforge.training.dataset import Dataset
+    from caloforge.training.distributed import DistributedContext
     from caloforge.training.game import build_game
-    from caloforge.training.material import Material
-    from caloforge.training.team import Team
 
     torch.set_num_threads(1)  # networks this small lose by threads
-    known, team = drawn("train"), Team(torch.device("cpu"))
-    material = Material(known, known.groups().ids, known.conditions, drawn("validation"))
-    game = build_game(recipe, material.scaling(recipe), team)
-    stream = material.batches(recipe, team).iterate()
+    known, context = drawn("train"), DistributedContext(torch.device("cpu"))
+    dataset = Dataset(known, known.groups().ids, known.conditions, drawn("validation"))
+    game = build_game(recipe, dataset.scaling(recipe), context)
+    stream = dataset.batches(recipe, context).iterate()
     for step in range(recipe.training.steps):
         game.step(stream, step)
     return game.networks["generator"].eval()

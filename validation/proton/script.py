@@ -25,7 +25,7 @@ from torch.nn.functional import softplus
 from caloforge.detector import Detector
 from caloforge.networks.regressors import RegressorKind, regressor
 from caloforge.objectives import TERMS, Objective, objective_from_record, objective_record
-from caloforge.objectives.core import Player, Round, Term
+from caloforge.objectives.core import GanStep, Player, Term
 from caloforge.objectives.diversity import l1
 from caloforge.recipe import Data, Recipe, override
 from caloforge.recipes.proton import REFERENCE, proton_gan
@@ -48,7 +48,7 @@ def stored_spread(spreads: NDArray[np.float64], showers: NDArray[np.int64]) -> N
     return scaled
 
 
-def misaligned(play: Round) -> Round:
+def misaligned(play: GanStep) -> GanStep:
     """The round with the conditions of its fakes shuffled against everything else.
 
     ``fake_cond`` / ``noise_cond`` come from a data set that is shuffled on its own (a buffer of
@@ -59,7 +59,7 @@ def misaligned(play: Round) -> Round:
     """
     number = len(play.rows.real)
     order = torch.randperm(number, generator=play.random, device=play.rows.real.device)
-    return Round(
+    return GanStep(
         play.player,
         replace(play.rows, conditions=play.rows.conditions[order]),
         play.networks,
@@ -123,15 +123,15 @@ class PublishedScript(Term):
         """True for a player that is trained; without a regressor there is no helper."""
         return super().plays(player) and (player != "helper" or self.auxiliary > 0)
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: GanStep) -> Tensor:
         """Binary cross-entropy; fakes of shuffled conditions.  (N,)"""
         return softplus(-play.on_real.logit) + softplus(misaligned(play).on_fake.logit)
 
-    def helper(self, play: Round) -> Tensor:
+    def helper(self, play: GanStep) -> Tensor:
         """The regressor's error on generated images.  (N,)"""
         return self.position(play, misaligned(play))
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """-log D(G), and the three losses of the rows that the fakes do not belong to.  (N,)"""
         other = misaligned(play)
         share = softplus(-other.on_fake.logit)
@@ -144,7 +144,7 @@ class PublishedScript(Term):
             share = share + self.auxiliary * self.position(play, other)
         return share
 
-    def position(self, play: Round, other: Round) -> Tensor:
+    def position(self, play: GanStep, other: GanStep) -> Tensor:
         """Error of the regressor on the fakes of the other round.  (N,)"""
         return position_error(other.ask(self, other.fake), play.peak)
 

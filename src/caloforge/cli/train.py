@@ -99,7 +99,7 @@ def command(
     from caloforge.recipes import RECIPES
     from caloforge.recipes.find import find_recipe
     from caloforge.train import train
-    from caloforge.training.team import first_of_team
+    from caloforge.training.distributed import is_leader
 
     chosen = find_recipe(recipe, detector, settings or [], seed)
     folder = out or Path("runs") / f"{chosen.name}-{chosen.detector}-seed{chosen.seed}"
@@ -119,7 +119,7 @@ def command(
         device=device,
         threads=threads,
     )
-    if first_of_team():
+    if is_leader():
         record = run.summary()
         best = f"{record['best_score']:.4g} at step {record['best_step']}"
         reporter.result(f"{run.path}: best validation score {best}", record)

@@ -18,7 +18,7 @@ from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.count_critic import CountCritic
 from caloforge.networks.critic import Critic, CriticOutput
-from caloforge.networks.eyes import authors_block, strided_eye
+from caloforge.networks.image_encoders import authors_block, strided_encoder
 from caloforge.networks.layered_critics import LAYERED_CRITICS
 from caloforge.networks.mlp import WIDTH, hidden_layers
 from caloforge.networks.scales import ConditionScale, ResponseScale
@@ -72,7 +72,7 @@ class LightCritic(Critic):
         self.scale = ResponseScale(detector)
         self.conditions = ConditionScale(detector, scaling)
         self.eyes = nn.ModuleDict(
-            {layer.name: strided_eye(layer.shape) for layer in detector.layers}
+            {layer.name: strided_encoder(layer.shape) for layer in detector.layers}
         )
         channels = torch.from_numpy(detector.scheme().matrix)
         self.register_buffer("channels", channels, persistent=False)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
-from caloforge.networks.eyes import authors_block
+from caloforge.networks.image_encoders import authors_block
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.critic import Critic, CriticOutput
-from caloforge.networks.eyes import strided_eye
+from caloforge.networks.image_encoders import strided_encoder
 from caloforge.networks.locally_connected import LocallyConnected
 from caloforge.networks.minibatch import MinibatchDiscrimination
 from caloforge.networks.scales import ConditionScale, ResponseScale
@@ -200,7 +200,7 @@ def join(inputs: int) -> nn.Sequential:
     )
 
 
-def local_eye(shape: tuple[int, int]) -> nn.Sequential:
+def local_encoder(shape: tuple[int, int]) -> nn.Sequential:
     """CaloGAN: a convolution and three locally connected layers.  (N, 1, nx, ny) -> (N, M)"""
     layers: list[nn.Module] = [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(1, 64, 2), nn.LeakyReLU(SLOPE)]
     channels = 64
@@ -211,7 +211,7 @@ def local_eye(shape: tuple[int, int]) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten())
 
 
-def convolved_eye(shape: tuple[int, int]) -> nn.Sequential:
+def convolved_encoder(shape: tuple[int, int]) -> nn.Sequential:
     """Conditional CaloGAN: three convolutions.  (N, 1, nx, ny) -> (N, M)"""
     del shape
     return nn.Sequential(
@@ -228,10 +228,10 @@ def convolved_eye(shape: tuple[int, int]) -> nn.Sequential:
 
 
 LAYERED_CRITICS: dict[str, Callable[..., nn.Module]] = {
-    "layered": partial(LayeredCritic, eye=strided_eye, light=True),
+    "layered": partial(LayeredCritic, eye=strided_encoder, light=True),
     "standardised": StandardisedCritic,
-    "calogan": partial(LayeredCritic, eye=local_eye),
-    "conditional-calogan": partial(LayeredCritic, eye=convolved_eye),
+    "calogan": partial(LayeredCritic, eye=local_encoder),
+    "conditional-calogan": partial(LayeredCritic, eye=convolved_encoder),
 }
 
 __all__ = ["LAYERED_CRITICS", "StandardisedCritic"]

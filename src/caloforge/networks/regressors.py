@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from caloforge.detector import Detector
-from caloforge.networks.eyes import authors_block
+from caloforge.networks.image_encoders import authors_block
 from caloforge.networks.scales import ResponseScale
 
 RegressorKind = Literal["light", "reference"]

@@ -19,7 +19,7 @@ from caloforge.objectives.adversarial import (
 )
 from caloforge.objectives.conditional_mean import ConditionalMean
 from caloforge.objectives.contrast import LatentContrast
-from caloforge.objectives.core import NonFinite, Objective, Round, Rows, Term
+from caloforge.objectives.core import GanStep, NonFinite, Objective, Rows, Term, renamed
 from caloforge.objectives.diversity import (
     BalancedDiversity,
     DiversitySensitive,
@@ -102,6 +102,10 @@ def _weighed(
         raise UsageError(f"objective.{name}.{flaw['loc'][0]}: {flaw['msg']}") from error
 
 
+def __getattr__(name: str) -> object:
+    return renamed(__name__, name)
+
+
 __all__ = [
     "R1",
     "R2",
@@ -113,6 +117,7 @@ __all__ = [
     "EnergyConditioning",
     "EnergyScore",
     "FlippedLabels",
+    "GanStep",
     "GradientPenalty",
     "Hinge",
     "Intensity",
@@ -125,7 +130,6 @@ __all__ = [
     "NonSaturating",
     "Objective",
     "Paired",
-    "Round",
     "Rows",
     "SelectiveDiversity",
     "ShowerCentre",

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from caloforge.objectives.core import Round, Term
+from caloforge.objectives.core import GanStep, Term
 
 
 class Minimax(Term):
@@ -19,11 +19,11 @@ class Minimax(Term):
     Reference: arXiv:2207.01561, Eq. (1). With D = sigmoid(logit), log(1 - D) = -softplus(logit).
     """
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """log(1 - D(G)).  (N,)"""
         return -softplus(play.on_fake.logit)
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: GanStep) -> Tensor:
         """Binary cross-entropy of real against fake.  (N,)"""
         return softplus(-play.on_real.logit) + softplus(play.on_fake.logit)
 
@@ -34,7 +34,7 @@ class NonSaturating(Minimax):
     Reference: Goodfellow et al., arXiv:1406.2661, section 3. What all public codes train.
     """
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """-log D(G).  (N,)"""
         return softplus(-play.on_fake.logit)
 
@@ -50,11 +50,11 @@ class Paired(Term):
     logits of one condition count, which the critic need not compare with those of others.
     """
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """How far the fake falls behind the real shower.  (N,)"""
         return softplus(play.on_real.logit.detach() - play.on_fake.logit)
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: GanStep) -> Tensor:
         """How far the real shower falls behind the fake.  (N,)"""
         return softplus(play.on_fake.logit - play.on_real.logit)
 
@@ -72,7 +72,7 @@ class FlippedLabels(NonSaturating):
 
     probability: float = Field(default=0.05, ge=0, le=0.5)
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: GanStep) -> Tensor:
         """Binary cross-entropy with flipped labels.  (N,)"""
         # Uniform, and independent of the fake, which comes of z1.
         chance = torch.special.ndtr(play.z2[:, 0])
@@ -90,11 +90,11 @@ class Wasserstein(Term):
     Lipschitz 1 by another term (``GradientPenalty``), else its logits run away.
     """
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """-f(G).  (N,)"""
         return -play.on_fake.logit
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: GanStep) -> Tensor:
         """f(G) - f(x).  (N,)"""
         return play.on_fake.logit - play.on_real.logit
 
@@ -107,6 +107,6 @@ class Hinge(Wasserstein):
     Reference: Lim and Ye, arXiv:1705.02894, section 3; Miyato et al., arXiv:1802.05957, Eq. (16).
     """
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: GanStep) -> Tensor:
         """Missing margin of real and fake.  (N,)"""
         return relu(1 - play.on_real.logit) + relu(1 + play.on_fake.logit)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from caloforge.objectives.core import Round, Term
+from caloforge.objectives.core import GanStep, Term
 
 LEAST_VARIANCE = 1e-12
 """Under the root of a variance, whose gradient at 0 is infinite."""
@@ -36,24 +36,24 @@ class Agreement(Term):
 
     distance: Literal["absolute", "squared", "moments"] = "absolute"
 
-    def between(self, play: Round, fake: Numbers, real: Numbers) -> Tensor:
+    def between(self, play: GanStep, fake: Numbers, real: Numbers) -> Tensor:
         """Distance of fakes and real showers.  (N, M), (N, M) -> (N,)"""
         return DISTANCES[self.distance](play, fake, real)
 
 
-def absolute(play: Round, fake: Numbers, real: Numbers) -> Tensor:
+def absolute(play: GanStep, fake: Numbers, real: Numbers) -> Tensor:
     """Sum of absolute differences; 0 for a row without the numbers.  (N,)"""
     del play
     return (fake.values - real.values).abs().sum(dim=1) * (fake.there & real.there)
 
 
-def squared(play: Round, fake: Numbers, real: Numbers) -> Tensor:
+def squared(play: GanStep, fake: Numbers, real: Numbers) -> Tensor:
     """Sum of squared differences; 0 for a row without the numbers.  (N,)"""
     del play
     return (fake.values - real.values).square().sum(dim=1) * (fake.there & real.there)
 
 
-def moments(play: Round, fake: Numbers, real: Numbers) -> Tensor:
+def moments(play: GanStep, fake: Numbers, real: Numbers) -> Tensor:
     r"""Squared difference of means and of standard deviations, the same for a particle.  (N,)
 
     .. math:: (\bar g - \bar x)^2 - \frac{s_g^2}{n_g} - \frac{s_x^2}{n_x}
@@ -88,7 +88,7 @@ class Statistics(NamedTuple):
         return self.variance / self.rows.clamp(min=1)
 
 
-def statistics(play: Round, numbers: Numbers, distinct: Tensor | None) -> Statistics:
+def statistics(play: GanStep, numbers: Numbers, distinct: Tensor | None) -> Statistics:
     """Of the rows that have the numbers, ``distinct`` (N,) of R different ones."""
     values = play.by_particle(numbers.values)
     there = play.by_particle(numbers.there)[..., None].to(values.dtype)
@@ -113,7 +113,7 @@ def c4(rows: Tensor) -> Tensor:
     )
 
 
-DISTANCES: dict[str, Callable[[Round, Numbers, Numbers], Tensor]] = {
+DISTANCES: dict[str, Callable[[GanStep, Numbers, Numbers], Tensor]] = {
     "absolute": absolute,
     "squared": squared,
     "moments": moments,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from caloforge.objectives.core import Round, Term
+from caloforge.objectives.core import GanStep, Term
 
 
 class ConditionalMean(Term):
@@ -25,7 +25,7 @@ class ConditionalMean(Term):
     It trains a generator only before the game (``recipe.start``): it says nothing of spreads.
     """
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Product of both differences, averaged over each block.  (N,)"""
         real = play.view(play.rows.real)
         product = (play.view(play.fake) - real) * (play.view(play.fake2) - real)

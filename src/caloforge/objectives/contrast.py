@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from caloforge.objectives.core import Round, Term
+from caloforge.objectives.core import GanStep, Term
 
 
 class LatentContrast(Term):
@@ -25,7 +25,7 @@ class LatentContrast(Term):
     temperature: float = Field(default=0.07, gt=0)
     radius: float = Field(default=1e-3, gt=0)
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Cross-entropy of picking the near shower among the others.  (N,)"""
         # Uniform in each component, and independent of z1.
         shift = self.radius * (2 * torch.special.ndtr(play.z2) - 1)
@@ -38,7 +38,7 @@ class LatentContrast(Term):
         return cross_entropy(logits / self.temperature, right, reduction="none")
 
 
-def others(play: Round, query: Tensor, other: Tensor) -> Tensor:
+def others(play: GanStep, query: Tensor, other: Tensor) -> Tensor:
     """Cosines with the other fakes of the particle.  (N, F), (N, F) -> (N, 2 R - 1)"""
     own, second = play.by_particle(query), play.by_particle(other)
     among, across = own @ own.mT, own @ second.mT

@@ -1,7 +1,7 @@
-"""Term, Objective, Round: the whole theory of a training objective.
+"""Term, Objective, GanStep: the whole theory of a training objective.
 
 ``objective = NonSaturating() + 0.1 * SelectiveDiversity()`` reads as the paper's equation. A Term
-gives each player one value per row; a Round is one play of the game; the Objective reduces,
+gives each player one value per row; a GanStep is one update of a player; the Objective reduces,
 weighs and names.
 
 Shapes: N rows = P particles x R rows of each (rows of one particle adjacent).
@@ -9,6 +9,7 @@ Shapes: N rows = P particles x R rows of each (rows of one particle adjacent).
 
 from __future__ import annotations
 
+import warnings
 from typing import ClassVar
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from caloforge.detector import Detector
 from caloforge.errors import CaloforgeError, UsageError
-from caloforge.objectives.round import Round, Rows
+from caloforge.objectives.gan_step import GanStep, Rows
 from caloforge.objectives.rules import PLAYERS, NonFinite, Player
 
 
@@ -33,15 +34,15 @@ class Term(BaseModel):
         """Derived columns that the term needs as it is set: ``needs``, and what options add."""
         return self.needs
 
-    def generator(self, play: Round) -> Tensor | None:
+    def generator(self, play: GanStep) -> Tensor | None:
         """The generator's share.  (N,)"""
         return None
 
-    def critic(self, play: Round) -> Tensor | None:
+    def critic(self, play: GanStep) -> Tensor | None:
         """The critic's share.  (N,)"""
         return None
 
-    def helper(self, play: Round) -> Tensor | None:
+    def helper(self, play: GanStep) -> Tensor | None:
         """The share of the term's own helper network.  (N,)"""
         return None
 
@@ -49,7 +50,7 @@ class Term(BaseModel):
         """A helper network that this term owns, if any; stored and trained beside the others."""
         return None
 
-    def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+    def warnings(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
         """What to know before training with so many rows, and real pairs, of a particle."""
         return ()
 
@@ -112,10 +113,10 @@ class Objective(BaseModel):
         """True where a term has a share for the player; a player without one is not trained."""
         return any(weight and term.plays(player) for weight, term in self.terms)
 
-    def doubts(self, repeats: int, real_pairs: float) -> list[str]:
+    def warnings(self, repeats: int, real_pairs: float) -> list[str]:
         """What the terms say of batches with so many rows, and real pairs, of a particle."""
-        told = [term.doubts(repeats, real_pairs) for weight, term in self.terms if weight]
-        return [doubt for doubts in told for doubt in doubts]
+        told = [term.warnings(repeats, real_pairs) for weight, term in self.terms if weight]
+        return [line for lines in told for line in lines]
 
     def helpers(self, detector: Detector) -> dict[str, nn.Module]:
         """Helper networks by the name of the term that owns them; none for a weight of 0."""
@@ -124,7 +125,7 @@ class Objective(BaseModel):
         }
         return {name: network for name, network in owned.items() if network is not None}
 
-    def __call__(self, play: Round) -> tuple[Tensor, dict[str, float]]:
+    def __call__(self, play: GanStep) -> tuple[Tensor, dict[str, float]]:
         """Weighted mean over rows for the playing player, and the mean of each term.  ()
 
         A weight of 0 costs nothing: the term is not computed.
@@ -153,4 +154,16 @@ def _mean_of_rows(name: str, share: Tensor, rows: int) -> Tensor:
     return value
 
 
-__all__ = ["PLAYERS", "NonFinite", "Objective", "Player", "Round", "Rows", "Term"]
+def renamed(module: str, name: str) -> object:
+    """What an older name of a module means, with a warning; AttributeError for any other."""
+    if name == "Round":
+        warnings.warn(f"{module}.Round is GanStep now", DeprecationWarning, stacklevel=3)
+        return GanStep
+    raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+
+def __getattr__(name: str) -> object:
+    return renamed(__name__, name)
+
+
+__all__ = ["PLAYERS", "GanStep", "NonFinite", "Objective", "Player", "Rows", "Term"]

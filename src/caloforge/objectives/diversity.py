@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from caloforge.objectives.core import Round, Term
+from caloforge.objectives.core import GanStep, Term
 
 
 def l1(a: Tensor, b: Tensor) -> Tensor:
@@ -25,13 +25,13 @@ class Distance(Term):
     epsilon: float = Field(default=1e-5, gt=0)
     """Added to a distance that is divided by, or whose logarithm is taken."""
 
-    def between_fakes(self, play: Round) -> Tensor:
+    def between_fakes(self, play: GanStep) -> Tensor:
         """Distance of the two fakes of a row.  (N,)"""
         if self.space == "features":
             return l1(play.on_fake.features, play.on_fake2.features)
         return l1(play.encode(play.fake), play.encode(play.fake2))
 
-    def between_reals(self, play: Round) -> Tensor:
+    def between_reals(self, play: GanStep) -> Tensor:
         """Distance of the real shower of a row and its twin.  (N,)"""
         if self.space == "features":
             return l1(play.on_real.features, play.on_twin.features).detach()
@@ -55,7 +55,7 @@ class ScaledDistance(Distance):
         """Units take a second real shower of each particle."""
         return self.needs | ({"twin"} if self.unit == "real" else frozenset())
 
-    def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+    def warnings(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
         """Warns where no particle has two real showers to take the unit of."""
         del repeats
         if self.unit == "real" and real_pairs == 0:
@@ -63,7 +63,7 @@ class ScaledDistance(Distance):
             return (f"{name}: no batch has two real showers of a particle: set data.repeats=2",)
         return ()
 
-    def in_units(self, play: Round, distances: Tensor) -> Tensor:
+    def in_units(self, play: GanStep, distances: Tensor) -> Tensor:
         """Distances over the mean distance of real showers; as they are where it is 0.  (N,)"""
         if self.unit == "none":
             return distances
@@ -86,13 +86,13 @@ class ModeSeeking(ScaledDistance):
     """What distances are averaged over; ``batch``, as in the authors' code, cannot tell conditions
     apart: where all of them are pushed anyway it is the steadiest."""
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Distance of latents over distance of showers.  (N,)"""
         latents = self.averaged(play, l1(play.z1, play.z2))
         moved = self.in_units(play, self.averaged(play, self.between_fakes(play)))
         return latents / (moved + self.epsilon)
 
-    def averaged(self, play: Round, distances: Tensor) -> Tensor:
+    def averaged(self, play: GanStep, distances: Tensor) -> Tensor:
         """Distances as they are, or their means over a particle or the batch.  (N,) -> (N,)"""
         if self.average == "batch":
             return play.batch_mean(distances)
@@ -110,7 +110,7 @@ class SelectiveDiversity(ModeSeeking):
     needs: ClassVar[frozenset[str]] = frozenset({"spread"})
     space: Literal["pixels", "features"] = "features"
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """The weighted ratio; exactly 0 for a particle of the lowest spread.  (N,)"""
         return play.spread * super().generator(play)
 
@@ -131,7 +131,7 @@ class BalancedDiversity(ModeSeeking):
     space: Literal["pixels", "features"] = "features"
     balance: Literal["detached", "literal"] = "detached"
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """The balanced ratio.  (N,)"""
         missing = self.averaged(play, self.between_reals(play) - self.between_fakes(play))
         sign = torch.tanh(self.in_units(play, missing))
@@ -152,7 +152,7 @@ class DiversitySensitive(ScaledDistance):
     space: Literal["pixels", "features"] = "pixels"
     bound: float = Field(default=0.9, gt=0)
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Minus the bounded ratio.  (N,)"""
         moved = self.in_units(play, self.between_fakes(play))
         return -(moved / (l1(play.z1, play.z2) + self.epsilon)).clamp(max=self.bound)
@@ -176,7 +176,7 @@ class LogRatio(Distance):
     floor: float = Field(default=0.0, ge=0)
     """Part of the batch's mean real distance that is added to both distances."""
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """The same for all rows of a particle.  (N,)"""
         reals = play.condition_mean(self.between_reals(play))
         added = self.epsilon + self.floor * play.batch_mean(reals)

@@ -17,7 +17,7 @@ from caloforge.errors import UsageError
 from caloforge.networks.regressors import AttributeKind, attribute_regressor
 from caloforge.networks.sparsity import EPSILON, Form, occupancy
 from caloforge.objectives.agreement import Agreement, Numbers
-from caloforge.objectives.core import Player, Round, Term
+from caloforge.objectives.core import GanStep, Player, Term
 
 
 class EnergyConditioning(Term):
@@ -37,7 +37,7 @@ class EnergyConditioning(Term):
     tolerance: float = Field(default=0.0, ge=0)
     """Standard deviations of real showers within which a fake is free (k)."""
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Difference beyond the tolerance; raises UsageError without an energy.  (N,)"""
         detector = play.views.detector
         if detector.energy is None:
@@ -80,16 +80,16 @@ class AttributeRegression(Term):
             )
         return attribute_regressor(self.regressor, detector)
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Error of what is read from the fake.  (N,)"""
         return self.error(play, play.fake)
 
-    def helper(self, play: Round) -> Tensor:
+    def helper(self, play: GanStep) -> Tensor:
         """Error of what is read from the real shower, and from the fake if asked to.  (N,)"""
         error = self.error(play, play.rows.real)
         return error if self.learns == "real" else error + self.error(play, play.fake)
 
-    def error(self, play: Round, showers: Tensor) -> Tensor:
+    def error(self, play: GanStep, showers: Tensor) -> Tensor:
         """Weighted sum over attributes.  (N, K) -> (N,)"""
         gap = play.ask(self, showers) - play.attributes
         size = gap.abs() if self.distance == "absolute" else gap.square()
@@ -117,7 +117,7 @@ class SoftSparsity(Agreement):
     scale: float | None = Field(default=None, gt=0)
     epsilon: float = Field(default=EPSILON, gt=0)
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Distance of both occupancies.  (N,)"""
         return self.between(
             play, self.occupancies(play, play.fake), self.occupancies(play, play.rows.real)
@@ -127,7 +127,7 @@ class SoftSparsity(Agreement):
         """False for hard counts, which have no gradient."""
         return super().plays(player) and self.form != "hard"
 
-    def occupancies(self, play: Round, showers: Tensor) -> Numbers:
+    def occupancies(self, play: GanStep, showers: Tensor) -> Numbers:
         """Occupancy of each layer.  (N, K) -> (N, L)"""
         lit = occupancy(
             play.views.detector, showers, self.form, scale=self.scale, epsilon=self.epsilon

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from caloforge.errors import UsageError
-from caloforge.objectives.core import Round, Term
+from caloforge.objectives.core import GanStep, Term
 from caloforge.objectives.score import Unit, unfit, unit
 
 LEAST_SQUARE = 1e-6
@@ -36,11 +36,11 @@ class LocalScore(Term):
     normalise: Unit = "particle"
     """As in ``EnergyScore``."""
 
-    def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+    def warnings(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
         """As ``EnergyScore``."""
         return unfit(type(self).__name__, self.normalise, repeats, real_pairs)
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Mean over layers and sizes, the same for all rows of a particle.  (N,)"""
         detector = play.views.detector
         fakes, reals = (detector.split(play.encode(s)) for s in (play.fake, play.rows.real))
@@ -51,7 +51,7 @@ class LocalScore(Term):
         ]
         return torch.stack(scores).mean(dim=0).repeat_interleave(play.rows.repeats)
 
-    def of_layer(self, play: Round, fake: Tensor, real: Tensor, size: int) -> Tensor:
+    def of_layer(self, play: GanStep, fake: Tensor, real: Tensor, size: int) -> Tensor:
         """Score of the patches of one size.  (N, nx, ny), (N, nx, ny) -> (P,)"""
         if size < 1:
             raise UsageError(f"LocalScore.sizes: a patch has one cell or more, not {size}")

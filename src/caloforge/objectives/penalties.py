@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from caloforge.objectives.core import Round, Term
-from caloforge.objectives.round import slope_in
+from caloforge.objectives.core import GanStep, Term
+from caloforge.objectives.gan_step import slope_in
 
 Space = Literal["view", "cells"]
 
@@ -32,11 +32,11 @@ class ZeroCentred(Term):
         """In the critic's view, both ends come from one pass on real and fake rows."""
         return self.space == "view"
 
-    def due(self, play: Round) -> bool:
+    def due(self, play: GanStep) -> bool:
         """Whether the term is taken on this step."""
         return play.step % self.every == 0
 
-    def of(self, play: Round, slope: Tensor) -> Tensor:
+    def of(self, play: GanStep, slope: Tensor) -> Tensor:
         """Squared norm of a gradient, weighed.  (N, V) -> (N,)"""
         weight: float = self.every * self.falls_to**play.progress
         return weight * slope.square().sum(dim=1)
@@ -50,7 +50,7 @@ class R1(ZeroCentred):
     Reference: Mescheder et al., arXiv:1801.04406, Eq. (9); its gamma / 2 is this term's weight.
     """
 
-    def critic(self, play: Round) -> Tensor | None:
+    def critic(self, play: GanStep) -> Tensor | None:
         """Squared gradient norm.  (N,)"""
         if not self.due(play):
             return None
@@ -68,7 +68,7 @@ class R2(ZeroCentred):
     Huang et al., arXiv:2501.05441, section 2. A game with R1 alone need not converge.
     """
 
-    def critic(self, play: Round) -> Tensor | None:
+    def critic(self, play: GanStep) -> Tensor | None:
         """Squared gradient norm.  (N,)"""
         if not self.due(play):
             return None
@@ -90,7 +90,7 @@ class GradientPenalty(Term):
     space: Space = "view"
     """Where both ends are mixed and the gradient is taken."""
 
-    def critic(self, play: Round) -> Tensor:
+    def critic(self, play: GanStep) -> Tensor:
         """Squared distance of the gradient norm from 1.  (N,)"""
         # Uniform, and independent of the fake, which comes of z1.
         u = torch.special.ndtr(play.z2[:, :1]).to(play.rows.real.dtype)
@@ -103,13 +103,13 @@ class GradientPenalty(Term):
         return (length - self.norm).square()
 
 
-def slope_in_view(play: Round, view: Tensor) -> Tensor:
+def slope_in_view(play: GanStep, view: Tensor) -> Tensor:
     """Gradient of the critic's logit in what it sees.  (N, V) -> (N, V)"""
     view = view.detach().requires_grad_()
     return slope_in(view, play.judge_view(view).logit)
 
 
-def slope_in_cells(play: Round, encoded: Tensor) -> Tensor:
+def slope_in_cells(play: GanStep, encoded: Tensor) -> Tensor:
     """Gradient of the critic's logit in coded cells.  (N, K) -> (N, K)"""
     encoded = encoded.detach().requires_grad_()
     return slope_in(encoded, play.judge(play.views.scale.decode(encoded)).logit)

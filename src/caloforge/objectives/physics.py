@@ -14,7 +14,7 @@ from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.regressors import RegressorKind, cell_numbers, regressor
 from caloforge.objectives.agreement import Agreement, Numbers, squared
-from caloforge.objectives.core import Player, Round
+from caloforge.objectives.core import GanStep, Player
 
 
 class Intensity(Agreement):
@@ -28,11 +28,11 @@ class Intensity(Agreement):
 
     scale: Literal["counts", "log"] = "counts"
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Distance of the totals; linear in their difference by default.  (N,)"""
         return self.between(play, self.seen(play, play.fake), self.seen(play, play.rows.real))
 
-    def seen(self, play: Round, showers: Tensor) -> Numbers:
+    def seen(self, play: GanStep, showers: Tensor) -> Numbers:
         """Total of each shower.  (N, K) -> (N, 1)"""
         total = showers.sum(dim=1, keepdim=True)
         values = play.encode(total) if self.scale == "log" else total / play.views.scale.quantum
@@ -71,28 +71,28 @@ class ShowerCentre(Agreement):
         """True where the term has a share for the player; a centre of mass trains nobody."""
         return super().plays(player) and not (player == "helper" and self.of == "mass")
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Distance of the centres.  (N,)"""
         return self.between(play, self.seen(play, play.fake), self.wanted(play))
 
-    def helper(self, play: Round) -> Tensor | None:
+    def helper(self, play: GanStep) -> Tensor | None:
         """Squared error of the regressor in the hottest cell of the real shower.  (N,)"""
         if self.of == "mass":
             return None
         shown = play.rows.real if self.learns == "real" else play.fake
         return squared(play, self.seen(play, shown), self.hottest(play))
 
-    def wanted(self, play: Round) -> Numbers:
+    def wanted(self, play: GanStep) -> Numbers:
         """Centre of the real shower, read as that of fakes; the paper: its hottest cell.  (N, 2)"""
         if self.of == "peak" and self.learns == "fake":
             return self.hottest(play)
         return self.seen(play, play.rows.real)
 
-    def hottest(self, play: Round) -> Numbers:
+    def hottest(self, play: GanStep) -> Numbers:
         """Hottest cell of the real shower.  (N, 2)"""
         return Numbers(play.peak * self.pitch(play), play.rows.real.any(dim=1))
 
-    def seen(self, play: Round, showers: Tensor) -> Numbers:
+    def seen(self, play: GanStep, showers: Tensor) -> Numbers:
         """Centre by the regressor, or of mass.  (N, K) -> (N, 2)"""
         if self.of == "peak":
             cells = play.ask(self, showers)
@@ -101,7 +101,7 @@ class ShowerCentre(Agreement):
             cells = cells / torch.where(showers.any(dim=1), showers.sum(dim=1), 1.0)[:, None]
         return Numbers(cells * self.pitch(play), showers.any(dim=1))
 
-    def pitch(self, play: Round) -> Tensor:
+    def pitch(self, play: GanStep) -> Tensor:
         """What a step of one cell is in the unit of the term.  (2,)"""
         (layer,) = play.views.detector.layers
         return play.rows.real.new_tensor(layer.cell_mm if self.unit == "mm" else (1.0, 1.0))

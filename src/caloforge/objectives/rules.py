@@ -1,4 +1,4 @@
-"""Rules of the game that a Round keeps: who is trained, dropout, running statistics."""
+"""Rules of the game that a GanStep keeps: who is trained, dropout, running statistics."""
 
 from __future__ import annotations
 

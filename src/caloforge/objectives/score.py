@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from caloforge.errors import UsageError
-from caloforge.objectives.core import Round, Term
+from caloforge.objectives.core import GanStep, Term
 
 Unit = Literal["batch", "particle", "neighbours"]
 """Whose mean distance of real to fake is the unit of a particle's score."""
@@ -39,13 +39,13 @@ class EnergyScore(Term):
     views: tuple[str, ...] | None = None
     """Parts of the names of views that are used, such as ``cells``, ``blocks``; None: all."""
 
-    def generator(self, play: Round) -> Tensor:
+    def generator(self, play: GanStep) -> Tensor:
         """Sum of the scores of all views, the same for all rows of a particle.  (N,)"""
         fakes, reals = play.views(play.fake), play.views(play.rows.real)
         scores = [self.of_view(fakes[name], reals[name], play) for name in self.used(list(fakes))]
         return torch.stack(scores).mean(dim=0).repeat_interleave(play.rows.repeats)
 
-    def doubts(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+    def warnings(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
         """Warns where the score is not least at the real spread."""
         return unfit(type(self).__name__, self.normalise, repeats, real_pairs)
 
@@ -56,7 +56,7 @@ class EnergyScore(Term):
             raise UsageError(f"EnergyScore.views: no view {missing[0]}; of {', '.join(names)}")
         return [name for name in names if any(part in name for part in parts)]
 
-    def of_view(self, fake: Tensor, real: Tensor, play: Round) -> Tensor:
+    def of_view(self, fake: Tensor, real: Tensor, play: GanStep) -> Tensor:
         """Score of one view.  (N, M), (N, M) -> (P,)"""
         x, y = play.by_particle(fake), play.by_particle(real)
         across = torch.cdist(x, y).mean(dim=(1, 2))
@@ -76,12 +76,12 @@ def unfit(name: str, kind: Unit, repeats: int, real_pairs: float) -> tuple[str, 
     return ()
 
 
-def unit(kind: Unit, across: Tensor, play: Round) -> Tensor:
+def unit(kind: Unit, across: Tensor, play: GanStep) -> Tensor:
     """What distances of each particle are divided by.  (P,) -> (P,)"""
     return UNITS[kind](across, play)
 
 
-def of_neighbours(across: Tensor, play: Round) -> Tensor:
+def of_neighbours(across: Tensor, play: GanStep) -> Tensor:
     """Mean over the particles of the batch nearest in conditions, the own one left out.  (P,)
 
     It knows neither the real shower nor the fakes of the particle, so that it weighs what it
@@ -97,7 +97,7 @@ def of_neighbours(across: Tensor, play: Round) -> Tensor:
     return across[nearest.indices].mean(dim=1)
 
 
-UNITS: dict[Unit, Callable[[Tensor, Round], Tensor]] = {
+UNITS: dict[Unit, Callable[[Tensor, GanStep], Tensor]] = {
     "batch": lambda across, play: across.mean(),
     "particle": lambda across, play: across,
     "neighbours": of_neighbours,

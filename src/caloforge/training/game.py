@@ -16,12 +16,12 @@ from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.views import Views
-from caloforge.objectives import NonFinite, Objective, Round, Rows
+from caloforge.objectives import GanStep, NonFinite, Objective, Rows
 from caloforge.objectives.rules import PLAYERS, Player, belongs_to, training_only
 from caloforge.recipe import Adam, Optimisers, Recipe, Training
 from caloforge.simulator.sampling import Sampling
+from caloforge.training.distributed import DistributedContext
 from caloforge.training.hardware import precision_of, without_denormals
-from caloforge.training.team import Team
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Game:
     sampling: Sampling
     precision: torch.dtype
     random: torch.Generator
-    team: Team
+    context: DistributedContext
 
     def step(self, batches: Iterator[Batch], number: int) -> dict[str, dict[str, float]]:
         """One round of each player (several of the critic), and the value of each term."""
@@ -49,7 +49,7 @@ class Game:
         for player in players(self.training, number):
             for _ in range(rounds(player, self.objective, self.training)):
                 if player == "critic" or rows is None:
-                    rows = rows_of_batch(next(batches), self.team.device)
+                    rows = rows_of_batch(next(batches), self.context.device)
                     left -= 1
                 with without_denormals():
                     parts[player] = self.play(player, rows, number)
@@ -71,7 +71,7 @@ class Game:
             loss, parts = self.objective(self.round(player, rows, number))
             loss.backward()  # type: ignore[no-untyped-call]
         for name in names:
-            self.team.average(self.networks[name])
+            self.context.average(self.networks[name])
             if not has_finite_gradient(self.networks[name]):
                 whose = f"the gradient of the {name}{self.blame(player, rows, name, begun, number)}"
                 raise NonFinite(f"{whose} is NaN or infinite: training stopped")
@@ -102,7 +102,7 @@ class Game:
                 return f" by term {type(term).__name__}"
         return ""
 
-    def share_of(self, number: int, play: Round) -> Tensor | None:
+    def share_of(self, number: int, play: GanStep) -> Tensor | None:
         """Weighted mean share of a term, None without one.  ()
 
         The terms before it are asked, too: a round draws its latents when they are first touched.
@@ -113,9 +113,9 @@ class Game:
             mean = None if share is None else weight * share.mean()
         return mean
 
-    def round(self, player: Player, rows: Rows, step: int) -> Round:
+    def round(self, player: Player, rows: Rows, step: int) -> GanStep:
         """A round with fresh latents."""
-        return Round(
+        return GanStep(
             player,
             rows,
             self.networks,
@@ -141,11 +141,11 @@ class Game:
 def build_game(
     recipe: Recipe,
     scaling: FeatureScaling,
-    team: Team,
+    context: DistributedContext,
     detector: Detector | None = None,
     sampling: Sampling | None = None,
 ) -> Game:
-    """Fresh networks, equal in all processes of the team, and optimisers for them.
+    """Fresh networks, equal in all processes of the context, and optimisers for them.
 
     ``sampling`` is the law of counts, where the recipe leaves its numbers to the training showers.
     """
@@ -158,19 +158,19 @@ def build_game(
         networks |= recipe.objective.helpers(detector)
     for network in networks.values():
         # Channels last is a fifth faster for these convolutions, on processors and CUDA alike.
-        network.to(device=team.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        network.to(device=context.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     return Game(
         networks=networks,
         optimisers={name: adam(name, net, recipe.optimisers) for name, net in networks.items()},
         objective=recipe.objective,
         settings=recipe.optimisers,
         training=recipe.training,
-        views=Views(detector).to(team.device),
+        views=Views(detector).to(context.device),
         latent_size=recipe.generator.latent,
         sampling=sampling or law_of(recipe, detector),
-        precision=precision_of(recipe.training.precision, team.device),
-        random=stream(recipe.seed, team),
-        team=team,
+        precision=precision_of(recipe.training.precision, context.device),
+        random=stream(recipe.seed, context),
+        context=context,
     )
 
 
@@ -183,10 +183,10 @@ def law_of(recipe: Recipe, detector: Detector) -> Sampling:
     return recipe.sampling
 
 
-def stream(seed: int, team: Team) -> torch.Generator:
+def stream(seed: int, context: DistributedContext) -> torch.Generator:
     """Random numbers of this process on its device: latents, drawn counts, dropout."""
-    state = np.random.SeedSequence(seed, spawn_key=(team.rank,)).generate_state(1, np.uint64)
-    return torch.Generator(team.device).manual_seed(int(state[0] >> 1))
+    state = np.random.SeedSequence(seed, spawn_key=(context.rank,)).generate_state(1, np.uint64)
+    return torch.Generator(context.device).manual_seed(int(state[0] >> 1))
 
 
 def adam(name: str, network: nn.Module, settings: Optimisers) -> torch.optim.Adam:

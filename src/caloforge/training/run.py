@@ -19,12 +19,12 @@ from caloforge.reporter import Reporter
 from caloforge.training import metrics
 from caloforge.training.averaging import Average
 from caloforge.training.clock import Clock
+from caloforge.training.dataset import Dataset
+from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
 from caloforge.training.game import Game
-from caloforge.training.material import Material
 from caloforge.training.phases import Phase, current
 from caloforge.training.selection import Best, Validation
-from caloforge.training.team import Team
 from caloforge.training.warnings import Losses, warnings_of
 
 
@@ -33,9 +33,9 @@ class Run:
     """A run under way, at ``step`` of its recipe's steps."""
 
     recipe: Recipe
-    material: Material
+    dataset: Dataset
     folder: RunFolder
-    team: Team
+    context: DistributedContext
     reporter: Reporter
     game: Game
     phases: tuple[Phase, ...]
@@ -53,17 +53,17 @@ class Run:
 
     def begin(self, facts: Mapping[str, Any]) -> None:
         """A fresh folder, with a checkpoint of step 0."""
-        if self.team.leads:
+        if self.context.leads:
             # Whether it may be replaced was checked before the showers were read.
             self.folder.create(self.recipe, facts, overwrite=True)
-        self.team.wait()
+        self.context.wait()
         self.save()
 
     def resume(self) -> None:
         """Go back to where the last checkpoint was written, the lines of metrics included."""
         self.restore(checkpoint.load(self.folder.checkpoint))
-        self.team.wait()
-        if self.team.leads:
+        self.context.wait()
+        if self.context.leads:
             remove_unfinished(self.folder.path)
             metrics.truncate(self.folder.metrics, self.step)
 
@@ -82,7 +82,7 @@ class Run:
         self.step += 1
         return parts
 
-    def keep_books(self, leave: bool) -> None:
+    def log_and_checkpoint(self, leave: bool) -> None:
         """Score and checkpoint when they are due; the line of a step precedes its checkpoint."""
         training, last = self.recipe.training, self.step == self.recipe.training.steps
         if last or self.step % training.validation_interval == 0:
@@ -93,9 +93,9 @@ class Run:
     def judge(self) -> None:
         """Score the averaged generator, keep it if it is the best, write a line of metrics."""
         losses = self.means.take()
-        if not self.team.leads:
+        if not self.context.leads:
             return
-        found = self.validation.score(self.average.network, self.team.device)
+        found = self.validation.score(self.average.network, self.context.device)
         self.warn(losses, found.empty)
         score = found.distance
         self.best.offer(score, self.step, self.average.network)
@@ -131,10 +131,10 @@ class Run:
         return ", ".join(losses + best)
 
     def save(self) -> None:
-        """Write a checkpoint; every process of the team takes part."""
-        random = self.team.gather(self.game.random.get_state())
+        """Write a checkpoint; every process of the context takes part."""
+        random = self.context.gather(self.game.random.get_state())
         self.saved = self.step
-        if self.team.leads:
+        if self.context.leads:
             checkpoint.save(self.folder.checkpoint, self.state() | {"random": random})
 
     def state(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take all that ``state`` and ``save`` put into a checkpoint."""
-        if len(state["random"]) != self.team.world:
+        if len(state["random"]) != self.context.world:
             raise UsageError(f"{self.folder.path} was trained by {len(state['random'])} processes")
         try:
             for name, network in self.game.networks.items():
@@ -174,21 +174,21 @@ class Run:
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             flaw = " ".join(str(error).split())[:200]
             raise DataError(f"{self.folder.checkpoint}: does not fit the recipe: {flaw}") from error
-        self.game.random.set_state(state["random"][self.team.rank])
+        self.game.random.set_state(state["random"][self.context.rank])
 
     def write_simulator(self) -> None:
         """The best generator as simulator/, if any was scored."""
-        if not self.team.leads or self.best.weights is None:
+        if not self.context.leads or self.best.weights is None:
             return
         self.average.network.load_state_dict(self.best.weights)
         export_simulator(
             self.average.network,
             self.recipe.resolve(),
             self.folder.record(),
-            self.material.conditions,
+            self.dataset.conditions,
             self.folder.simulator,
             latent_size=self.game.latent_size,
             sampling=self.game.sampling,
-            provenance=self.material.provenance,
+            provenance=self.dataset.provenance,
             overwrite=True,
         )

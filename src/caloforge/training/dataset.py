@@ -20,7 +20,7 @@ from caloforge.errors import UsageError
 from caloforge.recipe import Data, Recipe
 from caloforge.simulator.overdispersion import read_off
 from caloforge.simulator.sampling import NegativeBinomial
-from caloforge.training.team import Team
+from caloforge.training.distributed import DistributedContext
 
 LAW_ROWS = 8192
 """Training showers whose repeats tell how counts are clumped."""
@@ -31,7 +31,7 @@ VALIDATION_ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Material:
+class Dataset:
     """What is learned from and what chooses the best generator; the test part is not here."""
 
     source: Showers | ShowerFile
@@ -46,7 +46,7 @@ class Material:
         """What the showers file says of itself."""
         return {key: str(value) for key, value in self.source.provenance.items()}
 
-    def batches(self, recipe: Recipe, team: Team) -> Batches:
+    def batches(self, recipe: Recipe, context: DistributedContext) -> Batches:
         """The batches of this process."""
         data = recipe.data
         return Batches(
@@ -61,8 +61,8 @@ class Material:
             spread_relative=data.spread_relative,
             showers_per_particle=data.showers_per_particle,
             buffer_rows=data.buffer_rows,
-            rank=team.rank,
-            world=team.world,
+            rank=context.rank,
+            world=context.world,
         )
 
     def scaling(self, recipe: Recipe) -> FeatureScaling:
@@ -93,7 +93,7 @@ class Material:
         return rows_of(self.source, training.row_index()[:rows])
 
 
-def divide(file: ShowerFile, data: Data) -> Material:
+def divide(file: ShowerFile, data: Data) -> Dataset:
     """Split an open file as the recipe says; it is held in memory if it fits the buffer."""
     if data.split == "row":
         return _by_row(file, data)
@@ -101,7 +101,7 @@ def divide(file: ShowerFile, data: Data) -> Material:
     source, train = _joined(file, split.train, data)
     training = source.groups().select(train).at_most(data.showers_per_particle)
     choosing = some(source.groups().select(split.validation), VALIDATION_ROWS, data.split_seed)
-    return Material(
+    return Dataset(
         source,
         train,
         source.conditions[training.row_index()],
@@ -148,7 +148,7 @@ def _first_rows(showers: Showers) -> Iterator[tuple[int, int]]:
     return zip(groups.ids.tolist(), groups.starts.tolist(), strict=True)
 
 
-def _by_row(file: ShowerFile, data: Data) -> Material:
+def _by_row(file: ShowerFile, data: Data) -> Dataset:
     if len(file) > data.buffer_rows:
         raise UsageError(f"a split by row needs data.buffer_rows >= {len(file)}")
     if data.training_files:
@@ -157,7 +157,7 @@ def _by_row(file: ShowerFile, data: Data) -> Material:
     split = split_by_row(len(held), _fractions(data), seed=data.split_seed)
     train, rest = held.rows(split.train), held.rows(split.validation)
     choosing = some(rest.groups(), VALIDATION_ROWS, data.split_seed).row_index()
-    return Material(train, train.groups().ids, train.conditions, rest.rows(choosing))
+    return Dataset(train, train.groups().ids, train.conditions, rest.rows(choosing))
 
 
 def some(groups: Groups, rows: int, seed: int) -> Groups:
@@ -196,13 +196,13 @@ def _runs(index: NDArray[Any]) -> list[tuple[int, int]]:
     return [(int(a), int(b) + 1) for a, b in zip(index[starts], index[stops], strict=True)]
 
 
-def size_line(batches: Batches, material: Material) -> str:
+def size_line(batches: Batches, dataset: Dataset) -> str:
     """What is trained on, for the log."""
     left = f" ({batches.left_out} left out: single showers)" if batches.left_out else ""
     pairs = batches.generated_pairs_per_particle
     return (
-        f"training on {len(material.train) - batches.left_out} particles{left}, "
-        f"{len(material.conditions)} showers; batches of {batches.particles} x {batches.repeats}: "
+        f"training on {len(dataset.train) - batches.left_out} particles{left}, "
+        f"{len(dataset.conditions)} showers; batches of {batches.particles} x {batches.repeats}: "
         f"{pairs} generated pairs per particle; "
-        f"{len(material.validation)} showers choose the best generator"
+        f"{len(dataset.validation)} showers choose the best generator"
     )

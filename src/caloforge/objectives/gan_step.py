@@ -1,4 +1,4 @@
-"""One play of the game for one player.
+"""What a term gets in one update of one player.
 
 Shapes: N rows = P particles x R rows of each (rows of one particle adjacent), C conditions,
 K cells, Z latents, F critic features, V numbers of the critic's view of a shower.
@@ -48,13 +48,13 @@ class Rows:
     """How many different real showers the particle of each row has in the batch; None: all."""
 
 
-class Round:
-    """One play of the game for one player: the rows, the networks, and lazy cached passes.
+class GanStep:
+    """One update of one player: the rows, the networks, and lazy cached passes.
 
     A term touches what it needs; the first touch pays, nothing else is computed. The rules that
     every term relies on stand here and nowhere else: fakes use the conditions of their own row;
-    opponents are frozen; the critic's round sends no gradient into the generator; all passes of
-    a network in a round see one dropout state; running statistics are updated once.
+    opponents are frozen; the critic's update sends no gradient into the generator; all passes of
+    a network in an update see one dropout state; running statistics are updated once.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Round:
 
     @cached_property
     def _condition(self) -> Tensor:
-        """What the critic makes of the conditions, once a round.  (N, M)"""
+        """What the critic makes of the conditions, once an update.  (N, M)"""
         call: Any = self._critic.condition
         condition: Tensor = self._pass("critic", self.rows.conditions, call=call)
         return condition
@@ -265,7 +265,7 @@ class Round:
         return self.networks[name]
 
     def _pass(self, name: str, *inputs: Tensor, call: Callable[..., Any] | None = None) -> Any:
-        """One forward pass, or one step of it, under the rules of the round."""
+        """One forward pass, or one step of it, under the rules of the update."""
         network = self._network(name)
         updates = belongs_to(name, self.player) and name not in self._updated
         self._updated.add(name)

@@ -13,7 +13,7 @@ Verdict = CriticOutput
 """An older name of it."""
 
 
-def strided_eye(shape: tuple[int, int]) -> nn.Sequential:
+def strided_encoder(shape: tuple[int, int]) -> nn.Sequential:
     """Reads one layer's image down to an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
     layers: list[nn.Module] = []
     channels = 1
@@ -36,4 +36,4 @@ def authors_block(normalisation: nn.Module) -> tuple[nn.Module, ...]:
     return normalisation, nn.Dropout(0.2), nn.LeakyReLU(0.1)
 
 
-__all__ = ["Verdict", "authors_block", "strided_eye"]
+__all__ = ["Verdict", "authors_block", "strided_encoder"]

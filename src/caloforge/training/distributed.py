@@ -12,7 +12,7 @@ from torch import Tensor, distributed, nn
 
 
 @dataclass(frozen=True)
-class Team:
+class DistributedContext:
     """This process among those of the run; alone, every method returns what it was given."""
 
     device: torch.device
@@ -66,22 +66,22 @@ def _statistics(layer: nn.Module) -> list[Tensor]:
     return [value for value in (layer.running_mean, layer.running_var) if value is not None]
 
 
-def first_of_team() -> bool:
+def is_leader() -> bool:
     """True in the one process that talks, torchrun or not."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager
-def assembled(device: torch.device) -> Iterator[Team]:
-    """The team of this process: that of torchrun, which sets WORLD_SIZE, or itself alone."""
+def distributed_context(device: torch.device) -> Iterator[DistributedContext]:
+    """This process among those that torchrun started (it sets WORLD_SIZE), or itself alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Team(device)
+        yield DistributedContext(device)
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Team(device, distributed.get_rank(), distributed.get_world_size())
+        yield DistributedContext(device, distributed.get_rank(), distributed.get_world_size())
     finally:
         distributed.destroy_process_group()
