@@ -65,12 +65,14 @@ def rows(particles: int = 3, repeats: int = 4, seed: int = 0, dtype: Any = torch
     return Rows(particles=particles, repeats=repeats, **tensors)
 
 
-def networks(kind: str = "light", seed: int = 0, dtype: Any = torch.float64) -> dict[str, Any]:
+def networks(
+    kind: str = "light", seed: int = 0, dtype: Any = torch.float64, head: Any = "leaky"
+) -> dict[str, Any]:
     """A generator and a critic for the tiny detector."""
     known = rows(particles=8, repeats=1, seed=1).conditions.numpy()
     scaling = FeatureScaling.fit(TINY, known)
     torch.manual_seed(seed)
-    generator = GeneratorConfig(kind=kind, latent=LATENT).build(TINY, scaling)
+    generator = GeneratorConfig(kind=kind, latent=LATENT, head=head).build(TINY, scaling)
     critic = CriticConfig(kind="light").build(TINY, scaling)
     return {"generator": generator.to(dtype), "critic": critic.to(dtype)}
 
