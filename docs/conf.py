@@ -1,4 +1,4 @@
-"""Sphinx: ``python -m sphinx -W docs docs/_build/html``; ``-b doctest`` runs the examples."""
+"""Sphinx: ``python -m sphinx -W docs docs/_build/html``; ``tests/docs`` runs the examples."""
 
 import tomllib
 from pathlib import Path
@@ -16,7 +16,6 @@ version = release = __version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.doctest",
     "sphinx.ext.extlinks",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
