@@ -127,7 +127,7 @@ class Recipe(Part):
 
     Example:
         >>> from caloforge.recipe import override
-        >>> from caloforge.recipes.find import recipe_of_name
+        >>> from caloforge.recipes import recipe_of_name
         >>> recipe = recipe_of_name("sdi-gan", "alice_zn")
         >>> shorter = override(recipe, ["training.steps=100"])
         >>> shorter.training.steps, Recipe.from_json(shorter.to_json()) == shorter
