@@ -21,6 +21,7 @@ from caloforge.objectives import (
     R2,
     AttributeRegression,
     BalancedDiversity,
+    ConditionalMean,
     DiversitySensitive,
     EnergyConditioning,
     EnergyScore,
@@ -74,6 +75,7 @@ OBJECTIVES: dict[str, Objective] = {
 LAYERED: dict[str, Objective] = {
     "NonSaturating (calogan)": 1.0 * GAME,
     "FlippedLabels": 1.0 * FlippedLabels(),
+    "+ ConditionalMean": GAME + ConditionalMean(),
     "+ EnergyConditioning": GAME + 0.05 * EnergyConditioning(),
     "+ AttributeRegression": GAME + AttributeRegression(),
     "+ SoftSparsity": GAME + SoftSparsity(),

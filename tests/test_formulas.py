@@ -270,6 +270,7 @@ def naive_views(shower: np.ndarray) -> dict[str, list[float]]:
 TWINS: dict[str, Callable[..., None]] = {
     "AttributeRegression": test_layered_terms.test_attribute_regression_is_its_loops,
     "BalancedDiversity": test_methods.test_balanced_diversity,
+    "ConditionalMean": test_layered_terms.test_conditional_mean_is_its_loops,
     "DiversitySensitive": test_methods.test_diversity_sensitive,
     "EnergyConditioning": test_layered_terms.test_energy_conditioning_is_its_loop,
     "EnergyScore": test_energy_score,

@@ -29,6 +29,7 @@ FITS = {
 CRITIC_FITS = {
     **FITS,
     "counts": lambda detector: not detector.signed,
+    "standardised": lambda detector: not detector.signed,
     "reference": lambda detector: len(detector.layers) == 1,
 }
 WIDE = ("calogan", "conditional-calogan")
@@ -125,7 +126,7 @@ def test_critic_gives_a_verdict_per_row(kind: str, name: str) -> None:
     showers = torch.rand(len(known), detector.cells) * 9
     verdict = critic(showers, known)
     assert verdict.logit.shape == (len(known),)
-    widths = {"counts": 128} | dict.fromkeys(WIDE, verdict.features.shape[1])
+    widths = {"counts": 128, "standardised": 128} | dict.fromkeys(WIDE, verdict.features.shape[1])
     assert verdict.features.shape == (len(known), widths.get(kind, 64))
     assert not torch.allclose(verdict.logit, critic(showers, known.flip(0)).logit)
 

@@ -72,5 +72,5 @@ def test_the_sampling_fraction_of_the_file_is_that_of_the_game(dataset: Dataset)
     run = prepared(recipe_of("calogan"), changed)
     parts = run.game.step(run.batches.iterate(), 0)
     assert 0 <= parts["generator"]["EnergyConditioning"] < 2
-    assert run.game.networks["critic"].detector.sampling_fraction == 0.02
+    assert run.game.networks["critic"].inputs.detector.sampling_fraction == 0.02
     assert prepared(recipe_of("calogan"), dataset).game.views.detector.sampling_fraction == 1
