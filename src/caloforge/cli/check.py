@@ -8,13 +8,15 @@ import typer
 from caloforge.cli.options import Json, Quiet, reporter_of
 from caloforge.errors import DataError, GateFailed
 from caloforge.export.checks import CheckOptions
+from caloforge.io.productions import is_production
 from caloforge.reporter import Reporter
 
 What = Annotated[
     str,
     typer.Argument(
         metavar="PATH",
-        help="A bundle, a run, a simulator (folder or name of a shipped one), a showers file.",
+        help="A bundle, a run, a simulator (folder or name of a shipped one), a showers file, a "
+        "production.",
         show_default=False,
     ),
 ]
@@ -55,6 +57,8 @@ def command(
         )
     elif given.is_file():
         check_showers(given, reporter)
+    elif is_production(given):
+        check_production(given, reporter)
     elif given.is_dir() and not any((given / name).is_file() for name in SIMULATOR_CARDS):
         raise DataError(f"{path} is no bundle, simulator or run: no bundle.json, no simulator.json")
     else:
@@ -91,3 +95,32 @@ def check_showers(path: Path, reporter: Reporter) -> None:
             file.cells(start, min(start + ROWS, len(file)))
         line = f"{path}: {len(file)} showers of {file.detector.name}, all readable"
         reporter.result(line, {"passed": True, "showers": len(file)})
+
+
+def check_production(folder: Path, reporter: Reporter) -> None:
+    """Compare the shards of a production with its manifest; GateFailed when one is not whole."""
+    from caloforge.generate.plan import read_manifest
+
+    manifest = read_manifest(folder)
+    plan = manifest.plan
+    damaged = []
+    with reporter.progress("check", plan.shards, "shards") as advance:
+        for record in manifest.shards:
+            if not record.is_whole(folder):
+                damaged.append(record.file)
+            advance()
+    result = {
+        "passed": manifest.complete and not damaged,
+        "showers": manifest.count,
+        "shards": plan.shards,
+        "finished": len(manifest.shards),
+        "damaged": damaged,
+    }
+    reporter.result(
+        f"{folder}: {len(manifest.shards)} of {plan.shards} shards are finished, "
+        f"{len(damaged)} of them missing or changed; {manifest.count} of {plan.showers} showers",
+        result,
+    )
+    if not result["passed"]:
+        first = f"{damaged[0]} is missing or changed" if damaged else "it is not finished"
+        raise GateFailed(f"{folder}: {first}; the same generate command mends it")

@@ -74,6 +74,16 @@ Shards = Annotated[
 ShardSize = Annotated[
     int | None, typer.Option(min=1, help="Showers of a shard, rounded up to a multiple of 1024.")
 ]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N",
+        help="Make only the share of job K of an array of N jobs; the same command without it "
+        "joins their manifests.",
+        show_default=False,
+    ),
+]
 Executor = Annotated[
     Literal["iterative", "futures", "dask"],
     typer.Option(help="Who makes shards: this process, processes beside it, a Dask cluster."),
@@ -110,6 +120,7 @@ def command(
     compression: PackingName = "portable",
     shards: Shards = None,
     shard_size: ShardSize = None,
+    shard: Shard = None,
     executor: Executor = "iterative",
     workers: Workers = 1,
     cluster: Cluster = "local",

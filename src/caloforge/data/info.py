@@ -15,6 +15,7 @@ from caloforge.data.derive import spread
 from caloforge.data.energy import Book
 from caloforge.data.kinematics import PhysicsCheck
 from caloforge.detector import Detector
+from caloforge.io.productions import open_showers
 from caloforge.io.showers import ShowerFile
 
 QUANTILES = (0.1, 0.5, 0.9)
@@ -80,7 +81,7 @@ class _Totals:
 
 def summarise(path: Path, detector: Detector | None = None) -> Summary:
     """Walk through a file, larger than memory or not; DataError when anything in it is odd."""
-    with ShowerFile(path, detector) as file:
+    with open_showers(path, detector) as file:
         walked = _walk(file)
         spreads = spread(file, scale="counts")
         groups = file.groups()

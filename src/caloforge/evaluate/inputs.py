@@ -28,6 +28,7 @@ from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.features import Feature
 from caloforge.io.files import sha256_of
+from caloforge.io.productions import is_production
 from caloforge.readout import by_layer
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
@@ -255,7 +256,7 @@ def load(
     otherwise, and its training particles feed the baselines. Raises UsageError for a subject that
     is none, DataError for showers that do not fit.
     """
-    if Path(subject).is_file():
+    if Path(subject).is_file() or is_production(Path(subject)):
         return _of_file(Path(subject), against, train)
     if not Path(subject).exists() and len(Path(subject).parts) > 1:
         raise UsageError(f"{subject}: no such file, run or simulator")

@@ -20,6 +20,7 @@ from caloforge.data.showers import ShowerFile
 from caloforge.errors import DataError
 from caloforge.evaluate.metrics.two_sample import weighted_separation
 from caloforge.evaluate.observables import observables, observe
+from caloforge.io.productions import open_showers
 from caloforge.reporter import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def stream(
 
     Bins span what both files hold. Raises DataError for files of different detectors.
     """
-    with ShowerFile(real) as first, ShowerFile(generated) as second:
+    with open_showers(real) as first, open_showers(generated) as second:
         detector = first.detector
         if detector.fingerprint != second.detector.fingerprint:
             raise DataError(f"{generated} holds {second.detector.name}, {real} {detector.name}")

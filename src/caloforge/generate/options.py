@@ -13,8 +13,9 @@ from caloforge.errors import UsageError
 from caloforge.generate.one_file import generate
 from caloforge.generate.output import Format, Output, Packing, format_of
 from caloforge.generate.particles import stored_particles
-from caloforge.generate.plan import Plan, Settings, SourcePlan
+from caloforge.generate.plan import Plan, Settings, Share, SourcePlan
 from caloforge.generate.production import (
+    AUTO,
     NetworkOptions,
     begun_settings,
     how_many,
@@ -86,6 +87,7 @@ class GenerateOptions:
     compression: Packing
     shards: int | None
     shard_size: int | None
+    shard: str | None
     executor: ExecutorName
     workers: int
     cluster: str
@@ -136,7 +138,7 @@ class GenerateOptions:
     def _one_file(
         self, folder: Path, source: SourcePlan, output: Output, reporter: Reporter
     ) -> Outcome:
-        if self.executor != "iterative" or self.workers > 1 or self.dry_run:
+        if self.executor != "iterative" or self.workers > 1 or self.dry_run or self.shard:
             raise UsageError("several workers write several files: add --shard-size or --shards")
         if self.out.exists() and not self.force:
             raise UsageError(f"{self.out} exists already; --force replaces it")
@@ -165,6 +167,9 @@ class GenerateOptions:
         options = read_options(self.cluster_options)
         executor = Executor(self.executor, self.workers, self.cluster, options)
         executor.require_possible()
+        share = Share.parse(self.shard) if self.shard is not None else None
+        if share is not None and self.engine in (None, AUTO):
+            raise UsageError("--shard needs --engine NAME: all jobs must run the same one")
         begun = begun_settings(self.out, self.force)
         plan = prepare(
             folder,
@@ -179,7 +184,14 @@ class GenerateOptions:
         )
         if self.dry_run:
             return DryRun(plan, executor)
-        return produce(plan, self.out, executor=executor, overwrite=self.force, reporter=reporter)
+        return produce(
+            plan,
+            self.out,
+            executor=executor,
+            share=share,
+            overwrite=self.force,
+            reporter=reporter,
+        )
 
 
 __all__ = ["DryRun", "GenerateOptions", "Outcome"]

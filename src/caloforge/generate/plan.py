@@ -21,6 +21,8 @@ from caloforge.simulator.sampling import BATCH, BLOCK
 FORMAT: Literal["caloforge-production"] = "caloforge-production"
 VERSION: Literal[1] = 1
 MANIFEST = "manifest.json"
+SHARE_NAME = re.compile(r"manifest-(\d{5,})-of-(\d{5,})\.json")
+"""Of what one job of an array has made."""
 LARGEST_BYTES = 2**28
 SHARD_NAME = re.compile(r"(showers|channels)-\d{5,}-of-\d{5,}\.(h5|root)")
 
@@ -138,6 +140,38 @@ def shard_showers(showers: int, shards: int | None, size: int | None) -> int:
     return max(1, -(-wanted // BLOCK)) * BLOCK
 
 
+class Share(Frozen):
+    """Job ``number`` of an array of ``of`` jobs, from 1: it makes each of-th shard."""
+
+    number: int = Field(ge=1)
+    of: int = Field(ge=1)
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """The share that ``3/10`` names; UsageError for anything else."""
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise UsageError(f"--shard {text[:40]}: write k/N, from 1/N to N/N, such as 3/10")
+        return cls(number=int(match[1]), of=int(match[2]))
+
+    def holds(self, shard: int) -> bool:
+        """Whether a shard belongs to this job."""
+        return shard % self.of == self.number - 1
+
+    @property
+    def manifest(self) -> str:
+        """Name of the job's own manifest."""
+        return f"manifest-{self.number:05d}-of-{self.of:05d}.json"
+
+
+EVERYTHING = Share(number=1, of=1)
+
+
+def share_manifests(folder: Path) -> list[str]:
+    """Manifests that jobs of an array have left."""
+    return sorted(path.name for path in folder.iterdir() if SHARE_NAME.fullmatch(path.name))
+
+
 class ShardRecord(Frozen):
     """A finished shard: what it holds and what it cost."""
 
@@ -184,15 +218,15 @@ class Manifest(Frozen):
         count = sum(shard.showers for shard in shards)
         return cls(plan=plan, shards=shards, count=count, complete=len(shards) == plan.shards)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, name: str = MANIFEST) -> None:
         """Replace the manifest of a folder."""
-        with write_aside(folder / MANIFEST, overwrite=True) as aside:
+        with write_aside(folder / name, overwrite=True) as aside:
             aside.write_text(self.model_dump_json(indent=1, exclude_none=True), encoding="utf-8")
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     """The manifest of a folder; DataError when damaged, newer, or naming files elsewhere."""
-    path = folder / MANIFEST
+    path = folder / name
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise DataError(f"{path} is larger than {LARGEST_BYTES} bytes")
@@ -231,7 +265,7 @@ def remove_production(folder: Path) -> None:
     """Remove manifest and shards of a folder, nothing else."""
     (folder / MANIFEST).unlink(missing_ok=True)
     for path in folder.iterdir():
-        if SHARD_NAME.fullmatch(path.name):
+        if SHARE_NAME.fullmatch(path.name) or SHARD_NAME.fullmatch(path.name):
             path.unlink()
 
 
@@ -241,6 +275,7 @@ __all__ = [
     "Plan",
     "Settings",
     "ShardRecord",
+    "Share",
     "SourcePlan",
     "read_manifest",
     "remove_production",

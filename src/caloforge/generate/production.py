@@ -14,15 +14,20 @@ from caloforge.errors import CaloforgeError, Terminated, UsageError
 from caloforge.generate.output import Output
 from caloforge.generate.particles import Particles
 from caloforge.generate.plan import (
+    EVERYTHING,
     MANIFEST,
+    SHARD_NAME,
+    SHARE_NAME,
     Manifest,
     Plan,
     Settings,
     ShardRecord,
+    Share,
     SourcePlan,
     read_manifest,
     remove_production,
     shard_showers,
+    share_manifests,
 )
 from caloforge.generate.shard import make_shard, outside
 from caloforge.io.files import remove_unfinished
@@ -162,13 +167,21 @@ class Progress:
 
     plan: Plan
     folder: Path
+    share: Share | None = None
     finished: dict[int, ShardRecord] = field(default_factory=dict)
     wrote_at: float = 0.0
     write_seconds: float = 0.0
 
     def todo(self) -> list[int]:
         """Shards that are not finished."""
-        return [number for number in range(self.plan.shards) if number not in self.finished]
+        share = self.share or EVERYTHING
+        numbers = filter(share.holds, range(self.plan.shards))
+        return [number for number in numbers if number not in self.finished]
+
+    @property
+    def manifest(self) -> str:
+        """Name of the manifest that is written."""
+        return MANIFEST if self.share is None else self.share.manifest
 
     def add(self, record: ShardRecord) -> None:
         """Note a finished shard; a kill right now costs no more than to make it again."""
@@ -179,7 +192,7 @@ class Progress:
     def write(self) -> None:
         """Write the manifest."""
         started = time.monotonic()
-        Manifest.of(self.plan, self.finished).write(self.folder)
+        Manifest.of(self.plan, self.finished).write(self.folder, self.manifest)
         self.wrote_at = time.monotonic()
         self.write_seconds = self.wrote_at - started
 
@@ -195,44 +208,75 @@ def produce(
     folder: Path,
     *,
     executor: Executor = ALONE,
+    share: Share | None = None,
     overwrite: bool = False,
     reporter: Reporter = SILENT,
 ) -> Summary:
-    """Make all shards of a plan that the folder does not hold yet.
+    """Make all shards of a plan, or a job's share of them, that the folder does not hold yet.
+
+    Without ``share`` the manifests that jobs of an array left are joined into one.
 
     Raises UsageError when another run writes there, when the folder was begun by another plan or
     holds something else; what a shard met; Terminated after SIGTERM. Finished shards are kept.
     """
-    with only_run(folder, reporter):
-        progress = _open(plan, folder, overwrite, reporter)
+    if share is not None and overwrite:
+        raise UsageError("--force would remove the shards of other jobs: remove the folder instead")
+    with only_run(folder, reporter, shared=share is not None):
+        progress = _open(plan, folder, share, overwrite, reporter)
         started = time.perf_counter()
         before = set(progress.finished)
         with _saving(progress):
             _make(progress, executor, reporter)
+        if share is None:
+            for name in share_manifests(folder):
+                (folder / name).unlink()
         made = [record for number, record in progress.finished.items() if number not in before]
         return _summary(progress, made, executor, time.perf_counter() - started, reporter)
 
 
-def _open(plan: Plan, folder: Path, overwrite: bool, reporter: Reporter) -> Progress:
+def _open(
+    plan: Plan, folder: Path, share: Share | None, overwrite: bool, reporter: Reporter
+) -> Progress:
     """What is finished in a folder, without the shards that are missing or damaged."""
-    remove_unfinished(folder)
+    if share is None:
+        remove_unfinished(folder)
     if overwrite:
         remove_production(folder)
-    progress = Progress(plan, folder)
-    if (folder / MANIFEST).exists():
-        begun = read_manifest(folder)
-        plan.require_same(begun.plan, folder)
-        _note_changes(plan, begun.plan, reporter)
-        moved = {"simulator": plan.simulator, "source": plan.source}
-        progress.plan = begun.plan.model_copy(update=moved)
-        for record in begun.shards:
-            if record.is_whole(folder):
-                progress.finished[record.number] = record
-            else:
-                reporter.warn(f"{folder / record.file} is missing or changed; it is made again")
-    elif any(entry.name != LOCK for entry in folder.iterdir()) and not overwrite:
+    progress = Progress(plan, folder, share)
+    names = [MANIFEST] if (folder / MANIFEST).exists() else []
+    if share is None:
+        names += share_manifests(folder)
+    elif (folder / share.manifest).exists():
+        names.append(share.manifest)
+    for name in names:
+        _take_over(progress, plan, read_manifest(folder, name), reporter)
+    foreign = any(not _is_ours(entry.name, share) for entry in folder.iterdir())
+    if not names and foreign and not overwrite:
         raise UsageError(f"{folder} holds files but no {MANIFEST}; name a new folder")
     return progress
+
+
+def _is_ours(name: str, share: Share | None) -> bool:
+    """Whether a production without a manifest may hold it: the lock, and what other jobs write."""
+    if share is None:
+        return name == LOCK
+    return name.startswith(".") or any(kind.fullmatch(name) for kind in (SHARD_NAME, SHARE_NAME))
+
+
+def _take_over(progress: Progress, plan: Plan, begun: Manifest, reporter: Reporter) -> None:
+    """Go on with what a manifest says is finished."""
+    folder = progress.folder
+    plan.require_same(begun.plan, folder)
+    _note_changes(plan, begun.plan, reporter)
+    moved = {"simulator": plan.simulator, "source": plan.source}
+    progress.plan = begun.plan.model_copy(update=moved)
+    for record in begun.shards:
+        if record.number in progress.finished:
+            continue
+        if record.is_whole(folder):
+            progress.finished[record.number] = record
+        else:
+            reporter.warn(f"{folder / record.file} is missing or changed; it is made again")
 
 
 def _note_changes(plan: Plan, begun: Plan, reporter: Reporter) -> None:
@@ -275,7 +319,8 @@ def _make(progress: Progress, executor: Executor, reporter: Reporter) -> None:
         except Terminated as error:
             raise Terminated(f"{error}; {progress}") from error
         finally:
-            remove_unfinished(progress.folder)
+            if progress.share is None:
+                remove_unfinished(progress.folder)
 
 
 def _summary(

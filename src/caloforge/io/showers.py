@@ -318,10 +318,10 @@ def _check_wanted(found: Detector, wanted: Detector | None) -> None:
 
 
 def read(path: Path, detector: Detector | None = None) -> Showers:
-    """A whole file of showers, checked.
+    """A whole file of showers, or a whole production, checked.
 
     Args:
-        path: an HDF5 file of showers.
+        path: an HDF5 file of showers, or the folder of a finished production.
         detector: the detector that is expected; without it any will do.
 
     Returns:
@@ -336,7 +336,9 @@ def read(path: Path, detector: Detector | None = None) -> Showers:
         >>> showers.detector.name, len(showers), len(showers.groups())
         ('alice_zp', 2080, 260)
     """
-    with ShowerFile(path, detector) as file:
+    from caloforge.io.productions import open_showers
+
+    with open_showers(Path(path), detector) as file:
         return file.rows(0, len(file))
 
 

@@ -23,8 +23,10 @@ NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.E
 
 
 @contextmanager
-def only_run(folder: Path, reporter: Reporter = SILENT) -> Iterator[None]:
+def only_run(folder: Path, reporter: Reporter = SILENT, *, shared: bool = False) -> Iterator[None]:
     """Make the folder and hold it for this process.
+
+    ``shared``: together with others that share it, which write other files.
 
     The system releases the lock of a process that dies. Some file systems keep no locks, or none
     between machines: there the note in the file decides, and a note of another machine is believed.
@@ -41,11 +43,12 @@ def only_run(folder: Path, reporter: Reporter = SILENT) -> Iterator[None]:
     path = folder / LOCK
     descriptor = _open(path)
     try:
-        _take(descriptor, path, reporter)
+        _take(descriptor, path, reporter, shared)
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            if not shared:
+                path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
         if fresh:
@@ -63,9 +66,9 @@ def _open(path: Path) -> int:
         raise UsageError(f"{path} is a symbolic link; remove it") from error
 
 
-def _take(descriptor: int, path: Path, reporter: Reporter) -> None:
+def _take(descriptor: int, path: Path, reporter: Reporter, shared: bool) -> None:
     here = socket.gethostname()
-    locked = _lock(descriptor, path)
+    locked = _lock(descriptor, path, shared)
     holder = _note(descriptor)
     if locked is None:
         reporter.warn(f"{path.parent}: its file system offers no locks; start no second run here")
@@ -75,14 +78,16 @@ def _take(descriptor: int, path: Path, reporter: Reporter) -> None:
         raise UsageError(
             f"{path.parent}: process {pid} on {host} writes here; if it is long dead, remove {path}"
         )
+    if shared:
+        return
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": here}).encode(), 0)
 
 
-def _lock(descriptor: int, path: Path) -> bool | None:
+def _lock(descriptor: int, path: Path, shared: bool) -> bool | None:
     """Whether this process holds the lock, on the file that still has the name; None: no locks."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         # The holder before may have removed the file after it was opened here.
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
