@@ -179,7 +179,7 @@ def test_the_regressor_is_trained_on_what_it_is_said_to_learn() -> None:
 def test_centre_of_mass_is_that_of_the_measures() -> None:
     batch = rows(particles=6, repeats=2)
     term, play = ShowerCentre(of="mass", unit="mm"), play_of("generator", batch, networks())
-    found = term.seen(play, batch.real).values.numpy()
+    found = term.numbers(play, batch.real).values.numpy()
     counts = batch.real.numpy().astype(np.uint16)
     showers = Showers(WIDE, counts, np.ones((12, 3)), np.arange(12))
     values = observe(showers).values

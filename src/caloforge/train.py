@@ -73,8 +73,8 @@ def train(
         changed = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
         run = prepare(recipe, divide(file, recipe.data), folder, context, reporter)
         run.reporter.say(size_line(run.batches, run.dataset))
-        drawn = run.batches.repeats, run.batches.real_pairs_per_particle
-        for line in (*doubts(run.dataset.validation), *recipe.objective.warnings(*drawn)):
+        rows_and_pairs = run.batches.repeats, run.batches.real_pairs_per_particle
+        for line in (*doubts(run.dataset.validation), *recipe.objective.warnings(*rows_and_pairs)):
             run.reporter.warn(line)
         if changed:
             run.reporter.warn(f"resuming with {changed}: not bit for bit the same run")

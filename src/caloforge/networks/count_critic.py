@@ -48,8 +48,8 @@ class CountCritic(Critic):
         self.conditions = ConditionScale(detector, scaling)
         self.hottest = min(hottest, detector.cells)
         self.register_buffer("sums", sums_of_cells(detector), persistent=False)
-        seen = self.view(torch.zeros(1, detector.cells), torch.zeros(1, 0)).shape[1]
-        self.of_shower = dense(seen, WIDTH)
+        inputs = self.view(torch.zeros(1, detector.cells), torch.zeros(1, 0)).shape[1]
+        self.of_shower = dense(inputs, WIDTH)
         self.of_condition = dense(self.conditions.size, WIDTH, WIDTH)
         self.join = nn.Linear(3 * WIDTH, FEATURES)
         self.logit = nn.Linear(FEATURES, 1)
@@ -63,8 +63,8 @@ class CountCritic(Critic):
         return torch.cat([cells, sums, hottest, torch.log1p(squares) / SUM_SCALE], dim=1)
 
     def condition(self, conditions: Tensor) -> Tensor:
-        known: Tensor = self.of_condition(self.conditions(conditions))
-        return known
+        features: Tensor = self.of_condition(self.conditions(conditions))
+        return features
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         shower = self.of_shower(view)

@@ -1,4 +1,4 @@
-"""Critics: how real does a shower look for its conditions, and what was seen in it.
+"""Critics: how real does a shower look for its conditions, and what are its features.
 
 Shapes: N rows, K cells, C conditions, F features.
 """
@@ -76,8 +76,8 @@ class LightCritic(Critic):
         )
         channels = torch.from_numpy(detector.scheme().matrix)
         self.register_buffer("channels", channels, persistent=False)
-        seen = self._encode(self.view(torch.zeros(1, detector.cells), torch.zeros(1, 0))).shape[1]
-        self.join = nn.Linear(seen + self.conditions.size, 128)
+        inputs = self._encode(self.view(torch.zeros(1, detector.cells), torch.zeros(1, 0))).shape[1]
+        self.join = nn.Linear(inputs + self.conditions.size, 128)
         self.features = nn.Linear(128 + self.conditions.size, 64)
         self.logit = nn.Linear(64, 1)
 
@@ -87,8 +87,8 @@ class LightCritic(Critic):
         return torch.cat([cells, self.scale.steady(showers @ self.channels) / 10], dim=1)
 
     def condition(self, conditions: Tensor) -> Tensor:
-        known: Tensor = self.conditions(conditions)
-        return known
+        features: Tensor = self.conditions(conditions)
+        return features
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         hidden = leaky_relu(self.join(torch.cat([self._encode(view), condition], dim=1)), 0.2)
@@ -128,9 +128,9 @@ class ReferenceCritic(Critic):
             nn.Flatten(),
         )
         shape = torch.zeros(2, 1, *layer.shape)
-        seen = self.see(shape).shape[1] + self.conditions.size
+        inputs = self.see(shape).shape[1] + self.conditions.size
         self.features = nn.Sequential(
-            nn.Linear(seen, 128),
+            nn.Linear(inputs, 128),
             *authors_block(nn.BatchNorm1d(128)),
             nn.Linear(128, 64),
             *authors_block(nn.BatchNorm1d(64)),
@@ -141,8 +141,8 @@ class ReferenceCritic(Critic):
         return self.scale.encode(showers)
 
     def condition(self, conditions: Tensor) -> Tensor:
-        known: Tensor = self.conditions(conditions)
-        return known
+        features: Tensor = self.conditions(conditions)
+        return features
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         image = self.detector.split(view)[self.name][:, None]
@@ -164,8 +164,8 @@ class MlpCritic(Critic):
         return self.scale.encode(showers)
 
     def condition(self, conditions: Tensor) -> Tensor:
-        known: Tensor = self.conditions(conditions)
-        return known
+        features: Tensor = self.conditions(conditions)
+        return features
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         features = self.features(torch.cat([view, condition], dim=1))

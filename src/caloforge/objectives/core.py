@@ -115,8 +115,8 @@ class Objective(BaseModel):
 
     def warnings(self, repeats: int, real_pairs: float) -> list[str]:
         """What the terms say of batches with so many rows, and real pairs, of a particle."""
-        told = [term.warnings(repeats, real_pairs) for weight, term in self.terms if weight]
-        return [line for lines in told for line in lines]
+        each = [term.warnings(repeats, real_pairs) for weight, term in self.terms if weight]
+        return [line for lines in each for line in lines]
 
     def helpers(self, detector: Detector) -> dict[str, nn.Module]:
         """Helper networks by the name of the term that owns them; none for a weight of 0."""

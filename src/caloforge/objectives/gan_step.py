@@ -294,8 +294,8 @@ def slope_in(view: Tensor, logit: Tensor) -> Tensor:
     if logit.requires_grad:
         (slope,) = torch.autograd.grad(logit.sum(), view, create_graph=True, allow_unused=True)
         if slope is not None:
-            found: Tensor = slope
-            return found
+            gradient: Tensor = slope
+            return gradient
     raise UsageError(
         "a gradient penalty needs a critic whose logit has a gradient in what it sees: "
         "set critic.kind=counts, or the weight of the penalty to 0"

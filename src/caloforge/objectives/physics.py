@@ -30,9 +30,9 @@ class Intensity(Agreement):
 
     def generator(self, play: GanStep) -> Tensor:
         """Distance of the totals; linear in their difference by default.  (N,)"""
-        return self.between(play, self.seen(play, play.fake), self.seen(play, play.rows.real))
+        return self.between(play, self.numbers(play, play.fake), self.numbers(play, play.rows.real))
 
-    def seen(self, play: GanStep, showers: Tensor) -> Numbers:
+    def numbers(self, play: GanStep, showers: Tensor) -> Numbers:
         """Total of each shower.  (N, K) -> (N, 1)"""
         total = showers.sum(dim=1, keepdim=True)
         values = play.encode(total) if self.scale == "log" else total / play.views.scale.quantum
@@ -73,26 +73,26 @@ class ShowerCentre(Agreement):
 
     def generator(self, play: GanStep) -> Tensor:
         """Distance of the centres.  (N,)"""
-        return self.between(play, self.seen(play, play.fake), self.wanted(play))
+        return self.between(play, self.numbers(play, play.fake), self.target(play))
 
     def helper(self, play: GanStep) -> Tensor | None:
         """Squared error of the regressor in the hottest cell of the real shower.  (N,)"""
         if self.of == "mass":
             return None
-        shown = play.rows.real if self.learns == "real" else play.fake
-        return squared(play, self.seen(play, shown), self.hottest(play))
+        showers = play.rows.real if self.learns == "real" else play.fake
+        return squared(play, self.numbers(play, showers), self.hottest(play))
 
-    def wanted(self, play: GanStep) -> Numbers:
+    def target(self, play: GanStep) -> Numbers:
         """Centre of the real shower, read as that of fakes; the paper: its hottest cell.  (N, 2)"""
         if self.of == "peak" and self.learns == "fake":
             return self.hottest(play)
-        return self.seen(play, play.rows.real)
+        return self.numbers(play, play.rows.real)
 
     def hottest(self, play: GanStep) -> Numbers:
         """Hottest cell of the real shower.  (N, 2)"""
         return Numbers(play.peak * self.pitch(play), play.rows.real.any(dim=1))
 
-    def seen(self, play: GanStep, showers: Tensor) -> Numbers:
+    def numbers(self, play: GanStep, showers: Tensor) -> Numbers:
         """Centre by the regressor, or of mass.  (N, K) -> (N, 2)"""
         if self.of == "peak":
             cells = play.ask(self, showers)

@@ -89,9 +89,9 @@ def of_neighbours(across: Tensor, play: GanStep) -> Tensor:
     """
     if len(across) == 1:
         return across
-    known = play.by_particle(play.rows.conditions)[:, 0]
-    spread = known.std(dim=0, correction=0)
-    scaled = known / torch.where(spread > 0, spread, 1)
+    conditions = play.by_particle(play.rows.conditions)[:, 0]
+    spread = conditions.std(dim=0, correction=0)
+    scaled = conditions / torch.where(spread > 0, spread, 1)
     apart = torch.cdist(scaled, scaled)
     nearest = apart.fill_diagonal_(torch.inf).topk(min(NEIGHBOURS, len(across) - 1), largest=False)
     return across[nearest.indices].mean(dim=1)

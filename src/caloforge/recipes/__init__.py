@@ -17,8 +17,8 @@ from caloforge.recipes.published import without_units
 def recipes_in(module: ModuleType) -> Iterator[tuple[str, Callable[[str], Recipe]]]:
     """Functions of a detector's name that return a Recipe, by the name of the recipe."""
     for name, function in inspect.getmembers(module, inspect.isfunction):
-        asked = tuple(inspect.signature(function).parameters)
-        if function.__module__ == module.__name__ and asked == ("detector",):
+        parameters = tuple(inspect.signature(function).parameters)
+        if function.__module__ == module.__name__ and parameters == ("detector",):
             yield name.replace("_", "-"), function
 
 
@@ -70,13 +70,13 @@ def recipe_of_name(name: str, detector: str | None = None) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"no recipe {name}; there are {', '.join(sorted(RECIPES))}")
     detector = detector or DETECTORS_OF.get(name, (DEFAULT_DETECTOR,))[0]
-    wanted = detector_of_name(detector)
-    settings = like(wanted)
+    described = detector_of_name(detector)
+    settings = like(described)
     require_made_for(name, settings)
     if (name, settings) in VARIANTS:
-        return VARIANTS[name, settings]().made_for(wanted)
+        return VARIANTS[name, settings]().made_for(described)
     recipe = RECIPES[name](detector)
-    if not wanted.counts:
+    if not described.counts:
         recipe = without_units(recipe)
     return SETTINGS[detector](recipe) if detector in SETTINGS else recipe
 

@@ -16,16 +16,16 @@ def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: in
     ``detector`` is a name or a file that describes one. Raises UsageError for an unknown recipe,
     detector or setting, with the names that exist.
     """
-    wanted = find_detector(detector) if detector else None
+    described = find_detector(detector) if detector else None
     changes = [] if seed is None else [f"seed={seed}"]
     path = Path(recipe) / "recipe.json" if Path(recipe).is_dir() else Path(recipe)
     if recipe in RECIPES or not path.is_file():
         if path.suffix == ".json" and recipe not in RECIPES:
             raise UsageError(f"{path}: there is no such recipe file")
-        found = recipe_of_name(recipe, like(wanted) if wanted else None)
+        named = recipe_of_name(recipe, like(described) if described else None)
     else:
-        found = read_recipe(path, Recipe)
-    chosen = override(found.made_for(wanted) if wanted else found, [*settings, *changes])
+        named = read_recipe(path, Recipe)
+    chosen = override(named.made_for(described) if described else named, [*settings, *changes])
     require_made_for(chosen.name, like(chosen.resolve()))
     return chosen
 

@@ -67,8 +67,10 @@ class Dataset:
 
     def scaling(self, recipe: Recipe) -> FeatureScaling:
         """Scaling of the features that the generator asks for."""
-        asked = recipe.generator
-        return FeatureScaling.fit(recipe.resolve(), self.conditions, asked.features, asked.told)
+        generator = recipe.generator
+        return FeatureScaling.fit(
+            recipe.resolve(), self.conditions, generator.features, generator.told
+        )
 
     def detector(self, recipe: Recipe) -> Detector:
         """The detector with the sampling fraction that the showers file tells, if it tells one."""
@@ -132,8 +134,12 @@ def numbered_apart(first: Showers, others: Sequence[Showers]) -> list[Showers]:
     """
     apart, taken = [], first
     for other in others:
-        known = {number: taken.conditions[row] for number, row in _first_rows(taken)}
-        alike = [(known[n], other.conditions[row]) for n, row in _first_rows(other) if n in known]
+        conditions_of = {number: taken.conditions[row] for number, row in _first_rows(taken)}
+        alike = [
+            (conditions_of[n], other.conditions[row])
+            for n, row in _first_rows(other)
+            if n in conditions_of
+        ]
         if alike and not any(np.array_equal(one, two) for one, two in alike):
             start = taken.particle.max() + 1 - other.particle.min()
             other = replace(other, particle=other.particle + start)

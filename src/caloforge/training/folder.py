@@ -150,13 +150,13 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _difference(wanted: Any, stored: Any, path: str = "") -> str:
+def _difference(expected: Any, stored: Any, path: str = "") -> str:
     """The first path at which two records differ, in words; empty when the second has it all."""
-    if not (isinstance(wanted, dict) and isinstance(stored, dict)):
-        return "" if wanted == stored else f"{path} was {stored!r}, not {wanted!r}"
-    names = sorted(wanted.keys() | stored.keys() - {"run"})
+    if not (isinstance(expected, dict) and isinstance(stored, dict)):
+        return "" if expected == stored else f"{path} was {stored!r}, not {expected!r}"
+    names = sorted(expected.keys() | stored.keys() - {"run"})
     flaws = (
-        _difference(wanted.get(name), stored.get(name), f"{path}.{name}".strip("."))
+        _difference(expected.get(name), stored.get(name), f"{path}.{name}".strip("."))
         for name in names
     )
     return next(filter(None, flaws), "")

@@ -24,9 +24,9 @@ def device_of_name(name: str) -> torch.device:
     return torch.device(name)
 
 
-def precision_of(wanted: Precision, device: torch.device) -> torch.dtype:
+def precision_of(precision: Precision, device: torch.device) -> torch.dtype:
     """Type of the networks' products: bfloat16 if asked for, or if ``auto`` gains by it."""
-    chosen = gains_by_bfloat16(device) if wanted == "auto" else wanted == "bfloat16"
+    chosen = gains_by_bfloat16(device) if precision == "auto" else precision == "bfloat16"
     return torch.bfloat16 if chosen else torch.float32
 
 

@@ -95,19 +95,18 @@ class Run:
         losses = self.means.take()
         if not self.context.leads:
             return
-        found = self.validation.score(self.average.network, self.context.device)
-        self.warn(losses, found.empty)
-        score = found.distance
-        self.best.offer(score, self.step, self.average.network)
+        score = self.validation.score(self.average.network, self.context.device)
+        self.warn(losses, score.empty)
+        self.best.offer(score.distance, self.step, self.average.network)
         optimisers = current(self.phases, self.step - 1).game.optimisers
         rates = {name: o.param_groups[0]["lr"] for name, o in optimisers.items()}
         record = {
             "step": self.step,
             "losses": losses,
-            "score": score,
+            "score": score.distance,
             "best_score": self.best.score,
             "best_step": self.best.step,
-            "empty": found.empty,
+            "empty": score.empty,
             "learning_rate": rates,
         }
         metrics.append(self.folder.metrics, record | self.clock.read())
@@ -115,8 +114,8 @@ class Run:
     def warn(self, losses: Losses, empty: float) -> None:
         """Say what is wrong, each kind of thing once."""
         there = self.validation.really_empty
-        found = warnings_of(self.recipe.objective, losses, empty=empty, really_empty=there)
-        for kind, line in found:
+        lines = warnings_of(self.recipe.objective, losses, empty=empty, really_empty=there)
+        for kind, line in lines:
             if kind not in self.warned:
                 self.warned.add(kind)
                 self.reporter.warn(f"step {self.step}: {line}")
