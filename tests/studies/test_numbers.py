@@ -193,7 +193,7 @@ def test_a_difference_is_paired_over_particles_and_not_over_seeds(
     second = ByParticle("b", np.stack([particle + 2, particle + 3]), 2)
     found = difference(first, second)
     assert found.measured.value == pytest.approx(2.25)
-    assert found.particles.error == pytest.approx(0, abs=1e-9)
+    assert (found.particles.error or 0) == pytest.approx(0, abs=1e-9)
     seeds = math.hypot(0.25, 0.5)  # 0.5 / sqrt(2) / sqrt(2), and twice that
     assert found.measured.error == pytest.approx(seeds)
     assert found.sigma == pytest.approx(2.25 / seeds)
