@@ -42,6 +42,7 @@ def write_linear_simulator(
     latents: int = 10,
     sampling: Sampling = "rounding",
     conditions: NDArray[Any] = NEUTRONS,
+    species: tuple[int, ...] = (),
 ) -> Simulator:
     """A simulator folder, loaded; ``constant`` (K,), ``per_condition`` (C, K), ``per_latent``."""
     columns, cells = len(detector.columns), detector.cells
@@ -74,6 +75,7 @@ def write_linear_simulator(
         "caloforge_version": "0",
         "provenance": {"source": "tests"},
     }
+    card |= {"version": 2, "species": list(species)} if species else {}
     folder.mkdir(parents=True)
     (folder / "generator.onnx").write_bytes(model)
     (folder / "simulator.json").write_text(json.dumps(card))

@@ -116,7 +116,7 @@ def test_the_card_says_what_it_was_trained_on(folder):
     for column, name in enumerate(("Energy", "Px")):
         low, high = conditions[:, column].min(), conditions[:, column].max()
         assert card["training_ranges"][name] == pytest.approx([low, high])
-    assert (card["format"], card["version"]) == ("caloforge-simulator", 1)
+    assert (card["format"], card["version"]) == ("caloforge-simulator", 2)
     assert card["provenance"] == {"engine": "Geant4", "licence": "CC-BY-4.0"}
     assert (card["sampling"], card["latent_size"]) == ("rounding", Z)
 

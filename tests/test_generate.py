@@ -130,7 +130,7 @@ def test_conditions_outside_the_training_range_warn_or_refuse(caloforge, simulat
     assert not (tmp_path / "out.h5").exists()
     code, shown, log = caloforge(*command, "-q", "--json")
     assert code == 0
-    assert "conditions outside the training range, of 4 rows" in log
+    assert "conditions outside the domain of the simulator, of 4 rows" in log
     assert json.loads(shown)["outside"] == {"Energy": 2}
 
 

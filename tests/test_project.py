@@ -157,6 +157,7 @@ PUBLIC = {
     "caloforge.simulator": [
         "CARD",
         "GRAPH",
+        "OutsideDomain",
         "REFERENCE",
         "Simulator",
         "SimulatorCard",

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -148,7 +149,7 @@ def test_rows_outside_the_training_range_are_counted(simulator):
 )
 def test_impossible_conditions_are_refused(simulator, conditions, says):
     with pytest.raises(DataError, match=says):
-        simulator.generate(conditions)
+        simulator.generate(conditions, outside="ignore")
 
 
 @pytest.mark.parametrize("batch", [0, -1, BLOCK + 1])
@@ -211,6 +212,59 @@ def test_simulators_are_named_by_text_path_or_run(tmp_path):
     assert Simulator.load("alice_zn").detector == Simulator.load(Path("alice_zn")).detector
     with pytest.raises(UsageError, match="no simulator nowhere ships; there are: alice_zn"):
         Simulator.load("nowhere")
+
+
+QUALITY = {
+    "against": "90 particles",
+    "measurements": [
+        {"name": "conditional W1", "value": 3.15, "error": 0.32, "floor": 2.36, "unit": "photons"}
+    ],
+    "accepted": False,
+    "failed": ["occupancy"],
+}
+
+
+def test_cards_say_how_good_a_simulator_is(caloforge, tmp_path):
+    folder = write_simulator(tmp_path / "run" / "simulator")
+    code, out, _ = caloforge("data", "info", folder.parent)
+    assert code == 0
+    assert "quality: not judged" in out
+    assert "Energy: trained on 0 to 10" in out
+    card = json.loads((folder / "simulator.json").read_text())
+    more = {"version": 2, "quality": QUALITY, "weaknesses": ["too few bright cells"]}
+    more |= {"species": [22], "cpu_seconds": 12.0}
+    (folder / "simulator.json").write_text(json.dumps(card | more))
+    code, out, _ = caloforge("data", "info", folder)
+    assert "conditional W1: 3.15 +- 0.32 photons (floor 2.36)" in out
+    assert "gate: REJECTED: occupancy" in out
+    assert "weakness: too few bright cells" in out
+    assert "species: 22 (PDG numbers)" in out
+    code, out, log = caloforge("export", folder, "--target", "triton", "--out", tmp_path / "bundle")
+    assert code == 0
+    assert "the gate: REJECTED: occupancy" in log
+    bundle = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    assert bundle["quality"]["accepted"] is False
+    assert bundle["weaknesses"] == ["too few bright cells"]
+    assert "REJECTED" in (tmp_path / "bundle" / "README.md").read_text()
+    code, out, _ = caloforge("data", "info", "simulator/alice_zn", "--json")
+    assert json.loads(out)["species"] == [-211, 22, 130, 211, 2112, 2212]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"quality": {"against": "x", "measurements": [{"name": "W1"}]}}, "quality.*value"),
+        ({"training_ranges": {"Energy": [0, float("inf")], "Px": [0, 10]}}, "training_ranges"),
+        ({"sampling": {"law": "negative-binomial", "excess": -1}}, "sampling"),
+        ({"species": ["neutron"]}, "species"),
+    ],
+)
+def test_new_parts_of_cards_are_checked(tmp_path, changes, says):
+    folder = write_simulator(tmp_path / "simulator")
+    card = json.loads((folder / "simulator.json").read_text())
+    (folder / "simulator.json").write_text(json.dumps(card | {"version": 2} | changes))
+    with pytest.raises(DataError, match=says):
+        Simulator.load(folder)
 
 
 # ---- graphs --------------------------------------------------------------------------------
@@ -320,11 +374,107 @@ def test_ports_of_other_names_are_refused(tmp_path):
 def test_a_graph_that_answers_other_rows_is_refused(tmp_path):
     model = graph()
     model.graph.node[-1].output[0] = "once"
-    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 1]), "twice"))
-    model.graph.node.append(helper.make_node("Tile", ["once", "twice"], ["showers"]))
-    simulator = Simulator.load(write_simulator(tmp_path / "simulator", model))
+    model.graph.node.append(helper.make_node("Concat", ["once", "once"], ["showers"], axis=0))
     with pytest.raises(DataError, match="answers 16 rows by"):
-        simulator.check()
+        Simulator.load(write_simulator(tmp_path / "simulator", model))
+
+
+def constant(model, name, values):
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+    return name
+
+
+def endless_loop():
+    model = graph()
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["goes"])],
+        "body",
+        [
+            helper.make_tensor_value_info("trip", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("goes", TensorProto.BOOL, [])],
+    )
+    trips, go = constant(model, "trips", np.int64(2**62)), constant(model, "true", np.bool_(True))
+    model.graph.node.insert(0, helper.make_node("Loop", [trips, go], [], body=body))
+    return model
+
+
+def filled(elements):
+    """A constant of that size, whose sum goes into the cells: folded when the graph is loaded."""
+    model = graph()
+    size = constant(model, "size", np.array([elements], np.int64))
+    model.graph.node[-1].output[0] = "once"
+    model.graph.node.extend(
+        [
+            helper.make_node("ConstantOfShape", [size], ["large"]),
+            helper.make_node("ReduceSum", ["large"], ["much"], keepdims=0),
+            helper.make_node("Add", ["once", "much"], ["showers"]),
+        ]
+    )
+    return model
+
+
+def doubling(times):
+    """Memory that grows as 2^times from a few nodes of ordinary kinds."""
+    model = graph()
+    model.graph.node[-1].output[0] = "x0"
+    for n in range(times):
+        node = helper.make_node("Concat", [f"x{n}", f"x{n}"], [f"x{n + 1}"], axis=0)
+        model.graph.node.append(node)
+    model.graph.node.append(helper.make_node("Identity", [f"x{times}"], ["showers"]))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [(endless_loop(), "operator Loop"), (filled(2**33), "fails|alloc"), (doubling(34), "fails")],
+    ids=["loop", "constant", "doubling"],
+)
+def test_bombs_are_refused_in_little_memory_and_time(tmp_path, model, says):
+    folder = write_simulator(tmp_path / "simulator", model)
+    code = (
+        "import resource, sys, time\n"
+        "from caloforge.cli import main\n"
+        "code = main(['check', sys.argv[1]])\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, time.process_time())\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True)
+    assert done.returncode == 3, done.stderr
+    assert re.search(says, done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+    megabytes, seconds = map(float, done.stdout.split())
+    assert megabytes < 2600
+    assert seconds < 30
+
+
+def test_a_run_that_takes_too_long_ends(tmp_path):
+    """Products of ordinary operators, thousands of them: no single one is long."""
+    from caloforge.simulator import engines, limits
+
+    model = graph()
+    model.graph.node[-1].output[0] = "x0"
+    large = constant(model, "large", np.eye(400, dtype=np.float32))
+    for n in range(4000):
+        model.graph.node.append(
+            helper.make_node("MatMul", [f"y{n}" if n else large, large], [f"y{n + 1}"])
+        )
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceSum", ["y4000"], ["much"], keepdims=0),
+            helper.make_node("Add", ["x0", "much"], ["showers"]),
+        ]
+    )
+    session = engines.Session(model.SerializeToString(), "here", optimise=False)
+    feed = {
+        port.name: np.zeros((2, port.shape[1]), np.float32) for port in session.session.get_inputs()
+    }
+    with (
+        limits.time_limit(session._options, 0.05),
+        pytest.raises(DataError, match="the graph fails"),
+    ):
+        session.run("showers", feed)
 
 
 def test_facts_equal_those_that_onnx_reads():

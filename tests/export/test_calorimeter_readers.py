@@ -54,7 +54,7 @@ def fractions(**lit):
 def simulator(tmp_path):
     def made(**more):
         defaults = {"constant": np.zeros(ATLAS_EM.cells), "conditions": PARTICLES}
-        settings = defaults | {"sampling": "continuous"} | more
+        settings = defaults | {"sampling": "continuous", "species": (22,)} | more
         return write_linear_simulator(tmp_path / "simulator", ATLAS_EM, **settings)
 
     return made
@@ -259,7 +259,7 @@ def test_fastcalosim_s_condition_is_the_logarithm_of_the_kinetic_energy(
 ):
     constant = np.zeros(ATLAS_EM.cells)
     constant[cell(1, 6, 6)] = 0.5
-    reader = FcsReader(bundle("fcs-ganv2", Options(particle=particle), constant=constant))
+    reader = FcsReader(bundle("fcs-ganv2", constant=constant, species=(particle,)))
     gev = min(max(kinetic_mev / 1000, 1.0), 100.0)
     total = sum(image.sum() for image in reader.fractions(np.full(10, 0.5), kinetic_mev).values())
     assert total == pytest.approx(0.5 / gev, rel=2e-4)
@@ -276,7 +276,7 @@ def test_fastcalosim_s_noise_is_centred_at_a_half(bundle):
 
 
 def test_files_of_fastcalosim_are_named_by_particle_and_range(simulator):
-    made = simulator()
+    made = simulator(species=())
     names = {
         22: {"neural_net_22_eta_20_25_UltraLow12.onnx", "neural_net_22_eta_20_25_High12.onnx"},
         211: {"neural_net_211_eta_20_25_All.onnx"},
@@ -289,9 +289,33 @@ def test_files_of_fastcalosim_are_named_by_particle_and_range(simulator):
         assert (
             f'<Particle pid="{described}" latentDim="10"' in contents.files["binning.xml"].decode()
         )
-    for options in (Options(particle=13), Options(mesh=(8, 32)), Options(mesh=(1, 8))):
-        with pytest.raises(UsageError):
-            fcs.adapt(made, options)
+    for mesh_of_voxels in ((8, 32), (1, 8)):
+        with pytest.raises(UsageError, match="not 32 sectors"):
+            fcs.adapt(made, Options(particle=22, mesh=mesh_of_voxels))
+
+
+@pytest.mark.parametrize(
+    ("species", "asked", "label"),
+    [((-11,), None, 11), ((-11,), -11, 11), ((211,), None, 211), ((-11, 22), 22, 22), ((), 22, 22)],
+)
+def test_fastcalosim_gets_the_number_of_what_was_trained_on(simulator, species, asked, label):
+    contents = fcs.adapt(simulator(species=species), Options(particle=asked))
+    assert contents.facts["pid"] == label
+    assert contents.paste.startswith(f"initializeNetwork({label},")
+
+
+@pytest.mark.parametrize(
+    ("species", "asked", "says"),
+    [
+        ((-11,), 22, "trained on pdg -11, not on 22"),
+        ((-11, 22), None, "names -11, 22: choose one with --pdg"),
+        ((), None, "names no particle: choose one with --pdg"),
+        ((13,), None, "no particle 13"),
+    ],
+)
+def test_fastcalosim_gets_no_other_particle(simulator, species, asked, says):
+    with pytest.raises(UsageError, match=says):
+        fcs.adapt(simulator(species=species), Options(particle=asked))
 
 
 @pytest.mark.parametrize(
@@ -384,7 +408,8 @@ def untrained(tmp_path_factory):
     scaling = FeatureScaling.fit(ATLAS_EM, conditions)
     generator = GeneratorConfig(kind="light").build(ATLAS_EM, scaling)
     folder = tmp_path_factory.mktemp("em") / "simulator"
-    export_simulator(generator, ATLAS_EM, {"name": "x"}, conditions, folder, latent_size=10)
+    told = {"latent_size": 10, "species": [22]}
+    export_simulator(generator, ATLAS_EM, {"name": "x"}, conditions, folder, **told)
     return folder
 
 
@@ -456,6 +481,20 @@ def test_libraries_of_another_shape_or_type_are_refused(caloforge, bundles, tmp_
     code, _, err = caloforge("check", folder)
     assert (code, err.count("\n")) == (3, 1)
     assert name in err
+
+
+def test_a_library_that_claims_what_it_does_not_store_is_refused(caloforge, bundles, tmp_path):
+    folder = shutil.copytree(bundles / "ddml-library", tmp_path / "bundle")
+    shape = h5py.File(folder / "library.h5")["layers"].shape[1:]
+    (folder / "library.h5").unlink()
+    with h5py.File(folder / "library.h5", "w") as file:
+        file.create_dataset("layers", (2_000_000, *shape), "f4", chunks=(1, *shape))
+        file["events"] = file["layers"]
+    rewrite_checksums(folder)
+    code, _, log = caloforge("check", folder, "-q")
+    assert code == 3
+    assert "claims" in log
+    assert len(log.splitlines()) == 1
 
 
 def test_a_library_of_other_showers_fails(caloforge, bundles, tmp_path):

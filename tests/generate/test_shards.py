@@ -251,7 +251,7 @@ def test_conditions_outside_the_training_range_are_counted_once(caloforge, shop,
     assert not (tmp_path / "p" / "manifest.json").exists()
     code, shown, log = caloforge(*command, "--json")
     assert code == 0
-    assert log == ("warning: conditions outside the training range, of 4000 rows: Energy in 1000\n")
+    assert log == ("warning: conditions outside the domain, of 4000 rows: Energy in 1000\n")
     assert json.loads(shown)["outside"] == {"Energy": 1000}
 
 

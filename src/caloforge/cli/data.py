@@ -24,6 +24,15 @@ File = Annotated[
         show_default=False,
     ),
 ]
+Described = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A showers file or the name of a shipped one (atlas_em/gamma); or a simulator: its "
+        "folder, a run's, or simulator/NAME of a shipped one (simulator/alice_zn).",
+        show_default=False,
+    ),
+]
 Sources = Annotated[
     list[Path],
     typer.Argument(
@@ -134,12 +143,22 @@ TheirStart = Annotated[
 
 
 @command.command("info", short_help="Tell what is in a file of showers.")
-def info(file: File, quiet: Quiet = False, json: Json = False) -> None:
-    """Tell what is in a file of showers, and whether it can test a claim about diversity."""
+def info(what: Described, quiet: Quiet = False, json: Json = False) -> None:
+    """Tell what is in a file of showers, and whether it can test a claim about diversity; or what
+    the card of a simulator says: training, domain, quality, weaknesses.
+    """
     from caloforge.data.info import describe, summarise
+    from caloforge.simulator import CARD
+    from caloforge.simulator.card import read_card
+    from caloforge.simulator.description import describe as describe_card
+    from caloforge.simulator.shipped import has_simulator
 
     reporter = reporter_of(quiet, json)
-    summary = summarise(file)
+    if (folder := has_simulator(what)) is not None:
+        card = read_card(folder / CARD)
+        reporter.result(describe_card(card), card.model_dump(mode="json"))
+        return
+    summary = summarise(showers_file(what))
     for warning in summary.warnings:
         reporter.warn(warning)
     reporter.result(describe(summary), summary.record())

@@ -1,12 +1,15 @@
 """``caloforge export``: a trained simulator as the files that another program reads."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from caloforge.cli.options import Force, Json, Out, Quiet, Seed, reporter_of
 from caloforge.reporter import Reporter
+
+if TYPE_CHECKING:
+    from caloforge.simulator import SimulatorCard
 
 Source = Annotated[
     str,
@@ -40,7 +43,14 @@ Mesh = Annotated[
     typer.Option(help="Mesh of par04, ddml and fcs-ganv2, such as 9x16x48.", show_default=False),
 ]
 Number = Annotated[int, typer.Option("-n", min=1, help="Showers of a library (ddml-library).")]
-Pdg = Annotated[int, typer.Option("--pdg", help="Particle that it was trained on (fcs-ganv2).")]
+Pdg = Annotated[
+    int | None,
+    typer.Option(
+        "--pdg",
+        help="Which of the particles that it was trained on (fcs-ganv2); default: the card's.",
+        show_default=False,
+    ),
+]
 INT8 = "int8"
 """No other reader: the same simulator with 8-bit products."""
 
@@ -53,7 +63,7 @@ def command(
     classifier: HitClassifier = "trained",
     mesh: Mesh = None,
     number: Number = 1000,
-    pdg: Pdg = 22,
+    pdg: Pdg = None,
     seed: Seed = 0,
     force: Force = False,
     quiet: Quiet = False,
@@ -71,6 +81,7 @@ def command(
     target_of_name(target)
     loaded = Simulator.load(find_simulator(simulator))
     loaded.check()
+    warn_of_quality(loaded.card, reporter)
     source = showers or trained_on(loaded.folder)
     if target == "o2" and classifier == "trained":
         source = showers or known_showers(loaded.folder, loaded.detector.name, reporter)
@@ -82,6 +93,14 @@ def command(
     text = f"{result}\nwritten to {out}: {', '.join(sorted(contents.files))}\n{contents.paste}"
     reporter.result(text, record | {"paste": contents.paste, "check": result.record()})
     return None
+
+
+def warn_of_quality(card: "SimulatorCard", reporter: Reporter) -> None:
+    """Say when the gate rejected what is exported."""
+    from caloforge.simulator.description import gate_text
+
+    if card.quality is not None and card.quality.accepted is False:
+        reporter.warn(f"the gate: {gate_text(card.quality)}; the card says what is off")
 
 
 def write_int8(

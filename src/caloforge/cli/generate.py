@@ -97,9 +97,14 @@ ClusterOptions = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the plan and the batch job; make nothing.")
 ]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse conditions outside the training range.")
+Outside = Annotated[
+    Literal["warn", "skip", "clamp", "strict"],
+    typer.Option(
+        help="Particles outside what the simulator was trained for: make them and warn, leave them "
+        "out, move them to the nearest edge, or refuse."
+    ),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="The same as --outside strict.")]
 
 
 def command(
@@ -126,6 +131,7 @@ def command(
     cluster: Cluster = "local",
     cluster_options: ClusterOptions = None,
     dry_run: DryRun = False,
+    outside: Outside = "warn",
     strict: Strict = False,
     force: Force = False,
     quiet: Quiet = False,

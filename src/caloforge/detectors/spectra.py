@@ -20,8 +20,8 @@ Drawn = tuple[NDArray[np.int32], Array]
 
 BEAM_GEV = 1380.0
 """Energy a nucleon of the beam."""
-FERMI_GEV = 0.265 / np.sqrt(5.0)
-"""Width of one component of a nucleon's momentum in lead: a Fermi sphere of 265 MeV/c."""
+FERMI_GEV = 0.265
+"""Largest momentum of a nucleon in lead, whose nucleons fill a sphere of momenta evenly."""
 VERTEX_CM = (7e-4, 7e-4, 4.0)
 """Spread of the interaction point."""
 FACE_MARGIN = 1.1
@@ -45,7 +45,9 @@ class Spectators:
     def __call__(self, rng: np.random.Generator, detector: Detector, count: int) -> Drawn:
         """Particles with the nine conditions of a ZDC.  (P,), (P, 9)"""
         mass = SPECIES[self.pdg].mass_mev / 1000
-        momentum = rng.normal(0.0, FERMI_GEV, (count, 3))
+        momentum = rng.normal(0.0, 1.0, (count, 3))
+        size = FERMI_GEV * np.cbrt(rng.random(count))
+        momentum *= (size / np.linalg.norm(momentum, axis=1))[:, None]
         energy = np.sqrt((momentum**2).sum(axis=1) + mass**2)
         gamma = BEAM_GEV / mass
         momentum[:, 2] = gamma * (momentum[:, 2] + np.sqrt(1 - gamma**-2) * energy)

@@ -268,7 +268,7 @@ def load(
     chosen: Part = part or ("all" if divided is None else "test")
     real, training = _parts(showers, divided, chosen)
     reporter.say(f"{subject}: one shower for each of {len(real)} rows ({chosen} particles)")
-    cells = simulator.generate(real.conditions, seed=seed)
+    cells = simulator.generate(real.conditions, seed=seed, outside="ignore")
     return EvaluationInputs(
         real=real,
         generated=dataclasses.replace(real, cells=cells, cpu_seconds=None, overflow=None),

@@ -13,13 +13,13 @@ from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.simulator import GRAPH, Simulator
-from caloforge.simulator.card import read_record
+from caloforge.simulator.card import Quality, read_record
 from caloforge.simulator.reference import Reference, read_reference
 from caloforge.simulator.sampling import Sampling
 
 CARD, REFERENCE = "bundle.json", "reference.npz"
 FORMAT: Literal["caloforge-bundle"] = "caloforge-bundle"
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
 
 
 class BundleCard(BaseModel):
@@ -28,7 +28,7 @@ class BundleCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["caloforge-bundle"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Literal[1, 2] = VERSION
     target: str
     detector: Detector
     latent_size: int = Field(ge=1, le=65536)
@@ -43,6 +43,12 @@ class BundleCard(BaseModel):
     recipe: dict[str, Any]
     provenance: dict[str, str] = {}
     caloforge_version: str
+    species: tuple[int, ...] = ()
+    """PDG numbers that the generator was trained on."""
+    cpu_seconds: float | None = None
+    quality: Quality | None = None
+    """Of the simulator; None: not judged."""
+    weaknesses: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _names_stay_inside(self) -> Self:
@@ -96,8 +102,8 @@ class Options:
     """Cells along the axes of a reader's mesh, in the reader's order."""
     count: int = 1000
     """Showers of a library."""
-    particle: int = 22
-    """PDG number of the particles that the generator was trained on."""
+    particle: int | None = None
+    """PDG number of the particles; default: the species of the card."""
     seed: int = 0
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError
+from caloforge.simulator.engines import Session
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
 
 LARGEST_GRAPH_BYTES = 2**31 - 1
@@ -118,32 +119,16 @@ class Graph:
     """A loaded file: its ports in the order of the file, and a run on one core."""
 
     def __init__(self, path: Path, *, optimise: bool = True) -> None:
-        import onnxruntime
-
         self.path = path
-        model = read_model(path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        options.add_session_config_entry("session.load_model_format", "ONNX")
-        if not optimise:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            self.session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's errors share no other class
-            raise DataError(f"{path}: {first_line(error)}") from error
-        self.inputs = tuple(_port(port) for port in self.session.get_inputs())
-        self.outputs = tuple(_port(port) for port in self.session.get_outputs())
+        self._session = Session(read_model(path), str(path), optimise=optimise)
+        session = self._session.session
+        self.inputs = tuple(_port(port) for port in session.get_inputs())
+        self.outputs = tuple(_port(port) for port in session.get_outputs())
 
     def run(self, *values: NDArray[np.float32]) -> NDArray[Any]:
         """The first output for inputs in the order of the file; DataError when it fails."""
         feed = {port.name: value for port, value in zip(self.inputs, values, strict=True)}
-        try:
-            return np.asarray(self.session.run([self.outputs[0].name], feed)[0])
-        except Exception as error:
-            raise DataError(f"{self.path}: {first_line(error)}") from error
+        return self._session.run(self.outputs[0].name, feed)
 
     def require_float32(self) -> None:
         """Raise DataError unless each port is float32."""
@@ -172,11 +157,6 @@ def read_model(path: Path) -> bytes:
     return model
 
 
-def first_line(error: Exception) -> str:
-    """The first line of what a runtime says, cut to a line's length."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-
-
 def _port(port: Any) -> Port:
     sizes = tuple(size if isinstance(size, int) else -1 for size in port.shape)
     return Port(port.name, port.type, sizes)
@@ -193,7 +173,6 @@ __all__ = [
     "Finding",
     "Graph",
     "Port",
-    "first_line",
     "means_agree",
     "numbers_agree",
     "read_model",

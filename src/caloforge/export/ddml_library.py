@@ -47,7 +47,7 @@ def adapt(simulator: Simulator, options: Options) -> Contents:
         "energy_mev": float(cells.sum(dtype=np.float64) * MEV_PER_GEV),
     }
     paste = f"FilePath={FILE}, {options.count} showers at most in one job"
-    return Contents({FILE: hdf5(library, conditions, simulator)}, facts, README, paste)
+    return Contents({FILE: library_file(library, conditions, simulator)}, facts, README, paste)
 
 
 def on_grid(
@@ -66,7 +66,7 @@ def on_grid(
     return np.stack(images, axis=1).astype(np.float32)
 
 
-def hdf5(
+def library_file(
     library: NDArray[np.float32], conditions: NDArray[np.float64], simulator: Simulator
 ) -> bytes:
     """The file: the showers under both names that versions of DDML look for, and conditions."""

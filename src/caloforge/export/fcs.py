@@ -81,22 +81,41 @@ def adapt(simulator: Simulator, options: Options) -> Contents:
     """Networks of all energy ranges of a particle; UsageError for what the reader cannot hold."""
     require_energies(simulator, "fcs-ganv2")
     mesh = options.mesh or MESH
-    if options.particle not in NETWORKS:
-        known = ", ".join(map(str, NETWORKS))
-        raise UsageError(f"fcs-ganv2 has no particle {options.particle}; it has {known}")
+    particle = particle_of(simulator, options.particle)
     if len(mesh) != 2 or mesh[0] < 2 or mesh[1] == CORRECTED_SECTORS:
         raise UsageError(
             "the mesh of fcs-ganv2 is r x alpha, at least two rings and not 32 sectors"
         )
     edges = ring_edges(mesh[0], half_width_mm(simulator.detector))
     files = {
-        network_file(options.particle, ETA, span.name): graph(simulator, span, edges, mesh[1])
-        for span in NETWORKS[options.particle]
+        network_file(particle, ETA, span.name): graph(simulator, span, edges, mesh[1])
+        for span in NETWORKS[particle]
     }
-    files[BINNING] = binning(simulator, options.particle, edges, mesh[1]).encode("ascii")
-    facts = {"pid": options.particle, "eta": list(ETA)}
-    paste = f"initializeNetwork({options.particle}, {ETA[0]}, folder)"
+    files[BINNING] = binning(simulator, particle, edges, mesh[1]).encode("ascii")
+    facts = {"pid": particle, "eta": list(ETA)}
+    paste = f"initializeNetwork({particle}, {ETA[0]}, folder)"
     return Contents(files, facts, README, paste, straight_reference(simulator))
+
+
+def particle_of(simulator: Simulator, asked: int | None) -> int:
+    """FastCaloSim's number of the particle that was trained on: PDG numbers without a sign.
+
+    Raises UsageError where the card names another one or several, or FastCaloSim has none.
+    """
+    trained = {abs(pdg) for pdg in simulator.card.species}
+    if asked is not None:
+        if trained and abs(asked) not in trained:
+            names = ", ".join(map(str, simulator.card.species))
+            raise UsageError(f"{simulator.folder} was trained on pdg {names}, not on {asked}")
+        trained = {abs(asked)}
+    if len(trained) != 1:
+        said = ", ".join(map(str, simulator.card.species)) or "no particle"
+        raise UsageError(f"the card of {simulator.folder} names {said}: choose one with --pdg")
+    (particle,) = trained
+    if particle not in NETWORKS:
+        names = ", ".join(map(str, NETWORKS))
+        raise UsageError(f"fcs-ganv2 has no particle {particle}; it has {names}")
+    return particle
 
 
 def ring_edges(rings: int, radius_mm: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

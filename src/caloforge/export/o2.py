@@ -169,6 +169,7 @@ def command_line(names: AliceNames) -> str:
         f"ZDCFastSimModelPath{which}": "$BUNDLE/generator.onnx",
         f"ZDCFastSimModelScales{which}": "$BUNDLE/scales.txt",
     }
+    keys |= {"buildBeamLine": "false"}
     settings = ";".join(f"ZDCSimParam.{key}={value}" for key, value in keys.items())
     return f'o2-sim --configKeyValues "{settings};SimCutParams.maxAbsZTracking=1200"'
 
@@ -185,11 +186,14 @@ README = """# {detector} for AliceO2
     {paste}
 
 `maxAbsZTracking` stops transport before the ZDC; without it hits of full simulation are added.
+`buildBeamLine=false` leaves out the beam line that nothing flies through then (O2 since September
+2026, AliceO2 PR 15752; an older O2 refuses the key: leave it out).
 
 - `caloforge check .` repeats what O2 does and compares with the native model.
 - Hit classifier: {classifier}. O2 has one for both detectors: this one knows {detector} only.
 - Counts are drawn inside the graph; O2's truncation takes nothing from them. Neither O2's noise nor
-  the graph's can be seeded: productions do not repeat number by number.
+  the graph's can be seeded: productions do not repeat number by number. Workers that are forked
+  draw different showers as long as O2 seeds their noise after the fork.
 - Energy, mass and charge are kept in the training range (`bundle.json`).
 - Opset 17, IR 8: onnxruntime 1.16 or later.
 """

@@ -11,7 +11,7 @@ import copy
 import hashlib
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,12 +45,15 @@ def export_simulator(
     latent_size: int,
     sampling: Sampling | None = None,
     provenance: Mapping[str, str] | None = None,
+    species: Sequence[int] = (),
+    cpu_seconds: float | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a simulator folder aside, check it against torch's answers, then move it into place.
 
     ``training_conditions`` (N, C) are the physical conditions of the training rows: their ranges
-    go into the card, sixteen of them into the stored answers. Raises CaloforgeError when the graph
+    go into the card, sixteen of them into the stored answers; ``species`` are the PDG numbers of
+    the particles, ``cpu_seconds`` what the training took. Raises CaloforgeError when the graph
     cannot be written for opset 17, and when onnxruntime computes something else than torch.
     """
     traced = copy.deepcopy(generator).cpu().eval()
@@ -65,7 +68,10 @@ def export_simulator(
             name: (float(lowest[column]), float(highest[column]))
             for column, name in enumerate(detector.columns)
         },
+        impact_ranges_cm=impact_ranges(detector, training_conditions),
+        species=tuple(sorted(set(species))),
         recipe=dict(recipe_record),
+        cpu_seconds=cpu_seconds,
         generator_sha256=hashlib.sha256(model).hexdigest(),
         caloforge_version=caloforge.__version__,
         provenance=dict(provenance or {}),
@@ -75,6 +81,16 @@ def export_simulator(
         (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
         reference.write(aside / REFERENCE)
         Simulator.load(aside).check()
+
+
+def impact_ranges(detector: Detector, conditions: NDArray[Any]) -> dict[str, tuple[float, float]]:
+    """Where particles meet the face, of each impact feature in cm.  {name: (low, high)}"""
+    ranges = {}
+    for feature in detector.features:
+        if feature.kind == "impact":
+            place = feature.value(np, *(conditions[:, detector.column(c)] for c in feature.of))
+            ranges[feature.name] = (float(np.min(place)), float(np.max(place)))
+    return ranges
 
 
 def make_reference(generator: nn.Module, latent_size: int, conditions: NDArray[Any]) -> Reference:

@@ -17,6 +17,7 @@ from caloforge.export.bundle import CARD, REFERENCE, Bundle, BundleCard, Content
 from caloforge.export.checks import CheckOptions, CheckResult
 from caloforge.io.files import sha256_of, write_aside_folder
 from caloforge.simulator import Simulator
+from caloforge.simulator.description import quality_lines
 
 REPEATS = 25
 """Showers of each reference particle by which a bundle is checked before it is kept."""
@@ -72,7 +73,7 @@ def write_bundle(
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
             (aside / name).write_bytes(content)
         (contents.reference or simulator.reference).write(aside / REFERENCE)
-        (aside / "README.md").write_text(contents.readme, encoding="utf-8")
+        (aside / "README.md").write_text(_readme(contents, simulator), encoding="utf-8")
         checksums = {name: sha256_of(aside / name) for name in (*contents.files, REFERENCE)}
         card = BundleCard(
             target=target,
@@ -86,12 +87,22 @@ def write_bundle(
             recipe=simulator.card.recipe,
             provenance=simulator.card.provenance,
             caloforge_version=caloforge.__version__,
+            species=simulator.card.species,
+            cpu_seconds=simulator.card.cpu_seconds,
+            quality=simulator.card.quality,
+            weaknesses=simulator.card.weaknesses,
         )
         (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
         result = check_bundle(aside, CheckOptions(repeats=REPEATS))
         if failed := [finding for finding in result.findings if not finding.passed]:
             raise CaloforgeError(f"{target}: {failed[0].what}: {failed[0].text}; nothing is kept")
     return result
+
+
+def _readme(contents: Contents, simulator: Simulator) -> str:
+    """What to paste and to know, and what the card says of the showers."""
+    quality = "\n".join(f"    {line}" for line in quality_lines(simulator.card))
+    return f"{contents.readme.rstrip()}\n\n## Quality of the showers\n\n{quality}\n"
 
 
 def check_bundle(folder: Path, options: CheckOptions | None = None) -> CheckResult:

@@ -41,7 +41,7 @@ class Production:
     peak_memory_mb: float
     megabytes: float
     outside: dict[str, int]
-    """Rows outside the training range, by condition."""
+    """Rows outside the domain of the simulator, by rule."""
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
@@ -72,7 +72,7 @@ def generate(
     """Write ``showers`` showers to the file ``out``, which appears when it is whole.
 
     Raises UsageError for an existing file and impossible numbers, DataError for bad conditions
-    (and, if ``strict``, for any outside the training range).
+    (and, if ``strict``, for any outside the domain of the simulator).
     """
     _check_numbers(showers, seed, batch)
     chosen = output or Output(scheme=simulator.detector.scheme().scheme)
@@ -123,7 +123,7 @@ def _check_numbers(showers: int, seed: int, batch: int) -> None:
 def _outside(
     simulator: Simulator, particles: Source, showers: int, strict: bool, reporter: Reporter
 ) -> dict[str, int]:
-    """Rows outside the training range, reported; DataError if ``strict`` and there are some."""
+    """Rows outside the domain, reported; DataError if ``strict`` and there are some."""
     rows = range(particles.different_rows(showers))
     counts = outside(simulator, particles, rows, strict=strict)
     if counts:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
@@ -93,6 +93,7 @@ class GenerateOptions:
     cluster: str
     cluster_options: Path | None
     dry_run: bool
+    outside: Literal["warn", "skip", "clamp", "strict"]
     strict: bool
     force: bool
 
@@ -118,19 +119,22 @@ class GenerateOptions:
     def _source(self, detector: Detector) -> Iterator[SourcePlan]:
         from caloforge.data.samples import sample_path
 
+        outside = self.outside if self.outside in ("skip", "clamp") else "keep"
         if sum(x is not None for x in (self.like, self.particles, self.spectrum)) > 1:
             raise UsageError("give --like, --particles or --spectrum, not both")
         if self.pdg and self.particles is None:
             raise UsageError("--pdg chooses among the rows of --particles")
         if self.spectrum is not None:
-            yield SourcePlan(kind="spectrum", name=self.spectrum)
+            yield SourcePlan(kind="spectrum", name=self.spectrum, outside=outside)
         elif self.particles is not None:
             table = self.particles.absolute()
             with stored_particles(table, detector, self.out.absolute(), pdg=self.pdg) as stored:
-                yield SourcePlan(kind="table", name=str(table), stored=str(stored))
+                yield SourcePlan(
+                    kind="table", name=str(table), stored=str(stored), outside=outside
+                )
         else:
             like = self.like or sample_path(detector.name)
-            yield SourcePlan(kind="file", name=str(like.absolute()))
+            yield SourcePlan(kind="file", name=str(like.absolute()), outside=outside)
 
     def _settings(self, folder: Path, begun: Settings | None, reporter: Reporter) -> Settings:
         return NetworkOptions(self.engine, self.threads, self.batch).settle(folder, begun, reporter)
@@ -142,7 +146,7 @@ class GenerateOptions:
             raise UsageError("several workers write several files: add --shard-size or --shards")
         if self.out.exists() and not self.force:
             raise UsageError(f"{self.out} exists already; --force replaces it")
-        particles = source.open(read_card(folder / CARD).detector, self.seed)
+        particles = source.open(read_card(folder / CARD), self.seed)
         settings = self._settings(folder, None, reporter)
         loaded = Simulator.load(folder, threads=settings.threads, engine=settings.engine)
         loaded.check()
@@ -154,7 +158,7 @@ class GenerateOptions:
             seed=self.seed,
             batch=settings.batch,
             output=output,
-            strict=self.strict,
+            strict=self.strict or self.outside == "strict",
             overwrite=self.force,
             reporter=reporter,
         )
@@ -180,7 +184,7 @@ class GenerateOptions:
             shard_size=self.shard_size,
             output=output,
             settings=self._settings(folder, begun, reporter),
-            strict=self.strict,
+            strict=self.strict or self.outside == "strict",
         )
         if self.dry_run:
             return DryRun(plan, executor)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.lib import format as npy
@@ -24,6 +24,7 @@ from caloforge.detector import Detector
 from caloforge.errors import DataError
 from caloforge.particles import law_of_name, read_pieces
 from caloforge.particles.tables import PIECE_ROWS
+from caloforge.simulator.domain import Domain
 from caloforge.simulator.sampling import BLOCK, stream
 
 SPECTRUM_USE = 2
@@ -85,6 +86,24 @@ class Particles:
         """The rows of a showers file; DataError when it is none of this detector."""
         with ShowerFile(path, detector) as file:
             return cls(file.conditions, file.particle, file.pdg, source=str(path))
+
+    def within(self, domain: Domain, outside: Literal["keep", "skip", "clamp"]) -> Particles:
+        """The particles without those outside a domain, or with those moved to its edge.
+
+        Raises DataError where none is left, or one has no place at the edge.
+        """
+        if outside == "keep":
+            return self
+        inside = domain.inside(self.conditions)
+        if inside.all():
+            return self
+        said = f"{self.source}, {int((~inside).sum())} particles outside the domain: {outside}"
+        if outside == "clamp":
+            return replace(self, conditions=domain.clamped(self.conditions), source=said)
+        if not inside.any():
+            raise DataError(f"{self.source}: no particle is inside the domain of the simulator")
+        pdg = None if self.pdg is None else self.pdg[inside]
+        return Particles(self.conditions[inside], self.particle[inside], pdg, said)
 
     def __len__(self) -> int:
         return len(self.particle)

@@ -10,12 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import caloforge
-from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.generate.output import Output
 from caloforge.generate.particles import Particles, Source, Spectrum
 from caloforge.io.files import sha256_of, write_aside
-from caloforge.simulator import Simulator
+from caloforge.simulator import Simulator, SimulatorCard
+from caloforge.simulator.domain import Domain
 from caloforge.simulator.sampling import BATCH, BLOCK
 
 FORMAT: Literal["caloforge-production"] = "caloforge-production"
@@ -40,14 +40,21 @@ class SourcePlan(Frozen):
     """Absolute path of the file, or name of the spectrum."""
     stored: str | None = None
     """Where the rows of a table are, as long as the run lasts; no part of the manifest."""
+    outside: Literal["keep", "skip", "clamp"] = "keep"
+    """What happens to particles outside the domain of the simulator."""
 
-    def open(self, detector: Detector, seed: int) -> Source:
+    def open(self, card: SimulatorCard, seed: int) -> Source:
         """The particles themselves; raises as they do."""
         if self.kind == "spectrum":
-            return Spectrum(self.name, detector, seed)
-        if self.kind == "table":
-            return Particles.stored(Path(self.stored or ""), self.name)
-        return Particles.like(Path(self.name), detector)
+            if self.outside != "keep":
+                raise UsageError(f"--outside {self.outside} is for the particles of a file")
+            return Spectrum(self.name, card.detector, seed)
+        particles = (
+            Particles.stored(Path(self.stored or ""), self.name)
+            if self.kind == "table"
+            else Particles.like(Path(self.name), card.detector)
+        )
+        return particles.within(Domain(card), self.outside)
 
 
 class Settings(Frozen):
@@ -100,7 +107,7 @@ class Plan(Frozen):
             raise DataError(
                 f"{self.simulator} is another simulator than this production began with"
             )
-        source = self.source.open(simulator.detector, self.seed)
+        source = self.source.open(simulator.card, self.seed)
         if source.fingerprint != self.source_fingerprint:
             raise DataError(
                 f"{source.source} gives other particles than this production began with"
@@ -183,7 +190,7 @@ class ShardRecord(Frozen):
     sha256: str
     cpu_seconds: float
     outside: dict[str, int] = Field(default={})
-    """Rows outside the training range, by condition."""
+    """Rows outside the domain of the simulator, by rule."""
     host: str = ""
     processor: str = ""
     cpu_flags: tuple[str, ...] | None = None

@@ -98,7 +98,7 @@ def prepare(
     """
     loaded = Simulator.load(simulator, threads=settings.threads, engine=settings.engine)
     loaded.check()
-    particles = source.open(loaded.detector, seed)
+    particles = source.open(loaded.card, seed)
     number = how_many(showers, particles)
     outside(loaded, particles, range(particles.different_rows(number)), strict=strict)
     return Plan(
@@ -336,7 +336,7 @@ def _summary(
         outside.update(record.outside)
     if outside:
         rows = ", ".join(f"{name} in {count}" for name, count in outside.items())
-        reporter.warn(f"conditions outside the training range, of {plan.showers} rows: {rows}")
+        reporter.warn(f"conditions outside the domain, of {plan.showers} rows: {rows}")
     showers = sum(record.showers for record in made)
     return Summary(
         path=str(progress.folder),

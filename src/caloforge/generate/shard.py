@@ -55,18 +55,12 @@ def draw_showers(
 
 
 def outside_text(simulator: Simulator, counts: dict[str, int], rows: int, source: str) -> str:
-    """What is outside the training range, in one line."""
-    ranges = simulator.card.training_ranges
-    parts = [
-        f"{name} in {count} (trained on {ranges[name][0]:g} to {ranges[name][1]:g})"
-        for name, count in counts.items()
-    ]
-    named = ", ".join(parts)
-    return f"{source}: conditions outside the training range, of {rows} rows: {named}"
+    """What is outside the domain of a simulator, in one line."""
+    return f"{source}: conditions {simulator.domain.text(counts, rows)}"
 
 
 def outside(simulator: Simulator, source: Source, rows: range, *, strict: bool) -> dict[str, int]:
-    """Rows outside the training range, by condition; DataError if ``strict`` and there are some."""
+    """Rows outside the domain, by rule; DataError if ``strict`` and there are some."""
     counts: Counter[str] = Counter()
     for start in range(rows.start, rows.stop, PIECE_ROWS):
         piece = range(start, min(start + PIECE_ROWS, rows.stop))

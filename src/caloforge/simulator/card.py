@@ -68,6 +68,8 @@ class SimulatorCard(BaseModel):
     sampling: Sampling
     training_ranges: dict[str, tuple[FiniteFloat, FiniteFloat]]
     """Smallest and largest value of each condition that the generator was trained on."""
+    impact_ranges_cm: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
+    """Where the particles of training met the face, of each impact feature of the detector."""
     species: tuple[int, ...] = ()
     """PDG numbers of the particles that it was trained on; empty where the card does not tell."""
     recipe: dict[str, Any]

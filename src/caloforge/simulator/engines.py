@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
+from caloforge.simulator.limits import memory_limit, time_limit
 
 INPUTS = ("latent", "conditions")
 OUTPUT = "showers"
+LONGEST_ERROR = 300
 
 
 Ports = dict[str, tuple[str, list[int | str | None]]]
@@ -39,10 +41,16 @@ class Engine(Protocol):
         ...
 
 
-class OnnxRuntime:
-    """onnxruntime on the processor, with a fixed number of threads and nothing registered."""
+class Session:
+    """A graph in onnxruntime on the processor: fixed threads, nothing registered, limited.
 
-    def __init__(self, model: bytes, threads: int, where: str) -> None:
+    Loading and the first run, which is to be a small one, have limits of memory and time; what
+    passes them is trusted.
+    """
+
+    def __init__(
+        self, model: bytes, where: str, *, threads: int = 1, optimise: bool = True
+    ) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -50,13 +58,40 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.load_model_format", "ONNX")
+        if not optimise:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self.where, self._size, self._tried = where, len(model), False
+        self._options = onnxruntime.RunOptions()
+        self._options.log_severity_level = 4
         try:
-            self.session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
+            with memory_limit(self._size):
+                self.session = onnxruntime.InferenceSession(
+                    model, options, providers=["CPUExecutionProvider"]
+                )
         except Exception as error:  # onnxruntime's errors share no other class
-            raise DataError(f"{where}: {_first_line(error)}") from error
+            raise DataError(f"{where}: {first_line(error)}") from error
         self.name = f"onnxruntime {onnxruntime.__version__}"
+
+    def run(self, output: str, feed: dict[str, NDArray[np.float32]]) -> NDArray[Any]:
+        """One output; DataError when the graph fails, or in its first run passes a limit."""
+        try:
+            if self._tried:
+                return np.asarray(self.session.run([output], feed)[0])
+            with memory_limit(self._size), time_limit(self._options):
+                answer = np.asarray(self.session.run([output], feed, self._options)[0])
+        except Exception as error:
+            raise DataError(f"{self.where}: the graph fails: {first_line(error)}") from error
+        self._tried = True
+        return answer
+
+
+class OnnxRuntime:
+    """onnxruntime on the processor, with a fixed number of threads."""
+
+    def __init__(self, model: bytes, threads: int, where: str) -> None:
+        self._session = Session(model, where, threads=threads)
+        self.session = self._session.session
+        self.name = self._session.name
         self.threads = threads
 
     def ports(self) -> Ports:
@@ -68,12 +103,7 @@ class OnnxRuntime:
         self, latents: NDArray[np.float32], conditions: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Expected cells.  (N, Z), (N, C) -> (N, K)"""
-        feed = dict(zip(INPUTS, (latents, conditions), strict=True))
-        try:
-            (showers,) = self.session.run([OUTPUT], feed)
-        except Exception as error:
-            raise DataError(f"the simulator's graph fails: {_first_line(error)}") from error
-        return np.asarray(showers)
+        return self._session.run(OUTPUT, dict(zip(INPUTS, (latents, conditions), strict=True)))
 
 
 class OpenVino:
@@ -94,7 +124,7 @@ class OpenVino:
             core = openvino.Core()
             compiled = core.compile_model(core.read_model(model), "CPU", settings)
         except Exception as error:  # its errors are plain RuntimeErrors
-            raise DataError(f"{where}: {_first_line(error)}") from error
+            raise DataError(f"{where}: {first_line(error)}") from error
         self._compiled = compiled
         self._request = compiled.create_infer_request()
         self.name = f"openvino {openvino.__version__.split('-')[0]}"
@@ -119,7 +149,7 @@ class OpenVino:
         try:
             answer: Any = self._request.infer(feed)[OUTPUT]
         except Exception as error:
-            raise DataError(f"the simulator's graph fails: {_first_line(error)}") from error
+            raise DataError(f"the simulator's graph fails: {first_line(error)}") from error
         return np.array(answer)  # its own memory is used again by the next run
 
 
@@ -153,8 +183,10 @@ def engine_of_name(name: str) -> Callable[[bytes, int, str], Engine]:
     return ENGINES[name]
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]
+def first_line(error: Exception) -> str:
+    """The first line of what a runtime says, printable and cut to a line's length."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0][:LONGEST_ERROR]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 __all__ = [
@@ -164,7 +196,9 @@ __all__ = [
     "Engine",
     "OnnxRuntime",
     "OpenVino",
+    "Session",
     "engine_of_name",
+    "first_line",
     "installed_engines",
     "require_ports",
 ]

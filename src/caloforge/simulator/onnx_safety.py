@@ -1,8 +1,10 @@
 """What an ONNX file would have a runtime do, read from its bytes; nothing is run, nothing imported.
 
 A simulator may come from anywhere. Files next to it (external data), operators of a foreign
-library and functions have no place in one, so they are refused before a runtime sees the file. The
-format is a tree of (field number, wire type, value); numbers: onnx/onnx.proto3 of ONNX 1.16.
+library, functions, loops and branches have no place in one, so they are refused before a runtime
+sees the file. What is left is run the first time with limits of time and memory (``limits``), since
+a few innocent operators can ask for any amount of memory. The format is a tree of (field number,
+wire type, value); numbers: onnx/onnx.proto3 of ONNX 1.16.
 """
 
 from __future__ import annotations
@@ -14,10 +16,23 @@ from caloforge.errors import DataError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 DEEPEST = 32
+LONGEST_NAME = 60
 NEWEST_OPSET, NEWEST_IR = 17, 8
 """What every reader of our graphs understands; O2's onnxruntime is the oldest of them."""
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 ORT_FORMAT = b"ORTM"
+NAMES = """
+    Abs Add And AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv
+    ConvTranspose Cos DepthToSpace DequantizeLinear Div Dropout Einsum Elu Equal Erf Exp Expand
+    Flatten Floor Gather GatherElements GatherND Gemm GlobalAveragePool Greater GreaterOrEqual
+    HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Less
+    LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min Mod Mul Neg NonZero Not Or PRelu Pad Pow
+    QuantizeLinear RandomNormalLike RandomUniformLike Reciprocal ReduceMax ReduceMean ReduceMin
+    ReduceSum Relu Reshape Resize Round ScatterND Selu Shape Sigmoid Sign Sin Slice Softmax Softplus
+    Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tan Tanh Transpose Unsqueeze Where
+"""
+ALLOWED = frozenset(NAMES.split())
+"""Operators that networks and our exports are made of."""
 
 CHILDREN: dict[str, dict[int, str]] = {
     "model": {7: "graph", 8: "opset", 20: "training", 25: "function"},
@@ -61,7 +76,11 @@ def refuse_foreign(facts: GraphFacts, where: str) -> None:
     if facts.external:
         raise DataError(f"{where} keeps weights in other files; export them inside the file")
     if foreign:
-        raise DataError(f"{where} uses custom operators ({foreign[0]}); only standard ones load")
+        raise DataError(
+            f"{where} uses custom operators ({short(foreign[0])}); only standard ones load"
+        )
+    if other := sorted({name for _, name in facts.operators} - ALLOWED):
+        raise DataError(f"{where} uses the operator {short(other[0])}, which no simulator needs")
     if facts.functions or facts.training:
         raise DataError(f"{where} holds functions or a training graph; only a plain graph loads")
     opset = max((facts.opsets[domain] for domain in facts.opsets), default=0)
@@ -70,6 +89,12 @@ def refuse_foreign(facts: GraphFacts, where: str) -> None:
             f"{where} has ONNX opset {opset} and IR {facts.ir_version}; the newest that load are "
             f"{NEWEST_OPSET} and {NEWEST_IR}: export it again"
         )
+
+
+def short(text: str) -> str:
+    """Text of a file as part of one line of an error."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}..."
 
 
 def _standard(facts: GraphFacts) -> set[tuple[str, str]]:

@@ -37,4 +37,23 @@ def find_simulator(text: str | Path) -> Path:
     return shipped_simulator(str(text))
 
 
-__all__ = ["find_simulator", "shipped_simulator", "shipped_simulators"]
+def has_simulator(text: str) -> Path | None:
+    """The folder of a simulator where the text names one, as its folder, a run's, or with
+    ``simulator/`` before its name, since samples of showers have names like simulators.
+    """
+    given = Path(text)
+    for folder in (given, given / "simulator"):
+        if (folder / CARD).is_file():
+            return folder
+    name = text.removeprefix(PREFIX)
+    return shipped_simulator(name) if name != text and name in shipped_simulators() else None
+
+
+PREFIX = "simulator/"
+
+__all__ = [
+    "find_simulator",
+    "has_simulator",
+    "shipped_simulator",
+    "shipped_simulators",
+]

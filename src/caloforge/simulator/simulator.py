@@ -7,11 +7,12 @@ Shapes: N showers, K cells, Z latents, C conditions. A simulator is a folder: ``
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.simulator.card import CARD, GRAPH, REFERENCE, SimulatorCard, read_card, read_limited
+from caloforge.simulator.domain import Domain
 from caloforge.simulator.engines import INPUTS, OUTPUT, Engine, engine_of_name, require_ports
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
 from caloforge.simulator.reference import RELATIVE_TOLERANCE, Reference, read_reference
@@ -36,6 +38,10 @@ from caloforge.simulator.shipped import find_simulator
 LARGEST_GRAPH_BYTES = 2**31 - 1
 ROWS_ALIGNED = 16
 """Runs are padded to a multiple of this: the last bits of a row else depend on its batch."""
+
+
+class OutsideDomain(UserWarning):
+    """Showers of particles that the simulator was not trained for."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,16 @@ class Simulator:
         loaded = engine_of_name(engine)(model, threads, str(path))
         sizes = (card.latent_size, len(card.detector.conditions), card.detector.cells)
         require_ports(loaded, dict(zip((*INPUTS, OUTPUT), sizes, strict=True)), str(path))
-        return cls(card=card, engine=loaded, folder=folder)
+        simulator = cls(card=card, engine=loaded, folder=folder)
+        simulator.expected(*simulator.first_inputs())
+        return simulator
+
+    def first_inputs(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Latents and conditions that are tried when it is loaded.  (16, Z), (16, C)"""
+        ranges = [self.card.training_ranges[name] for name in self.detector.columns]
+        middle = np.array([(low + high) / 2 for low, high in ranges], dtype=np.float32)
+        latents = np.zeros((ROWS_ALIGNED, self.latent_size), dtype=np.float32)
+        return latents, np.tile(middle, (ROWS_ALIGNED, 1))
 
     @property
     def detector(self) -> Detector:
@@ -127,7 +142,12 @@ class Simulator:
         return showers[:rows]
 
     def generate(
-        self, conditions: NDArray[Any], *, seed: int = 0, batch: int = BATCH
+        self,
+        conditions: NDArray[Any],
+        *,
+        seed: int = 0,
+        batch: int = BATCH,
+        outside: Literal["warn", "ignore", "clamp", "strict"] = "warn",
     ) -> NDArray[Any]:
         """One shower a row of physical conditions: uint16 counts or float32.  (N, C) -> (N, K)
 
@@ -135,9 +155,11 @@ class Simulator:
             conditions: in the columns and units of the detector, (N, C).
             seed: of latents and counts. A shower depends on it and on its row number only.
             batch: rows that the network gets at once; it changes no shower.
+            outside: what happens to particles that the simulator was not trained for.
 
         Raises:
-            DataError: for a wrong number of columns and for values that are not finite.
+            DataError: for a wrong number of columns, values that are not finite, and, if
+                ``strict``, particles outside the domain.
 
         Example:
             >>> from caloforge import Simulator, read
@@ -146,12 +168,24 @@ class Simulator:
             >>> Simulator.load("alice_zn").generate(real.conditions, seed=1).shape
             (4, 1936)
         """
-        conditions = self.require_conditions(conditions)
+        conditions = self._allowed(self.require_conditions(conditions), outside)
         kind = np.float32 if self.sampling == "continuous" else np.uint16
         cells = np.empty((len(conditions), self.detector.cells), dtype=kind)
         for rows, drawn in self.batches(conditions, range(len(cells)), seed=seed, batch=batch):
             cells[rows.start : rows.stop] = drawn
         return cells
+
+    def _allowed(self, conditions: NDArray[Any], outside: str) -> NDArray[Any]:
+        """The conditions, after what is asked for those outside the domain.  (N, C)"""
+        if outside == "clamp":
+            return self.domain.clamped(conditions)
+        if outside == "ignore" or not (counts := self.outside(conditions)):
+            return conditions
+        text = f"conditions {self.domain.text(counts, len(conditions))}"
+        if outside == "strict":
+            raise DataError(text)
+        warnings.warn(text, OutsideDomain, stacklevel=3)
+        return conditions
 
     def batches(
         self, conditions: NDArray[Any], showers: range, *, seed: int, batch: int = BATCH
@@ -197,15 +231,14 @@ class Simulator:
             )
         return conditions
 
+    @cached_property
+    def domain(self) -> Domain:
+        """Which particles it can be asked for."""
+        return Domain(self.card)
+
     def outside(self, conditions: NDArray[Any]) -> dict[str, int]:
-        """Number of rows outside the training range, of each condition that has some."""
-        counts = {}
-        for number, name in enumerate(self.detector.columns):
-            low, high = self.card.training_ranges[name]
-            slack = 1e-6 * max(abs(low), abs(high))
-            values = conditions[:, number]
-            counts[name] = int(((values < low - slack) | (values > high + slack)).sum())
-        return {name: count for name, count in counts.items() if count}
+        """Number of particles that break each rule of the domain, if any does."""
+        return {name: int(rows.sum()) for name, rows in self.domain.broken(conditions).items()}
 
 
-__all__ = ["Simulator"]
+__all__ = ["OutsideDomain", "Simulator"]

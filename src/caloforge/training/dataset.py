@@ -46,6 +46,15 @@ class Dataset:
         """What the showers file says of itself."""
         return {key: str(value) for key, value in self.source.provenance.items()}
 
+    @property
+    def species(self) -> list[int]:
+        """PDG numbers of the training particles, where the showers tell them."""
+        pdg = self.source.pdg
+        if pdg is None:
+            return []
+        rows = self.source.groups().select(self.train).row_index()
+        return sorted(set(np.asarray(pdg)[rows].tolist()))
+
     def batches(self, recipe: Recipe, context: DistributedContext) -> Batches:
         """The batches of this process."""
         data = recipe.data

@@ -189,5 +189,7 @@ class Run:
             latent_size=self.game.latent_size,
             sampling=self.game.sampling,
             provenance=self.dataset.provenance,
+            species=self.dataset.species,
+            cpu_seconds=float(self.clock.read()["cpu_seconds"]),
             overwrite=True,
         )

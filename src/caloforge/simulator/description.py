@@ -1,0 +1,88 @@
+"""A card in words: what a simulator was trained on, how good it is, what it may be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from caloforge.detector import Detector
+from caloforge.simulator.card import Measurement, Quality, SimulatorCard
+from caloforge.simulator.domain import Domain
+from caloforge.simulator.sampling import Sampling
+
+
+class Judged(Protocol):
+    """A card that tells how good the showers are."""
+
+    @property
+    def quality(self) -> Quality | None:
+        """What was measured."""
+        ...
+
+    @property
+    def weaknesses(self) -> tuple[str, ...]:
+        """What is known to be off."""
+        ...
+
+
+def describe(card: SimulatorCard) -> str:
+    """All that a user has to know, some lines of text."""
+    run = card.recipe.get("run", {})
+    data = run.get("data", {}) if isinstance(run, dict) else {}
+    lines = [
+        f"simulator of {card.detector.name} ({card.detector.title}), {card.latent_size} latents",
+        f"recipe: {card.recipe.get('name', 'not told')}, caloforge {card.caloforge_version}, "
+        f"commit {run.get('commit', 'not told')}",
+        f"trained on: {card.provenance.get('source', data.get('path', 'not told'))}"
+        f" (sha256 {str(data.get('sha256', 'not told'))[:16]})",
+        f"species: {', '.join(map(str, card.species)) or 'not told'} (PDG numbers)",
+        f"training: {_seconds(card.cpu_seconds)}",
+        f"counts: {law_text(card.sampling, card.detector)}",
+        "domain:",
+        *(f"  {rule.name}: {rule.text}" for rule in Domain(card).rules),
+        *quality_lines(card),
+    ]
+    return "\n".join(lines)
+
+
+def law_text(sampling: Sampling, detector: Detector) -> str:
+    """How cells are drawn."""
+    if isinstance(sampling, str):
+        return sampling
+    return (
+        f"{sampling.law}, variance over mean 1 + {sampling.excess:g} + {sampling.slope:g} x mean "
+        f"({detector.quantity} of a cell)"
+    )
+
+
+def quality_lines(card: Judged) -> Iterator[str]:
+    """What was measured, the gate's answer and what is known to be off; or that nothing was."""
+    if card.quality is None:
+        yield "quality: not judged"
+    else:
+        yield f"quality, against {card.quality.against}:"
+        yield from (f"  {measured_text(one)}" for one in card.quality.measurements)
+        yield f"  gate: {gate_text(card.quality)}"
+    yield from (f"weakness: {text}" for text in card.weaknesses)
+
+
+def measured_text(one: Measurement) -> str:
+    """A measure with its error and its floor."""
+    value = f"{one.value:.4g}" + ("" if one.error is None else f" +- {one.error:.2g}")
+    floor = "" if one.floor is None else f" (floor {one.floor:.4g})"
+    return f"{one.name}: {value}{f' {one.unit}' if one.unit else ''}{floor}"
+
+
+def gate_text(quality: Quality) -> str:
+    """The gate's answer, in words."""
+    if quality.accepted is None:
+        return "not asked"
+    failed = f": {', '.join(quality.failed)}" if quality.failed else ""
+    return "accepted" if quality.accepted else f"REJECTED{failed}"
+
+
+def _seconds(cpu_seconds: float | None) -> str:
+    return "time not told" if cpu_seconds is None else f"{cpu_seconds:.0f} CPU seconds"
+
+
+__all__ = ["describe", "gate_text", "quality_lines"]
