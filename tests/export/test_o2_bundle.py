@@ -218,7 +218,7 @@ def test_missing_files_are_named(caloforge, damaged, name):
         ("reference.npz", b"PK", "reference"),
         ("bundle.json", b"{", "no JSON"),
         ("bundle.json", b"[]", "describes no bundle"),
-        ("bundle.json", b'{"format": "caloforge-bundle", "version": 2}', "version 2"),
+        ("bundle.json", b'{"format": "caloforge-bundle", "version": 3}', "version 3"),
         ("bundle.json", b'{"format": "caloforge-bundle", "version": 1}', "Field required"),
     ],
 )
