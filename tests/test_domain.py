@@ -12,7 +12,7 @@ from caloforge.errors import DataError
 from caloforge.io.showers import read, write
 from caloforge.simulator import OutsideDomain, Simulator, shipped_simulators
 from caloforge.simulator.domain import Domain
-from caloforge.particles import draw
+from caloforge.transport.particles import draw
 from exported import write_linear_simulator
 
 NEUTRON, PHOTON, KAON = (939.565, 0), (0.0, 0), (493.677, 1)

@@ -129,9 +129,7 @@ class GenerateOptions:
         elif self.particles is not None:
             table = self.particles.absolute()
             with stored_particles(table, detector, self.out.absolute(), pdg=self.pdg) as stored:
-                yield SourcePlan(
-                    kind="table", name=str(table), stored=str(stored), outside=outside
-                )
+                yield SourcePlan(kind="table", name=str(table), stored=str(stored), outside=outside)
         else:
             like = self.like or sample_path(detector.name)
             yield SourcePlan(kind="file", name=str(like.absolute()), outside=outside)
