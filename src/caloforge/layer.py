@@ -48,7 +48,7 @@ class Layer(Description):
             raise ValueError(f"layer {self.name} has the shape {self.shape}")
         if not all(0 < size < np.inf for size in self.cell_mm):
             raise ValueError(f"cells of {self.name} are {self.cell_mm} mm")
-        if self.depth_mm is not None and not np.isfinite(self.depth_mm):
+        if self.depth_mm is not None and not 0 < self.depth_mm < np.inf:
             raise ValueError(f"layer {self.name} is {self.depth_mm} mm deep")
         return self
 

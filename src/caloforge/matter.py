@@ -8,16 +8,21 @@ energy.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from caloforge.features import Description
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A length or a density."""
 
 
 class Material(Description):
     """Weight fractions of elements at a density; an empty mixture is a NIST material by name."""
 
     name: str
-    density_g_cm3: float
+    density_g_cm3: Positive
     fractions: tuple[tuple[str, float], ...] = ()
     elements: tuple[int, ...]
     """Atomic numbers: the data tables that the engine will open."""
@@ -59,9 +64,9 @@ class FibreStack(Description):
     absorber: Material
     groove: Material = AIR
     fibre: Material = QUARTZ
-    groove_mm: float
-    fibre_diameter_mm: float
-    cut_mm: float = 0.05
+    groove_mm: Positive
+    fibre_diameter_mm: Positive
+    cut_mm: Positive = 0.05
     """Range cut of secondaries. In tungsten 0.05 mm is about the Cherenkov threshold of quartz
     (190 keV electrons), where light stops growing; 1 mm loses a quarter (docs/transport.md)."""
     physics: Literal["hadronic", "em"] = "hadronic"
@@ -79,12 +84,12 @@ class PlateStack(Description):
     kind: Literal["plates"] = "plates"
     absorber: Material
     active: Material
-    absorber_mm: float
-    active_mm: float
-    units: int
-    width_mm: float
+    absorber_mm: Positive
+    active_mm: Positive
+    units: Annotated[int, Field(ge=1, le=100_000)]
+    width_mm: Positive
     """The plates are wider than the cells; what falls outside them is the overflow."""
-    cut_mm: float = 0.7
+    cut_mm: Positive = 0.7
     physics: Literal["hadronic", "em"] = "em"
     source: str
 

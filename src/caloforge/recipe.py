@@ -238,8 +238,10 @@ def recipe_from_record(record: dict[str, Any], kind: type[AnyRecipe]) -> AnyReci
         raise UsageError(f"recipe: {path}: {flaw['msg']} (got {flaw['input']!r})") from error
 
 
-def override(recipe: AnyRecipe, settings: list[str]) -> AnyRecipe:
+def override(recipe: AnyRecipe, settings: list[str], *, option: str = "--set") -> AnyRecipe:
     """The recipe with ``path=value`` settings applied, for example ``training.steps=100``.
+
+    ``option`` is the name under which errors know the settings.
 
     Raises UsageError for an unknown path, with the names that are valid there.
     """
@@ -247,19 +249,21 @@ def override(recipe: AnyRecipe, settings: list[str]) -> AnyRecipe:
     for setting in settings:
         path, equals, text = setting.partition("=")
         if not equals:
-            raise UsageError(f"--set {setting}: write path=value, for example training.steps=100")
-        _assign(record, path, _value(text))
+            raise UsageError(
+                f"{option} {setting}: write path=value, for example training.steps=100"
+            )
+        _assign(record, path, _value(text), option)
     return recipe_from_record(record, type(recipe))
 
 
-def _assign(record: dict[str, Any], path: str, value: Any) -> None:
+def _assign(record: dict[str, Any], path: str, value: Any, option: str) -> None:
     *parents, last = path.split(".")
     place: Any = record
     for depth, name in enumerate([*parents, last]):
         if not isinstance(place, dict) or name not in place:
             names = ", ".join(sorted(place)) if isinstance(place, dict) else "nothing below it"
             where = ".".join(path.split(".")[:depth]) or "the recipe"
-            raise UsageError(f"--set {path}: {where} has no {name}; valid: {names}")
+            raise UsageError(f"{option} {path}: {where} has no {name}; valid: {names}")
         if depth < len(parents):
             place = place[name]
     place[last] = value

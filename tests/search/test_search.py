@@ -262,7 +262,7 @@ def test_folder_of_another_search_is_left_alone(
     command = ["search", "sdi-gan", "--out", tmp_path, "-q", "--grid"]
     code, _, told = caloforge(*command, "objective.Selective.weight=1")
     assert code == 2
-    assert "objective has no Selective" in told
+    assert "--grid objective.Selective.weight: objective has no Selective" in told
     assert len(told.splitlines()) == 1
 
 

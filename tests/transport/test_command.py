@@ -1,9 +1,13 @@
 """Bad command lines cost one line; nothing is written, nothing hangs."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from caloforge.detectors import ATLAS_EM
+from caloforge.transport.geometry import geometry_of
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -52,3 +56,33 @@ def test_a_bad_geometry_names_its_field(tmp_path: Path, caloforge: Run) -> None:
     )  # fmt: skip
     assert code == 3
     assert "not a geometry" in err
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("absorber_mm", -2.0), ("active_mm", "NaN"), ("units", 0), ("cut_mm", 0)]
+)
+def test_lengths_that_cannot_be_are_refused(
+    tmp_path: Path, caloforge: Run, field: str, value: object
+) -> None:
+    geometry = geometry_of(ATLAS_EM).model_dump_json()
+    path = tmp_path / "geometry.json"
+    path.write_text(re.sub(rf'"{field}":[^,}}]+', f'"{field}":{value}', geometry))
+    arguments = ("transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "--geometry", path)
+    code, _, err = caloforge(*arguments, "--out", tmp_path / "out.h5")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "not a geometry" in err
+
+
+def test_a_missing_data_set_is_named_by_its_own_variable(
+    tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("caloforge.transport.preparation.require_engine", lambda: None)
+    arguments = ("transport", "alice_zn", "--spectrum", "photons", "-n", 1)
+    monkeypatch.setenv("G4LEDATA", "/nonexistent")
+    code, _, err = caloforge(*arguments, "--out", tmp_path / "out.h5")
+    assert (code, err) == (3, "caloforge: G4LEDATA: /nonexistent is not a folder\n")
+    monkeypatch.setenv("G4LEDATA", str(tmp_path))
+    code, _, err = caloforge(*arguments, "--out", tmp_path / "out.h5")
+    assert code == 3
+    assert "G4LEVELGAMMADATA is not set" in err
+    assert "GEANT4_DATA_DIR" not in err

@@ -38,7 +38,7 @@ def plan(recipe: Recipe, points: Sequence[Point], seeds: int, folder: Path) -> l
     """
     from caloforge.recipe import override
 
-    recipes = [override(recipe, settings(point)) for point in points]
+    recipes = [override(recipe, settings(point), option="--grid") for point in points]
     _require_distinct(recipes, points)
     trials = []
     for point, of_point in zip(points, recipes, strict=True):

@@ -85,6 +85,9 @@ def find_tables(elements: Sequence[int], *, hadronic: bool, environ: Mapping[str
     pointed = [d.variable for d in DATA_SETS if environ.get(d.variable)]
     if not environ.get(FOLDER_VARIABLE) and not pointed:
         return formula_tables(cache_folder(environ))
+    for variable in pointed:
+        if not Path(environ[variable]).is_dir():
+            raise DataError(f"{variable}: {environ[variable]} is not a folder")
     folders = {d.variable: _official_folder(d, environ) for d in needed}
     for data_set in needed:
         _require_complete(folders[data_set.variable], data_set, elements)
@@ -101,14 +104,15 @@ def _official_folder(data_set: DataSet, environ: Mapping[str, str]) -> Path:
     """Folder of a data set: its own variable wins, as in Geant4."""
     if own := environ.get(data_set.variable):
         return Path(own)
-    root = Path(environ.get(FOLDER_VARIABLE) or "")
-    found = sorted(root.glob(f"{data_set.folder}*")) if environ.get(FOLDER_VARIABLE) else []
-    if not found:
-        raise DataError(
-            f"{FOLDER_VARIABLE}={root}: no folder {data_set.folder}* and {data_set.variable} is "
-            "not set; install that Geant4 data set, or unset both to use formula tables"
-        )
-    return found[-1]
+    root = environ.get(FOLDER_VARIABLE)
+    found = sorted(Path(root).glob(f"{data_set.folder}*")) if root else []
+    if found:
+        return found[-1]
+    where = f"{FOLDER_VARIABLE}={root} has no folder {data_set.folder}*, and " if root else ""
+    raise DataError(
+        f"{where}{data_set.variable} is not set: set it to that Geant4 data set, or unset all "
+        "variables of Geant4 data to use formula tables"
+    )
 
 
 def _require_complete(folder: Path, data_set: DataSet, elements: Sequence[int]) -> None:
