@@ -242,3 +242,32 @@ def test_doctor_names_what_exists(caloforge):
     text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     for extra in set(OPTIONAL.values()):
         assert f"\n{extra} = [" in text
+
+
+def test_documents_with_a_byte_order_mark_read():
+    from caloforge.detectors.find import find_detector
+    from caloforge.recipe import Recipe
+
+    assert find_detector(str(CASES / "detector_bom.json")).columns
+    assert Recipe.from_json((CASES / "recipe_bom.json").read_text(encoding="utf-8")).training
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_limits_and_ranges_that_are_no_numbers_are_refused(tmp_path, number):
+    from caloforge.detectors import ALICE_ZN
+    from caloforge.errors import DataError, UsageError
+    from caloforge.evaluate.gate.limits import read_gate
+    from caloforge.simulator import read_card
+
+    source = Path(__file__).parents[1] / "src" / "caloforge"
+    gate, card = tmp_path / "gate.json", tmp_path / "simulator.json"
+    text = (source / "evaluate" / "gate" / "alice_zn.json").read_text(encoding="utf-8")
+    gate.write_text(text.replace('"version": 1', f'"version": {number}', 1))
+    with pytest.raises(UsageError, match="not JSON"):
+        read_gate(str(gate), ALICE_ZN)
+    text = (source / "simulators" / "alice_zn" / "simulator.json").read_text(encoding="utf-8")
+    card.write_text(
+        text.replace('"training_ranges": {', f'"training_ranges": {{"x": [{number}, 1],', 1)
+    )
+    with pytest.raises(DataError, match="not JSON"):
+        read_card(card)

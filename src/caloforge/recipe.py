@@ -19,6 +19,7 @@ from pydantic import (
 
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
+from caloforge.documents import parse_json
 from caloforge.errors import UsageError
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
@@ -185,10 +186,7 @@ class Recipe(Part):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The inverse of ``to_json``; raises UsageError for anything else."""
-        try:
-            record = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UsageError(f"recipe: not JSON ({error})") from error
+        record = parse_json(text, "recipe", error=UsageError)
         if not isinstance(record, dict) or record.pop("format", None) != RECIPE_FORMAT:
             raise UsageError(f"recipe: not a {RECIPE_FORMAT} document")
         version = record.pop("version", None)

@@ -7,7 +7,6 @@ value for. ``format`` and ``version`` say that it is such a file.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from caloforge.detector import Detector
+from caloforge.documents import read_json as read_document
 from caloforge.errors import DataError
 from caloforge.layer import LARGEST_CELLS
 from caloforge.readout import by_layer
@@ -28,9 +28,9 @@ NAME = re.compile(r"[A-Za-z][\w-]*")
 def read_json(path: Path) -> Detector:
     """The detector of a JSON file; DataError naming the field that is wrong."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON ({str(error)[:100]})") from None
+        record = read_document(path)
+    except DataError as error:
+        raise DataError(str(error).removeprefix(f"{path}: ")) from None
     if not isinstance(record, dict):
         raise DataError("describes no detector: not an object")
     return detector_of_record(record)

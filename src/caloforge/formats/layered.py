@@ -53,7 +53,11 @@ def to_gev(mev: NDArray[Any], name: str, *, clip: Clip, first_row: int) -> NDArr
     """
     if not (mev >= 0).all() or not np.isfinite(mev).all():
         mev = _mended(mev, name, clip, first_row)
-    return np.asarray(mev / MEV_PER_GEV, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        gev = np.asarray(mev / MEV_PER_GEV, dtype=np.float32)
+    if len(bad := np.argwhere(~np.isfinite(gev))):
+        raise DataError(f"{name} row {first_row + bad[0][0]}: a deposit is beyond float32")
+    return gev
 
 
 def _mended(mev: NDArray[Any], name: str, clip: Clip, first_row: int) -> NDArray[Any]:

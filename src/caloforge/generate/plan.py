@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import caloforge
+from caloforge.documents import read_json
 from caloforge.errors import DataError, UsageError
 from caloforge.generate.output import Output
 from caloforge.generate.particles import Particles, Source, Spectrum
@@ -235,13 +236,9 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     """The manifest of a folder; DataError when damaged, newer, or naming files elsewhere."""
     path = folder / name
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise DataError(f"{path} is larger than {LARGEST_BYTES} bytes")
-        record = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is damaged ({error}); --force starts anew") from error
+        record = read_json(path, largest_bytes=LARGEST_BYTES)
+    except DataError as error:
+        raise DataError(f"{error}: damaged; --force starts anew") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise DataError(f"{path} is no manifest of a production (format is not {FORMAT})")
     if record.get("version") != VERSION:

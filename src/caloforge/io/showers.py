@@ -10,7 +10,6 @@ provenance (engine, seed, source, licence ...) as plain strings
 Shapes: N rows, K cells, C conditions.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +31,7 @@ from caloforge.data.record import (
 )
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS
+from caloforge.documents import parse_json
 from caloforge.errors import DataError
 from caloforge.io import hdf5
 from caloforge.io.arrays import whole_numbers
@@ -92,7 +92,7 @@ def described_detector(file: h5py.File) -> Detector:
     """
     record = hdf5.text(file, "detector")
     fingerprint = hdf5.text(file, "detector_hash")
-    fields = json.loads(record)
+    fields = parse_json(record, "attribute detector")
     if not isinstance(fields, dict):
         raise DataError("attribute detector describes no detector")
     name = str(fields.get("name"))

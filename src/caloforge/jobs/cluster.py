@@ -6,7 +6,6 @@ Only calls and what they return travel: no arrays, as long as nobody puts some i
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from caloforge.documents import read_json
 from caloforge.errors import CaloforgeError, Terminated, UsageError
 from caloforge.jobs.executor import Call, Done, attempt
 from caloforge.reporter import Reporter
@@ -110,8 +110,8 @@ def read_options(path: Path | None) -> Options:
     if path is None:
         return {}
     try:
-        options = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        options = read_json(path)
+    except CaloforgeError as error:
         raise UsageError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(options, dict):
         raise UsageError(f'{path} must hold one JSON object, such as {{"queue": "long"}}')

@@ -223,8 +223,10 @@ def _from_physics(detector: Detector, used: Mapping[str, Column], read: Columns)
 
 def _parsed(name: str) -> tuple[str, tuple[str, str]]:
     """Name without its unit, then the full name and the unit."""
-    if match := re.fullmatch(r"\s*(.*?)\s*\[\s*(.*?)\s*\]\s*", name):
-        return match[1], (name, match[2])
+    # No regular expression: a name of many brackets would keep it busy for ever.
+    start, bracket, unit = name.rstrip().partition("[")
+    if bracket and unit.endswith("]"):
+        return start.strip(), (name, unit[:-1].strip())
     start, _, unit = name.strip().rpartition("_")
     if start and any(unit in units for units in KINDS.values()):
         return start, (name, unit)

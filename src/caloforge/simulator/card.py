@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from caloforge.detector import Detector
+from caloforge.documents import flaw_of, read_json
 from caloforge.errors import DataError
 from caloforge.simulator.sampling import Sampling, name_of_law
 
@@ -109,10 +110,7 @@ def read_record(path: Path, model: type[Record], what: str) -> Record:
     Raises DataError in one line for anything else.
     """
     kind, version = (model.model_fields[name].default for name in ("format", "version"))
-    try:
-        record = json.loads(read_limited(path, LARGEST_CARD_BYTES))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no JSON: {error}") from error
+    record = read_json(path, largest_bytes=LARGEST_CARD_BYTES)
     if not isinstance(record, Mapping) or record.get("format") != kind:
         raise DataError(f"{path} describes no {what} (format is not {kind})")
     if record.get("version") not in range(1, version + 1):
@@ -123,9 +121,7 @@ def read_record(path: Path, model: type[Record], what: str) -> Record:
     try:
         return model.model_validate_json(json.dumps(record))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "card"
-        raise DataError(f"{path}: {place}: {first['msg']}") from error
+        raise DataError(f"{path}: {flaw_of(error)}") from error
 
 
 def read_limited(path: Path, limit: int) -> bytes:

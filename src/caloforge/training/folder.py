@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from caloforge.documents import read_json
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import new_folder, write_aside
 from caloforge.recipe import Recipe
@@ -105,10 +106,7 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """What ``recipe.json`` holds; DataError when it is no JSON document."""
-        try:
-            record = json.loads(self.recipe.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.recipe}: not readable ({error})") from error
+        record = read_json(self.recipe)
         if not isinstance(record, dict):
             raise DataError(f"{self.recipe}: not a recipe")
         return record

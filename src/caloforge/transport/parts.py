@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.documents import read_json
 from caloforge.errors import DataError, UsageError
 from caloforge.io.arrays import open_arrays
 from caloforge.io.files import remove_unfinished, write_aside
@@ -161,9 +162,9 @@ def _clear(folder: Path) -> None:
 
 def _resumed(folder: Path, fingerprint: str, rows: int) -> Parts:
     try:
-        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        plan = read_json(folder / "plan.json")
         known = plan["format"], plan["request"], int(plan["rows"]), int(plan["shard_rows"])
-    except (ValueError, KeyError, TypeError):
+    except (DataError, ValueError, KeyError, TypeError):
         raise DataError(f"{folder}/plan.json is damaged; --force starts anew") from None
     if known[0] != FORMAT or plan.get("version") != VERSION:
         raise DataError(f"{folder}/plan.json is not of {FORMAT} version {VERSION}")

@@ -8,7 +8,6 @@ Those that ship follow from theory alone: a headline at 3 sigma is passed by a p
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from caloforge.errors import UsageError
+from caloforge.documents import flaw_of, read_json
+from caloforge.errors import CaloforgeError, UsageError
 from caloforge.evaluate.baselines import REAL
 
 if TYPE_CHECKING:
@@ -303,9 +303,9 @@ def read_gate(name: str, detector: Detector) -> tuple[str, Gate]:
 
 def _parsed(path: Path) -> Gate:
     try:
-        record: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--gate {path}: cannot be read as JSON ({error})") from error
+        record = read_json(path)
+    except CaloforgeError as error:
+        raise UsageError(f"--gate {error}") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise UsageError(f'--gate {path}: its format is not "{FORMAT}"')
     if not isinstance(record.get("version"), int) or record["version"] > VERSION:
@@ -313,9 +313,7 @@ def _parsed(path: Path) -> Gate:
     try:
         return Gate.model_validate(record)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"--gate {path}: {where}: {first['msg']}") from error
+        raise UsageError(f"--gate {path}: {flaw_of(error)}") from error
 
 
 def check_limits(
