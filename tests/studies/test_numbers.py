@@ -225,12 +225,14 @@ def test_extremes_of_the_layered_page() -> None:
             name: {"value": {"value": value, "error": 0.1}, "floor": {"value": 1.0, "error": 0.01}}
             for name, value in zip(names, ratios, strict=True)
         }
-        return {"label": "x", "weight": None, "seed": seed, "test": {}, "two_sample": numbers}
+        received = {"recipe": {"generator": {"told": None}}}
+        record = {"label": "x", "weight": None, "seed": seed, "test": {}, "two_sample": numbers}
+        return record | received
 
     (group,) = groups([run(0, [0.9, 0.5, 1.1, 0.7]), run(1, [0.9, 0.7, 1.1, 0.9])])
-    assert calogan_page.smallest(group, "r2_ratio_").value == pytest.approx(0.6)
+    assert calogan_page.worst_ratio(group).value == pytest.approx(0.6)
     assert calogan_page.farthest(group, "band_mean_").value == pytest.approx(0.8)
-    assert calogan_page.smallest(group, "r2_ratio_", "floor").value == 1.0
+    assert calogan_page.worst_ratio(group, "floor").value == 1.0
     apart = calogan_page.minus(Measured(1.0, 0.3), Measured(0.5, 0.4))
     assert (apart.value, apart.error) == (0.5, pytest.approx(0.5))
 
@@ -238,3 +240,18 @@ def test_extremes_of_the_layered_page() -> None:
 def test_significance_needs_an_error() -> None:
     assert summary.sigma_of(Measured(3.0, None)) == ""
     assert summary.sigma_of(Measured(3.0, 1.0)) == "3.0"
+
+
+@pytest.mark.parametrize(("received", "worst"), [(None, 0.2), (["E"], 0.9), (["E", "phi"], 0.5)])
+def test_the_worst_ratio_is_of_attributes_that_the_networks_receive(
+    received: list[str] | None, worst: float
+) -> None:
+    ratios = {"r2_ratio_E": 0.9, "r2_ratio_theta": 0.2, "r2_ratio_phi": 0.5}
+    sides = {name: {"value": {"value": ratio, "error": 0.1}} for name, ratio in ratios.items()}
+    record = {
+        "test": {},
+        "two_sample": sides,
+        "recipe": {"generator": {"told": received}},
+    }
+    found = calogan_page.worst_ratio(summary.Group("x", None, (record,)))
+    assert found.value == pytest.approx(worst)

@@ -97,17 +97,21 @@ def names(group: Group, *prefixes: str) -> list[str]:
 
 def farthest(group: Group, prefix: str, side: str = "value") -> Measured:
     """Of several ratios the one farthest from 1."""
-    return extreme(group, prefix, side, lambda one: abs((one.value or 0) - 1))
+    return extreme(group, [prefix], side, lambda one: abs((one.value or 0) - 1))
 
 
-def smallest(group: Group, prefix: str, side: str = "value") -> Measured:
-    """The smallest of several ratios."""
-    return extreme(group, prefix, side, lambda one: -(one.value or 0))
+def worst_ratio(group: Group, side: str = "value") -> Measured:
+    """The smallest R² ratio of the attributes that the networks receive."""
+    received = group.whole[0]["recipe"]["generator"]["told"]
+    prefixes = ["r2_ratio_"] if received is None else [f"r2_ratio_{name}" for name in received]
+    return extreme(group, prefixes, side, lambda one: -(one.value or 0))
 
 
-def extreme(group: Group, prefix: str, side: str, key: Callable[[Measured], float]) -> Measured:
+def extreme(
+    group: Group, prefixes: Sequence[str], side: str, key: Callable[[Measured], float]
+) -> Measured:
     """The number for which ``key`` is largest; undefined without one."""
-    found = [number(group, name, side) for name in names(group, prefix)]
+    found = [number(group, name, side) for name in names(group, *prefixes)]
     known = [one for one in found if one.value is not None]
     return max(known, key=key, default=Measured(None, None, "-"))
 
@@ -148,7 +152,7 @@ def headline(one: Group, side: str = "value") -> list[str]:
     """The numbers of a row."""
     layers = layer_means(one) if side == "value" else Measured(None, None, "")
     numbers = [number(one, "auc_both", side), number(one, "auc_conditions", side)]
-    ratio = smallest(one, "r2_ratio_", side)
+    ratio = worst_ratio(one, side)
     bands = [farthest(one, f"band_{name}_", side) for name in ("mean", "sigma", "resolution")]
     return [str(value) for value in (*numbers, ratio, layers, *bands, separation(one, side))]
 
@@ -192,7 +196,7 @@ def worth(found: Sequence[Group]) -> str:
         if label == "whole":
             continue
         cells = [label]
-        for of in (separation, lambda group: smallest(group, "r2_ratio_")):
+        for of in (separation, worst_ratio):
             first, second = of(known["whole"]), of(one)
             apart = minus(second, first)
             cells += [str(apart), sigma_of(apart)]
