@@ -14,7 +14,6 @@ from caloforge.evaluate.metrics.neighbours import (
     four_numbers,
     memorisation,
     nearest_distances,
-    subsampled,
 )
 from caloforge.report.layered_sections import NEIGHBOURS, nearest_pictures, some_lit
 from evaluate.stand_in import energies, showers
@@ -123,16 +122,6 @@ def test_real_showers_stand_over_the_nearest_of_each_sample(rng):
     assert axes[2 * NEIGHBOURS].get_xlabel() == f"{away:.2g} GeV away"
     dark = dataclasses.replace(real, cells=real.cells * (np.arange(ATLAS_EM.cells) < LAST.start))
     assert list(nearest_pictures(dark, made)) == ["layer_0", "layer_1"]
-
-
-def test_errors_of_half_samples_are_those_of_the_mean(rng):
-    particle = np.repeat(np.arange(100), 4)
-    a, b = (rng.normal(0, 1, 100)[particle] for _ in range(2))
-    found = subsampled(
-        lambda x, y: float(x.mean() - y.mean()), a, b, particle, particle, rng=rng, count=200
-    )
-    assert found.value == pytest.approx(a.mean() - b.mean())
-    assert found.error == pytest.approx(np.sqrt(2 / 100), rel=0.3)
 
 
 def test_a_generator_that_repeats_training_showers_is_seen(rng):

@@ -1,7 +1,7 @@
 """What anyone can do without a network: the rows of the table that a simulator has to beat.
 
-Shapes: N judged rows, M training rows, K cells, P judged particles. A baseline gives one shower
-for each judged row; a new one is one function and one row of ``BASELINES``.
+Shapes: N real rows, M training rows, K cells, P particles. A baseline gives one shower
+for each real row; a new one is one function and one row of ``BASELINES``.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ BASELINES: tuple[Baseline, ...] = (
 
 
 def as_showers(real: Showers, cells: NDArray[Any]) -> Showers:
-    """The cells with the conditions and particles of the judged rows."""
+    """The cells with the conditions and particles of the real rows."""
     return dataclasses.replace(real, cells=cells, cpu_seconds=None, overflow=None)
 
 
 def nearest_particle(real: Showers, train: Showers) -> Indices:
-    """Slot of the nearest training particle of each judged particle.  (P,)
+    """Index of the nearest training particle of each particle.  (P,)
 
     Euclidean distance of the standardised coordinates, among particles of the same kind (pdg, or
     mass and charge); among all where training has none of that kind.

@@ -249,12 +249,12 @@ def load(
     seed: int = 0,
     reporter: Reporter = SILENT,
 ) -> EvaluationInputs:
-    """Read what is needed; a simulator is asked for one shower a row of the judged particles.
+    """Read what is needed; a simulator is asked for one shower a row of the evaluated particles.
 
     ``subject`` is a run folder, a simulator (folder or name) or a file of generated showers. A
-    simulator that was trained on ``against`` is judged on its test particles unless ``part`` says
-    otherwise, and its training particles feed the baselines. Raises UsageError for a subject that
-    is none, DataError for showers that do not fit.
+    simulator that was trained on ``against`` is evaluated on its test particles unless ``part``
+    says otherwise, and its training particles feed the baselines. Raises UsageError for a subject
+    that is none, DataError for showers that do not fit.
     """
     if Path(subject).is_file() or is_production(Path(subject)):
         return _of_file(Path(subject), against, train)
@@ -316,7 +316,7 @@ def _divided(
 def _parts(
     showers: Showers, divided: Split | RowSplit | None, part: Part
 ) -> tuple[Showers, Showers | None]:
-    """The judged part, and the training part if there is another one."""
+    """The evaluated part, and the training part if there is another one."""
     if divided is None:
         return showers, None
     take = _of_rows if isinstance(divided, RowSplit) else _of_particles

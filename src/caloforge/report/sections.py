@@ -97,7 +97,7 @@ def spreads_of(real: Showers, generated: Showers) -> Spreads:
 
 
 def pick(real: Showers, generated: Showers, spreads: Spreads) -> list[Picked]:
-    """Consistent and diverse particles, judged by the spread over the square root of the total.
+    """Consistent and diverse particles, by the spread over the square root of the total.
 
     Only bright particles (above the median) can be told apart; without repeats, bright ones.
     """

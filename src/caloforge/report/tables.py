@@ -125,6 +125,8 @@ def tabulated(lines: Sequence[Sequence[str]], width: int | None = None) -> str:
     widths = [max(len(row[n]) for row in rows) for n in range(len(lines[0]))]
     blocks: list[list[int]] = [[]]
     for column in range(1, len(widths)):
+        if not any(line[column] for line in lines[1:]):
+            continue
         used = widths[0] + sum(widths[n] + GAP for n in blocks[-1])
         if blocks[-1] and used + widths[column] + GAP > width:
             blocks.append([])
@@ -176,11 +178,18 @@ def comparison_table(comparison: Comparison, width: int | None = None) -> str:
         "\n".join(_comparison_head(comparison)),
         tabulated([("", *headings(comparison)), *lines], width),
         "\n".join(f"{m.label}: {m.settings}" for m in comparison.methods if m.settings),
-        f"differences in {comparison.measure} (paired bootstrap over particles, seeds pooled):\n"
-        + "\n".join(f"  {sentence(one)}" for one in comparison.contrasts),
+        "\n".join(_contrasts(comparison)),
         "\n".join(f"warning: {warning}" for warning in comparison.warnings),
     ]
     return "\n\n".join(folded(part, width) for part in parts if part)
+
+
+def _contrasts(comparison: Comparison) -> Iterator[str]:
+    if comparison.contrasts:
+        how = "paired bootstrap over particles, seeds pooled"
+        yield f"differences in {comparison.measure} ({how}):"
+    for one in comparison.contrasts:
+        yield f"  {sentence(one)}"
 
 
 def headings(comparison: Comparison) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +86,6 @@ def energy_and_diversity(found: list[Distances], labels: Labels) -> tuple[Values
 PERMUTATIONS = 200
 PRIOR_ROWS = 4
 """Rows that the usual relative variance counts for when that of a particle is estimated."""
-Weight = Literal["headline", "detail"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,6 @@ class Check:
 
     name: str
     title: str
-    weight: Weight
     of: Callable[[GateInputs], PermutationResult]
 
 
@@ -127,23 +124,23 @@ def gate_inputs(
 
 
 def checks(pooled: PooledSample) -> tuple[Check, ...]:
-    """All checks of pooled rows; headlines, then every channel and observable."""
+    """All checks of pooled rows; those of whole showers, then every channel and observable."""
     return tuple(_chosen(pooled))
 
 
 def _chosen(pooled: PooledSample) -> Iterator[Check]:
-    yield Check("showers", "whole showers (energy distance)", "headline", whole_showers)
-    yield Check("diversity", "diversity of the showers of a particle", "headline", diversity)
-    yield Check("channel_sums", "channel sums of a particle (W1)", "headline", channel_sums)
-    yield Check("energy_scale", "scale of the total", "headline", energy_scale)
-    yield Check("copies", "copies of training showers", "headline", copies)
+    yield Check("showers", "whole showers (energy distance)", whole_showers)
+    yield Check("diversity", "diversity of the showers of a particle", diversity)
+    yield Check("channel_sums", "channel sums of a particle (W1)", channel_sums)
+    yield Check("energy_scale", "scale of the total", energy_scale)
+    yield Check("copies", "copies of training showers", copies)
     names = [*pooled.labels, *(name for name in pooled.seen.values if name != "empty")]
-    yield Check("location_empty", "empty showers", "detail", empty)
-    yield Check("together", "channels that fluctuate together", "detail", together)
+    yield Check("location_empty", "empty showers", empty)
+    yield Check("together", "channels that fluctuate together", together)
     for name in names:
-        yield Check(f"location_{name}", f"{name}: position", "detail", partial(location, name=name))
+        yield Check(f"location_{name}", f"{name}: position", partial(location, name=name))
     for name in names:
-        yield Check(f"spread_{name}", f"{name}: spread", "detail", partial(spread, name=name))
+        yield Check(f"spread_{name}", f"{name}: spread", partial(spread, name=name))
 
 
 def whole_showers(inputs: GateInputs) -> PermutationResult:

@@ -326,7 +326,7 @@ def _classified(
 ) -> Iterator[MetricResult]:
     """Two classifiers with their floor, and what they make of a copy that is a little too wide.
 
-    The floor is real against real training showers, as many as are judged.
+    The floor is real against real training showers, as many as the evaluated ones.
     """
     other = as_many(train, len(real), seed)
     copy = dataclasses.replace(other, cells=widened(other.cells, real.detector), overflow=None)
@@ -368,6 +368,6 @@ def auc_of(
 
 
 def as_many(train: Showers, rows: int, seed: int) -> Showers:
-    """Training showers drawn at random, as many as rows are judged."""
+    """Training showers drawn at random, as many as evaluated rows."""
     chosen = np.random.default_rng([seed, 0xF1]).permutation(len(train))[:rows]
     return train.rows(np.sort(chosen))

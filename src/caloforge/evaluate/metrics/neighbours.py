@@ -11,7 +11,7 @@ hold a generated shower.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -106,28 +106,6 @@ def nearest_distances(
         nearest = wide[place[start : start + rows]]
         distance[start : start + rows] = np.sqrt(_squares(block - nearest))
     return distance, place
-
-
-def subsampled(
-    metric: Callable[[Values, Values], float],
-    a: Values,
-    b: Values,
-    particle_a: NDArray[np.int64],
-    particle_b: NDArray[np.int64],
-    *,
-    rng: np.random.Generator,
-    count: int = SUBSAMPLES,
-) -> Measured:
-    """Any metric of two samples with an error from half of the particles, drawn ``count`` times.
-
-    For metrics that a bootstrap would disturb, since it repeats rows (neighbours, classifiers).
-    """
-    particles = np.unique(np.concatenate([particle_a, particle_b]))
-    found = []
-    for _ in range(count):
-        half = rng.permutation(particles)[: max(1, len(particles) // 2)]
-        found.append(metric(a[np.isin(particle_a, half)], b[np.isin(particle_b, half)]))
-    return Measured(metric(a, b), float(np.std(found, ddof=1)))
 
 
 def _tables(real: NDArray[Any], generated: NDArray[Any]) -> tuple[NDArray[Any], ...]:
