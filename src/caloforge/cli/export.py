@@ -22,7 +22,7 @@ Source = Annotated[
 TargetName = Annotated[
     str,
     typer.Option(
-        "--target", help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, triton; or int8."
+        "--target", help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, triton; or int8, half."
     ),
 ]
 ShowersFile = Annotated[
@@ -51,8 +51,8 @@ Pdg = Annotated[
         show_default=False,
     ),
 ]
-INT8 = "int8"
-"""No other reader: the same simulator with 8-bit products."""
+INT8, HALF = "int8", "half"
+"""No other reader: the same simulator with 8-bit products, or weights in half precision."""
 
 
 def command(
@@ -78,6 +78,8 @@ def command(
     reporter = reporter_of(quiet, json)
     if target == INT8:
         return write_int8(simulator, out, showers, seed, force, reporter)
+    if target == HALF:
+        return write_half(simulator, out, force, reporter)
     target_of_name(target)
     loaded = Simulator.load(find_simulator(simulator))
     loaded.check()
@@ -116,6 +118,19 @@ def write_int8(
     source = showers or known_showers(loaded.folder, loaded.detector.name, reporter)
     result = quantise(loaded, source, out, seed=seed, overwrite=force, reporter=reporter)
     reporter.result(f"{result}\nwritten to {out}", result.record() | {"out": out})
+
+
+def write_half(simulator: str, out: Path, force: bool, reporter: Reporter) -> None:
+    """A simulator with weights in half precision, if its answers stay."""
+    from caloforge.export.half import halve
+    from caloforge.simulator import GRAPH, Simulator
+
+    loaded = Simulator.load(simulator)
+    loaded.check()
+    moved = halve(loaded, out, overwrite=force)
+    sizes = [(folder / GRAPH).stat().st_size for folder in (loaded.folder, out)]
+    text = f"{sizes[0]} -> {sizes[1]} bytes, cells move by {moved:.1e} of the largest one"
+    reporter.result(f"{text}\nwritten to {out}", {"out": out, "bytes": sizes[1], "moved": moved})
 
 
 def parse_mesh(text: str | None) -> tuple[int, ...] | None:

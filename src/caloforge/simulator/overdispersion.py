@@ -35,7 +35,11 @@ FEWEST_CELLS = 200
 def read_off(
     detector: Detector, cells: NDArray[np.uint16], particle: NDArray[np.int64]
 ) -> NegativeBinomial:
-    """The negative binomial law whose variance is that of repeats, cell by cell.
+    """The negative binomial law whose variance is that of repeats, in faint cells.
+
+    What the variance over the mean gains with the mean is fitted, too, but left to the network,
+    which makes it: showers of the shipped ZN simulator, drawn by Poisson's law, have an excess of
+    0.000 and a slope of 0.031, real ones 0.202 and 0.029 (154 validation particles).
 
     Args:
         detector: a detector of counts.
@@ -59,18 +63,19 @@ def read_off(
             "showers of each particle): give sampling.excess a number, or draw poisson"
         )
     mean, excess = means[used] / number[used], nuggets[used] / means[used] - 1
-    return _fitted(mean, excess, number[used])
+    constant, _ = _fitted(mean, excess, number[used])
+    return NegativeBinomial(excess=round(constant, 4))
 
 
-def _fitted(mean: Array, excess: Array, number: Array) -> NegativeBinomial:
-    """Least squares of excess + slope mean, none of them negative.  (bins,) each"""
+def _fitted(mean: Array, excess: Array, number: Array) -> tuple[float, float]:
+    """Least squares of excess + slope mean, neither of them negative.  (bins,) each"""
     from scipy.optimize import nnls
 
     spread = 1 + np.maximum(excess, 0)
     width = np.sqrt((2 * spread**2 + spread / mean) / number)
     terms = np.stack([np.ones_like(mean), mean], axis=1)
     (constant, slope), _ = nnls(terms / width[:, None], excess / width)
-    return NegativeBinomial(excess=round(float(constant), 4), slope=round(float(slope), 5))
+    return float(constant), float(slope)
 
 
 def _images_of_particles(
