@@ -76,7 +76,7 @@ ATTRIBUTES = {
     "no columns": ({"columns": None}, ["attribute columns is missing"]),
     "columns are numbers": ({"columns": [1, 2]}, ["attribute columns"]),
     "no detector": ({"detector": None}, ["attribute detector is missing"]),
-    "detector is no JSON": ({"detector": "{"}, ["damaged"]),
+    "detector is no JSON": ({"detector": "{"}, ["attribute detector: not JSON"]),
     "detector is a list": ({"detector": "[1]"}, ["describes no detector"]),
     "detector lacks fields": ({"detector": '{"name": "x"}'}, ["damaged"]),
     "hash": ({"detector_hash": "0" * 16}, ["toy_calorimeter", "hash 0000"]),
