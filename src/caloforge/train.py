@@ -15,7 +15,7 @@ import torch
 from caloforge.data.kinematics import doubts
 from caloforge.data.samples import showers_path
 from caloforge.data.showers import ShowerFile
-from caloforge.errors import Terminated
+from caloforge.errors import Terminated, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.jobs import only_run
 from caloforge.networks.layered import LayeredGenerator
@@ -51,6 +51,7 @@ def train(
     NonFinite when a term or gradient does, Terminated after SIGTERM; UsageError, too, when another
     process trains into ``out``.
     """
+    require_rows(recipe)
     if threads is not None:
         torch.set_num_threads(threads)
     with (
@@ -81,6 +82,15 @@ def train(
         run.resume() if resume else run.begin(facts)
         play_out(run)
         return folder
+
+
+def require_rows(recipe: Recipe) -> None:
+    """UsageError for batches of one shower: units, penalties and normalisations are means."""
+    if recipe.data.particles * recipe.data.repeats < 2 and recipe.objective.plays("critic"):
+        raise UsageError(
+            "a batch of one shower (data.particles=1, data.repeats=1) has no mean to learn from: "
+            "set data.particles=2 or more"
+        )
 
 
 def prepare(

@@ -456,3 +456,17 @@ def test_a_run_goes_on_with_the_same_further_files_only(showers: Path, tmp_path:
     write(tmp_path / "more.h5", others.rows(slice(0, 8)), overwrite=True)
     with pytest.raises(DataError, match="is not what"):
         train(recipe, showers, tmp_path / "run", resume=True, threads=1)
+
+
+def test_a_batch_of_one_shower_is_refused_in_one_line(showers: Path, tmp_path: Path) -> None:
+    recipe = small_recipe("data.particles=1", "data.repeats=1")
+    with pytest.raises(UsageError, match=r"set data\.particles=2 or more") as caught:
+        train(recipe, showers, tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_of_one_particle_trains(showers: Path, tmp_path: Path) -> None:
+    """Its unit is that of its own real showers."""
+    recipe = small_recipe("data.particles=1", "training.steps=2")
+    train(recipe, showers, tmp_path / "run", threads=1)

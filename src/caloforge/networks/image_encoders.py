@@ -7,11 +7,6 @@ from __future__ import annotations
 
 from torch import nn
 
-from caloforge.networks.critic import CriticOutput
-
-Verdict = CriticOutput
-"""An older name of it."""
-
 
 def strided_encoder(shape: tuple[int, int]) -> nn.Sequential:
     """Reads one layer's image down to an eighth of its resolution.  (N, 1, nx, ny) -> (N, M)"""
@@ -36,4 +31,4 @@ def authors_block(normalisation: nn.Module) -> tuple[nn.Module, ...]:
     return normalisation, nn.Dropout(0.2), nn.LeakyReLU(0.1)
 
 
-__all__ = ["Verdict", "authors_block", "strided_encoder"]
+__all__ = ["authors_block", "strided_encoder"]
