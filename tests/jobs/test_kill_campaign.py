@@ -165,7 +165,7 @@ def test_kills_at_any_moment_lose_nothing(
     for folder in folders:
         folder.mkdir()
         write_part_of_sample(folder / "zn.h5", 20)
-    whole, killed = (folder / "out" for folder in folders)
+    whole, killed = (folder / "out.h5" for folder in folders)
     seconds = run(verb.start(whole))
     for number, moment in enumerate(rng.uniform(0.1, 0.9, KILLS)):
         run((verb.go_on if number else verb.start)(killed), moment * seconds)

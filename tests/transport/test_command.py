@@ -35,6 +35,17 @@ def test_bad_input(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_ending_that_cannot_be_is_refused_before_the_work(
+    tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("caloforge.transport.preparation.require_engine", lambda: None)
+    arguments = ("transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "-q")
+    code, _, err = caloforge(*arguments, "--out", tmp_path / "out.npz")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "written as .h5, not .npz" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_wheel_is_explained(
     tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

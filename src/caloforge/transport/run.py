@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from caloforge import __version__
 from caloforge.data.record import cell_type
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
-from caloforge.io.files import write_aside
+from caloforge.io.files import HDF5_ENDINGS, require_ending, write_aside
 from caloforge.io.showers import Column, ShowerWriter
 from caloforge.jobs import Done, only_run
 from caloforge.jobs.pool import Worker, lead
@@ -85,6 +85,7 @@ def transport(
     Raises UsageError, DataError before any work for what cannot be, CaloforgeError when the engine
     does not start or, after writing all others, when showers are missing; Terminated after SIGTERM.
     """
+    require_ending(out, *HDF5_ENDINGS)
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; --force replaces it")
     shard_rows = request.shard_rows(pool.workers)
