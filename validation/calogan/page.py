@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from caloforge.recipes import RECIPES
 from validation.calogan.pictures import PICTURES, draw
 from validation.calogan.plan import METHODS, PART_STEPS, PLAN, WHOLE, parts, plan
 from validation.metrics import Measured
@@ -141,7 +142,7 @@ def headlines(found: Sequence[Group], floor: bool = True) -> list[list[str]]:
     """One row a recipe or variant, and what real showers give in their place."""
     rows = []
     for one in found:
-        told = f"`{one.label}`" if one.label in METHODS else one.label
+        told = f"`{one.label}`" if one.label in RECIPES else one.label
         rows.append([told, *headline(one), one.flat, one.steps, one.cpu_seconds, one.seeds])
     if found and floor:
         rows.append(["*noise floor: real against real*", *headline(found[0], "floor"), *[""] * 4])
