@@ -254,7 +254,10 @@ def test_cards_say_how_good_a_simulator_is(caloforge, tmp_path):
     ("changes", "says"),
     [
         ({"quality": {"against": "x", "measurements": [{"name": "W1"}]}}, "quality.*value"),
-        ({"training_ranges": {"Energy": [0, float("inf")], "Px": [0, 10]}}, "training_ranges"),
+        (
+            {"training_ranges": {"Energy": [0, float("inf")], "Px": [0, 10]}},
+            "Infinity is no number",
+        ),
         ({"sampling": {"law": "negative-binomial", "excess": -1}}, "sampling"),
         ({"species": ["neutron"]}, "species"),
     ],

@@ -80,7 +80,7 @@ def test_the_report_in_a_browser(page, page_file, width, tmp_path):
         assert page.evaluate(SCROLLED) == []
         assert page.evaluate(OVERLAPS) == []
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
-    assert "Rejected" in page.evaluate("document.querySelector('.gate').innerText")
+    assert "REJECTED" in page.evaluate("document.querySelector('.gate').innerText")
     assert page.requested() == []
     assert page.complaints() == []
     folder = Path(os.environ.get("CALOFORGE_ARTEFACTS", tmp_path))

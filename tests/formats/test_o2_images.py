@@ -142,7 +142,8 @@ def test_without_uproot_it_says_what_to_install(tmp_path, caloforge, monkeypatch
         "data", "convert", source, "--detector", "alice_zn", "--out", tmp_path / "out.h5", "-q"
     )
     assert code == 1
-    assert "pip install 'caloforge[root]'" in err
+    assert "pip install" in err
+    assert "[root]'" in err
 
 
 def test_showers_as_a_tree(tmp_path, caloforge):

@@ -18,7 +18,7 @@ from caloforge.data.samples import sample_path
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.jobs import Call, Executor, Limits
-from caloforge.objectives import NonFinite
+from caloforge.objectives import NonFinite, SelectiveDiversity
 from caloforge.recipe import Recipe
 from caloforge.search import run as search_run
 from caloforge.search.grid import Axis, parse_axis, points, settings, title
@@ -91,7 +91,7 @@ def test_wrong_showers_and_a_file_as_folder_are_told_before_the_work(
     out, taken = tmp_path / "found", "is a file; name a folder"
     for data, folder, code, reason in (
         (tmp_path / "missing.h5", out, 3, "no such file"),
-        (tmp_path, out, 3, "no such file"),
+        (tmp_path, out, 3, "is a folder, not a file"),
         (file, out, 3, "not an HDF5 file"),
         ("alice_zp", out, 3, "alice_zp"),
         ("alice_zn", file, 2, taken),
@@ -173,7 +173,8 @@ def test_search_by_the_command_line_and_again(
     assert means == sorted(means)
     best = Recipe.from_json((out / "best.json").read_text())
     weight = record["best"]["objective.SelectiveDiversity.weight"]
-    assert best.objective.terms[1][0] == weight
+    weights = {type(term): own for own, term in best.objective.terms}
+    assert weights[SelectiveDiversity] == weight
     written = times(out / "runs")
     assert json.loads(caloforge(*command)[1]) == record
     assert times(out / "runs") == written

@@ -52,14 +52,21 @@ class ArrayFile:
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
-    def floats(self, name: str, rank: int | None = 1) -> NDArray[np.float64]:
+    def floats(
+        self, name: str, rank: int | None = 1, *, unknown: bool = False
+    ) -> NDArray[np.float64]:
         """An array of finite numbers.  (N, ...)
+
+        Args:
+            name: of the array.
+            rank: number of axes; None: any.
+            unknown: NaN is allowed and stands for a number that nobody measured.
 
         Raises:
             DataError: it is missing, of other axes, or holds NaN or infinity.
         """
         with reading(self.path):
-            return finite_numbers(self._stored(name, rank), name)
+            return finite_numbers(self._stored(name, rank), name, unknown=unknown)
 
     def whole_numbers(self, name: str, dtype: type[np.integer[Any]] = np.int64) -> NDArray[Any]:
         """A column of whole numbers that fit the type.  (N,)
@@ -179,10 +186,16 @@ def _check_rank(name: str, found: int, rank: int | None) -> None:
         raise DataError(f"{name} has {found} axes, not {rank}")
 
 
-def finite_numbers(values: NDArray[Any], what: str) -> NDArray[np.float64]:
-    """The values as float64; DataError naming the first row that is NaN or infinite.  (N, ...)"""
+def finite_numbers(
+    values: NDArray[Any], what: str, *, unknown: bool = False
+) -> NDArray[np.float64]:
+    """The values as float64; DataError naming the first row that is NaN or infinite.  (N, ...)
+
+    ``unknown`` lets NaN pass.
+    """
     numbers = np.asarray(values, dtype=np.float64)
-    if len(bad := np.argwhere(~np.isfinite(numbers))):
+    wrong = np.isinf(numbers) if unknown else ~np.isfinite(numbers)
+    if len(bad := np.argwhere(wrong)):
         raise DataError(f"row {bad[0][0]}: {what} is not a finite number")
     return numbers
 

@@ -88,7 +88,7 @@ class Parts:
                 return Shard(
                     file.floats("cells", 2).astype(np.float32),
                     file.floats("overflow", 2).astype(np.float32),
-                    file.floats("cpu_seconds").astype(np.float32),
+                    file.floats("cpu_seconds", unknown=True).astype(np.float32),
                     file.whole_numbers("fate", np.int8),
                 )
         except DataError as error:
