@@ -7,8 +7,23 @@ import re
 import sys
 from pathlib import Path
 
+from caloforge.errors import UsageError
+
 PROC = Path("/proc")
+MOST_THREADS = 512
+"""Threads of one process that are taken for meant."""
 KERNEL_FLAGS = ("avx", "amx", "fma", "sse4", "asimd", "sve", "bf16", "i8mm")
+
+
+def require_threads(threads: int) -> int:
+    """The number, if it is one of threads; UsageError else.
+
+    >>> require_threads(2)
+    2
+    """
+    if not 1 <= threads <= MOST_THREADS:
+        raise UsageError(f"{threads} threads: give a number from 1 to {MOST_THREADS}")
+    return threads
 
 
 def peak_memory_mb() -> float:

@@ -71,7 +71,7 @@ class Data(Part):
     """Fractions of the particles kept for choosing and for judging."""
     split: Literal["particle", "row"] = "particle"
     """A split by row leaks conditions into the test; for published protocols only."""
-    split_seed: int = 0
+    split_seed: int = Field(default=0, ge=0, lt=2**63)
     """Decides which particles are kept, apart from the seed of the run."""
     showers_per_particle: int | None = Field(default=None, ge=1)
     """Train on at most so many showers of each particle."""
@@ -152,7 +152,7 @@ class Recipe(Part):
     sampling: Literal["rounding", "poisson", "negative-binomial"] | NegativeBinomial = "rounding"
     """How counts are drawn from expected counts, in training and in generation alike. The numbers
     of ``negative-binomial``, if none are given, are read off the repeats of training showers."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _names_what_it_describes(self) -> Recipe:

@@ -18,6 +18,7 @@ from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.jobs import only_run
+from caloforge.machine import require_threads
 from caloforge.networks.layered import LayeredGenerator
 from caloforge.networks.layered_critics import StandardisedCritic
 from caloforge.recipe import Recipe
@@ -53,7 +54,7 @@ def train(
     """
     require_rows(recipe)
     if threads is not None:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(require_threads(threads))
     with (
         ShowerFile(data, recipe.resolve()) as file,
         distributed_context(device_of_name(device)) as context,

@@ -198,6 +198,8 @@ def explain(error: Exception) -> tuple[int, str]:
         return 1, f"{os.fsdecode(error.filename or 'input or output')}: {error.strerror}"
     if isinstance(error, MemoryError):
         return 1, f"memory ran out ({reason_of(error)}): fewer rows, or a machine with more"
+    if isinstance(error, OverflowError):
+        return 2, f"a number is too large ({reason_of(error)})"
     if isinstance(error, RecursionError):
         return 3, "something that was read is nested too deeply"
     raise error

@@ -17,6 +17,7 @@ from caloforge.cli.options import (
     reporter_of,
     showers_file,
 )
+from caloforge.machine import MOST_THREADS
 
 WhichSimulator = Annotated[
     str,
@@ -51,7 +52,10 @@ Batch = Annotated[
     int | None,
     typer.Option(min=1, max=1024, help="Showers at once; changes no shower.  [default: 64]"),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of the network.  [default: 1]")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST_THREADS, help="Threads of the network.  [default: 1]"),
+]
 EngineName = Annotated[
     str | None,
     typer.Option("--engine", help="onnxruntime or openvino.  [default: the faster one, measured]"),

@@ -6,14 +6,20 @@ from typing import Annotated
 import typer
 
 from caloforge.errors import UsageError
+from caloforge.machine import MOST_THREADS
 from caloforge.reporter import Reporter
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")]
+LARGEST_SEED = 2**63 - 1
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of all random numbers.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No log and no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Results on stdout as one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace output that exists.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes to use.")]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, max=MOST_THREADS, help="Processes to use.")
+]
 
 
 ParticlesFile = Annotated[

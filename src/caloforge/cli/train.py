@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caloforge.cli.options import (
+    LARGEST_SEED,
     Force,
     Json,
     Quiet,
@@ -14,6 +15,7 @@ from caloforge.cli.options import (
     shipped_showers,
     showers_file,
 )
+from caloforge.machine import MOST_THREADS
 
 if TYPE_CHECKING:
     from caloforge.recipe import Recipe
@@ -62,7 +64,8 @@ OutFolder = Annotated[
     ),
 ]
 RecipeSeed = Annotated[
-    int | None, typer.Option(min=0, help="Seed; default: the recipe's.", show_default=False)
+    int | None,
+    typer.Option(min=0, max=LARGEST_SEED, help="Seed; default: the recipe's.", show_default=False),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -75,7 +78,9 @@ Settings = Annotated[
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads of torch.", show_default=False)]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=MOST_THREADS, help="Threads of torch.", show_default=False)
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe, no more.")]
 
 

@@ -57,8 +57,8 @@ def write_aside_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]
     ``write_aside`` does.
     """
     _refuse_existing(path, overwrite)
-    if path.is_file():
-        raise UsageError(f"{path} is a file; name a folder")
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file, a device or a pipe; name a folder")
     old = _name_aside(path)
     try:
         with _aside(path, _sync_folder) as part:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
+from caloforge.machine import require_threads
 from caloforge.simulator.limits import memory_limit, time_limit
 
 INPUTS = ("latent", "conditions")
@@ -54,7 +55,7 @@ class Session:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = require_threads(threads)
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.load_model_format", "ONNX")
@@ -113,7 +114,7 @@ class OpenVino:
         import openvino
 
         settings = {
-            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_NUM_THREADS": require_threads(threads),
             "NUM_STREAMS": 1,
             # Its default on some processors is bfloat16, which loses counts.
             "INFERENCE_PRECISION_HINT": "f32",

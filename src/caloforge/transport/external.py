@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.errors import CaloforgeError, DataError, UsageError, reason_of
 from caloforge.io.showers import read
 from caloforge.transport.parts import COMMAND_FOLDER, Shard
 from caloforge.transport.request import Request
@@ -30,8 +30,16 @@ def check_command(command: str) -> None:
     for place in PLACES:
         if place not in command:
             raise UsageError(f"the engine command must contain {place}: {command}")
-    if not shlex.split(command):
+    if not _words(command):
         raise UsageError("the engine command is empty")
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command, as a shell would split it."""
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"the engine command: {reason_of(error)}: {command}") from error
 
 
 def run_command(request: Request, rows: range, folder: Path, stop: threading.Event) -> Shard:
@@ -44,7 +52,7 @@ def run_command(request: Request, rows: range, folder: Path, stop: threading.Eve
         write_particle_list(particles, request, rows)
         seed = request.shot(rows.start).seed % 2**31
         values = {"particles": str(particles), "out": str(out), "seed": str(seed)}
-        words = [_filled(word, values) for word in shlex.split(request.command or "")]
+        words = [_filled(word, values) for word in _words(request.command or "")]
         _call(words, log, stop)
         return _shard(request, rows, out)
 

@@ -195,7 +195,7 @@ def classify_boosted(
     for number in range(folds.tested):
         test = folds.rows(number)[2]
         train = np.setdiff1d(np.arange(len(inputs)), test)
-        trees = HistGradientBoostingClassifier(random_state=seed, **BOOSTING)
+        trees = HistGradientBoostingClassifier(random_state=seed % 2**32, **BOOSTING)
         odds[test] = trees.fit(inputs[train], folds.label[train]).decision_function(inputs[test])
         if advance is not None:
             advance()

@@ -1,0 +1,187 @@
+"""What people type and what machines do, through a process of its own: one line and a code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caloforge.data.showers import Showers, read, write
+from caloforge.detectors.find import find_detector
+from extras import needs
+from small_run import set_options, write_part_of_sample
+
+CASES = Path(__file__).parent / "cases"
+LARGE = "9" * 30
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "caloforge", *map(str, arguments)]
+
+
+def refused(*arguments, code=2):
+    """The one line with which a command is refused."""
+    done = subprocess.run(
+        command(*arguments), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[-1].startswith("caloforge: "), done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[-1]
+
+
+TRANSPORT = ("transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "--out", "OUT")
+BEYOND_SENSE = {
+    "threads of torch": ("train", "sdi-gan", "--threads", "99999999999", "--out", "OUT"),
+    "threads": ("generate", "alice_zn", "-n", 1, "--threads", "99999999999", "--out", "OUT"),
+    "seed of a recipe": ("train", "sdi-gan", "--set", "seed=-1", "--out", "OUT"),
+    "large seed of a recipe": ("train", "sdi-gan", "--set", f"seed={LARGE}", "--out", "OUT"),
+    "seed": ("generate", "alice_zn", "-n", 1, "--seed", LARGE, "--out", "OUT"),
+    "seed of an evaluation": ("evaluate", "alice_zn", "--against", "alice_zn", "--seed", LARGE),
+    "quotes": (*TRANSPORT, "--engine-command", "geant 'x {particles} {out}"),
+    "repeats": (*TRANSPORT, "--repeats", LARGE),
+    "workers": (*TRANSPORT, "--workers", LARGE),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND_SENSE)
+def test_values_beyond_sense(tmp_path, name):
+    out = tmp_path / "out.h5"
+    refused(*(out if word == "OUT" else word for word in BEYOND_SENSE[name]))
+    assert not any(tmp_path.iterdir())
+
+
+def test_more_particles_than_memory(tmp_path):
+    out = tmp_path / "out.h5"
+    line = refused(
+        "transport", "atlas_em", "--spectrum", "eplus", "-n", 10**14, "--out", out, code=1
+    )
+    assert "memory ran out" in line
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_description_without_end(tmp_path):
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+    line = refused(
+        "data", "convert", CASES / "cc_ok.hdf5", "--detector", deep, "--out", "x.h5", code=3
+    )
+    assert "nested too deeply" in line
+
+
+def test_layers_of_negative_depth_are_refused(tmp_path):
+    source = json.loads((CASES / "detector_bom.json").read_text("utf-8-sig"))
+    source["layers"][0]["depth_mm"] = -60
+    path = tmp_path / "detector.json"
+    path.write_text(json.dumps(source))
+    line = refused("train", "sdi-gan", "--detector", path, "--dry-run", code=3)
+    assert "depth" in line
+
+
+def test_names_that_are_no_mathematics_are_drawn_as_they_are(tmp_path, rng):
+    source = json.loads((CASES / "detector_bom.json").read_text("utf-8-sig"))
+    source["title"] = r"My $\frac{x$ calorimeter"
+    source["conditions"].append({"name": "x", "unit": r"$\bad{$"})
+    described = tmp_path / "detector.json"
+    described.write_text(json.dumps(source))
+    detector = find_detector(str(described))
+    conditions = np.repeat(rng.uniform(1, 10, (12, 2)), 4, axis=0)
+    for name in ("real", "made"):
+        cells = rng.exponential(conditions[:, :1], (48, detector.cells)).astype("f4")
+        particle, pdg = np.repeat(np.arange(12), 4), np.full(48, 22, "i4")
+        showers = Showers(
+            detector=detector, cells=cells, conditions=conditions, particle=particle, pdg=pdg,
+            provenance={},
+        )  # fmt: skip
+        write(tmp_path / f"{name}.h5", showers)
+    line = command("evaluate", tmp_path / "made.h5", "--against", tmp_path / "real.h5", "-q")
+    page = tmp_path / "page.html"
+    done = subprocess.run(
+        [*line, "--classifier", "none", "--out", page], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert page.read_text().count("data:image/png") > 3
+
+
+FILLS = {
+    "generate": ("generate", "alice_zn", "-n", 1, "--engine", "onnxruntime"),
+    "production": ("generate", "alice_zn", "-n", 1, "--shards", 1, "--engine", "onnxruntime"),
+    "train": ("train", "sdi-gan"),
+    "convert": (
+        "data", "convert", CASES / "cc_ok.hdf5", "--detector", CASES / "binning_small.xml"
+    ),
+    "export": ("export", "alice_zn", "--target", "triton"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILLS)
+def test_a_pipe_is_no_place_for_output(tmp_path, name):
+    out = tmp_path / "pipe"
+    os.mkfifo(out)
+    force = [] if name == "production" else ["--force"]
+    line = refused(*FILLS[name], "--out", out, *force)
+    assert str(out) in line
+    assert out.is_fifo()
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_two_root_files_become_one(tmp_path):
+    needs("uproot")
+    root = CASES.with_name("formats") / "root"
+    parts = [root / "o2sim-split0.root", root / "o2sim-split99.root"]
+    for name, sources in (("one", parts[:1]), ("both", parts)):
+        line = command("data", "convert", *sources, "--detector", "alice_zn", "--out")
+        done = subprocess.run(
+            [*line, tmp_path / f"{name}.h5", "-q"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    one, both = (read(tmp_path / f"{name}.h5") for name in ("one", "both"))
+    # The files hold the same particles, which are taken together.
+    assert sorted(map(bytes, both.cells)) == sorted(2 * list(map(bytes, one.cells)))
+    assert len(np.unique(both.particle)) == len(np.unique(one.particle))
+
+
+def test_the_second_of_two_trainings_is_refused(tmp_path):
+    out, data = tmp_path / "run", write_part_of_sample(tmp_path / "zn.h5")
+    line = command("train", "sdi-gan", "--data", data, "--out", out, "-q")
+    line += set_options("training.steps=100000", "training.checkpoint_interval=100000")
+    first = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(out / ".lock", first)
+        time.sleep(0.3)
+        second = refused("train", "sdi-gan", "--data", data, "--out", out, *set_options())
+        forced = refused("train", "sdi-gan", "--data", data, "--out", out, "--force", "-q")
+        for said in (second, forced):
+            assert f"process {first.pid} on {os.uname().nodename} writes here" in said
+        assert first.poll() is None
+    finally:
+        first.send_signal(signal.SIGTERM)
+        _, log = first.communicate(timeout=60)
+    assert first.returncode == 143, log
+
+
+def wait_for(path, process, seconds=60):
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_damaged_line_of_metrics_does_not_stop_a_run(tmp_path):
+    out, data = tmp_path / "run", write_part_of_sample(tmp_path / "zn.h5")
+    line = ("train", "sdi-gan", "--data", data, "--out", out, "-q", *set_options())
+    subprocess.run(command(*line), check=True, capture_output=True)
+    metrics = out / "metrics.jsonl"
+    whole = metrics.read_bytes().splitlines(keepends=True)
+    metrics.write_bytes(b"".join([b'{"step": \xff\n', b"[" * 100_000 + b"\n", *whole]))
+    done = subprocess.run(command(*line, "--resume"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(one)["step"] for one in metrics.read_bytes().splitlines()] == [4, 8, 12]
