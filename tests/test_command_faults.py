@@ -185,3 +185,16 @@ def test_a_damaged_line_of_metrics_does_not_stop_a_run(tmp_path):
     done = subprocess.run(command(*line, "--resume"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [json.loads(one)["step"] for one in metrics.read_bytes().splitlines()] == [4, 8, 12]
+
+
+def test_the_former_options_of_an_export_are_still_taken(tmp_path):
+    former = ("--classifier", "always", "--showers", CASES / "real8.h5")
+    present = ("--hit-classifier", "always", "--data", CASES / "real8.h5")
+    for name, options in (("former", former), ("present", present)):
+        line = command("export", "alice_zn", "--target", "o2", *options, "--out", tmp_path / name)
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    former, present = (
+        sorted(p.name for p in (tmp_path / n).iterdir()) for n in ("former", "present")
+    )
+    assert former == present

@@ -59,7 +59,7 @@ def test_a_loss_that_is_too_large_is_refused(table):
 
     known = np.isin(table.particle, split_by_particle(table.particle, seed=0).train)
     light = np.where(known & (np.abs(table.conditions[:, 4]) > 0.05), 0, table.light)
-    with pytest.raises(CaloforgeError, match=r"loses .*--classifier always"):
+    with pytest.raises(CaloforgeError, match=r"loses .*--hit-classifier always"):
         train(Table(ALICE_ZN, table.conditions, light, table.particle))
 
 

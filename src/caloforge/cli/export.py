@@ -28,7 +28,7 @@ TargetName = Annotated[
 ShowersFile = Annotated[
     Path | None,
     typer.Option(
-        "--showers",
+        "--data",
         help="Showers that the hit classifier (o2) is made from, or whose particles fill a library "
         "(ddml-library); default: what the run was trained on, else the shipped sample.",
         show_default=False,
@@ -36,13 +36,19 @@ ShowersFile = Annotated[
 ]
 HitClassifier = Annotated[
     Literal["trained", "always"],
-    typer.Option("--classifier", help="Hit classifier of o2: made from showers, or always on."),
+    typer.Option("--hit-classifier", help="Hit classifier of o2: made from showers, or always on."),
+]
+FormerShowersFile = Annotated[Path | None, typer.Option("--showers", hidden=True)]
+FormerHitClassifier = Annotated[
+    Literal["trained", "always"] | None, typer.Option("--classifier", hidden=True)
 ]
 Mesh = Annotated[
     str | None,
     typer.Option(help="Mesh of par04, ddml and fcs-ganv2, such as 9x16x48.", show_default=False),
 ]
-Number = Annotated[int, typer.Option("-n", min=1, help="Showers of a library (ddml-library).")]
+Number = Annotated[
+    int, typer.Option("-n", "--number", min=1, help="Showers of a library (ddml-library).")
+]
 Pdg = Annotated[
     int | None,
     typer.Option(
@@ -59,8 +65,8 @@ def command(
     simulator: Source,
     out: Out,
     target: TargetName,
-    showers: ShowersFile = None,
-    classifier: HitClassifier = "trained",
+    data: ShowersFile = None,
+    hit_classifier: HitClassifier = "trained",
     mesh: Mesh = None,
     number: Number = 1000,
     pdg: Pdg = None,
@@ -68,6 +74,8 @@ def command(
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
+    former_data: FormerShowersFile = None,
+    former_classifier: FormerHitClassifier = None,
 ) -> None:
     """Write a simulator for another program, and let an emulator of that program read it."""
     from caloforge.export.bundle import Options
@@ -76,6 +84,7 @@ def command(
     from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)
+    showers, classifier = data or former_data, former_classifier or hit_classifier
     if target == INT8:
         return write_int8(simulator, out, showers, seed, force, reporter)
     if target == HALF:
@@ -161,7 +170,7 @@ def known_showers(folder: Path, detector: str, reporter: Reporter) -> Path:
     if (data := trained_on(folder)) is not None:
         return data
     if detector not in SAMPLES:
-        raise UsageError(f"no showers of {detector} ship: give --showers FILE")
+        raise UsageError(f"no showers of {detector} ship: give --data FILE")
     sample = sample_path(detector)
-    reporter.say(f"showers: the shipped sample {sample}; name others with --showers")
+    reporter.say(f"showers: the shipped sample {sample}; name others with --data")
     return sample

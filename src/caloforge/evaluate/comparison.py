@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.showers import Showers
+from caloforge.documents import parse_json
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.baselines import REAL
@@ -68,7 +69,7 @@ class Run:
         path = Path(self.path) / "metrics.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         try:
-            return float(json.loads(lines[-1])["cpu_seconds"]) if lines else None
+            return float(parse_json(lines[-1], str(path))["cpu_seconds"]) if lines else None
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: its last line has no cpu_seconds") from error
 

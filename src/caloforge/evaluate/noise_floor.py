@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.documents import read_json
 from caloforge.errors import CaloforgeError
 from caloforge.io.files import write_aside
 
@@ -44,10 +45,10 @@ class FloorCache:
             return make()
         path = self.folder / f"{_key(arrays, about)}.json"
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = read_json(path)
             if isinstance(document, dict):
                 return document
-        except (OSError, ValueError):
+        except CaloforgeError:
             pass
         document = make()
         self._keep(path, json.dumps(document))

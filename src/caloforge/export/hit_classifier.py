@@ -80,7 +80,7 @@ def train(table: Table, *, seed: int = 0) -> HitClassifier:
     known = np.isin(table.particle, split.train)
     bright = table.conditions[known & (table.light > 0)]
     if not len(bright) or not impact_points(table.detector):
-        raise DataError("no light or no impact point to learn from: use --classifier always")
+        raise DataError("no light or no impact point to learn from: use --hit-classifier always")
     ranges = {
         feature.name: (float(place.min()) - MARGIN_CM, float(place.max()) + MARGIN_CM)
         for feature in impact_points(table.detector)
@@ -92,7 +92,7 @@ def train(table: Table, *, seed: int = 0) -> HitClassifier:
     if lost >= LARGEST_LOSS:
         raise CaloforgeError(
             f"the hit classifier loses {lost:.2%} of the light (allowed {LARGEST_LOSS:.1%}): give "
-            f"more --showers, or --classifier always"
+            f"more showers with --data, or --hit-classifier always"
         )
     skipped = share((test & ~hit & empty).sum(), (test & empty).sum())
     return HitClassifier(table.detector, ranges, lost, skipped, int(test.sum()))

@@ -97,13 +97,13 @@ class Parts:
     def note(self, record: dict[str, Any]) -> None:
         """Add to the plan what only the engine could tell."""
         path = self.folder / "plan.json"
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = read_json(path)
         with write_aside(path, overwrite=True) as aside:
             aside.write_text(json.dumps({**plan, **record}), encoding="utf-8")
 
     def noted(self, name: str) -> str:
         """What ``note`` kept, or an empty text."""
-        plan = json.loads((self.folder / "plan.json").read_text(encoding="utf-8"))
+        plan = read_json(self.folder / "plan.json")
         return str(plan.get(name, ""))
 
     def remove(self) -> None:
