@@ -85,6 +85,7 @@ def test_layers_of_negative_depth_are_refused(tmp_path):
     assert "depth" in line
 
 
+@pytest.mark.slow
 def test_names_that_are_no_mathematics_are_drawn_as_they_are(tmp_path, rng):
     source = json.loads((CASES / "detector_bom.json").read_text("utf-8-sig"))
     source["title"] = r"My $\frac{x$ calorimeter"
@@ -175,6 +176,7 @@ def wait_for(path, process, seconds=60):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_damaged_line_of_metrics_does_not_stop_a_run(tmp_path):
     out, data = tmp_path / "run", write_part_of_sample(tmp_path / "zn.h5")
     line = ("train", "sdi-gan", "--data", data, "--out", out, "-q", *set_options())

@@ -113,7 +113,7 @@ Where = Annotated[
 ]
 Bits = Annotated[
     int | None,
-    typer.Option(help="GanStep deposits to so many bits of mantissa; 10 keep 0.05 %."),
+    typer.Option(help="Round deposits to so many bits of mantissa; 10 keep 0.05 %."),
 ]
 
 
