@@ -76,6 +76,10 @@ def _reporting(kind: Any) -> Any:
                 refused.append(_reason(self.submit_command, error))
             await interface.start(self)  # Dask would complain of a job without status
 
+        async def close(self) -> None:
+            await super().close()
+            await interface.close(self)  # Dask asserts the status of all jobs that it closed
+
     return type(kind.__name__, (kind,), {"job_cls": Job, "refused": refused})
 
 
