@@ -88,6 +88,7 @@ def graph(simulator: Simulator, grid: tuple[int, ...]) -> bytes:
         return latents, conditions(simulator, {"E": gev.reshape(1, 1)})
 
     def after(cells: Value, _: Value, gev: Value) -> Value:
+        """Showers on the mesh of the reader, in MeV.  (1, layers, across, along)"""
         given = gev.reshape(1, 1)
         # Beyond the training range the shower of its edge is scaled to the energy that was given.
         ratio = given / kept(simulator, "E", given)
