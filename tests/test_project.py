@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("jobs",),
     ("detector", "features", "layer", "matter", "readout", "species"),
     ("detectors",),
-    ("io", "files", "formats", "data", "particles"),
+    ("io", "formats", "data", "particles"),
     ("evaluate", "report", "simulator"),
     ("generate", "transport"),
     ("networks",),
