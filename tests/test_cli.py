@@ -3,7 +3,7 @@
 import json
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import typer
@@ -48,6 +48,27 @@ def test_every_verb_of_the_table_has_help(caloforge: Run) -> None:
         code, out, _ = caloforge(name, "--help")
         assert code == 0
         assert f"caloforge {name}" in out
+
+
+def commands(command: object, name: str) -> Iterator[tuple[str, object]]:
+    """All commands of a verb with their words."""
+    for word, below in getattr(command, "commands", {}).items():
+        yield from commands(below, f"{name} {word}")
+    if not hasattr(command, "commands"):
+        yield name, command
+
+
+@pytest.mark.parametrize("verb", cli.app_verbs())
+def test_every_number_of_an_option_has_bounds(caloforge: Run, verb: str) -> None:
+    for words, command in commands(cli.load(verb), verb):
+        for option in command.params:  # type: ignore[attr-defined]
+            kind = getattr(option, "type_descriptor", None)
+            whole, real = (kind and kind.annotation in (t, list[t]) for t in (int, float))
+            for text in ["1" + 23 * "0", "-1" + 23 * "0"] * whole + ["nan", "inf", "-inf"] * real:
+                code, out, err = caloforge(*words.split(), f"{option.opts[0]}={text}")
+                assert (code, out) == (2, "")
+                assert f"Invalid value for '{option.opts[0]}'" in err
+                assert err.count("\n") == 1
 
 
 def test_without_a_verb_the_help_is_shown_and_it_is_an_error(caloforge: Run) -> None:

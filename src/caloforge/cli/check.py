@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from caloforge.cli.options import Json, Quiet, reporter_of
+from caloforge.cli.options import Json, Quiet, reporter_of, whole_number
 from caloforge.errors import DataError, GateFailed
 from caloforge.export.checks import CheckOptions
 from caloforge.io.productions import is_production
@@ -34,7 +34,10 @@ Library = Annotated[
     ),
 ]
 Repeats = Annotated[
-    int, typer.Option(min=2, help="Showers of each of the 16 stored particles of a bundle.")
+    int,
+    whole_number(
+        least=2, most=10**5, help="Showers of each of the 16 stored particles of a bundle."
+    ),
 ]
 ROWS = 4096
 SIMULATOR_CARDS = ("simulator.json", "simulator/simulator.json")

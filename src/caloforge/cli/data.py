@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from caloforge.cli.options import Force, Json, Out, Quiet, reporter_of, showers_file
+from caloforge.cli.options import (
+    Force,
+    Json,
+    Out,
+    Quiet,
+    finite_number,
+    pdg_number,
+    reporter_of,
+    showers_file,
+    whole_number,
+)
 
 command = typer.Typer(
     add_completion=False,
@@ -62,17 +72,11 @@ AllowPickle = Annotated[
 ]
 OneType = Annotated[
     int | None,
-    typer.Option(
-        "--pdg",
-        min=1 - 2**31,
-        max=2**31 - 1,
-        help="PDG id of all rows, where files do not tell.",
-        show_default=False,
-    ),
+    pdg_number("PDG id of all rows, where files do not tell.", show_default=False),
 ]
 FaceZ = Annotated[
     float | None,
-    typer.Option(
+    finite_number(
         "--face-z",
         help="Where the front face is, in mm, in the frame of the files (CaloGAN's: -240).",
         show_default=False,
@@ -80,9 +84,9 @@ FaceZ = Annotated[
 ]
 Fraction = Annotated[
     float | None,
-    typer.Option(
+    finite_number(
         "--sampling-fraction",
-        min=0,
+        least=0,
         help="Part of the deposited energy that cells hold, where absorbers are left out.",
         show_default=False,
     ),
@@ -103,7 +107,7 @@ Notes = Annotated[
 ]
 Types = Annotated[
     list[int] | None,
-    typer.Option("--pdg", help="Keep rows of this PDG id; repeat for several."),
+    pdg_number("Keep rows of this PDG id; repeat for several."),
 ]
 Where = Annotated[
     list[str] | None,
@@ -113,7 +117,7 @@ Where = Annotated[
 ]
 Bits = Annotated[
     int | None,
-    typer.Option(help="Round deposits to so many bits of mantissa; 10 keep 0.05 %."),
+    whole_number(most=23, help="Round deposits to so many bits of mantissa; 10 keep 0.05 %."),
 ]
 
 
@@ -135,10 +139,10 @@ LayoutName = Annotated[
     typer.Option("--to", help="Layout: the CaloGAN sets', the CaloChallenge's, or a ROOT tree."),
 ]
 TheirFace = Annotated[
-    float, typer.Option("--face-z", help="Front face in their frame, in mm (calogan).")
+    float, finite_number("--face-z", help="Front face in their frame, in mm (calogan).")
 ]
 TheirStart = Annotated[
-    float, typer.Option("--start-z", help="Where their particles start, in mm (calogan).")
+    float, finite_number("--start-z", help="Where their particles start, in mm (calogan).")
 ]
 
 

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from caloforge.cli.options import Force, Json, Out, Quiet, Seed, reporter_of
+from caloforge.cli.options import (
+    Force,
+    Json,
+    Out,
+    Quiet,
+    Seed,
+    pdg_number,
+    reporter_of,
+    whole_number,
+)
 from caloforge.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -47,13 +56,12 @@ Mesh = Annotated[
     typer.Option(help="Mesh of par04, ddml and fcs-ganv2, such as 9x16x48.", show_default=False),
 ]
 Number = Annotated[
-    int, typer.Option("-n", "--number", min=1, help="Showers of a library (ddml-library).")
+    int, whole_number("-n", "--number", most=10**8, help="Showers of a library (ddml-library).")
 ]
 Pdg = Annotated[
     int | None,
-    typer.Option(
-        "--pdg",
-        help="Which of the particles that it was trained on (fcs-ganv2); default: the card's.",
+    pdg_number(
+        "Which of the particles that it was trained on (fcs-ganv2); default: the card's.",
         show_default=False,
     ),
 ]

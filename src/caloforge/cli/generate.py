@@ -16,6 +16,7 @@ from caloforge.cli.options import (
     Workers,
     reporter_of,
     showers_file,
+    whole_number,
 )
 from caloforge.machine import MOST_THREADS
 
@@ -46,15 +47,15 @@ SpectrumName = Annotated[
 ]
 Number = Annotated[
     int | None,
-    typer.Option("-n", "--showers", min=1, help="How many; default: as many as FILE has rows."),
+    whole_number("-n", "--showers", help="How many; default: as many as FILE has rows."),
 ]
 Batch = Annotated[
     int | None,
-    typer.Option(min=1, max=1024, help="Showers at once; changes no shower.  [default: 64]"),
+    whole_number(most=1024, help="Showers at once; changes no shower.  [default: 64]"),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, max=MOST_THREADS, help="Threads of the network.  [default: 1]"),
+    whole_number(most=MOST_THREADS, help="Threads of the network.  [default: 1]"),
 ]
 EngineName = Annotated[
     str | None,
@@ -73,10 +74,11 @@ PackingName = Annotated[
     typer.Option("--compression", help="fast: readers need hdf5plugin, extra fast."),
 ]
 Shards = Annotated[
-    int | None, typer.Option(min=1, help="Write a folder of so many shards, which can go on.")
+    int | None,
+    whole_number(most=10**6, help="Write a folder of so many shards, which can go on."),
 ]
 ShardSize = Annotated[
-    int | None, typer.Option(min=1, help="Showers of a shard, rounded up to a multiple of 1024.")
+    int | None, whole_number(help="Showers of a shard, rounded up to a multiple of 1024.")
 ]
 Shard = Annotated[
     str | None,

@@ -1,7 +1,7 @@
 """Options that mean the same in every verb."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,17 +9,43 @@ from caloforge.errors import UsageError
 from caloforge.machine import MOST_THREADS
 from caloforge.reporter import Reporter
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
+LARGEST_COUNT = 10**12
+"""Showers, or repeats, of one order."""
+LARGEST_NUMBER = 1e12
+LARGEST_PDG = 2**31 - 1
 LARGEST_SEED = 2**63 - 1
+
+
+def whole_number(*names: str, most: int = LARGEST_COUNT, least: int = 1, **more: Any) -> Any:
+    """An option that takes whole numbers between bounds: no number is too large for what follows.
+
+    Args:
+        names: As in ``-n``; none: the name of the parameter.
+        most: The largest number.
+        least: The smallest one.
+        more: What ``typer.Option`` takes.
+    """
+    return typer.Option(*names, min=least, max=most, **more)
+
+
+def finite_number(*names: str, least: float = -LARGEST_NUMBER, **more: Any) -> Any:
+    """An option that takes a number, at least ``least``; neither infinity nor NaN."""
+    return typer.Option(*names, min=least, max=LARGEST_NUMBER, **more)
+
+
+def pdg_number(text: str, **more: Any) -> Any:
+    """An option that takes a PDG number."""
+    return whole_number("--pdg", most=LARGEST_PDG, least=-LARGEST_PDG, help=text, **more)
+
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
 Seed = Annotated[
-    int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of all random numbers.")
+    int, whole_number("--seed", most=LARGEST_SEED, least=0, help="Seed of all random numbers.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No log and no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Results on stdout as one JSON document.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace output that exists.")]
-Workers = Annotated[
-    int, typer.Option("--workers", min=1, max=MOST_THREADS, help="Processes to use.")
-]
+Workers = Annotated[int, whole_number("--workers", most=MOST_THREADS, help="Processes to use.")]
 
 
 ParticlesFile = Annotated[
@@ -35,7 +61,7 @@ ParticlesFile = Annotated[
 ]
 PdgNumbers = Annotated[
     list[int] | None,
-    typer.Option("--pdg", help="Only these PDG numbers of FILE; repeat.", show_default=False),
+    pdg_number("Only these PDG numbers of FILE; repeat.", show_default=False),
 ]
 
 

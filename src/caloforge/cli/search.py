@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from caloforge.cli.options import Json, Quiet, Workers, reporter_of, shipped_showers
+from caloforge.cli.options import Json, Quiet, Workers, reporter_of, shipped_showers, whole_number
 from caloforge.cli.train import DataFile, DetectorName, Device, Settings, WhichRecipe
 
 Grid = Annotated[
@@ -26,7 +26,7 @@ Folder = Annotated[
         show_default=False,
     ),
 ]
-Seeds = Annotated[int, typer.Option(min=1, help="Seeds of each point; scores are averaged.")]
+Seeds = Annotated[int, whole_number(most=1000, help="Seeds of each point; scores are averaged.")]
 
 
 def command(

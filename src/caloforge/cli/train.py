@@ -14,6 +14,7 @@ from caloforge.cli.options import (
     reporter_of,
     shipped_showers,
     showers_file,
+    whole_number,
 )
 from caloforge.machine import MOST_THREADS
 
@@ -65,7 +66,9 @@ OutFolder = Annotated[
 ]
 RecipeSeed = Annotated[
     int | None,
-    typer.Option(min=0, max=LARGEST_SEED, help="Seed; default: the recipe's.", show_default=False),
+    whole_number(
+        most=LARGEST_SEED, least=0, help="Seed; default: the recipe's.", show_default=False
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -79,7 +82,7 @@ Settings = Annotated[
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, max=MOST_THREADS, help="Threads of torch.", show_default=False)
+    int | None, whole_number(most=MOST_THREADS, help="Threads of torch.", show_default=False)
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe, no more.")]
 

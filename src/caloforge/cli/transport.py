@@ -14,7 +14,9 @@ from caloforge.cli.options import (
     Quiet,
     Seed,
     Workers,
+    finite_number,
     reporter_of,
+    whole_number,
 )
 
 DetectorName = Annotated[
@@ -29,9 +31,9 @@ SpectrumName = Annotated[
     ),
 ]
 Number = Annotated[
-    int | None, typer.Option("-n", "--number", min=1, help="Particles; default: all of the file.")
+    int | None, whole_number("-n", "--number", help="Particles; default: all of the file.")
 ]
-Repeats = Annotated[int, typer.Option("--repeats", min=1, help="Showers of each particle.")]
+Repeats = Annotated[int, whole_number("--repeats", help="Showers of each particle.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 GeometryFile = Annotated[
     Path | None, typer.Option("--geometry", help="JSON of another geometry (docs/transport.md).")
@@ -46,16 +48,16 @@ LightTable = Annotated[
     Path | None, typer.Option("--light-table", help="npz of the light yield per mm of a fibre.")
 ]
 RadiationLengths = Annotated[
-    float, typer.Option("--slab-x0", min=0, help="Material upstream in radiation lengths.")
+    float, finite_number("--slab-x0", least=0, help="Material upstream in radiation lengths.")
 ]
 InteractionLengths = Annotated[
-    float, typer.Option("--slab-lambda", min=0, help="Material upstream in interaction lengths.")
+    float, finite_number("--slab-lambda", least=0, help="Material upstream in interaction lengths.")
 ]
 Aperture = Annotated[
-    float | None, typer.Option("--aperture", min=0, help="Radius in mm of an opening upstream.")
+    float | None, finite_number("--aperture", least=0, help="Radius in mm of an opening upstream.")
 ]
 Renew = Annotated[
-    int | None, typer.Option("--renew-after", min=1, help="Start workers anew after n showers.")
+    int | None, whole_number("--renew-after", help="Start workers anew after n showers.")
 ]
 EngineCommand = Annotated[
     str | None,

@@ -25,6 +25,7 @@ MANIFEST = "manifest.json"
 SHARE_NAME = re.compile(r"manifest-(\d{5,})-of-(\d{5,})\.json")
 """Of what one job of an array has made."""
 LARGEST_BYTES = 2**28
+MOST_SHARDS = 10**6
 SHARD_NAME = re.compile(r"(showers|channels)-\d{5,}-of-\d{5,}\.(h5|root)")
 
 
@@ -145,7 +146,10 @@ def shard_showers(showers: int, shards: int | None, size: int | None) -> int:
     if shards is not None and size is not None:
         raise UsageError("give --shards or --shard-size, not both")
     wanted = size if size is not None else -(-showers // (shards or 1))
-    return max(1, -(-wanted // BLOCK)) * BLOCK
+    rows = max(1, -(-wanted // BLOCK)) * BLOCK
+    if showers > rows * MOST_SHARDS:
+        raise UsageError(f"{-(-showers // rows)} shards are too many; give a larger --shard-size")
+    return rows
 
 
 class Share(Frozen):

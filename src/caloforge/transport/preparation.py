@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from caloforge.detector import Detector
 from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.machine import install
 from caloforge.transport.arrival import Upstream
 from caloforge.transport.external import check_command
 from caloforge.transport.geometry import GEOMETRY, Geometry, geometry_of
@@ -94,8 +95,8 @@ def require_engine() -> None:
     """CaloforgeError where the wheel of Geant4 is not installed."""
     if find_spec("geant4_pybind") is None:
         raise CaloforgeError(
-            "Geant4 is not installed: pip install 'caloforge[geant4]' (there is no wheel for Linux "
-            "aarch64; --engine-command runs another engine)"
+            f"Geant4 is not installed: {install('geant4')} (there is no wheel for Linux aarch64; "
+            "--engine-command runs another engine)"
         )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caloforge.errors import DataError
+from caloforge.machine import install
 
 FOLDER_VARIABLE = "GEANT4_DATA_DIR"
 FORMULA_VERSION = 1
@@ -150,7 +151,7 @@ def doctor(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     try:
         wheel = f"geant4-pybind {version('geant4-pybind')}"
     except PackageNotFoundError:
-        wheel = "not installed: pip install 'caloforge[geant4]' (no wheel for Linux aarch64)"
+        wheel = f"not installed: {install('geant4')} (no wheel for Linux aarch64)"
     try:
         tables = find_tables((), hadronic=True, environ=environ)
     except DataError as error:
