@@ -1,7 +1,7 @@
 """``caloforge data``: look into a file of showers, convert foreign files into ours."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +16,9 @@ from caloforge.cli.options import (
     showers_file,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from caloforge.formats import Layout
 
 command = typer.Typer(
     add_completion=False,
@@ -134,6 +137,64 @@ def _notes(texts: list[str] | None) -> dict[str, str]:
     return notes
 
 
+CellsKey = Annotated[
+    str | None,
+    typer.Option(
+        "--cells",
+        metavar="KEY[,KEY]",
+        help="Own files (npz, HDF5, ROOT): the array of all cells (N, K), or one a layer.",
+    ),
+]
+ConditionsKey = Annotated[
+    str | None,
+    typer.Option(
+        "--conditions",
+        metavar="KEY[,KEY]",
+        help="Own files: the array of conditions (N, columns), or the arrays of single columns.",
+    ),
+]
+ColumnNames = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="NAME,NAME",
+        help="What the columns are, as for --particles; pdg and particle, too; - leaves one out.",
+    ),
+]
+UnitNames = Annotated[
+    str | None,
+    typer.Option(
+        "--units", metavar="UNIT,UNIT", help="Unit of each column; - is the detector's unit."
+    ),
+]
+CellsUnit = Annotated[
+    Literal["eV", "keV", "MeV", "GeV"] | None,
+    typer.Option("--cells-unit", help="Unit of the cells of own files; default: the detector's."),
+]
+
+
+def _layout(
+    cells: str | None,
+    conditions: str | None,
+    columns: str | None,
+    units: str | None,
+    cells_unit: str | None,
+) -> "Layout | None":
+    """The layout of own files; None where no array is named."""
+    from caloforge.errors import UsageError
+    from caloforge.formats import Layout
+
+    options = (cells, conditions, columns, units, cells_unit)
+    if not any(options):
+        return None
+    if not (cells and conditions):
+        raise UsageError("own files need both --cells KEY and --conditions KEY")
+    keys, table, names, of_each = (
+        tuple(part.strip() for part in (text or "").split(",") if part) for text in options[:4]
+    )
+    return Layout(keys, table, names, of_each, cells_unit or "")
+
+
 LayoutName = Annotated[
     Literal["calogan", "calochallenge", "root"],
     typer.Option("--to", help="Layout: the CaloGAN sets', the CaloChallenge's, or a ROOT tree."),
@@ -180,13 +241,20 @@ def convert(
     sampling_fraction: Fraction = None,
     energy_unit: EnergyUnit = None,
     clip_negative: ClipNegative = False,
+    cells: CellsKey = None,
+    conditions: ConditionsKey = None,
+    columns: ColumnNames = None,
+    units: UnitNames = None,
+    cells_unit: CellsUnit = None,
     allow_pickle: AllowPickle = False,
     note: Notes = None,
     force: Force = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Convert showers of the ALICE authors, the transport jobs or CaloGAN into our format."""
+    """Convert showers of the ALICE authors, O2, the transport jobs, CaloGAN or the CaloChallenge,
+    our ROOT trees, or own files whose arrays --cells and --conditions name, into our format.
+    """
     from caloforge import formats
     from caloforge.detectors.find import find_detector
     from caloforge.formats.file_format import matching
@@ -202,6 +270,7 @@ def convert(
         sampling_fraction=sampling_fraction,
         energy_unit=energy_unit,
         clip_negative=clip_negative,
+        layout=_layout(cells, conditions, columns, units, cells_unit),
         allow_pickle=allow_pickle,
         reporter=reporter,
     )

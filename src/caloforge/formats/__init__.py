@@ -13,16 +13,18 @@ from caloforge.formats.file_format import (
     ConversionRequest,
     FileFormat,
     ForeignShowers,
+    Layout,
     Values,
     check_options,
 )
 from caloforge.formats.o2 import O2_IMAGES
+from caloforge.formats.own_files import OUR_TREES, OWN_FILES
 from caloforge.formats.transport import TRANSPORT_ZDC
 from caloforge.io import hdf5
 from caloforge.io.reading import require_regular_file
 from caloforge.io.showers import check_format
 
-FORMATS = (AUTHORS_NPZ, AUTHORS_PICKLE, O2_IMAGES, TRANSPORT_ZDC, CALOGAN, CALOCHALLENGE)
+FORMATS = (AUTHORS_NPZ, AUTHORS_PICKLE, OUR_TREES, O2_IMAGES, TRANSPORT_ZDC, CALOGAN, CALOCHALLENGE)
 """Asked in this order."""
 
 
@@ -61,7 +63,7 @@ def convert(
     when ``out`` exists or an option would not be heeded. Deposits that cannot belong to the
     incident energy are a warning.
     """
-    file_format = format_of(request.sources)
+    file_format = OWN_FILES if request.layout else format_of(request.sources)
     check_options(file_format, request)
     with file_format.open(request) as foreign:
         check = PhysicsCheck(foreign.detector)
@@ -91,6 +93,7 @@ __all__ = [
     "ConversionRequest",
     "FileFormat",
     "ForeignShowers",
+    "Layout",
     "Values",
     "convert",
     "format_of",

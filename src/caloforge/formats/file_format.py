@@ -30,6 +30,22 @@ OPTIONS = {
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where the arrays of an own file are, by name."""
+
+    cells: tuple[str, ...]
+    """One array of all cells, or one a layer."""
+    conditions: tuple[str, ...]
+    """An array (N, columns), or columns."""
+    columns: tuple[str, ...] = ()
+    """Their names, ``-`` for those left out; default: the detector's, or what arrays are called."""
+    units: tuple[str, ...] = ()
+    """Of each column, ``-`` for the usual one; default: the detector's."""
+    cells_unit: str = ""
+    """Default: the detector's."""
+
+
+@dataclass(frozen=True)
 class ConversionRequest:
     """What somebody wants converted."""
 
@@ -48,6 +64,8 @@ class ConversionRequest:
     """Unit of energies and momenta of particles; what the format says when None."""
     clip_negative: bool = False
     """Take negative deposits for 0, and count them, instead of refusing them."""
+    layout: Layout | None = None
+    """Of own files; None: what the files are follows from what is in them."""
     allow_pickle: bool = False
     """Read pickles, too; nothing of them is executed."""
     reporter: Reporter = SILENT

@@ -31,48 +31,49 @@ MEV_PER_GEV = 1000.0
 class Clip:
     """Whether negative deposits become 0, and how many did."""
 
-    def __init__(self, allowed: bool) -> None:
-        self.allowed = allowed
+    def __init__(self, allowed: bool, unit: str = "MeV") -> None:
+        self.allowed, self.unit = allowed, unit
         self.count = 0
-        self.sum_mev = 0.0
+        self.total = 0.0
 
     def told(self) -> dict[str, str]:
         """Provenance of a file that lost deposits; nothing where there were none."""
         if not self.count:
             return {}
-        return {
-            "clipped_deposits": f"{self.count} negative deposits, {self.sum_mev:g} MeV, set to 0"
-        }
+        total = f"{self.total:g} {self.unit}"
+        return {"clipped_deposits": f"{self.count} negative deposits, {total}, set to 0"}
 
 
-def to_gev(mev: NDArray[Any], name: str, *, clip: Clip, first_row: int) -> NDArray[np.float32]:
-    """Deposits in GeV.  (N, K) -> (N, K)
+def deposits(
+    stored: NDArray[Any], name: str, *, clip: Clip, first_row: int, per: float = MEV_PER_GEV
+) -> NDArray[np.float32]:
+    """Deposits in the detector's unit, which is ``per`` of those stored.  (N, K) -> (N, K)
 
     Raises DataError naming the first row that holds NaN, infinity, or (unless they are clipped)
     a negative deposit.
     """
-    if not (mev >= 0).all() or not np.isfinite(mev).all():
-        mev = _mended(mev, name, clip, first_row)
+    if not (stored >= 0).all() or not np.isfinite(stored).all():
+        stored = _mended(stored, name, clip, first_row)
     with np.errstate(over="ignore"):
-        gev = np.asarray(mev / MEV_PER_GEV, dtype=np.float32)
-    if len(bad := np.argwhere(~np.isfinite(gev))):
+        cells = np.asarray(stored / per, dtype=np.float32)
+    if len(bad := np.argwhere(~np.isfinite(cells))):
         raise DataError(f"{name} row {first_row + bad[0][0]}: a deposit is beyond float32")
-    return gev
+    return cells
 
 
-def _mended(mev: NDArray[Any], name: str, clip: Clip, first_row: int) -> NDArray[Any]:
-    if len(bad := np.argwhere(~np.isfinite(mev))):
+def _mended(stored: NDArray[Any], name: str, clip: Clip, first_row: int) -> NDArray[Any]:
+    if len(bad := np.argwhere(~np.isfinite(stored))):
         raise DataError(f"{name} row {first_row + bad[0][0]}: a deposit is NaN or infinite")
-    negative = mev < 0
+    negative = stored < 0
     if not clip.allowed:
         row = int(np.flatnonzero(negative.any(axis=1))[0])
         raise DataError(
-            f"{name} row {first_row + row}: a deposit is negative ({mev[row].min():g} MeV); "
-            "--clip-negative takes such deposits for 0 and counts them"
+            f"{name} row {first_row + row}: a deposit is negative ({stored[row].min():g} "
+            f"{clip.unit}); --clip-negative takes such deposits for 0 and counts them"
         )
     clip.count += int(negative.sum())
-    clip.sum_mev += float(mev[negative].sum())
-    return np.where(negative, 0, mev)
+    clip.total += float(stored[negative].sum())
+    return np.where(negative, 0, stored)
 
 
 OPTIONAL: tuple[Column, ...] = ("pdg", "cpu_seconds", "overflow")
@@ -146,7 +147,7 @@ def _chunks(sources: Sequence[Source], clip: Clip) -> Iterator[Showers]:
 def _showers(source: Source, part: slice, first: int, clip: Clip) -> Showers:
     rows = source.rows
     flat = [
-        to_gev(mev, name, clip=clip, first_row=part.start) for name, mev in source.cells_mev(part)
+        deposits(mev, name, clip=clip, first_row=part.start) for name, mev in source.cells_mev(part)
     ]
     return Showers(
         rows.detector,
@@ -281,7 +282,7 @@ class Rows:
         if "overflow" not in self._optional:
             return None
         mev = self._optional["overflow"][part]
-        return to_gev(mev, "/overflow", clip=clip, first_row=part.start)
+        return deposits(mev, "/overflow", clip=clip, first_row=part.start)
 
 
 def _texts(file: h5py.File) -> dict[str, str]:
@@ -298,4 +299,4 @@ def values(column: h5py.Dataset, part: slice) -> NDArray[np.float64]:
     return np.asarray(column[part], dtype=np.float64).ravel()
 
 
-__all__ = ["MEV_PER_GEV", "Rows", "Source", "opened", "values"]
+__all__ = ["MEV_PER_GEV", "Clip", "Rows", "Source", "deposits", "opened", "values"]

@@ -76,7 +76,7 @@ def foreign_showers(
     columns: tuple[Column, ...] = () if pdg is None else ("pdg",)
     # -0.0 and 0.0 are one condition, but other bytes.
     conditions = np.ascontiguousarray(conditions) + 0.0
-    chunks = _rows(detector, cells, conditions, _particle_numbers(conditions), pdg)
+    chunks = _rows(detector, cells, conditions, particle_numbers(conditions), pdg)
     return ForeignShowers(detector, provenance, columns, len(conditions), chunks)
 
 
@@ -105,7 +105,7 @@ def _taken(parts: Sequence[NDArray[np.uint16]], rows: NDArray[np.int64]) -> NDAr
     return taken
 
 
-def _particle_numbers(conditions: NDArray[np.float64]) -> NDArray[np.int64]:
+def particle_numbers(conditions: NDArray[np.float64]) -> NDArray[np.int64]:
     """Equal conditions, equal number; numbers as they first appear.  (N,)"""
     row_bytes = conditions.shape[1] * conditions.itemsize
     keys = conditions.view(f"V{row_bytes}").ravel()
@@ -153,21 +153,35 @@ def counts_of(images: Images, detector: Detector, request: ConversionRequest) ->
 
     Raises DataError naming the row of a value that is none.
     """
-    values = request.values or _detect_values(images)
-    how = "as asked" if request.values else "detected; --values overrides"
-    request.reporter.say(f"{images.path.name}: cells are {values} ({how})")
+    values = values_of(images, request)
     if values == "raw" and images.held is not None and images.held.dtype == np.uint16:
         return images.held.reshape(-1, detector.cells)
     cells = np.empty((images.shape[0], detector.cells), dtype=np.uint16)
+    start = 0
+    for chunk in count_chunks(images, values):
+        cells[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    return cells
+
+
+def values_of(images: Images, request: ConversionRequest) -> Values:
+    """How cells are written, as asked or as detected, which is said."""
+    values = request.values or _detect_values(images)
+    how = "as asked" if request.values else "detected; --values overrides"
+    request.reporter.say(f"{images.path.name}: cells are {values} ({how})")
+    return values
+
+
+def count_chunks(images: Images, values: Values) -> Iterator[NDArray[np.float64]]:
+    """Whole counts, some rows at a time; DataError names the row of what is none.  (n, K)"""
     start = 0
     for chunk in images.chunks(ROWS_AT_ONCE):
         flat = chunk.reshape(len(chunk), -1).astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             found = np.expm1(flat) if values == "log1p" else flat
             _check_counts(found, chunk, start, values, images)
-        cells[start : start + len(chunk)] = np.rint(found)
+        yield np.rint(found)
         start += len(chunk)
-    return cells
 
 
 def _detect_values(images: Images) -> Values:

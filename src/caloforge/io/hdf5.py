@@ -2,7 +2,7 @@
 
 import errno
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,7 @@ ZEROS = 2**26
 """Bytes that a dataset may claim beyond what a file of its size can hold: nothing was written."""
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 MOST_TEXTS = 1000
+MOST_NAMES = 10_000
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -115,6 +116,26 @@ def member(group: h5py.Group, name: str) -> Any:
     if not isinstance(link, h5py.HardLink):
         raise DataError(f"{group.name.rstrip('/')}/{name} is a link; links are not followed")
     return group[name]
+
+
+def dataset_names(group: h5py.Group, prefix: str = "", depth: int = 4) -> Iterator[str]:
+    """Names of datasets, those in groups as ``group/name``; links are named, not followed."""
+    for name in group:
+        inside = group[name] if isinstance(_link(group, name), h5py.HardLink) else None
+        if isinstance(inside, h5py.Group) and depth > 1:
+            yield from dataset_names(inside, f"{prefix}{name}/", depth - 1)
+        else:
+            yield prefix + name
+
+
+def place_of(file: h5py.Group, path: str) -> tuple[h5py.Group, str]:
+    """The group that holds ``group/name``, and the name; DataError at a link on the way."""
+    *groups, name = path.strip("/").split("/")
+    for part in groups:
+        file = member(file, part)
+        if not isinstance(file, h5py.Group):
+            raise DataError(f"{file.name} is not a group")
+    return file, name
 
 
 def dataset(

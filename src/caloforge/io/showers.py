@@ -90,8 +90,11 @@ def described_detector(file: h5py.File) -> Detector:
 
     Raises DataError when a built-in detector of that name has other cells, columns or units.
     """
-    record = hdf5.text(file, "detector")
-    fingerprint = hdf5.text(file, "detector_hash")
+    return detector_of_text(hdf5.text(file, "detector"), hdf5.text(file, "detector_hash"))
+
+
+def detector_of_text(record: str, fingerprint: str) -> Detector:
+    """The detector of a JSON text and its hash; DataError as for ``described_detector``."""
     fields = parse_json(record, "attribute detector")
     if not isinstance(fields, dict):
         raise DataError("attribute detector describes no detector")

@@ -8,36 +8,33 @@ conditions.
 
 from __future__ import annotations
 
-import csv
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.errors import DataError
-from caloforge.io import hdf5
-from caloforge.io.arrays import HDF5_MAGIC, finite_numbers, whole_numbers
-from caloforge.io.npy import ZIP_MAGIC, StoredArray, names_in
-from caloforge.io.reading import reading, require_regular_file
+from caloforge.io.arrays import finite_numbers, whole_numbers
+from caloforge.io.reading import reading
+from caloforge.io.tables import Columns, Table, head_of, open_table
 from caloforge.particles.conditions import builder_of, conditions_of, types_of
 
 Array = NDArray[np.float64]
-Columns = dict[str, NDArray[Any]]
 
 PIECE_ROWS = 2**16
-LONGEST_HEADER = 2**16
 FINAL_STATE = 1
 """Status of the particles of HepMC that leave the generator."""
 CONDITIONS, PDG, PARTICLE = "conditions", "pdg", "particle"
+WHOLE = (PDG, PARTICLE)
+"""Columns whose numbers a float could round."""
 
 
 class Piece(NamedTuple):
@@ -69,8 +66,8 @@ def read_pieces(
     """
     chosen, found = frozenset(pdg), 0
     numbers = count()
-    with open_table(path) as table, reading(path):
-        columns = _columns_of(table.names, detector)
+    with _opened(path) as table, reading(path):
+        columns = columns_of(table.names, detector)
         for read in table.pieces(columns.names, rows):
             try:
                 piece = _piece(columns.convert(read), read, detector, numbers)
@@ -106,15 +103,17 @@ def _piece(conditions: Array, read: Columns, detector: Detector, numbers: Iterat
         raise DataError(f"the conditions of row {row} are not finite")
     rows = len(conditions)
     if PARTICLE in read:
-        particle = whole_numbers(read[PARTICLE], PARTICLE)
+        particle = whole_numbers(_one_a_row(read, PARTICLE), PARTICLE)
         if (particle < 0).any():
             raise DataError(
                 f"row {int(np.argmax(particle < 0))}: particle numbers are not negative"
             )
     else:
         particle = np.fromiter(numbers, np.int64, rows)
-    pdg = whole_numbers(read[PDG], PDG, np.int32) if PDG in read else types_of(detector, conditions)
-    return Piece(conditions, pdg, particle)
+    if PDG in read:
+        pdg = whole_numbers(_one_a_row(read, PDG), PDG, np.int32)
+        return Piece(conditions, pdg, particle)
+    return Piece(conditions, types_of(detector, conditions), particle)
 
 
 # ---- columns and units -----------------------------------------------------------------------
@@ -146,7 +145,13 @@ class Column:
 
     def of(self, read: Columns) -> Array:
         """Its numbers.  (N,)"""
-        return finite_numbers(read[self.name], self.name) * self.factor
+        return finite_numbers(_one_a_row(read, self.name), self.name) * self.factor
+
+
+def _one_a_row(read: Columns, name: str) -> NDArray[Any]:
+    if read[name].ndim != 1:
+        raise DataError(f"column {name} has {read[name].shape[1:]} numbers a row, not one")
+    return read[name]
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ class UsedColumns:
         return tuple(dict.fromkeys(column.name for column in self.used.values()))
 
 
-def _columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
+def columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
     """The way from the columns of a table to conditions; DataError naming what is missing."""
     plain = {name: Column(name) for name in (PDG, PARTICLE) if name in names}
     if CONDITIONS in names:
@@ -195,7 +200,7 @@ def _columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
 
 def _from_physics(detector: Detector, used: Mapping[str, Column], read: Columns) -> Array:
     """Conditions from PDG number, energy and direction, or momentum.  (N, C)"""
-    pdg = whole_numbers(read[used[PDG].name], PDG, np.int32)
+    pdg = whole_numbers(_one_a_row(read, used[PDG].name), PDG, np.int32)
     nothing = np.zeros(len(pdg))
 
     def vector(prefix: str) -> Array | None:
@@ -236,7 +241,7 @@ def _parsed(name: str) -> tuple[str, tuple[str, str]]:
 def _own_column(full: str, unit: str, name: str, usual: str) -> Column:
     """A column of the detector, in its unit."""
     kind = next((k for k, units in KINDS.items() if _plain(usual) in units), "")
-    if not unit:
+    if unit in ("", usual):
         return Column(full)
     return Column(full, _factor(unit, kind, name) / (KINDS[kind][_plain(usual)] if kind else 1.0))
 
@@ -265,164 +270,18 @@ def _plain(unit: str) -> str:
     return unit.replace("/c²", "").replace("/c^2", "").replace("/c2", "").replace("/c", "")
 
 
-# ---- kinds of tables -------------------------------------------------------------------------
-
-
-class Table(Protocol):
-    """A table that is open."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Names of its columns."""
-
-    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
-        """These columns, so many rows at a time."""
+# ---- events ----------------------------------------------------------------------------------
 
 
 @contextmanager
-def open_table(path: Path) -> Iterator[Table]:
-    """Open a table by its first bytes; DataError when it is none."""
-    require_regular_file(path)
-    with reading(path), path.open("rb") as file:
-        head = file.read(512)
-    with reading(path):
-        if head.startswith(HDF5_MAGIC):
-            with hdf5.open_hdf5(path) as opened:
-                yield _Hdf5(opened)
-        elif head.startswith(ZIP_MAGIC):
-            yield _Npz(path)
-        elif head.startswith(b"PAR1"):
-            yield _Parquet(path)
-        elif head.startswith(b"root"):
-            with _open_root(path) as tree:
-                yield tree
-        elif b"HepMC::" in head:
+def _opened(path: Path) -> Iterator[Table]:
+    """A table, or the particles of HepMC events."""
+    if b"HepMC::" in head_of(path):
+        with reading(path):
             yield _HepMC(path)
-        else:
-            yield _Text(path)
-
-
-class _Text:
-    """Comma-separated values; the first line names the columns."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            try:
-                line = file.readline(LONGEST_HEADER)
-            except UnicodeDecodeError:
-                raise DataError(
-                    "cannot be read as particles: it is no .csv, .npz, .h5, .parquet, .root or "
-                    ".hepmc"
-                ) from None
-        self.names = [name.strip() for name in next(csv.reader([line], skipinitialspace=True), [])]
-        if not self.names or len(set(self.names)) != len(self.names) or not all(self.names):
-            raise DataError("cannot be read as particles: its first line must name each column")
-
-    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
-        """The named columns, so many rows at a time: memory stays constant.  (rows,) each"""
-        types = [np.int64 if name in WHOLE else np.float64 for name in names]
-        kind = np.dtype([(str(place), what) for place, what in enumerate(types)])
-        places = [self.names.index(name) for name in names]
-        whole = [place for place, what in zip(places, types, strict=True) if what is np.int64]
-        converters = dict.fromkeys(whole, _whole)
-        with self.path.open(encoding="utf-8-sig", newline="") as file:
-            file.readline()
-            while True:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # the end of the file is no surprise
-                    read = self._piece(file, kind, converters, places, rows)
-                if not len(read):
-                    return
-                yield {name: read[str(n)] for n, name in enumerate(names)}
-
-    def _piece(
-        self, file: Any, kind: Any, converters: Any, places: Sequence[int], rows: int
-    ) -> NDArray[Any]:
-        try:
-            return np.loadtxt(
-                file, kind, comments=None, delimiter=",", converters=converters,
-                usecols=places, max_rows=rows, quotechar='"', ndmin=1,
-            )  # fmt: skip
-        except (ValueError, OverflowError) as error:
-            raise DataError(f"cannot be read as particles: {error}") from None
-
-
-WHOLE = (PDG, PARTICLE)
-"""Columns whose numbers a float could round."""
-
-
-def _whole(text: str) -> int:
-    """A whole number, written as 22 or 22.0."""
-    try:
-        return int(text)
-    except ValueError:
-        number = float(text)
-        if not number.is_integer():
-            raise DataError(f"{text.strip()[:40]!r} is no whole number") from None
-        return int(number)
-
-
-class _Npz:
-    def __init__(self, path: Path) -> None:
-        self.path, self.names = path, names_in(path)
-
-    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
-        stored = {name: StoredArray(self.path, name) for name in names}
-        _require_equal_lengths({name: len(array) for name, array in stored.items()})
-        for pieces in zip(*(array.chunks(rows) for array in stored.values()), strict=True):
-            yield dict(zip(stored, pieces, strict=True))
-
-
-class _Hdf5:
-    def __init__(self, file: Any) -> None:
-        self.file = file
-        self.names = [name for name in file if hdf5.has(file, name)]
-
-    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
-        stored = {name: hdf5.dataset(self.file, name, "iuf", None) for name in names}
-        _require_equal_lengths({name: len(array) for name, array in stored.items()})
-        for start in range(0, len(next(iter(stored.values()))), rows):
-            yield {name: np.asarray(array[start : start + rows]) for name, array in stored.items()}
-
-
-class _Parquet:
-    def __init__(self, path: Path) -> None:
-        self.file = import_module("pyarrow.parquet").ParquetFile(path)
-        self.names = list(self.file.schema_arrow.names)
-
-    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
-        for batch in self.file.iter_batches(rows, columns=list(names)):
-            yield {
-                name: _numbers(batch.column(name).to_numpy(zero_copy_only=False), name)
-                for name in names
-            }
-
-
-def _numbers(values: NDArray[Any], name: str) -> NDArray[Any]:
-    if values.dtype.kind not in "iuf" or values.ndim != 1:
-        raise DataError(f"column {name} holds {values.dtype}, not one number a row")
-    return values
-
-
-@contextmanager
-def _open_root(path: Path) -> Iterator[Table]:
-    import uproot
-
-    with uproot.open(path) as file:
-        trees = file.keys(filter_classname=["TTree", "ROOT::RNTuple"], cycle=False)
-        if len(trees) != 1:
-            raise DataError(f"holds {len(trees)} trees, not one: {', '.join(trees[:5]) or 'none'}")
-        yield _Root(file[trees[0]])
-
-
-class _Root:
-    def __init__(self, tree: Any) -> None:
-        self.tree, self.names = tree, list(tree.keys())
-
-    def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
-        for read in self.tree.iterate(list(names), step_size=rows, library="np"):
-            yield {name: _numbers(read[name], name) for name in names}
+    else:
+        with open_table(path, whole=WHOLE) as table:
+            yield table
 
 
 class _HepMC:
@@ -459,10 +318,4 @@ def _stacked(rows: Sequence[tuple[float, ...]], names: Sequence[str]) -> Columns
     return {name: values[:, _HepMC.names.index(name)] for name in names}
 
 
-def _require_equal_lengths(lengths: Mapping[str, int]) -> None:
-    if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise DataError(f"its columns have different lengths: {told}")
-
-
-__all__ = ["Piece", "conditions_of", "open_table", "read_pieces"]
+__all__ = ["Piece", "columns_of", "conditions_of", "read_pieces"]
