@@ -147,7 +147,7 @@ def _write(
             inputs.real,
             inputs.generated,
             train=inputs.train,
-            moved=inputs.traversals(result.seed),
+            traversals=inputs.traversals(result.seed),
             overwrite=force,
             reporter=reporter,
         )

@@ -150,16 +150,16 @@ def traverse(
     steps: int = STEPS,
 ) -> tuple[Traversal, ...]:
     """All attributes of a detector; ``latents`` is Z, ``ranges`` those of the training."""
-    drawn = rng.standard_normal((LATENTS, latents)).astype(np.float32)
+    latent = rng.standard_normal((LATENTS, latents)).astype(np.float32)
     limits = np.array([ranges[name] for name in detector.columns])
     return tuple(
-        _moved(expected, drawn, detector, limits, one, steps) for one in attributes(detector)
+        _moved(expected, latent, detector, limits, one, steps) for one in attributes(detector)
     )
 
 
 def _moved(
     expected: Expected,
-    drawn: NDArray[np.float32],
+    latent: NDArray[np.float32],
     detector: Detector,
     limits: Values,
     attribute: Attribute,
@@ -170,16 +170,16 @@ def _moved(
     conditions[:, attribute.column] = np.linspace(low, high, steps)
     images, observed = [], []
     for row in conditions:
-        cells = expected(drawn, np.tile(row, (len(drawn), 1)))
+        cells = expected(latent, np.tile(row, (len(latent), 1)))
         images.append(cells[:AVERAGED].mean(axis=0, dtype=np.float64))
-        seen = values_of(cells, (attribute.observable,), layout_of(detector))
-        observed.append(seen[attribute.observable.name])
+        values = values_of(cells, (attribute.observable,), layout_of(detector))
+        observed.append(values[attribute.observable.name])
     at, table = attribute.of(conditions), np.stack(observed, axis=1)
     each = line_slopes(at, table)
-    known = each[np.isfinite(each)]
+    finite = each[np.isfinite(each)]
     slope = Measured(None, None, "does not vary")
-    if len(known) > 1:
-        slope = Measured(float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known))))
+    if len(finite) > 1:
+        slope = Measured(float(finite.mean()), float(finite.std(ddof=1) / np.sqrt(len(finite))))
     return Traversal(attribute, conditions, at, np.stack(images), table, slope)
 
 
@@ -193,18 +193,18 @@ class Beside:
     """Averages, (v, K)."""
 
 
-def real_beside(moved: Traversal, real: Showers) -> Beside:
+def real_beside(traversal: Traversal, real: Showers) -> Beside:
     """Averages of the ten real showers whose conditions are nearest to those of each value.
 
     Distances in standard deviations of each condition, of the moved one in tenths of it: all others
     should be in the middle, too, but few showers are.
     """
-    column, spread = moved.attribute.column, real.conditions.std(axis=0)
+    column, spread = traversal.attribute.column, real.conditions.std(axis=0)
     scale = np.where(spread > 0, spread, 1)
     scale[column] /= MOVED_WEIGHT
     rows = []
-    for wanted in moved.conditions:
-        away = np.square((real.conditions - wanted) / scale).sum(axis=1)
+    for conditions in traversal.conditions:
+        away = np.square((real.conditions - conditions) / scale).sum(axis=1)
         rows.append(np.argsort(away, kind="stable")[:AVERAGED])
     means = [real.cells[near].mean(axis=0, dtype=np.float64) for near in rows]
     return Beside(real.conditions[np.stack(rows), column].mean(axis=1), np.stack(means))
@@ -216,5 +216,5 @@ def line_slopes(at: Values, observed: Values) -> Values:
     square = float(away @ away)
     if square == 0:
         return np.full(len(observed), np.nan)
-    found: Values = observed @ away / square
-    return found
+    slopes: Values = observed @ away / square
+    return slopes

@@ -51,11 +51,11 @@ def mean_image(real: Showers, train: Showers, rng: np.random.Generator) -> NDArr
     particles, train_index = resampling.index_particles(train.particle)
     _, real_index = resampling.index_particles(real.particle)
     means = mean_images(train.cells, train_index, len(particles))
-    chosen = nearest_particle(real, train)[real_index]
+    nearest = nearest_particle(real, train)[real_index]
     sampling: Sampling = "rounding" if real.detector.counts else "continuous"
     blocks = [
-        draw_counts(means[chosen[start : start + ROWS_AT_ONCE]], sampling, rng)
-        for start in range(0, len(chosen), ROWS_AT_ONCE)
+        draw_counts(means[nearest[start : start + ROWS_AT_ONCE]], sampling, rng)
+        for start in range(0, len(nearest), ROWS_AT_ONCE)
     ]
     return np.concatenate(blocks)
 
@@ -70,9 +70,9 @@ def shuffled(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray
     del train
     particles, particle_index = resampling.index_particles(real.particle)
     order = rng.permutation(len(particles))
-    taken = np.empty_like(order)
-    taken[order] = np.roll(order, 1)
-    return real.cells[_rows_of(taken, particle_index, particle_index, rng)]
+    source = np.empty_like(order)
+    source[order] = np.roll(order, 1)
+    return real.cells[_rows_of(source, particle_index, particle_index, rng)]
 
 
 BASELINES: tuple[Baseline, ...] = (
@@ -103,13 +103,13 @@ def nearest_particle(real: Showers, train: Showers) -> Indices:
     # A coordinate that does not vary in training tells nothing of who is near.
     factor = np.where(scale > 0, 1 / np.where(scale > 0, scale, 1), 0)
     real_points, points = (real_points - middle) * factor, (points - middle) * factor
-    found = np.empty(len(real_points), dtype=np.int64)
+    nearest = np.empty(len(real_points), dtype=np.int64)
     for this in np.unique(real_kind, axis=0):
-        wanted = (real_kind == this).all(axis=1)
+        rows = (real_kind == this).all(axis=1)
         same = np.flatnonzero((kind == this).all(axis=1))
         among = same if len(same) else np.arange(len(points))
-        found[wanted] = among[cKDTree(points[among]).query(real_points[wanted])[1]]
-    return found
+        nearest[rows] = among[cKDTree(points[among]).query(real_points[rows])[1]]
+    return nearest
 
 
 def coordinates(detector: Detector, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,8 +118,8 @@ def coordinates(detector: Detector, conditions: NDArray[np.float64]) -> NDArray[
     Waves of the impact point are an encoding for networks: every period has its own neighbours,
     so that they blur a distance.
     """
-    wanted = tuple(f for f in detector.features if f.kind not in ("sine", "cosine"))
-    return evaluate_features(wanted, detector.columns, conditions)
+    features = tuple(f for f in detector.features if f.kind not in ("sine", "cosine"))
+    return evaluate_features(features, detector.columns, conditions)
 
 
 def _particles(showers: Showers, by_pdg: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -154,8 +154,8 @@ def _rows_of(
     rank[grouped] = np.arange(len(particle_index)) - np.repeat(
         np.cumsum(numbers) - numbers, numbers
     )
-    wanted = source[particle_index]
-    return order[starts[wanted] + rank % counts[wanted]]
+    particle = source[particle_index]
+    return order[starts[particle] + rank % counts[particle]]
 
 
 def mean_images(
@@ -186,14 +186,14 @@ def bands_of(showers: Showers, most: int = ROWS_IN_BAND) -> Indices:
     if showers.pdg is not None:
         kinds = np.unique(showers.pdg, return_inverse=True)[1].reshape(-1)
     band = np.empty(len(points), dtype=np.int64)
-    waiting = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+    groups = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
     number = 0
-    while waiting:
-        rows = waiting.pop()
+    while groups:
+        rows = groups.pop()
         sides = np.ptp(points[rows], axis=0) if points.shape[1] else np.zeros(1)
         if len(rows) <= most or sides.max() == 0:
             band[rows], number = number, number + 1
             continue
         order = rows[np.argsort(points[rows, sides.argmax()], kind="stable")]
-        waiting += [order[: len(order) // 2], order[len(order) // 2 :]]
+        groups += [order[: len(order) // 2], order[len(order) // 2 :]]
     return band

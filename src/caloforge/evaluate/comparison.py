@@ -203,9 +203,11 @@ def combine_seeds(replicates: Sequence[Values]) -> CombinedSeeds:
 def contrast(first: str, second: str, of: Mapping[str, CombinedSeeds]) -> Contrast:
     """The second minus the first, by the same resamplings of the particles."""
     a, b = of[first], of[second]
-    paired = measured(b.replicates.mean(axis=0) - a.replicates.mean(axis=0))
+    difference = measured(b.replicates.mean(axis=0) - a.replicates.mean(axis=0))
     both = [error for error in (a.seeds, b.seeds) if error is not None]
-    return Contrast(first, second, paired, _with(paired, math.hypot(*both) if both else None))
+    return Contrast(
+        first, second, difference, _with(difference, math.hypot(*both) if both else None)
+    )
 
 
 def _with(particles: Measured, seeds: float | None) -> Measured:
@@ -402,21 +404,21 @@ def remarks(methods: tuple[Method, ...]) -> list[str]:
         warnings.append(
             f"fewer than {FEW_SEEDS} seeds: {', '.join(few)}; one seed has no seed error"
         )
-    spent = [m.cpu_seconds for m in methods if m.cpu_seconds is not None]
-    if spent and max(spent) > UNEQUAL_LENGTH * min(spent):
-        warnings.append(f"unequal training: {min(spent):.0f} to {max(spent):.0f} CPU s a run")
+    seconds = [m.cpu_seconds for m in methods if m.cpu_seconds is not None]
+    if seconds and max(seconds) > UNEQUAL_LENGTH * min(seconds):
+        warnings.append(f"unequal training: {min(seconds):.0f} to {max(seconds):.0f} CPU s a run")
     return warnings
 
 
 def _method(label: str, groups: Mapping[str, list[Run]], replicates: list[Replicates]) -> Method:
     group = groups[label]
-    spent = [run.cpu_seconds for run in group if run.cpu_seconds is not None]
+    seconds = [run.cpu_seconds for run in group if run.cpu_seconds is not None]
     return Method(
         label,
         label,
         _numbers(replicates),
         tuple(one.seed for one in group),
-        float(np.mean(spent)) if len(spent) == len(group) else None,
+        float(np.mean(seconds)) if len(seconds) == len(group) else None,
         differences(label, groups),
     )
 

@@ -183,9 +183,9 @@ def evaluate(
         real, n_showers, train, scheme=scheme, seed=seed, resamples=resamples, cache=cache
     )
     replicates = {MODEL: evaluation.generated(generated)}
-    for name, found in evaluation.references():
+    for name, values in evaluation.references():
         advance()
-        replicates[name] = found
+        replicates[name] = values
     metrics = evaluation.bootstrap.metrics
     return EvaluationResult(
         detector=real.detector.name,
@@ -198,7 +198,7 @@ def evaluate(
         seed=seed,
         resamplings=resamples,
         metrics=metrics,
-        candidates=tuple(evaluation.row(name, found) for name, found in replicates.items()),
+        candidates=tuple(evaluation.row(name, values) for name, values in replicates.items()),
         differences=tuple(_differences(replicates, metrics)),
         warnings=(*warnings, *_remarks(evaluation.bootstrap, replicates)),
         provenance=dict(real.provenance),
@@ -297,14 +297,14 @@ def _comparable(
     return real, generated, n_showers, warnings
 
 
-def _kept_rows(showers: Showers, kept: NDArray[np.bool_]) -> Showers:
-    return showers if kept.all() else showers.rows(np.flatnonzero(kept))
+def _kept_rows(showers: Showers, mask: NDArray[np.bool_]) -> Showers:
+    return showers if mask.all() else showers.rows(np.flatnonzero(mask))
 
 
 def _overlap(real: Showers, train: Showers) -> bool:
     """Whether a particle of the evaluation was trained on, by its conditions."""
-    trained = {row.tobytes() for row in np.unique(train.conditions, axis=0)}
-    return any(row.tobytes() in trained for row in np.unique(real.conditions, axis=0))
+    train_conditions = {row.tobytes() for row in np.unique(train.conditions, axis=0)}
+    return any(row.tobytes() in train_conditions for row in np.unique(real.conditions, axis=0))
 
 
 def _differences(

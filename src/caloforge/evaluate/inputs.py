@@ -115,8 +115,8 @@ def matched(real: Showers, generated: Showers) -> tuple[Showers, Showers, tuple[
     if generated.detector.fingerprint != real.detector.fingerprint:
         raise DataError(f"{generated.detector.name} showers against {real.detector.name} showers")
     generated = _renamed(real, generated)
-    known = np.isin(generated.particle, real.particle)
-    if known.any() and _agree(real, generated.rows(np.flatnonzero(known))):
+    in_real = np.isin(generated.particle, real.particle)
+    if in_real.any() and _agree(real, generated.rows(np.flatnonzero(in_real))):
         return real, generated, ()
     return (*_banded(real, generated), (IN_BANDS,))
 
@@ -126,9 +126,9 @@ def _renamed(real: Showers, generated: Showers) -> Showers:
     strange = ~np.isin(generated.particle, real.particle)
     if not strange.any():
         return generated
-    known = {row.tobytes(): number for row, number in _first_rows(real)}
+    number_of = {row.tobytes(): number for row, number in _first_rows(real)}
     renamed = {
-        number: known.get(row.tobytes(), number)
+        number: number_of.get(row.tobytes(), number)
         for row, number in _first_rows(generated.rows(strange))
     }
     names = np.array([renamed.get(int(number), number) for number in generated.particle])
@@ -265,15 +265,19 @@ def load(
     simulator.check()
     showers = read(against, simulator.detector)
     divided = _divided(simulator, showers, against, part)
-    chosen: Part = part or ("all" if divided is None else "test")
-    real, training = _parts(showers, divided, chosen)
-    reporter.say(f"{subject}: one shower for each of {len(real)} rows ({chosen} particles)")
+    division: Part = part or ("all" if divided is None else "test")
+    real, training = _parts(showers, divided, division)
+    reporter.say(f"{subject}: one shower for each of {len(real)} rows ({division} particles)")
     cells = simulator.generate(real.conditions, seed=seed, outside="ignore")
     return EvaluationInputs(
         real=real,
         generated=dataclasses.replace(real, cells=cells, cpu_seconds=None, overflow=None),
         train=training if train is None else read(train, simulator.detector),
-        about={"judged": subject, "against": f"{against} ({chosen} particles)", "seed": str(seed)},
+        about={
+            "judged": subject,
+            "against": f"{against} ({division} particles)",
+            "seed": str(seed),
+        },
         warnings=(LEAKY,) if isinstance(divided, RowSplit) else (),
         simulator=simulator,
     )
@@ -296,12 +300,12 @@ def _divided(
 ) -> Split | RowSplit | None:
     """How the run behind a simulator divided these showers; None where it never saw them."""
     recipe = simulator.card.recipe
-    known = recipe.get("run", {}).get("data", {}).get("sha256")
+    train_sha256 = recipe.get("run", {}).get("data", {}).get("sha256")
     if "data" not in recipe:
         if part in (None, "all"):
             return None
         raise DataError(f"{simulator.folder} does not tell its split: only --part all is possible")
-    if part is None and known is not None and known != sha256_of(against):
+    if part is None and train_sha256 is not None and train_sha256 != sha256_of(against):
         return None
     try:
         record = SplitRecord.model_validate(recipe["data"])

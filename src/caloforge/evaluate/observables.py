@@ -166,8 +166,8 @@ def occupancy(cells: Values, layout: Layout) -> Values:
     CaloGAN calls it sparsity; the CaloChallenge calls one minus it sparsity.
     """
     del layout
-    lit: Values = (cells != 0).mean(axis=1)
-    return lit
+    fraction: Values = (cells != 0).mean(axis=1)
+    return fraction
 
 
 def hottest(cells: Values, layout: Layout) -> Values:
@@ -290,8 +290,8 @@ def fraction(cells: Values, layout: Layout, *, layer: int) -> Values:
 
 def layer_occupancy(cells: Values, layout: Layout, *, layer: int) -> Values:
     """Fraction of the cells of a layer that are lit.  (N,)"""
-    lit: Values = (_of(cells, layout, layer) > 0).mean(axis=1)
-    return lit
+    fraction: Values = (_of(cells, layout, layer) > 0).mean(axis=1)
+    return fraction
 
 
 def hottest_pair(cells: Values, layout: Layout, *, layer: int) -> Values:
@@ -345,9 +345,9 @@ def depth_width(cells: Values, layout: Layout) -> Values:
 
 def last_layer(cells: Values, layout: Layout) -> Values:
     """Number of the last layer with energy, NaN for an empty shower.  (N,)"""
-    lit = _energies(cells, layout) > 0
-    last = len(layout.layers) - 1 - np.argmax(lit[:, ::-1], axis=1)
-    return np.where(lit.any(axis=1), last.astype(np.float64), np.nan)
+    nonzero = _energies(cells, layout) > 0
+    last = len(layout.layers) - 1 - np.argmax(nonzero[:, ::-1], axis=1)
+    return np.where(nonzero.any(axis=1), last.astype(np.float64), np.nan)
 
 
 def _of(cells: Values, layout: Layout, layer: int) -> Values:
@@ -507,12 +507,12 @@ def observe(showers: Showers, scheme: str | None = None) -> Observed:
 
 
 def values_of(
-    cells: NDArray[Any], wanted: tuple[Observable, ...], layout: Layout
+    cells: NDArray[Any], quantities: tuple[Observable, ...], layout: Layout
 ) -> dict[str, Values]:
     """Observables of bare cells, block by block.  (N, K) -> (N,) each"""
-    columns: dict[str, list[Values]] = {observable.name: [] for observable in wanted}
+    columns: dict[str, list[Values]] = {observable.name: [] for observable in quantities}
     for start in range(0, max(1, len(cells)), ROWS_AT_ONCE):
         block = np.asarray(cells[start : start + ROWS_AT_ONCE], dtype=np.float64)
-        for observable in wanted:
+        for observable in quantities:
             columns[observable.name].append(observable.of(block, layout))
     return {name: np.concatenate(parts) for name, parts in columns.items()}

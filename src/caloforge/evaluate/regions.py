@@ -114,12 +114,12 @@ def region_metrics(detector: Detector, scheme: str | None = None) -> tuple[Metri
     )
 
 
-def _observed_rows(observed: Observed, kept: NDArray[np.bool_]) -> Observed:
+def _observed_rows(observed: Observed, mask: NDArray[np.bool_]) -> Observed:
     return Observed(
-        observed.cells[kept],
-        observed.channels[kept],
-        {name: values[kept] for name, values in observed.values.items()},
-        {name: values[kept] for name, values in observed.texture.items()},
+        observed.cells[mask],
+        observed.channels[mask],
+        {name: values[mask] for name, values in observed.values.items()},
+        {name: values[mask] for name, values in observed.texture.items()},
     )
 
 
@@ -171,7 +171,9 @@ def impact_mm(detector: Detector, conditions: Values) -> Values | None:
     by_axis = tuple({feature.of[0]: feature for feature in flights}.values())
     if len(by_axis) == 2:
         return 10 * evaluate_features(by_axis, detector.columns, conditions)
-    named = {c.axis: n for n, c in enumerate(detector.conditions) if c.axis and c.unit == "mm"}
-    if set(named) == {"x", "y"}:
-        return conditions[:, [named["x"], named["y"]]]
+    axis_column = {
+        c.axis: n for n, c in enumerate(detector.conditions) if c.axis and c.unit == "mm"
+    }
+    if set(axis_column) == {"x", "y"}:
+        return conditions[:, [axis_column["x"], axis_column["y"]]]
     return None

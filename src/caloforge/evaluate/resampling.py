@@ -98,12 +98,12 @@ def draw(particle_index: Indices, n_showers: Indices, rng: np.random.Generator) 
 
 def describe(n_showers: Indices, particles: int = 0) -> str:
     """Numbers a side in words, such as ``4 v 4``; without repeats, halves of the particles."""
-    used: Sequence[int] = np.unique(n_showers[n_showers > 0]).tolist()
-    if not used:
+    counts: Sequence[int] = np.unique(n_showers[n_showers > 0]).tolist()
+    if not counts:
         return f"no repeats, {particles // 2} v {particles // 2} particles"
-    if len(used) == 1:
-        return f"{used[0]} v {used[0]}"
-    return f"{used[0]}-{used[-1]} v as many (median {int(np.median(n_showers[n_showers > 0]))})"
+    if len(counts) == 1:
+        return f"{counts[0]} v {counts[0]}"
+    return f"{counts[0]}-{counts[-1]} v as many (median {int(np.median(n_showers[n_showers > 0]))})"
 
 
 def require_same_conditions(
@@ -112,8 +112,8 @@ def require_same_conditions(
     """Raises DataError when rows of one particle number have different conditions."""
     scale = np.abs(real).max(axis=0, initial=1e-30)
     first = np.full((real_index.max(initial=-1) + 1, real.shape[1]), np.nan)
-    kept = real_index >= 0
-    first[real_index[kept][::-1]] = real[kept][::-1]
+    shared = real_index >= 0
+    first[real_index[shared][::-1]] = real[shared][::-1]
     matched = other_index >= 0
     wrong = np.abs(other[matched] - first[other_index[matched]]) > FLOAT32_TOLERANCE * scale
     if wrong.any():
@@ -129,8 +129,8 @@ def _place_of(particle: Indices, names: Indices) -> Indices:
     if len(names) == 0:
         return np.full(len(particle), -1)
     order = np.argsort(names)
-    found = order[np.searchsorted(names, particle, sorter=order).clip(max=len(names) - 1)]
-    return np.where(names[found] == particle, found, -1)
+    position = order[np.searchsorted(names, particle, sorter=order).clip(max=len(names) - 1)]
+    return np.where(names[position] == particle, position, -1)
 
 
 def _counts(particle_index: Indices, particles: int) -> Indices:
@@ -194,8 +194,8 @@ def resamplings(particles: int, count: int, rng: np.random.Generator) -> Values:
     """Weights of the particles: first the sample itself, then the resamplings.  (1 + B, P)"""
     if particles == 0:
         return np.ones((1 + count, 0))
-    drawn = rng.multinomial(particles, np.full(particles, 1 / particles), size=count)
-    return np.concatenate([np.ones((1, particles)), drawn])
+    counts = rng.multinomial(particles, np.full(particles, 1 / particles), size=count)
+    return np.concatenate([np.ones((1, particles)), counts])
 
 
 def measured(replicates: Values, note: str = "undefined") -> Measured:

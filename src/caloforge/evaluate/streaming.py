@@ -83,15 +83,15 @@ def _ranges(
     files: tuple[ShowerFile, ...], scheme: str | None, reporter: Reporter
 ) -> dict[str, tuple[float, float]]:
     """Least and greatest value of everything, over all files."""
-    found: dict[str, tuple[float, float]] = {}
+    ranges: dict[str, tuple[float, float]] = {}
     for file in files:
         for name, values in _blocks(file, scheme, reporter, "ranges"):
-            known = values[np.isfinite(values)]
-            if not len(known):
+            finite = values[np.isfinite(values)]
+            if not len(finite):
                 continue
-            low, high = found.get(name, (np.inf, -np.inf))
-            found[name] = min(low, float(known.min())), max(high, float(known.max()))
-    return {name: (low, high if high > low else low + 1) for name, (low, high) in found.items()}
+            low, high = ranges.get(name, (np.inf, -np.inf))
+            ranges[name] = min(low, float(finite.min())), max(high, float(finite.max()))
+    return {name: (low, high if high > low else low + 1) for name, (low, high) in ranges.items()}
 
 
 def _filled(
@@ -119,6 +119,6 @@ def _blocks(
 def _columns(
     block: Showers, labels: tuple[str, ...], scheme: str | None
 ) -> Iterator[tuple[str, Values]]:
-    seen = observe(block, scheme)
-    yield from zip(labels, seen.channels.T, strict=True)
-    yield from seen.values.items()
+    observed = observe(block, scheme)
+    yield from zip(labels, observed.channels.T, strict=True)
+    yield from observed.values.items()

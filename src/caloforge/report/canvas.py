@@ -57,16 +57,16 @@ def tidy(axes: Axes) -> Axes:
     return axes
 
 
-def data_uri(drawn: Figure) -> str:
+def data_uri(plot: Figure) -> str:
     """The figure as a PNG inside a data URI, for one self-contained page."""
     buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    plot.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def save(drawn: Figure, path: Path) -> None:
+def save(plot: Figure, path: Path) -> None:
     """Write the figure in the format that the suffix of the path names."""
-    drawn.savefig(path, dpi=DOTS_PER_INCH)
+    plot.savefig(path, dpi=DOTS_PER_INCH)
 
 
 PLAIN = "plain"
@@ -95,10 +95,10 @@ def styled(name: str = PLAIN) -> Iterator[None]:
 
     style: dict[Any, Any] = dict(getattr(mplhep.style, STYLES[name]))
     usual: dict[Any, Any] = dict(mpl.rcParamsDefault)
-    kept: dict[Any, Any] = {key: usual[key] for key in OURS}
+    settings: dict[Any, Any] = {key: usual[key] for key in OURS}
     # Sizes of text are given in points by every figure; what is left of the style are fonts, ticks,
     # line widths and frames.
-    with mpl.rc_context({**style, **kept}):
+    with mpl.rc_context({**style, **settings}):
         yield
 
 
@@ -112,9 +112,9 @@ class Picture:
     """True where it takes the whole width of the page."""
 
     @classmethod
-    def of(cls, drawn: Figure, caption: str, *, wide: bool = False) -> Picture:
+    def of(cls, plot: Figure, caption: str, *, wide: bool = False) -> Picture:
         """The picture of a figure."""
-        return cls(data_uri(drawn), caption, wide)
+        return cls(data_uri(plot), caption, wide)
 
 
 @dataclass(frozen=True)

@@ -31,84 +31,84 @@ PER_KIND = 2
 def sections(comparison: Comparison) -> Iterator[Section]:
     """The pictures of the page, section by section."""
     best = [method.label for method in ranked(comparison)[: len(comparison.methods)]][:MOST_LINES]
-    shown = {label: comparison.generated[label] for label in best}
-    left = len(comparison.methods) - len(shown)
-    more = f" The best {MOST_LINES} of the methods; {left} are left out." if left else ""
+    samples = {label: comparison.generated[label] for label in best}
+    remainder = len(comparison.methods) - len(samples)
+    more = f" The best {MOST_LINES} of the methods; {remainder} are left out." if remainder else ""
     yield Section(
         "Distributions",
         "Channel sums; grey: real, lines: the first seed of each method. Errors: whole particles "
         f"drawn again; the outermost bins hold all that lies beyond.{more}",
-        tuple(_histograms(comparison, shown)),
+        tuple(_histograms(comparison, samples)),
     )
     if not comparison.inputs.real.detector.signed:  # coordinates are no images
         yield Section(
             "Showers",
             "The same particles, real and by each method (first seed); under each shower its "
             f"total [{comparison.inputs.real.detector.unit}].{more}",
-            tuple(_showers(comparison.inputs.real, shown)),
+            tuple(_showers(comparison.inputs.real, samples)),
         )
     if comparison.evaluation.bootstrap.repeated:
         yield Section(
             "Diversity",
             "Generated against real spread over the showers of one particle, a point a particle.",
-            tuple(_diversity(comparison, shown)),
+            tuple(_diversity(comparison, samples)),
         )
 
 
-def _histograms(comparison: Comparison, shown: Mapping[str, Showers]) -> Iterator[Picture]:
+def _histograms(comparison: Comparison, samples: Mapping[str, Showers]) -> Iterator[Picture]:
     real = comparison.inputs.real
     detector, scheme = real.detector, comparison.evaluation.scheme
     _, particle_index = resampling.index_particles(real.particle)
-    sums = {label: detector.read_out(made.cells, scheme) for label, made in shown.items()}
+    sums = {label: detector.read_out(showers.cells, scheme) for label, showers in samples.items()}
     truth = detector.read_out(real.cells, scheme)
     for number, label in enumerate(detector.scheme(scheme).labels):
-        drawn = figures.ratio_histogram(
+        plot = figures.ratio_histogram(
             (truth[:, number], particle_index),
             {name: (values[:, number], particle_index) for name, values in sums.items()},
             int(particle_index.max()) + 1,
             label=f"{label} ({comparison.scheme}) [{detector.unit}]",
             whole=detector.counts,
         )
-        yield Picture.of(drawn, _distances(comparison, f"w1_{label}", label))
+        yield Picture.of(plot, _distances(comparison, f"w1_{label}", label))
 
 
 def _distances(comparison: Comparison, measure: str, label: str) -> str:
     """W1 of a channel for every method and the floor, in words."""
-    known = [m for m in ranked(comparison) if m in comparison.methods or m.label == REAL]
+    rows = [m for m in ranked(comparison) if m in comparison.methods or m.label == REAL]
     texts = [
         f"{'floor' if one.label == REAL else one.label} {one.numbers[measure].measured}"
-        for one in known
+        for one in rows
         if one.numbers[measure].measured.value is not None
     ]
     return f"{label}: W1 " + ", ".join(texts) + "."
 
 
-def _showers(real: Showers, shown: Mapping[str, Showers]) -> Iterator[Picture]:
+def _showers(real: Showers, samples: Mapping[str, Showers]) -> Iterator[Picture]:
     """Some particles whose real showers agree, some whose real showers differ."""
     spreads = spreads_of(real, real)
-    counted: dict[str, int] = {}
+    count: dict[str, int] = {}
     layers = real.detector.layers
-    for picked in pick(real, real, spreads):
-        counted[picked.kind] = counted.get(picked.kind, 0) + 1
-        if counted[picked.kind] > (PER_KIND if len(layers) == 1 else 1):
+    for particle in pick(real, real, spreads):
+        count[particle.kind] = count.get(particle.kind, 0) + 1
+        if count[particle.kind] > (PER_KIND if len(layers) == 1 else 1):
             continue
         for layer in layers:
-            drawn = _side_by_side(real, shown, picked, layer)
+            plot = _side_by_side(real, samples, particle, layer)
             where = f", {layer.name}" if len(layers) > 1 else ""
             condition = real.detector.conditions[0]
-            value = f"{real.conditions[picked.real[0], 0]:.4g} {condition.unit}"
-            caption = f"{picked.kind.capitalize()}: particle {picked.particle}, "
+            value = f"{real.conditions[particle.real[0], 0]:.4g} {condition.unit}"
+            caption = f"{particle.kind.capitalize()}: particle {particle.particle}, "
             caption += f"{condition.name} {value}{where}."
-            yield Picture.of(drawn, caption)
+            yield Picture.of(plot, caption)
 
 
 def _side_by_side(
-    real: Showers, shown: Mapping[str, Showers], picked: Picked, layer: Layer
+    real: Showers, samples: Mapping[str, Showers], particle: Picked, layer: Layer
 ) -> Figure:
     """A row of showers for the real ones and for each method."""
     rows = {
-        label: (_images(showers, picked.real, layer), _totals(showers, picked.real))
-        for label, showers in {"real": real, **shown}.items()
+        label: (_images(showers, particle.real, layer), _totals(showers, particle.real))
+        for label, showers in {"real": real, **samples}.items()
     }
     return images.shower_rows(rows, layer, label=quantity_of(real))
 
@@ -122,15 +122,15 @@ def _totals(showers: Showers, index: NDArray[np.int64]) -> list[str]:
     return [f"{total:.4g}" for total in showers.cells[index].sum(axis=1, dtype=np.float64)]
 
 
-def _diversity(comparison: Comparison, shown: Mapping[str, Showers]) -> Iterator[Picture]:
+def _diversity(comparison: Comparison, samples: Mapping[str, Showers]) -> Iterator[Picture]:
     slopes = {m.label: m.numbers["spread_slope"].measured for m in comparison.methods}
-    for label, made in shown.items():
-        spreads = spreads_of(comparison.inputs.real, made)
-        drawn = figures.diversity_plot(
+    for label, showers in samples.items():
+        spreads = spreads_of(comparison.inputs.real, showers)
+        plot = figures.diversity_plot(
             spreads.real,
             spreads.generated,
             spreads.total,
             unit=comparison.inputs.real.detector.unit,
             slope=slopes[label].value,
         )
-        yield Picture.of(drawn, f"{label}: slope {slopes[label]} (all seeds).")
+        yield Picture.of(plot, f"{label}: slope {slopes[label]} (all seeds).")

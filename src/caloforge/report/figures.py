@@ -105,49 +105,49 @@ def ratio_histogram(
     A sample is its values and the slot of the particle of each; ``whole`` marks whole numbers.
     """
     edges = shared_edges([real[0], *(values for values, _ in others.values())], whole=whole)
-    drawn = figure(4.4, 3.8)
-    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    plot = figure(4.4, 3.8)
+    upper, lower = plot.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
     truth = binned(*real, particles, edges)
     _draw_real(upper, truth, edges)
     for colour, (name, sample) in zip(MODEL_COLOURS, others.items(), strict=False):
-        made = binned(*sample, particles, edges)
-        _draw_other(upper, made, edges, colour, name)
-        _draw_ratio(lower, truth, made, edges, colour)
+        other = binned(*sample, particles, edges)
+        _draw_other(upper, other, edges, colour, name)
+        _draw_ratio(lower, truth, other, edges, colour)
     _finish(upper, lower, label)
     if truth.fraction.any():
         upper.set_yscale("log")
-    return drawn
+    return plot
 
 
 def _draw_real(axes: Axes, truth: Binned, edges: Values) -> None:
     axes.stairs(truth.fraction, edges, fill=True, color=REAL_FILL, label="real")
     axes.stairs(truth.fraction, edges, color=REAL_EDGE, linewidth=0.8)
-    lit = truth.fraction > 0
+    filled = truth.fraction > 0
     axes.errorbar(
-        _middles(edges)[lit],
-        truth.fraction[lit],
-        truth.error[lit],
+        _middles(edges)[filled],
+        truth.fraction[filled],
+        truth.error[filled],
         fmt="none",
         ecolor=REAL_EDGE,
         elinewidth=0.9,
     )
 
 
-def _draw_other(axes: Axes, made: Binned, edges: Values, colour: str, name: str) -> None:
-    axes.stairs(made.fraction, edges, color=colour, linewidth=1.4, label=name)
-    lit = made.fraction > 0
+def _draw_other(axes: Axes, other: Binned, edges: Values, colour: str, name: str) -> None:
+    axes.stairs(other.fraction, edges, color=colour, linewidth=1.4, label=name)
+    filled = other.fraction > 0
     axes.errorbar(
-        _middles(edges)[lit],
-        made.fraction[lit],
-        made.error[lit],
+        _middles(edges)[filled],
+        other.fraction[filled],
+        other.error[filled],
         fmt="none",
         ecolor=colour,
         elinewidth=0.9,
     )
 
 
-def _draw_ratio(axes: Axes, truth: Binned, made: Binned, edges: Values, colour: str) -> None:
-    ratio, error = paired_ratio(truth, made)
+def _draw_ratio(axes: Axes, truth: Binned, other: Binned, edges: Values, colour: str) -> None:
+    ratio, error = paired_ratio(truth, other)
     _draw_points(axes, _middles(edges), ratio, error, RATIO_LIMITS, colour)
 
 
@@ -211,33 +211,35 @@ def attribute_lines(
     *,
     attribute: str,
     observable: str,
-    moved: Points | None = None,
+    traversal: Points | None = None,
 ) -> Figure:
     """Mean and error in bins of the attribute; ``moved``: values (v,) and means of a traversal."""
-    drawn = figure(4.4, 3.2)
-    axes = tidy(drawn.subplots())
+    plot = figure(4.4, 3.2)
+    axes = tidy(plot.subplots())
     edges = np.unique(np.quantile(real[0], np.linspace(0, 1, BINS + 1)))
     axes.errorbar(*binned_mean(*real, edges), fmt="s-", color=REAL_EDGE, markersize=4, label="real")
     for colour, (name, points) in zip(MODEL_COLOURS, others.items(), strict=False):
         axes.errorbar(
             *binned_mean(*points, edges), fmt="o", color=colour, markersize=3.4, label=name
         )
-    if moved is not None:
-        axes.plot(*moved, "--", color=MODEL_COLOURS[1], linewidth=1.3, label="at fixed latents")
+    if traversal is not None:
+        axes.plot(*traversal, "--", color=MODEL_COLOURS[1], linewidth=1.3, label="at fixed latents")
     axes.set_xlabel(attribute, fontsize=TEXT_POINTS, color=INK)
     axes.set_ylabel(observable, fontsize=TEXT_POINTS, color=INK)
     axes.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
-    return drawn
+    return plot
 
 
 def binned_mean(at: Values, observed: Values, edges: Values) -> tuple[Values, Values, Values]:
     """Middle, mean and its error in each bin, NaN without showers.  (b,) each"""
     bins = max(len(edges) - 1, 1)
     place = np.clip(np.searchsorted(edges, at, side="right") - 1, 0, bins - 1)
-    known = np.isfinite(observed)
-    count = np.bincount(place[known], minlength=bins).astype(np.float64)
+    finite = np.isfinite(observed)
+    count = np.bincount(place[finite], minlength=bins).astype(np.float64)
     count[count == 0] = np.nan
-    sums = [np.bincount(place[known], v[known], bins) / count for v in (at, observed, observed**2)]
+    sums = [
+        np.bincount(place[finite], v[finite], bins) / count for v in (at, observed, observed**2)
+    ]
     error = np.sqrt(np.maximum(sums[2] - sums[1] ** 2, 0) / count)
     return sums[0], sums[1], error
 
@@ -249,11 +251,11 @@ def diversity_plot(
 
     Logarithmic, particles with no spread at all on one side at the edge; a slope draws its line.
     """
-    known = np.isfinite(real) & np.isfinite(other)
-    real, other, total = real[known], other[known], total[known]
+    finite = np.isfinite(real) & np.isfinite(other)
+    real, other, total = real[finite], other[finite], total[finite]
     low, high = _spread_limits(np.concatenate([real, other]))
-    drawn = figure(4.4, 3.9)
-    axes = tidy(drawn.subplots())
+    plot = figure(4.4, 3.9)
+    axes = tidy(plot.subplots())
     axes.plot([low, high], [low, high], color=REAL_EDGE, linewidth=1, label="as real")
     if slope is not None and slope > 0:
         axes.plot(
@@ -269,18 +271,20 @@ def diversity_plot(
     axes.set_xlabel(f"real spread [{unit}]", fontsize=TEXT_POINTS, color=INK)
     axes.set_ylabel(f"generated spread [{unit}]", fontsize=TEXT_POINTS, color=INK)
     axes.legend(frameon=False, fontsize=TEXT_POINTS - 1, loc="upper left", labelcolor=INK)
-    bar = drawn.colorbar(points, ax=axes, fraction=0.05, pad=0.02)
+    bar = plot.colorbar(points, ax=axes, fraction=0.05, pad=0.02)
     bar.set_label(f"mean total, real [{unit}]", fontsize=TEXT_POINTS, color=INK)
     bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)
-    return drawn
+    return plot
 
 
 def _points(axes: Axes, real: Values, other: Values, total: Values) -> PathCollection:
     """A dot a particle, coloured by its total."""
     from matplotlib.colors import LogNorm
 
-    lit = total[total > 0]
-    bounds = (lit.min(), max(lit.max(), 1.01 * lit.min())) if len(lit) else (1, 10)
+    positive = total[total > 0]
+    bounds = (
+        (positive.min(), max(positive.max(), 1.01 * positive.min())) if len(positive) else (1, 10)
+    )
     return axes.scatter(
         real,
         other,
@@ -296,10 +300,10 @@ def _points(axes: Axes, real: Values, other: Values, total: Values) -> PathColle
 
 def _spread_limits(spreads: Values) -> tuple[float, float]:
     """Axis range over the positive spreads, a defined one where there are none."""
-    lit = spreads[spreads > 0]
-    if not len(lit):
+    positive = spreads[spreads > 0]
+    if not len(positive):
         return 1.0, 10.0
-    return float(lit.min()) / 1.3, float(lit.max()) * 1.3
+    return float(positive.min()) / 1.3, float(positive.max()) * 1.3
 
 
 EVENT_BINS = 60
@@ -307,19 +311,19 @@ EVENT_BINS = 60
 
 def event_peaks(peaks: Mapping[str, tuple[Values, Values]], *, label: str) -> Figure:
     """Real sums filled, generated ones as lines, one pair a name such as ``2n``.  (E,), (E,)"""
-    drawn = figure(4.4, 3.4)
-    axes = tidy(drawn.subplots())
+    plot = figure(4.4, 3.4)
+    axes = tidy(plot.subplots())
     both = [values for pair in peaks.values() for values in pair]
     high = max((float(np.quantile(values, 0.998)) for values in both), default=1.0)
     edges = np.linspace(0, high if high > 0 else 1.0, EVENT_BINS + 1)
-    for colour, (name, (real, made)) in zip(MODEL_COLOURS, peaks.items(), strict=False):
-        heights = [np.histogram(v, edges)[0] / max(len(v), 1) for v in (real, made)]
+    for colour, (name, (real, generated)) in zip(MODEL_COLOURS, peaks.items(), strict=False):
+        heights = [np.histogram(v, edges)[0] / max(len(v), 1) for v in (real, generated)]
         axes.stairs(heights[0], edges, fill=True, color=REAL_FILL, alpha=0.6)
         axes.stairs(heights[1], edges, color=colour, linewidth=1.3, label=f"{name} generated")
     axes.set_xlabel(label, fontsize=TEXT_POINTS, color=INK)
     axes.set_ylabel("part of the events (grey: real)", fontsize=TEXT_POINTS, color=INK)
     axes.legend(frameon=False, fontsize=TEXT_POINTS - 1, labelcolor=INK)
-    return drawn
+    return plot
 
 
 MOST_NAMED = 24
@@ -330,10 +334,10 @@ def correlation_matrix(
     matrix: Values, names: Sequence[str], *, title: str, largest: float = 1.0
 ) -> Figure:
     """A matrix in colours up to ``largest``, undefined fields grey.  (d, d)"""
-    drawn = figure(4.4, 4.0)
-    axes = tidy(drawn.subplots())
+    plot = figure(4.4, 4.0)
+    axes = tidy(plot.subplots())
     axes.set_facecolor("#e5e7eb")
-    shown = axes.imshow(np.ma.masked_invalid(matrix), cmap="RdBu_r", vmin=-largest, vmax=largest)
+    artist = axes.imshow(np.ma.masked_invalid(matrix), cmap="RdBu_r", vmin=-largest, vmax=largest)
     places = np.arange(len(names))
     small = TEXT_POINTS - 3 if len(names) > MOST_NAMED / 2 else TEXT_POINTS - 2
     labels = list(names) if len(names) <= MOST_NAMED else [str(n) for n in places]
@@ -341,10 +345,10 @@ def correlation_matrix(
     axes.set_yticks(places, labels, fontsize=small)
     axes.tick_params(length=0)
     axes.set_title(title, fontsize=TEXT_POINTS + 0.5, color=INK)
-    bar = drawn.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
+    bar = plot.colorbar(artist, ax=axes, fraction=0.05, pad=0.02)
     bar.ax.tick_params(labelsize=TEXT_POINTS - 2, colors=INK)
     bar.outline.set_visible(False)
-    return drawn
+    return plot
 
 
 Profile = tuple[Values, Values]
@@ -353,8 +357,8 @@ Profile = tuple[Values, Values]
 
 def radial_profiles(real: Profile, others: Mapping[str, Profile], edges_mm: Values) -> Figure:
     """Part of the response by distance from the centre of the shower.  (r,) each, (r + 1,)"""
-    drawn = figure(4.4, 3.8)
-    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    plot = figure(4.4, 3.8)
+    upper, lower = plot.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
     middles = (edges_mm[1:] + edges_mm[:-1]) / 2
     upper.stairs(real[0], edges_mm, fill=True, color=REAL_FILL, label="real")
     upper.errorbar(middles, *real, fmt="none", ecolor=REAL_EDGE)
@@ -372,7 +376,7 @@ def radial_profiles(real: Profile, others: Mapping[str, Profile], edges_mm: Valu
     lower.set_ylabel("ratio", fontsize=TEXT_POINTS, color=INK)
     lower.set_xlabel("distance from the centre [mm]", fontsize=TEXT_POINTS, color=INK)
     upper.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
-    return drawn
+    return plot
 
 
 Line = tuple[Values, Values, Values]
@@ -381,8 +385,8 @@ Line = tuple[Values, Values, Values]
 
 def energy_lines(real: Line, others: Mapping[str, Line], *, label: str, energy: str) -> Figure:
     """A number against energy, real in grey, others in colour; their ratio below.  (b,) each"""
-    drawn = figure(4.4, 3.8)
-    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    plot = figure(4.4, 3.8)
+    upper, lower = plot.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
     upper.errorbar(*real, fmt="s-", color=REAL_EDGE, markersize=4, label="real")
     below = np.where(real[1] > 0, real[1], np.nan)
     limits = _ratio_limits([line[1] / below for line in others.values()])
@@ -400,11 +404,11 @@ def energy_lines(real: Line, others: Mapping[str, Line], *, label: str, energy: 
     lower.set_ylabel("ratio", fontsize=TEXT_POINTS, color=INK)
     lower.set_xlabel(energy, fontsize=TEXT_POINTS, color=INK)
     upper.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
-    return drawn
+    return plot
 
 
 def _ratio_limits(ratios: list[Values]) -> tuple[float, float]:
     """Axis of the ratio: at least 0.7 to 1.3, further where ratios are, 0 to 3 at most."""
-    known = np.concatenate([ratio[np.isfinite(ratio)] for ratio in ratios] or [np.ones(1)])
-    known = known if len(known) else np.ones(1)
-    return max(0.0, min(0.7, known.min() - 0.1)), min(3.0, max(1.3, known.max() + 0.1))
+    finite = np.concatenate([ratio[np.isfinite(ratio)] for ratio in ratios] or [np.ones(1)])
+    finite = finite if len(finite) else np.ones(1)
+    return max(0.0, min(0.7, finite.min() - 0.1)), min(3.0, max(1.3, finite.max() + 0.1))

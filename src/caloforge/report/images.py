@@ -39,19 +39,19 @@ def shower_rows(
     """
     columns = max(len(images) for images, _ in rows.values())
     height = PANEL_INCHES * (_aspect(layer) if _has_equal_axes(layer) else 1) + TEXT_INCHES
-    drawn = figure(PANEL_INCHES * columns + 0.95, height * len(rows) + 0.35)
-    grid = drawn.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
+    plot = figure(PANEL_INCHES * columns + 0.95, height * len(rows) + 0.35)
+    grid = plot.subplots(len(rows), columns, squeeze=False, sharex=True, sharey=True)
     scale = log_scale(np.concatenate([images.ravel() for images, _ in rows.values()]))
     for line, (name, (images, texts)) in zip(grid, rows.items(), strict=True):
         for axes in line[len(images) :]:
             axes.set_axis_off()
         for axes, image, text in zip(line, images, texts, strict=False):
-            shown = show(axes, image, layer, scale)
+            artist = show(axes, image, layer, scale)
             axes.set_xlabel(text, fontsize=TEXT_POINTS - 1, color=INK)
         line[0].set_ylabel(f"{name}\n{layer.axes[1]}", fontsize=TEXT_POINTS, color=INK)
-    drawn.supxlabel(layer.axes[0], fontsize=TEXT_POINTS, color=INK)
-    colour_bar(drawn, shown, list(grid.ravel()), label)
-    return drawn
+    plot.supxlabel(layer.axes[0], fontsize=TEXT_POINTS, color=INK)
+    colour_bar(plot, artist, list(grid.ravel()), label)
+    return plot
 
 
 def mean_image(image: Values, layer: Layer, *, title: str, label: str, brightest: float) -> Figure:
@@ -72,12 +72,12 @@ def log_scale(values: NDArray[Any]) -> Normalize:
     """Log colours for the lit cells; a defined scale where nothing is lit."""
     from matplotlib.colors import LogNorm
 
-    lit = values[values > 0]
-    if not len(lit):
+    positive = values[values > 0]
+    if not len(positive):
         return LogNorm(1, 10)
-    brightest = float(lit.max())
-    faintest = max(float(lit.min()), brightest / 10**DECADES)
-    if len(lit) == 1:
+    brightest = float(positive.max())
+    faintest = max(float(positive.min()), brightest / 10**DECADES)
+    if len(positive) == 1:
         faintest = brightest / 10**DECADES
     return LogNorm(faintest, brightest if brightest > faintest else 10 * faintest)
 
@@ -92,14 +92,14 @@ def _single(
     colours: str = COLOUR_MAP,
     masked: bool = True,
 ) -> Figure:
-    drawn = figure(4.4, 3.6)
-    axes = drawn.subplots()
-    shown = show(axes, image, layer, scale, colours=colours, masked=masked)
+    plot = figure(4.4, 3.6)
+    axes = plot.subplots()
+    artist = show(axes, image, layer, scale, colours=colours, masked=masked)
     axes.set_title(title, fontsize=TEXT_POINTS + 0.5, color=INK)
     axes.set_xlabel(layer.axes[0], fontsize=TEXT_POINTS, color=INK)
     axes.set_ylabel(layer.axes[1], fontsize=TEXT_POINTS, color=INK)
-    colour_bar(drawn, shown, [axes], label)
-    return drawn
+    colour_bar(plot, artist, [axes], label)
+    return plot
 
 
 def show(
@@ -138,8 +138,8 @@ def _has_equal_axes(layer: Layer) -> bool:
     return 0.4 < _aspect(layer) < 2.5
 
 
-def colour_bar(drawn: Figure, shown: AxesImage, axes: list[Axes], label: str) -> None:
-    bar = drawn.colorbar(shown, ax=axes, fraction=0.05, pad=0.02, aspect=30)
+def colour_bar(plot: Figure, artist: AxesImage, axes: list[Axes], label: str) -> None:
+    bar = plot.colorbar(artist, ax=axes, fraction=0.05, pad=0.02, aspect=30)
     bar.set_label(label, fontsize=TEXT_POINTS, color=INK)
     bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)
     bar.outline.set_visible(False)
@@ -174,11 +174,11 @@ def layer_lines(
     width = max(len(columns) for columns in samples.values())
     height = PANEL_INCHES if len(samples) == 1 else LOW_PANEL_INCHES
     lines = len(layers) * len(samples)
-    drawn = figure(PANEL_INCHES * width + SIDE_INCHES, height * lines + SIDE_INCHES / 2)
-    grid = drawn.subplots(lines, width, squeeze=False, sharex=True)
+    plot = figure(PANEL_INCHES * width + SIDE_INCHES, height * lines + SIDE_INCHES / 2)
+    grid = plot.subplots(lines, width, squeeze=False, sharex=True)
     for number, layer in enumerate(layers):
         own = grid[number * len(samples) : (number + 1) * len(samples)]
-        _draw_layer(drawn, own, samples, layer, label=label, difference=difference)
+        _draw_layer(plot, own, samples, layer, label=label, difference=difference)
     for line, columns in zip(grid, samples.values(), strict=False):
         for axes, (title, _) in zip(line, columns, strict=True):
             axes.set_title(title, fontsize=TEXT_POINTS, color=INK)
@@ -187,12 +187,12 @@ def layer_lines(
         axes.xaxis.set_visible(False)
     for axes in grid[:, 1:].flat:
         axes.yaxis.set_visible(False)
-    drawn.supxlabel(layers[-1].axes[0], fontsize=TEXT_POINTS, color=INK)
-    return drawn
+    plot.supxlabel(layers[-1].axes[0], fontsize=TEXT_POINTS, color=INK)
+    return plot
 
 
 def _draw_layer(
-    drawn: Figure,
+    plot: Figure,
     grid: NDArray[Any],
     samples: Mapping[str, Columns],
     layer: Layer,
@@ -206,14 +206,14 @@ def _draw_layer(
     colours = "RdBu_r" if difference else COLOUR_MAP
     for line, name, row in zip(grid, samples, images, strict=True):
         for axes, image in zip(line, row, strict=True):
-            shown = show(axes, image, layer, scale, colours=colours, masked=not difference)
+            artist = show(axes, image, layer, scale, colours=colours, masked=not difference)
             axes.set_aspect("auto")
             if not difference and not image.any():
                 axes.text(0.5, 0.5, "dark", transform=axes.transAxes, ha="center", color=INK)
         parts = (layer.name, name, layer.axes[1])
         line[0].set_ylabel("\n".join(filter(None, parts)), fontsize=TEXT_POINTS, color=INK)
     if difference or np.any(images):
-        colour_bar(drawn, shown, list(grid.ravel()), label)
+        colour_bar(plot, artist, list(grid.ravel()), label)
 
 
 def _scale(images: Values, *, difference: bool) -> Normalize:

@@ -32,22 +32,22 @@ NEIGHBOURS = 7
 
 
 def layered_sections(
-    real: Showers, generated: Showers, train: Showers | None, moved: Sequence[Traversal]
+    real: Showers, generated: Showers, train: Showers | None, traversals: Sequence[Traversal]
 ) -> Iterator[Section]:
     """What a detector with several layers adds to the page; nothing for others."""
     if len(real.detector.layers) < 2 or real.detector.signed:
         return
-    lines = tuple(_lines(real, generated, moved))
+    lines = tuple(_lines(real, generated, traversals))
     if lines:
         yield Section("Attributes", LINES_TEXT, lines)
     pictures = tuple(
-        Picture.of(drawn, f"{layer}.", wide=True)
-        for layer, drawn in nearest_pictures(real, generated, train).items()
+        Picture.of(plot, f"{layer}.", wide=True)
+        for layer, plot in nearest_pictures(real, generated, train).items()
     )
     yield Section("Nearest neighbours", NEAREST_TEXT, pictures)
-    if moved:
+    if traversals:
         beside = real if train is None else train
-        yield Section("Traversals", MOVED_TEXT, tuple(_traversals(beside, moved)))
+        yield Section("Traversals", TRAVERSALS_TEXT, tuple(_traversals(beside, traversals)))
 
 
 LINES_TEXT = (
@@ -60,46 +60,46 @@ NEAREST_TEXT = (
     "Distances are 2-norms of the differences of the cells; each column is shown in parts of what "
     "the layer holds of its real shower."
 )
-MOVED_TEXT = (
+TRAVERSALS_TEXT = (
     "Averages of ten showers at fixed latents while one attribute moves through its range, the "
     "others in the middle of theirs, over the ten real showers of the nearest conditions; and "
     "their differences to the middle one."
 )
 
 
-def _lines(real: Showers, generated: Showers, moved: Sequence[Traversal]) -> Iterator[Picture]:
-    swept = {one.attribute.name: one for one in moved}
+def _lines(real: Showers, generated: Showers, traversals: Sequence[Traversal]) -> Iterator[Picture]:
+    swept = {one.attribute.name: one for one in traversals}
     for attribute in attributes(real.detector):
-        drawn = attribute_picture(attribute, real, generated, swept.get(attribute.name))
+        plot = attribute_picture(attribute, real, generated, swept.get(attribute.name))
         caption = f"{attribute.observable.title} against {attribute.name}."
         if attribute.name in swept:
             caption += f" Slope at fixed latents {swept[attribute.name].slope}."
-        yield Picture.of(drawn, caption)
+        yield Picture.of(plot, caption)
 
 
 def attribute_picture(
-    attribute: Attribute, real: Showers, generated: Showers, moved: Traversal | None
+    attribute: Attribute, real: Showers, generated: Showers, traversal: Traversal | None
 ) -> Figure:
     """The observable of one attribute, real, generated and moved."""
-    detector, seen = real.detector, attribute.observable
+    detector, observable = real.detector, attribute.observable
     points = []
     for showers in (real, generated):
-        values = values_of(showers.cells, (seen,), layout_of(detector))[seen.name]
+        values = values_of(showers.cells, (observable,), layout_of(detector))[observable.name]
         points.append((attribute.of(showers.conditions), values))
-    mean = None if moved is None else _in_order(moved)
+    mean = None if traversal is None else _in_order(traversal)
     return figures.attribute_lines(
         points[0],
         {"generated": points[1]},
         attribute=f"{attribute.name} [{attribute.unit}]",
-        observable=f"{seen.title} [{seen.unit or detector.unit}]",
-        moved=mean,
+        observable=f"{observable.title} [{observable.unit or detector.unit}]",
+        traversal=mean,
     )
 
 
-def _in_order(moved: Traversal) -> tuple[Values, Values]:
+def _in_order(traversal: Traversal) -> tuple[Values, Values]:
     """Values of the attribute from small to large, and the mean observable at each.  (v,), (v,)"""
-    at, place = np.unique(moved.at.round(12), return_inverse=True)
-    mean = np.nanmean(moved.observed, axis=0)
+    at, place = np.unique(traversal.at.round(12), return_inverse=True)
+    mean = np.nanmean(traversal.observed, axis=0)
     return at, np.bincount(place.reshape(-1), mean) / np.bincount(place.reshape(-1))
 
 
@@ -110,41 +110,41 @@ def nearest_pictures(
     others = {"nearest\ngenerated": generated}
     if train is not None and len(train):
         others["nearest\ntraining"] = train
-    detector, found = real.detector, {}
+    detector, plots = real.detector, {}
     for layer, cells in zip(detector.layers, layout_of(detector).layers, strict=True):
-        chosen = some_lit(real.cells, cells.cells)
-        if len(chosen):
-            found[layer.name] = _nearest(real.rows(chosen), others, layer, cells.cells)
-    return found
+        rows = some_lit(real.cells, cells.cells)
+        if len(rows):
+            plots[layer.name] = _nearest(real.rows(rows), others, layer, cells.cells)
+    return plots
 
 
 def some_lit(showers: NDArray[Any], cells: slice) -> NDArray[np.int64]:
     """Rows of at most seven showers lit in these cells, from the faintest to the brightest."""
-    lit = np.flatnonzero(showers[:, cells].any(axis=1))
-    order = lit[np.argsort(showers[lit].sum(axis=1), kind="stable")]
+    nonempty = np.flatnonzero(showers[:, cells].any(axis=1))
+    order = nonempty[np.argsort(showers[nonempty].sum(axis=1), kind="stable")]
     places = np.linspace(0, max(len(order) - 1, 0), min(NEIGHBOURS, len(order)))
     return order[places.round().astype(np.int64)]
 
 
 def _nearest(real: Showers, others: Mapping[str, Showers], layer: Layer, cells: slice) -> Figure:
     """Real showers of one layer over those of each other sample that are nearest to them."""
-    wanted, unit = real.cells[:, cells], real.detector.unit
-    sums = wanted.sum(axis=1, dtype=np.float64)
-    rows = {"real": (wanted, _told(real, sums))}
+    layer_cells, unit = real.cells[:, cells], real.detector.unit
+    sums = layer_cells.sum(axis=1, dtype=np.float64)
+    rows = {"real": (layer_cells, _labels(real, sums))}
     for name, showers in others.items():
-        distance, place = nearest_distances(wanted, showers.cells[:, cells])
+        distance, place = nearest_distances(layer_cells, showers.cells[:, cells])
         rows[name] = showers.cells[place][:, cells], [f"{d:.2g} {unit} away" for d in distance]
-    shown = {
+    samples = {
         name: ((images / sums[:, None]).reshape(-1, *layer.shape), texts)
         for name, (images, texts) in rows.items()
     }
-    return images.shower_rows(shown, layer, label="part of the real layer")
+    return images.shower_rows(samples, layer, label="part of the real layer")
 
 
-def _told(real: Showers, sums: Values) -> list[str]:
+def _labels(real: Showers, sums: Values) -> list[str]:
     """Under each shower its incident energy, where there is one, and what the layer holds."""
     detector = real.detector
-    texts = [f"layer {held:.3g} {detector.unit}" for held in sums]
+    texts = [f"layer {energy:.3g} {detector.unit}" for energy in sums]
     if detector.energy is None:
         return texts
     energies = real.conditions[:, detector.column(detector.energy)]
@@ -154,27 +154,30 @@ def _told(real: Showers, sums: Values) -> list[str]:
     ]
 
 
-def _traversals(real: Showers, moved: Sequence[Traversal]) -> Iterator[Picture]:
-    shown: set[int] = set()
-    for one in moved:
-        if one.attribute.column in shown:
+def _traversals(real: Showers, traversals: Sequence[Traversal]) -> Iterator[Picture]:
+    columns: set[int] = set()
+    for one in traversals:
+        if one.attribute.column in columns:
             continue
-        shown.add(one.attribute.column)
+        columns.add(one.attribute.column)
         name = real.detector.conditions[one.attribute.column].name
-        for drawn, what in zip(
+        for plot, what in zip(
             traversal_pictures(one, real), ("averages", "differences"), strict=True
         ):
-            yield Picture.of(drawn, f"{name}: {what}.", wide=True)
+            yield Picture.of(plot, f"{name}: {what}.", wide=True)
 
 
-def traversal_pictures(moved: Traversal, real: Showers) -> tuple[Figure, Figure]:
+def traversal_pictures(traversal: Traversal, real: Showers) -> tuple[Figure, Figure]:
     """Averages at each value, and their differences to the middle one; real ones below them."""
-    detector, beside = real.detector, real_beside(moved, real)
-    condition = detector.conditions[moved.attribute.column]
-    at = values_told(moved.condition)
-    near = values_told(beside.condition, like=moved.condition)
+    detector, beside = real.detector, real_beside(traversal, real)
+    condition = detector.conditions[traversal.attribute.column]
+    at = values_labels(traversal.condition)
+    near = values_labels(beside.condition, like=traversal.condition)
     samples = {
-        "generated": ([f"{condition.name} = {one} {condition.unit}" for one in at], moved.images),
+        "generated": (
+            [f"{condition.name} = {one} {condition.unit}" for one in at],
+            traversal.images,
+        ),
         "real": ([f"around {one} {condition.unit}" for one in near], beside.images),
     }
     means = {name: _columns(detector, *both) for name, both in samples.items()}
@@ -190,14 +193,14 @@ def _less_middle(titles: list[str], images: Values) -> tuple[list[str], Values]:
     """All but the middle one, less the middle one; their titles say so."""
     middle = len(titles) // 2
     others = np.delete(np.arange(len(titles)), middle)
-    told = [f"{titles[n]}\nminus {titles[middle]}" for n in others]
-    return told, images[others] - images[middle]
+    titles_of_differences = [f"{titles[n]}\nminus {titles[middle]}" for n in others]
+    return titles_of_differences, images[others] - images[middle]
 
 
-def values_told(values: Values, like: Values | None = None) -> list[str]:
+def values_labels(values: Values, like: Values | None = None) -> list[str]:
     """Values to a hundredth of the steps between those of ``like`` (themselves)."""
-    known = values if like is None else like
-    step = float(np.abs(np.diff(known)).max(initial=0.0)) or 1.0
+    reference = values if like is None else like
+    step = float(np.abs(np.diff(reference)).max(initial=0.0)) or 1.0
     digits = 2 - math.floor(math.log10(step))
     # Adding zero turns -0 into 0.
     return [f"{round(float(value), digits) + 0.0:.6g}" for value in values]

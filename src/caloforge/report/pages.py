@@ -35,7 +35,7 @@ def report(
     real: Showers,
     generated: Showers,
     train: Showers | None = None,
-    moved: Sequence[Traversal] = (),
+    traversals: Sequence[Traversal] = (),
     reporter: Reporter = SILENT,
 ) -> str:
     """The page: summary, comparison with baselines, pictures, all numbers.
@@ -44,13 +44,13 @@ def report(
     ``moved`` what the generator did while one attribute moved (``traverse``).
     No script, no network.
     """
-    drawn = []
+    finished_sections = []
     with reporter.progress("drawing", SECTIONS, "sections") as advance:
-        for section in sections(result, real, generated, train, moved):
-            drawn.append(section)
-            if len(drawn) < SECTIONS:
+        for section in sections(result, real, generated, train, traversals):
+            finished_sections.append(section)
+            if len(finished_sections) < SECTIONS:
                 advance(1, section.title)
-        advance(max(1, SECTIONS - len(drawn) + 1))
+        advance(max(1, SECTIONS - len(finished_sections) + 1))
     return _rendered(
         "report.html",
         result=result,
@@ -62,7 +62,7 @@ def report(
         short=[row for row in result.two_sample if not row.metric.long],
         long=[row for row in result.two_sample if row.metric.long],
         details=[(metric, tables.detail(result, metric)) for metric in result.metrics],
-        sections=drawn,
+        sections=finished_sections,
     )
 
 
@@ -133,13 +133,13 @@ def write_report(
     generated: Showers,
     *,
     train: Showers | None = None,
-    moved: Sequence[Traversal] = (),
+    traversals: Sequence[Traversal] = (),
     overwrite: bool = False,
     reporter: Reporter = SILENT,
 ) -> None:
     """Write the page to ``out`` and the result as JSON beside it."""
     check_out(out, overwrite=overwrite)
-    page = report(result, real, generated, train, moved, reporter)
+    page = report(result, real, generated, train, traversals, reporter)
     _write({out.with_suffix(NUMBERS): result.to_json() + "\n", out: page}, overwrite)
 
 

@@ -84,8 +84,8 @@ def spreads_of(real: Showers, generated: Showers) -> Spreads:
     )
     grouped = np.repeat(np.arange(count), n_showers)
     rng = np.random.default_rng(0)
-    chosen = [resampling.draw(s, n_showers, rng) for s in (particle_index, other)]
-    cells = real.cells[chosen[0]], generated.cells[chosen[1]]
+    rows = [resampling.draw(s, n_showers, rng) for s in (particle_index, other)]
+    cells = real.cells[rows[0]], generated.cells[rows[1]]
     light = np.bincount(grouped, cells[0].sum(axis=1, dtype=np.float64), minlength=count)
     return Spreads(
         particle=names,
@@ -103,14 +103,14 @@ def pick(real: Showers, generated: Showers, spreads: Spreads) -> list[Picked]:
     """
     relative = spreads.real / np.sqrt(np.maximum(spreads.total, 1e-30))
     bright = (spreads.total > 0) & (spreads.total >= np.median(spreads.total))
-    known = np.flatnonzero(bright & np.isfinite(relative))
-    if len(known):
-        order = known[np.argsort(relative[known], kind="stable")]
-        wanted = [(q, "consistent") for q in CONSISTENT] + [(q, "diverse") for q in DIVERSE]
+    candidates = np.flatnonzero(bright & np.isfinite(relative))
+    if len(candidates):
+        order = candidates[np.argsort(relative[candidates], kind="stable")]
+        quantiles = [(q, "consistent") for q in CONSISTENT] + [(q, "diverse") for q in DIVERSE]
     else:
         order = np.argsort(spreads.total, kind="stable")
-        wanted = [(q, "single showers") for q in DIVERSE]
-    places = [(order[round(q * (len(order) - 1))], kind) for q, kind in wanted]
+        quantiles = [(q, "single showers") for q in DIVERSE]
+    places = [(order[round(q * (len(order) - 1))], kind) for q, kind in quantiles]
     unique = dict(reversed([(int(place), kind) for place, kind in places]))
     return [
         Picked(
@@ -133,7 +133,7 @@ def sections(
     real: Showers,
     generated: Showers,
     train: Showers | None = None,
-    moved: Sequence[Traversal] = (),
+    traversals: Sequence[Traversal] = (),
 ) -> Iterator[Section]:
     """The pictures of the page, section by section."""
     names, _ = resampling.index_particles(real.particle)
@@ -153,7 +153,7 @@ def sections(
     yield _diversity(result, spreads)
     yield _histograms(result, real, generated, observed)
     yield from physics_sections(real, generated, observed, train, result)
-    yield from layered_sections(real, generated, train, moved)
+    yield from layered_sections(real, generated, train, traversals)
     yield Section(
         "Mean images", "Over all showers of the evaluation.", tuple(_means(real, generated))
     )
@@ -174,47 +174,47 @@ def _showers(
     spreads: Spreads,
 ) -> dict[str, list[Picture]]:
     """Real beside generated showers of chosen particles, by kind of particle."""
-    found: dict[str, list[Picture]] = {}
+    pictures_by_kind: dict[str, list[Picture]] = {}
     layers = real.detector.layers
-    for picked in pick(real, generated, spreads):
-        pictures = found.setdefault(picked.kind, [])
-        if len(layers) > MANY_LAYERS and picked.kind == SINGLE:
-            pictures.append(_one_shower(real, generated, picked))
+    for particle in pick(real, generated, spreads):
+        pictures = pictures_by_kind.setdefault(particle.kind, [])
+        if len(layers) > MANY_LAYERS and particle.kind == SINGLE:
+            pictures.append(_one_shower(real, generated, particle))
             continue
         if len(layers) > MANY_LAYERS and len(pictures) >= len(layers):
             continue
         for layer in layers:
-            drawn = _shower_rows(real, generated, observed, picked, layer)
-            caption = _described(real, picked) + _of_layer(real, layer)
-            pictures.append(Picture.of(drawn, caption))
-    return found
+            plot = _shower_rows(real, generated, observed, particle, layer)
+            caption = _described(real, particle) + _of_layer(real, layer)
+            pictures.append(Picture.of(plot, caption))
+    return pictures_by_kind
 
 
-def _one_shower(real: Showers, generated: Showers, picked: Picked) -> Picture:
+def _one_shower(real: Showers, generated: Showers, particle: Picked) -> Picture:
     """One real beside one generated shower, all layers."""
     columns = {
         name: mean_layers(showers.rows(index[:1]))
         for name, showers, index in (
-            ("real", real, picked.real),
-            ("generated", generated, picked.generated),
+            ("real", real, particle.real),
+            ("generated", generated, particle.generated),
         )
     }
-    drawn = images.layer_images(columns, real.detector.layers, label=quantity_of(real))
-    return Picture.of(drawn, f"{_described(real, picked)}.")
+    plot = images.layer_images(columns, real.detector.layers, label=quantity_of(real))
+    return Picture.of(plot, f"{_described(real, particle)}.")
 
 
 def _shower_rows(
     real: Showers,
     generated: Showers,
     observed: tuple[Observed, Observed],
-    picked: Picked,
+    particle: Picked,
     layer: Layer,
 ) -> Figure:
     """The picture of one particle in one layer."""
     rows = {}
     for name, showers, one, index in (
-        ("real", real, observed[0], picked.real),
-        ("generated", generated, observed[1], picked.generated),
+        ("real", real, observed[0], particle.real),
+        ("generated", generated, observed[1], particle.generated),
     ):
         sums = [_in_lines(one.channels[row]) for row in index]
         rows[name] = (showers.detector.split(showers.cells[index])[layer.name], sums)
@@ -227,20 +227,20 @@ def _in_lines(sums: Values) -> str:
     return "\n".join(" · ".join(texts[n : n + 3]) for n in range(0, len(texts), 3))
 
 
-def _described(real: Showers, picked: Picked) -> str:
+def _described(real: Showers, particle: Picked) -> str:
     """The particle in words: its number, kind and first condition."""
-    row = int(picked.real[0])
+    row = int(particle.real[0])
     condition = real.detector.conditions[0]
     kind = "" if real.pdg is None else f"{kind_name(int(real.pdg[row]))}, "
     value = f"{condition.name} {real.conditions[row, 0]:.4g} {condition.unit}"
-    return f"Particle {picked.particle}: {kind}{value}"
+    return f"Particle {particle.particle}: {kind}{value}"
 
 
 def _diversity(result: EvaluationResult, spreads: Spreads) -> Section:
-    used = spreads.n_showers[np.isfinite(spreads.real)]
-    if not len(used):
+    counts = spreads.n_showers[np.isfinite(spreads.real)]
+    if not len(counts):
         return Section("Diversity", "No particle has repeats: nothing can be said.", ())
-    drawn = figures.diversity_plot(
+    plot = figures.diversity_plot(
         spreads.real,
         spreads.generated,
         spreads.total,
@@ -248,13 +248,13 @@ def _diversity(result: EvaluationResult, spreads: Spreads) -> Section:
         slope=result.measured("spread_slope").value,
     )
     caption = (
-        f"A point a particle, {np.median(used):.0f} real and as many generated showers: standard "
+        f"A point a particle, {np.median(counts):.0f} real and as many generated showers: standard "
         "deviation over its showers, summed over cells. Dashed: slope "
         f"{result.measured('spread_slope')} ({result.n_showers}); correlation at fixed total "
         f"{result.measured('spread_correlation')}."
     )
     text = "Generated against real spread; on the diagonal they are alike."
-    return Section("Diversity", text, (Picture.of(drawn, caption),))
+    return Section("Diversity", text, (Picture.of(plot, caption),))
 
 
 def _histograms(
@@ -265,7 +265,7 @@ def _histograms(
     particles = int(particle_index.max()) + 1
     pictures = []
     for title, unit, measure, values in _columns(result, real, observed):
-        drawn = figures.ratio_histogram(
+        plot = figures.ratio_histogram(
             (values[0], particle_index),
             {"generated": (values[1], other)},
             particles,
@@ -275,7 +275,7 @@ def _histograms(
         caption = f"{title}: W1 {result.measured(measure)} {unit}"
         floor = result.measured(measure, REAL)
         caption += f", real against real {floor} ({result.n_showers})." if floor.value else "."
-        pictures.append(Picture.of(drawn, caption))
+        pictures.append(Picture.of(plot, caption))
     text = (
         "Grey: real. Errors: whole particles drawn again; in the ratio, the same particles on both "
         "sides. The outermost bins hold all that lies beyond."
@@ -304,25 +304,23 @@ def _means(real: Showers, generated: Showers) -> Iterator[Picture]:
     excess = {name: pair[1][name] - pair[0][name] for name in pair[0]}
     if len(detector.layers) > MANY_LAYERS:
         both = dict(zip(("real", "generated"), pair, strict=True))
-        drawn = images.layer_images(both, detector.layers, label=label)
-        yield Picture.of(drawn, "Means of the real and of the generated showers.")
+        plot = images.layer_images(both, detector.layers, label=label)
+        yield Picture.of(plot, "Means of the real and of the generated showers.")
         one = {"generated - real": excess}
-        drawn = images.layer_images(one, detector.layers, label=label, difference=True)
-        yield Picture.of(drawn, DIFFERENCE)
+        plot = images.layer_images(one, detector.layers, label=label, difference=True)
+        yield Picture.of(plot, DIFFERENCE)
         return
     (layer,) = detector.layers
     means = [mean[layer.name] for mean in pair]
     brightest = max(image.max() for image in means)
     for name, image in zip(("real", "generated"), means, strict=True):
-        drawn = images.mean_image(image, layer, title=name, label=label, brightest=brightest)
+        plot = images.mean_image(image, layer, title=name, label=label, brightest=brightest)
         rough = (
             f"; cells differ from their neighbours by {roughness(image):.0%} (rms of the logarithm)"
         )
-        yield Picture.of(drawn, f"Mean of the {name} showers{rough}.")
-    drawn = images.difference_image(
-        excess[layer.name], layer, title="generated - real", label=label
-    )
-    yield Picture.of(drawn, DIFFERENCE)
+        yield Picture.of(plot, f"Mean of the {name} showers{rough}.")
+    plot = images.difference_image(excess[layer.name], layer, title="generated - real", label=label)
+    yield Picture.of(plot, DIFFERENCE)
 
 
 def roughness(image: Values) -> float:
@@ -378,10 +376,15 @@ def _response(real: Showers, generated: Showers, rng: np.random.Generator) -> It
     edges = energy_bands(real.conditions[np.unique(particle_index, return_index=True)[1], 0])
     sides = ((real, particle_index), (generated, other))
     particles = int(particle_index.max()) + 1
-    lit = [lit_particles(showers.total(), index, particles) for showers, index in sides]
-    found = [
+    nonempty = [lit_particles(showers.total(), index, particles) for showers, index in sides]
+    responses = [
         response(
-            showers.total(), showers.conditions[:, 0], index, edges, rng, resolved=lit[0] & lit[1]
+            showers.total(),
+            showers.conditions[:, 0],
+            index,
+            edges,
+            rng,
+            resolved=nonempty[0] & nonempty[1],
         )
         for showers, index in sides
     ]
@@ -392,15 +395,15 @@ def _response(real: Showers, generated: Showers, rng: np.random.Generator) -> It
         ("response", f"mean total / {condition.name} [{unit}]", ""),
         ("resolution", "relative resolution", ", of the particles that have light on both sides"),
     ):
-        lines = [_line(one, getattr(one, name)) for one in found]
-        drawn = figures.energy_lines(lines[0], {"generated": lines[1]}, label=label, energy=energy)
-        yield Picture.of(drawn, f"{name.capitalize()} against {condition.name}{note}.")
+        lines = [_line(one, getattr(one, name)) for one in responses]
+        plot = figures.energy_lines(lines[0], {"generated": lines[1]}, label=label, energy=energy)
+        yield Picture.of(plot, f"{name.capitalize()} against {condition.name}{note}.")
 
 
-def _line(found: Response, numbers: tuple[Measured, ...]) -> tuple[Values, Values, Values]:
+def _line(response: Response, numbers: tuple[Measured, ...]) -> tuple[Values, Values, Values]:
     values = [np.nan if n.value is None else n.value for n in numbers]
     errors = [0.0 if n.error is None else n.error for n in numbers]
-    return found.energy, np.array(values), np.array(errors)
+    return response.energy, np.array(values), np.array(errors)
 
 
 def _profile(real: Showers, generated: Showers, rng: np.random.Generator) -> Picture:
@@ -410,11 +413,11 @@ def _profile(real: Showers, generated: Showers, rng: np.random.Generator) -> Pic
     for showers in (real, generated):
         rows = rng.permutation(len(showers))[:PROFILED_ROWS]
         profile = radial_profile(showers.cells[rows], layout, edges)
-        known = profile[np.isfinite(profile).all(axis=1)]
-        known = known if len(known) else np.zeros((1, len(edges) - 1))
-        means.append((known.mean(axis=0), known.std(axis=0) / np.sqrt(len(known))))
-    drawn = figures.radial_profiles(means[0], {"generated": means[1]}, edges)
-    return Picture.of(drawn, "Radial profile about the centre of each shower.")
+        finite = profile[np.isfinite(profile).all(axis=1)]
+        finite = finite if len(finite) else np.zeros((1, len(edges) - 1))
+        means.append((finite.mean(axis=0), finite.std(axis=0) / np.sqrt(len(finite))))
+    plot = figures.radial_profiles(means[0], {"generated": means[1]}, edges)
+    return Picture.of(plot, "Radial profile about the centre of each shower.")
 
 
 def _events(real: Showers, generated: Showers, rng: np.random.Generator) -> Iterator[Picture]:
@@ -423,8 +426,8 @@ def _events(real: Showers, generated: Showers, rng: np.random.Generator) -> Iter
         if event.number in SUMMED:
             sides.setdefault(event.side, {})[f"{event.number}"] = (event.real, event.generated)
     for side, peaks in sides.items():
-        drawn = figures.event_peaks(peaks, label=f"sum over spectators [{real.detector.unit}]")
-        yield Picture.of(drawn, f"Side {side}: sums of {', '.join(peaks)} spectators.")
+        plot = figures.event_peaks(peaks, label=f"sum over spectators [{real.detector.unit}]")
+        yield Picture.of(plot, f"Side {side}: sums of {', '.join(peaks)} spectators.")
 
 
 def _matrices(labels: tuple[str, ...], observed: tuple[Observed, Observed]) -> Iterator[Picture]:
@@ -432,20 +435,20 @@ def _matrices(labels: tuple[str, ...], observed: tuple[Observed, Observed]) -> I
     tables = [
         np.column_stack([one.channels, *(one.values[name] for name in shapes)]) for one in observed
     ]
-    found = correlations((*labels, *shapes), tables[0], tables[1])
+    matrices = correlations((*labels, *shapes), tables[0], tables[1])
     for matrix, title in (
-        (found.real, "real"),
-        (found.generated, "generated"),
-        (found.difference, "generated - real"),
+        (matrices.real, "real"),
+        (matrices.generated, "generated"),
+        (matrices.difference, "generated - real"),
     ):
-        known = np.abs(matrix[np.isfinite(matrix)])
-        largest = max(0.1, float(known.max(initial=0)))
-        drawn = figures.correlation_matrix(matrix, found.names, title=title, largest=largest)
+        finite = np.abs(matrix[np.isfinite(matrix)])
+        largest = max(0.1, float(finite.max(initial=0)))
+        plot = figures.correlation_matrix(matrix, matrices.names, title=title, largest=largest)
         caption = f"Correlations, {title}."
-        if title == "generated - real" and found.largest is not None:
-            first, second, size = found.largest
+        if title == "generated - real" and matrices.largest is not None:
+            first, second, size = matrices.largest
             caption = f"Difference; the largest is {size:+.2f}, of {first} and {second}."
-        yield Picture.of(drawn, caption)
+        yield Picture.of(plot, caption)
 
 
 def _memory(real: Showers, generated: Showers, train: Showers, rng: np.random.Generator) -> Section:
@@ -453,21 +456,21 @@ def _memory(real: Showers, generated: Showers, train: Showers, rng: np.random.Ge
     memory = memorisation(real, generated, train, rng=rng)
     brightness = generated.cells[memory.generated_rows].sum(axis=1, dtype=np.float64)
     bright = np.flatnonzero(brightness >= np.median(brightness))
-    chosen = bright[np.argsort(memory.distance[bright], kind="stable")[:REMEMBERED]]
+    nearest = bright[np.argsort(memory.distance[bright], kind="stable")[:REMEMBERED]]
     pictures = []
     for layer in real.detector.layers:
         rows = {}
         for name, cells in (
-            ("generated", generated.cells[memory.generated_rows[chosen]]),
-            ("training", train.cells[memory.nearest[chosen]]),
+            ("generated", generated.cells[memory.generated_rows[nearest]]),
+            ("training", train.cells[memory.nearest[nearest]]),
         ):
             texts = [
-                f"distance {d:.4g}" if name == "training" else "" for d in memory.distance[chosen]
+                f"distance {d:.4g}" if name == "training" else "" for d in memory.distance[nearest]
             ]
             rows[name] = (real.detector.split(cells)[layer.name], texts)
-        drawn = images.shower_rows(rows, layer, label=quantity_of(real))
+        plot = images.shower_rows(rows, layer, label=quantity_of(real))
         caption = "Bright generated showers over their nearest training showers"
-        pictures.append(Picture.of(drawn, f"{caption}, {layer.name}."))
+        pictures.append(Picture.of(plot, f"{caption}, {layer.name}."))
     text = (
         f"Distance to the nearest training shower over that of real showers: {memory.ratio}; "
         f"copies {memory.copies}, of real showers {memory.natural}."

@@ -127,8 +127,8 @@ def tabulated(lines: Sequence[Sequence[str]], width: int | None = None) -> str:
     for column in range(1, len(widths)):
         if not any(line[column] for line in lines[1:]):
             continue
-        used = widths[0] + sum(widths[n] + GAP for n in blocks[-1])
-        if blocks[-1] and used + widths[column] + GAP > width:
+        line_width = widths[0] + sum(widths[n] + GAP for n in blocks[-1])
+        if blocks[-1] and line_width + widths[column] + GAP > width:
             blocks.append([])
         blocks[-1].append(column)
     return "\n\n".join(

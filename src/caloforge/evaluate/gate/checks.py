@@ -47,7 +47,7 @@ def distances_within(pooled: PooledSample) -> list[Distances]:
     """
     order = np.argsort(pooled.stratum, kind="stable")
     edges = np.flatnonzero(np.diff(pooled.stratum[order])) + 1
-    found = []
+    distances = []
     for rows in np.split(order, edges):
         cells = np.asarray(pooled.cells[rows], dtype=np.float64)
         cells = cells if pooled.detector.signed else np.sqrt(cells)
@@ -55,28 +55,28 @@ def distances_within(pooled: PooledSample) -> list[Distances]:
         between = np.sqrt(np.maximum(squares[:, None] + squares - 2 * cells @ cells.T, 0))
         np.fill_diagonal(between, 0)
         if between.any():
-            found.append(Distances(rows, between / between.mean()))
-    return found
+            distances.append(Distances(rows, between / between.mean()))
+    return distances
 
 
-def energy_and_diversity(found: list[Distances], labels: Labels) -> tuple[Values, Values]:
+def energy_and_diversity(distances: list[Distances], labels: Labels) -> tuple[Values, Values]:
     """Energy distance, and within-generated minus within-real distance.  (1 + B, N) -> (1 + B,) x 2
 
     E = 2 <generated, real> - <generated, generated'> - <real, real'> (Szekely & Rizzo 2013), both
     as means over strata weighted by their rows.
     """
     energy, diversity, weight = np.zeros(len(labels)), np.zeros(len(labels)), 0.0
-    for stratum in found:
-        made = labels[:, stratum.rows].astype(np.float64)
-        true = 1 - made
-        n, m = true[0].sum(), made[0].sum()
+    for stratum in distances:
+        generated = labels[:, stratum.rows].astype(np.float64)
+        true = 1 - generated
+        n, m = true[0].sum(), generated[0].sum()
         if n < 1 or m < 1:
             continue
         share = n * m / (n + m)
         weight += share
-        towards_made = made @ stratum.between
-        cross = np.einsum("bn,bn->b", towards_made, true) / (n * m)
-        inside = np.einsum("bn,bn->b", towards_made, made) / max(m * (m - 1), 1)
+        towards_generated = generated @ stratum.between
+        cross = np.einsum("bn,bn->b", towards_generated, true) / (n * m)
+        inside = np.einsum("bn,bn->b", towards_generated, generated) / max(m * (m - 1), 1)
         real = np.einsum("bn,bn->b", true @ stratum.between, true) / max(n * (n - 1), 1)
         energy += share * (2 * cross - inside - real)
         diversity += share * (inside - real)
@@ -95,7 +95,7 @@ class GateInputs:
     pooled: PooledSample
     labels: Labels
     """The true labels, then permutations of them.  (1 + B, N)"""
-    trained: frozenset[bytes] | None = None
+    train_bytes: frozenset[bytes] | None = None
     """Training showers as bytes; None where the training showers are not given."""
 
     @cached_property
@@ -115,12 +115,14 @@ class Check:
 
 def gate_inputs(
     pooled: PooledSample,
-    trained: frozenset[bytes] | None,
+    train_bytes: frozenset[bytes] | None,
     rng: np.random.Generator,
     count: int = PERMUTATIONS,
 ) -> GateInputs:
     """Pooled rows with random permutations of their labels."""
-    return GateInputs(pooled, permuted_labels(pooled.generated, pooled.unit, count, rng), trained)
+    return GateInputs(
+        pooled, permuted_labels(pooled.generated, pooled.unit, count, rng), train_bytes
+    )
 
 
 def checks(pooled: PooledSample) -> tuple[Check, ...]:
@@ -134,7 +136,7 @@ def _chosen(pooled: PooledSample) -> Iterator[Check]:
     yield Check("channel_sums", "channel sums of a particle (W1)", channel_sums)
     yield Check("energy_scale", "scale of the total", energy_scale)
     yield Check("copies", "copies of training showers", copies)
-    names = [*pooled.labels, *(name for name in pooled.seen.values if name != "empty")]
+    names = [*pooled.labels, *(name for name in pooled.observed.values if name != "empty")]
     yield Check("location_empty", "empty showers", empty)
     yield Check("together", "channels that fluctuate together", together)
     for name in names:
@@ -162,24 +164,24 @@ def channel_sums(inputs: GateInputs) -> PermutationResult:
     """
     pooled = inputs.pooled
     total = np.zeros(len(inputs.labels))
-    for channel in pooled.seen.channels.T:
+    for channel in pooled.observed.channels.T:
         total += w1_within(channel, inputs.labels, pooled.stratum)
-    return permutation_result(total / pooled.seen.channels.shape[1], one_sided=True)
+    return permutation_result(total / pooled.observed.channels.shape[1], one_sided=True)
 
 
 def w1_within(values: Values, labels: Labels, stratum: NDArray[np.int64]) -> Values:
     """Mean over strata of W1 between both sides, under all labels.  (N,), (1 + B, N) -> (1 + B,)"""
     order = np.lexsort((values, stratum))
     gaps = np.diff(values[order]) * (np.diff(stratum[order]) == 0)
-    made = np.bincount(stratum[labels[0]], minlength=stratum.max() + 1)
+    n_generated = np.bincount(stratum[labels[0]], minlength=stratum.max() + 1)
     true = np.bincount(stratum[~labels[0]], minlength=stratum.max() + 1)
-    shares = 1 / np.maximum(made, 1), -1 / np.maximum(true, 1)
+    shares = 1 / np.maximum(n_generated, 1), -1 / np.maximum(true, 1)
     up, down = (share[stratum[order]] for share in shares)
-    found = np.empty(len(labels))
+    w1 = np.empty(len(labels))
     for number, row in enumerate(labels):
         heights = np.cumsum(np.where(row[order], up, down))[:-1]
-        found[number] = np.abs(heights) @ gaps
-    return found / len(made)
+        w1[number] = np.abs(heights) @ gaps
+    return w1 / len(n_generated)
 
 
 def energy_scale(inputs: GateInputs) -> PermutationResult:
@@ -192,25 +194,27 @@ def energy_scale(inputs: GateInputs) -> PermutationResult:
     total = pooled.value("total")
     count = np.bincount(pooled.unit)
     mean = np.bincount(pooled.unit, total) / count
-    lit = mean > 0
-    if pooled.detector.signed or not lit.any():
+    nonzero = mean > 0
+    if pooled.detector.signed or not nonzero.any():
         return UNDEFINED
-    relative = np.where(lit[pooled.unit], total / np.where(lit, mean, 1)[pooled.unit], np.nan)
+    relative = np.where(
+        nonzero[pooled.unit], total / np.where(nonzero, mean, 1)[pooled.unit], np.nan
+    )
     square = np.bincount(pooled.unit, np.nan_to_num((relative - 1) ** 2)) / np.maximum(count - 1, 1)
-    usual = np.median(square[lit])
+    usual = np.median(square[nonzero])
     variance = ((count - 1) * square + PRIOR_ROWS * usual) / (count - 1 + PRIOR_ROWS)
-    made = np.bincount(pooled.unit[pooled.generated], minlength=len(count))
-    share = made * (count - made) / count
-    weight = np.where(lit & (variance > 0), share / np.maximum(variance, 1e-30), 0)
+    n_generated = np.bincount(pooled.unit[pooled.generated], minlength=len(count))
+    share = n_generated * (count - n_generated) / count
+    weight = np.where(nonzero & (variance > 0), share / np.maximum(variance, 1e-30), 0)
     return mean_difference(relative, pooled.generated, pooled.unit, weight)
 
 
 def copies(inputs: GateInputs) -> PermutationResult:
     """Fraction of the lit showers that equal a training shower, generated minus real."""
-    if inputs.trained is None:
+    if inputs.train_bytes is None:
         return UNDEFINED
     cells = inputs.pooled.cells
-    same = np.array([float(row.tobytes() in inputs.trained) for row in cells])
+    same = np.array([float(row.tobytes() in inputs.train_bytes) for row in cells])
     return mean_difference(
         np.where(cells.any(axis=1), same, np.nan), inputs.pooled.generated, inputs.pooled.unit
     )
@@ -246,7 +250,7 @@ def together(inputs: GateInputs) -> PermutationResult:
     if len(pooled.labels) < 2:
         return UNDEFINED
     ranks = np.stack(
-        [ranks_within(v, pooled.stratum) - 0.5 for v in pooled.seen.channels.T], axis=1
+        [ranks_within(v, pooled.stratum) - 0.5 for v in pooled.observed.channels.T], axis=1
     )
     pairs = ranks.sum(axis=1) ** 2 - (ranks**2).sum(axis=1)
     return mean_difference(pairs, pooled.generated, pooled.unit)
@@ -261,6 +265,8 @@ def check_all(inputs: GateInputs) -> tuple[CheckResult, ...]:
     """The results of all checks."""
     results = []
     for check in checks(inputs.pooled):
-        found = check.of(inputs)
-        results.append(CheckResult(check.name, check.title, found.value, found.error, found.sigma))
+        result = check.of(inputs)
+        results.append(
+            CheckResult(check.name, check.title, result.value, result.error, result.sigma)
+        )
     return tuple(results)

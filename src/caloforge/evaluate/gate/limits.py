@@ -292,9 +292,9 @@ def read_gate(name: str, detector: Detector) -> tuple[str, Gate]:
     """
     if name == DEFAULT:
         folder = files("caloforge.evaluate") / "gate"
-        found = folder / f"{detector.name}.json"
-        chosen = found if found.is_file() else folder / f"{ANY}.json"
-        return f"default of {detector.name}", Gate.model_validate_json(chosen.read_text("utf-8"))
+        own = folder / f"{detector.name}.json"
+        path = own if own.is_file() else folder / f"{ANY}.json"
+        return f"default of {detector.name}", Gate.model_validate_json(path.read_text("utf-8"))
     gate = _parsed(Path(name))
     if gate.detector not in (None, detector.name):
         raise UsageError(f"--gate {name} is for {gate.detector}, not for {detector.name}")
@@ -337,9 +337,9 @@ def _held(gate: Gate, check_results: Sequence[CheckResult]) -> Iterator[CheckRes
             names = ", ".join(answer.name for answer in check_results)
             raise UsageError(f"the gate limits {limit.check}; there are {names}")
     for answer in check_results:
-        found = next((n for n in limits if fnmatchcase(answer.name, n.check or "")), None)
-        if found is not None and found.sigma is not None:
-            yield answer.limited(found.sigma, "sigma", math.fabs(answer.sigma))
+        own = next((n for n in limits if fnmatchcase(answer.name, n.check or "")), None)
+        if own is not None and own.sigma is not None:
+            yield answer.limited(own.sigma, "sigma", math.fabs(answer.sigma))
 
 
 def _measured(limit: Limit, result: EvaluationResult | None) -> CheckResult:

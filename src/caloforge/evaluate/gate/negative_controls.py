@@ -179,15 +179,15 @@ def apply_gate(
     name, limits = read_gate(gate, real.detector)
     pooled = pool_samples(real, generated, scheme)
     rng = np.random.default_rng([seed, 0x6A7E])
-    trained = None if train is None else shower_bytes(train.cells)
-    check_results = check_all(gate_inputs(pooled, trained, rng))
+    train_bytes = None if train is None else shower_bytes(train.cells)
+    check_results = check_all(gate_inputs(pooled, train_bytes, rng))
     arrangements = log_arrangements(pooled.generated, pooled.unit)
     answer = check_limits(limits, check_results, result)
     answer = dataclasses.replace(answer, log_arrangements=arrangements)
     nearest = None
     if answer.outcome == "rejected":
         halves = _halves(real, pooled, rng)
-        nearest = _nearest_failure(check_results, halves, train, trained, scheme, rng)
+        nearest = _nearest_failure(check_results, halves, train, train_bytes, scheme, rng)
     answer = dataclasses.replace(
         answer, gate=name, strata=_described(pooled), nearest_failure=nearest
     )
@@ -196,15 +196,15 @@ def apply_gate(
 
 def _described(pooled: PooledSample) -> str:
     what = "particles" if pooled.repeated and pooled.shared else "bands of conditions"
-    made = int(pooled.generated.sum())
-    return f"{made} generated and {len(pooled.generated) - made} real in {pooled.strata} {what}"
+    generated, rows = int(pooled.generated.sum()), len(pooled.generated)
+    return f"{generated} generated and {rows - generated} real in {pooled.strata} {what}"
 
 
 def _nearest_failure(
     check_results: tuple[CheckResult, ...],
     halves: tuple[Showers, Showers],
     train: Showers | None,
-    trained: frozenset[bytes] | None,
+    train_bytes: frozenset[bytes] | None,
     scheme: str | None,
     rng: np.random.Generator,
 ) -> NearestFailure | None:
@@ -215,9 +215,9 @@ def _nearest_failure(
         if not control.applies(first.detector, train):
             continue
         cells = control.of(second, train, rng)
-        made = dataclasses.replace(second, cells=cells, cpu_seconds=None, overflow=None)
-        pooled = pool_samples(first, made, scheme)
-        other = _signature(check_all(gate_inputs(pooled, trained, rng)))
+        altered = dataclasses.replace(second, cells=cells, cpu_seconds=None, overflow=None)
+        pooled = pool_samples(first, altered, scheme)
+        other = _signature(check_all(gate_inputs(pooled, train_bytes, rng)))
         size = math.sqrt((signature @ signature) * (other @ other))
         similarity = float(signature @ other) / size if size > 0 else 0.0
         failures.append(NearestFailure(control.name, control.title, similarity))

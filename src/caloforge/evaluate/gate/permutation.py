@@ -67,9 +67,9 @@ def medians_within(values: Values, stratum: Indices) -> Values:
     numbers = np.bincount(group, minlength=strata)
     starts = np.cumsum(numbers) - numbers
     result = np.full(strata, np.nan)
-    lit = numbers > 0
-    low, high = (starts + (numbers - 1) // 2)[lit], (starts + numbers // 2)[lit]
-    result[lit] = (ordered[low] + ordered[high]) / 2
+    nonempty = numbers > 0
+    low, high = (starts + (numbers - 1) // 2)[nonempty], (starts + numbers // 2)[nonempty]
+    result[nonempty] = (ordered[low] + ordered[high]) / 2
     return result[stratum]
 
 
@@ -103,18 +103,18 @@ def mean_difference(
     there = np.isfinite(values)
     values, generated, unit = values[there], generated[there], unit[there]
     units = int(unit.max(initial=-1)) + 1
-    made = np.bincount(unit[generated], minlength=units)
+    n_generated = np.bincount(unit[generated], minlength=units)
     true = np.bincount(unit[~generated], minlength=units)
-    used = (made > 0) & (true > 0)
-    if not used.any():
+    both = (n_generated > 0) & (true > 0)
+    if not both.any():
         return UNDEFINED
-    count = np.maximum(made + true, 1)
+    count = np.maximum(n_generated + true, 1)
     centred = values - (np.bincount(unit, values, units) / count)[unit]
     spread = np.bincount(unit, centred**2, units) / np.maximum(count - 1, 1)
     sums = np.bincount(unit[generated], centred[generated], units)
-    difference = sums * count / np.maximum(made * true, 1)
-    variance = spread * count / np.maximum(made * true, 1)
-    share = np.where(used, made * true / count if weight is None else weight[:units], 0.0)
+    difference = sums * count / np.maximum(n_generated * true, 1)
+    variance = spread * count / np.maximum(n_generated * true, 1)
+    share = np.where(both, n_generated * true / count if weight is None else weight[:units], 0.0)
     if share.sum() <= 0:
         return UNDEFINED
     value = float(share @ difference / share.sum())
@@ -130,8 +130,10 @@ def log_arrangements(generated: Labels, unit: Indices) -> float:
     from scipy.special import gammaln
 
     count = np.bincount(unit)
-    made = np.bincount(unit[generated], minlength=len(count))
-    return float((gammaln(count + 1) - gammaln(made + 1) - gammaln(count - made + 1)).sum())
+    n_generated = np.bincount(unit[generated], minlength=len(count))
+    return float(
+        (gammaln(count + 1) - gammaln(n_generated + 1) - gammaln(count - n_generated + 1)).sum()
+    )
 
 
 def permuted_labels(
@@ -189,7 +191,7 @@ class PooledSample:
     detector: Detector
     labels: tuple[str, ...]
     """Names of the channels, (c,)."""
-    seen: Observed
+    observed: Observed
     conditions: Values
     pdg: NDArray[np.int32] | None
     generated: NDArray[np.bool_]
@@ -216,13 +218,13 @@ class PooledSample:
     @property
     def cells(self) -> NDArray[Any]:
         """Cells of all rows.  (N, K)"""
-        return self.seen.cells
+        return self.observed.cells
 
     def value(self, name: str) -> Values:
         """A channel or an observable of all rows.  (N,)"""
         if name in self.labels:
-            return self.seen.channels[:, self.labels.index(name)]
-        return self.seen.values[name]
+            return self.observed.channels[:, self.labels.index(name)]
+        return self.observed.values[name]
 
 
 def pool_samples(real: Showers, generated: Showers, scheme: str | None = None) -> PooledSample:
@@ -237,11 +239,11 @@ def pool_samples(real: Showers, generated: Showers, scheme: str | None = None) -
     label = np.arange(len(both)) >= len(real)
     shared = bool(np.isin(real.particle, generated.particle).any())
     unit = both.particle if shared else bands_of(both)
-    kept = _on_both_sides(unit, label)
-    if not kept.any():
+    mask = _on_both_sides(unit, label)
+    if not mask.any():
         raise DataError("no particle and no band of conditions has real and generated showers")
-    if not kept.all():
-        both, label, unit = both.rows(np.flatnonzero(kept)), label[kept], unit[kept]
+    if not mask.all():
+        both, label, unit = both.rows(np.flatnonzero(mask)), label[mask], unit[mask]
     _, unit = resampling.index_particles(unit)
     repeated = bool(np.median(np.bincount(unit)) >= LEAST_IN_UNIT)
     stratum = (
@@ -250,7 +252,7 @@ def pool_samples(real: Showers, generated: Showers, scheme: str | None = None) -
     return PooledSample(
         detector=real.detector,
         labels=real.detector.scheme(scheme).labels,
-        seen=observe(both, scheme),
+        observed=observe(both, scheme),
         conditions=both.conditions,
         pdg=both.pdg,
         generated=label,
@@ -263,13 +265,13 @@ def pool_samples(real: Showers, generated: Showers, scheme: str | None = None) -
 
 def _joined(real: Showers, generated: Showers) -> Showers:
     """The rows of both, kinds only where both tell them."""
-    known = real.pdg is not None and generated.pdg is not None
+    with_pdg = real.pdg is not None and generated.pdg is not None
     return dataclasses.replace(
         real,
         cells=np.concatenate([real.cells, generated.cells]),
         conditions=np.concatenate([real.conditions, generated.conditions]),
         particle=np.concatenate([real.particle, generated.particle]),
-        pdg=np.concatenate([real.pdg, generated.pdg]) if known else None,
+        pdg=np.concatenate([real.pdg, generated.pdg]) if with_pdg else None,
         cpu_seconds=None,
         overflow=None,
     )

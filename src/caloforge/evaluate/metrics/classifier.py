@@ -202,11 +202,11 @@ def classify_boosted(
     return with_power(folds.measured(odds, auc, seed))
 
 
-def with_power(found: Measured) -> Measured:
+def with_power(result: Measured) -> Measured:
     """The AUC; below 0.5 by more than its error it says that the classifier has no power."""
-    if found.value is not None and found.error is not None and found.value + found.error < 0.5:
-        return Measured(found.value, found.error, NO_POWER)
-    return found
+    if result.value is not None and result.error is not None and result.value + result.error < 0.5:
+        return Measured(result.value, result.error, NO_POWER)
+    return result
 
 
 def results(samples: Samples) -> Iterator[MetricResult]:
@@ -286,10 +286,10 @@ def _numbers(a: Showers, b: Showers, samples: Samples) -> dict[str, Measured]:
         names = (f"auc_{level}", f"jsd_{level}")
         try:
             first, second = (inputs_of(one, scheme) for one in (a, b))
-            found = classify(
+            result = classify(
                 first, second, *particles, seed=seed, config=samples.config, advance=advance
             )
-            numbers |= dict(zip(names, (found.auc, found.jsd), strict=True))
+            numbers |= dict(zip(names, (result.auc, result.jsd), strict=True))
         except CaloforgeError as error:
             numbers |= dict.fromkeys(names, _missing(error))
     return numbers
@@ -322,10 +322,10 @@ def _kinds(a: Showers, b: Showers, samples: Samples) -> dict[str, Measured]:
     """Accuracy between two kinds of particles by what was trained and tested on."""
     assert samples.config is not None
     try:
-        found = transfer(a, b, seed=samples.seed, config=samples.config).accuracy
+        accuracy = transfer(a, b, seed=samples.seed, config=samples.config).accuracy
     except CaloforgeError as error:
         return {"transfer_generated_real": _missing(error)}
-    return {f"transfer_{trained}_{tested}": m for (trained, tested), m in found.items()}
+    return {f"transfer_{trained}_{tested}": m for (trained, tested), m in accuracy.items()}
 
 
 def auc(scores: Values, label: Labels, weight: Values | None = None) -> float:
@@ -346,15 +346,15 @@ def divergence(probability: Values, label: Labels, weight: Values | None = None)
     weight = np.ones(len(label)) if weight is None else weight
     safe = np.clip(probability, 1e-7, 1 - 1e-7)
     entropy = 0.0
-    for chosen, values in ((label, -np.log(safe)), (~label, -np.log(1 - safe))):
-        mass = weight[chosen].sum()
+    for rows, values in ((label, -np.log(safe)), (~label, -np.log(1 - safe))):
+        mass = weight[rows].sum()
         if mass <= 0:
             return float("nan")
-        entropy += 0.5 * float(weight[chosen] @ values[chosen] / mass)
+        entropy += 0.5 * float(weight[rows] @ values[rows] / mass)
     return max(0.0, 1 - entropy / float(np.log(2)))
 
 
-def calibrated(known: Values, label: Labels, odds: Values) -> Values:
+def calibrated(scores: Values, label: Labels, odds: Values) -> Values:
     """Probabilities by an isotonic fit to validation rows, as in the CaloChallenge.  (n,)"""
     from scipy.optimize import isotonic_regression
 
@@ -363,7 +363,7 @@ def calibrated(known: Values, label: Labels, odds: Values) -> Values:
     # Classes of unequal size would shift the probabilities away from the divergence's 0.5.
     share = np.where(label, 0.5 / label.mean(), 0.5 / (1 - label.mean()))
     # Rows of equal odds (all empty showers) get one probability: their order means nothing.
-    values, place = np.unique(known, return_inverse=True)
+    values, place = np.unique(scores, return_inverse=True)
     weight = np.bincount(place, weights=share)
     mean = np.bincount(place, weights=share * label) / weight
     chance: Values = np.interp(odds, values, isotonic_regression(mean, weights=weight).x)
@@ -417,13 +417,13 @@ def transfer(
     shuffled = np.random.default_rng([seed, 0x72A]).permutation(particles)
     edges = (np.cumsum([TEST_PART, VALIDATION_PART]) * len(shuffled)).round().astype(int)
     test, validation, train = np.split(shuffled, edges)
-    found = {}
+    accuracies = {}
     for trained in samples:
         for tested in samples:
-            found[trained, tested] = _accuracy(
+            accuracies[trained, tested] = _accuracy(
                 samples[trained], samples[tested], (train, validation, test), kinds, config, seed
             )
-    return Transfer(kinds, found)
+    return Transfer(kinds, accuracies)
 
 
 def common_kinds(real: Showers, generated: Showers) -> tuple[int, int]:
@@ -434,38 +434,39 @@ def common_kinds(real: Showers, generated: Showers) -> tuple[int, int]:
         int(kind): len(np.unique(real.particle[real.pdg == kind]))
         for kind in np.intersect1d(real.pdg, generated.pdg)
     }
-    known = sorted(
+    kinds = sorted(
         (k for k, n in numbers.items() if n >= LEAST_PARTICLES), key=lambda k: -numbers[k]
     )
-    if len(known) < 2:
+    if len(kinds) < 2:
         raise DataError(f"fewer than two kinds with {LEAST_PARTICLES} particles each")
-    return known[0], known[1]
+    return kinds[0], kinds[1]
 
 
 def _accuracy(
-    trained: Showers,
-    tested: Showers,
+    train_showers: Showers,
+    test_showers: Showers,
     parts: tuple[NDArray[np.int64], ...],
     kinds: tuple[int, ...],
     config: ClassifierConfig,
     seed: int,
 ) -> Measured:
     """Mean over kinds of the part that is recognised, errors by bootstrap over particles."""
-    inputs = np.concatenate([_inputs(trained), _inputs(tested)])
-    particle = np.concatenate([trained.particle, tested.particle])
-    pdg = np.concatenate([_pdg(trained), _pdg(tested)])
+    inputs = np.concatenate([_inputs(train_showers), _inputs(test_showers)])
+    particle = np.concatenate([train_showers.particle, test_showers.particle])
+    pdg = np.concatenate([_pdg(train_showers), _pdg(test_showers)])
     classes = (pdg == kinds[1]).astype(np.int64)
-    own = np.arange(len(inputs)) < len(trained)
+    own = np.arange(len(inputs)) < len(train_showers)
     train, validation = (np.flatnonzero(own & np.isin(particle, part)) for part in parts[:2])
-    held = np.flatnonzero(~own & np.isin(particle, parts[2]))
+    test_rows = np.flatnonzero(~own & np.isin(particle, parts[2]))
     scores = train_and_score(standardised(inputs, train), classes, train, validation, config, seed)
-    right = (scores.argmax(axis=1) == classes)[held]
-    names, particle_index = np.unique(particle[held], return_inverse=True)
+    right = (scores.argmax(axis=1) == classes)[test_rows]
+    names, particle_index = np.unique(particle[test_rows], return_inverse=True)
     weights = resamplings(len(names), RESAMPLINGS, np.random.default_rng([seed, 1]))
     weights = weights[:, particle_index.reshape(-1)]
     each = [
-        (weights[:, chosen] @ right[chosen]) / np.maximum(weights[:, chosen].sum(axis=1), 1e-30)
-        for chosen in (classes[held] == 0, classes[held] == 1)
+        (weights[:, kind_rows] @ right[kind_rows])
+        / np.maximum(weights[:, kind_rows].sum(axis=1), 1e-30)
+        for kind_rows in (classes[test_rows] == 0, classes[test_rows] == 1)
     ]
     return measured(np.mean(each, axis=0))
 
@@ -514,8 +515,10 @@ def _tilted(cells: Values, layer: LayerCells, factor: float) -> Values:
         narrow = _mean(cells, scaled, middle) < factor**2
         low, high = np.where(narrow, middle, low), np.where(narrow, high, middle)
     tilted = cells * _tilt(scaled, low)
-    kept: Values = tilted * (cells.sum(axis=1) / np.maximum(tilted.sum(axis=1), 1e-30))[:, None]
-    return kept
+    normalised: Values = (
+        tilted * (cells.sum(axis=1) / np.maximum(tilted.sum(axis=1), 1e-30))[:, None]
+    )
+    return normalised
 
 
 def _mean(cells: Values, scaled: Values, steepness: Values) -> Values:

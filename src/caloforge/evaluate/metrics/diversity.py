@@ -58,9 +58,9 @@ def pixel_spread(cells: NDArray[Any], particle_index: Indices, particles: int) -
         members = np.flatnonzero(numbers == number)
         block = max(1, ELEMENTS_AT_ONCE // int(number * cells.shape[1]))
         for start in range(0, len(members), block):
-            chosen = members[start : start + block]
-            rows = starts[chosen][:, None] + np.arange(number)
-            result[chosen] = cells[rows].astype(np.float32).std(axis=1).sum(axis=1)
+            block_members = members[start : start + block]
+            rows = starts[block_members][:, None] + np.arange(number)
+            result[block_members] = cells[rows].astype(np.float32).std(axis=1).sum(axis=1)
     return result
 
 
@@ -124,12 +124,12 @@ def correlation_at_fixed_total(
     )
 
 
-def _partial_correlation(given: Values, a: Values, b: Values, weights: Values) -> Values:
+def _partial_correlation(control: Values, a: Values, b: Values, weights: Values) -> Values:
     """Correlation of a and b given a third number, under each weighting.  (B,)
 
     (S_ab - S_ag S_bg / S_gg) / sqrt(same for aa, same for bb), S the weighted covariances.
     """
-    columns = np.stack([column - column.mean() for column in (given, a, b)])
+    columns = np.stack([column - column.mean() for column in (control, a, b)])
     # A unit scale makes the test for "does not vary" below one of rounding only.
     scale = columns.std(axis=1, keepdims=True)
     columns = columns / np.where(scale > 0, scale, 1)
@@ -138,10 +138,10 @@ def _partial_correlation(given: Values, a: Values, b: Values, weights: Values) -
     products = np.einsum("bp,ip,jp->bij", weights, columns, columns, optimize=True)
     s = products / mass[:, None, None] - means[:, :, None] * means[:, None, :]
     slope = ratio(s[:, 0, 1:], s[:, 0, :1])
-    left = s[:, 1:, 1:] - np.nan_to_num(slope)[:, :, None] * s[:, 0, None, 1:]
-    varies = (left[:, 0, 0] > 1e-12) & (left[:, 1, 1] > 1e-12)
-    size = np.sqrt(np.maximum(left[:, 0, 0] * left[:, 1, 1], 0))
-    return np.where(varies, ratio(left[:, 0, 1], size), np.nan)
+    residual = s[:, 1:, 1:] - np.nan_to_num(slope)[:, :, None] * s[:, 0, None, 1:]
+    varies = (residual[:, 0, 0] > 1e-12) & (residual[:, 1, 1] > 1e-12)
+    size = np.sqrt(np.maximum(residual[:, 0, 0] * residual[:, 1, 1], 0))
+    return np.where(varies, ratio(residual[:, 0, 1], size), np.nan)
 
 
 def _defined(weights: Values, *columns: Values) -> tuple[Values, ...]:

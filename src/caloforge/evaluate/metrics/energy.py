@@ -53,8 +53,8 @@ def energy_bands(energy: Values, bands: int = BANDS) -> Values:
 
 def lit_particles(total: Values, particle_index: Indices, particles: int) -> NDArray[np.bool_]:
     """Which particles have light in any shower.  (N,), (N,) -> (P,)"""
-    known = particle_index >= 0
-    return np.bincount(particle_index[known], total[known], particles) > 0
+    shared_rows = particle_index >= 0
+    return np.bincount(particle_index[shared_rows], total[shared_rows], particles) > 0
 
 
 def response(
@@ -153,9 +153,9 @@ def sums_of(real: Showers, generated: Showers, rng: np.random.Generator) -> Sums
     """
     names, *both = resampling.index_shared_particles(real.particle, generated.particle)
     weights = resamplings(len(names), RESAMPLINGS, rng)
-    kept = [np.flatnonzero(particle_index >= 0) for particle_index in both]
-    books = [energies(s.rows(k)) for s, k in zip((real, generated), kept, strict=True)]
-    each = [weights[:, particle_index[k]] for particle_index, k in zip(both, kept, strict=True)]
+    rows = [np.flatnonzero(particle_index >= 0) for particle_index in both]
+    books = [energies(s.rows(k)) for s, k in zip((real, generated), rows, strict=True)]
+    each = [weights[:, particle_index[k]] for particle_index, k in zip(both, rows, strict=True)]
     incident, layers = ([getattr(b, n) for b in books] for n in ("incident", "layers"))
     return Sums((incident[0], incident[1]), (layers[0], layers[1]), (each[0], each[1]))
 
@@ -175,18 +175,20 @@ def shares(sums: Sums, names: tuple[str, ...]) -> tuple[Share, ...]:
 def bands(sums: Sums, count: int = SHARE_BANDS) -> tuple[Band, ...]:
     """Bands of energy with equally many real showers."""
     edges = np.unique(np.quantile(sums.incident[0], np.linspace(0, 1, count + 1)))
-    found = []
+    energy_bands = []
     for number, (low, high) in enumerate(pairwise(edges)):
         last = number == len(edges) - 2
         sides = []
         for incident, layers, weights in zip(sums.incident, sums.layers, sums.weights, strict=True):
             inside = (incident >= low) & ((incident < high) | (last & (incident == high)))
             sides.append(moments(layers.sum(axis=1), incident, weights * inside))
-        real, made = sides
-        ratios = [measured(m / np.where(r > 0, r, np.nan)) for r, m in zip(real, made, strict=True)]
+        real, generated = sides
+        ratios = [
+            measured(m / np.where(r > 0, r, np.nan)) for r, m in zip(real, generated, strict=True)
+        ]
         rows = int((sums.incident[0] >= low).sum() - (sums.incident[0] >= high).sum())
-        found.append(Band(float(low), float(high), rows + last, *ratios))
-    return tuple(found)
+        energy_bands.append(Band(float(low), float(high), rows + last, *ratios))
+    return tuple(energy_bands)
 
 
 def moments(total: Values, incident: Values, weights: Values) -> tuple[Values, Values, Values]:

@@ -64,21 +64,21 @@ def events(real: Showers, generated: Showers, *, rng: np.random.Generator) -> It
 
 def sums_of(totals: list[Values], number: int, count: int, rng: np.random.Generator) -> Values:
     """Sums of one shower each of ``number`` particles, drawn at random.  (count,)"""
-    chosen = np.argsort(rng.random((count, len(totals))), axis=1)[:, :number]
+    particles = np.argsort(rng.random((count, len(totals))), axis=1)[:, :number]
     longest = max(len(values) for values in totals)
     table = np.stack([np.resize(values, longest) for values in totals])
-    row = rng.integers(0, longest, chosen.shape)
-    result: Values = table[chosen, row].sum(axis=1)
+    row = rng.integers(0, longest, particles.shape)
+    result: Values = table[particles, row].sum(axis=1)
     return result
 
 
 def _events(
-    side: str, number: int, real: list[Values], made: list[Values], rng: np.random.Generator
+    side: str, number: int, real: list[Values], generated: list[Values], rng: np.random.Generator
 ) -> Events:
     value, floor = [], []
     for _ in range(DRAWS):
         first, second, other = (
-            sums_of(totals, number, EVENTS, rng) for totals in _halves(real, made, rng)
+            sums_of(totals, number, EVENTS, rng) for totals in _halves(real, generated, rng)
         )
         value.append(w1(first, other) / number)
         floor.append(w1(first, second) / number)
@@ -86,28 +86,36 @@ def _events(
         side,
         number,
         sums_of(real, number, EVENTS, rng),
-        sums_of(made, number, EVENTS, rng),
+        sums_of(generated, number, EVENTS, rng),
         _spread(value),
         _spread(floor),
     )
 
 
 def _halves(
-    real: list[Values], made: list[Values], rng: np.random.Generator
+    real: list[Values], generated: list[Values], rng: np.random.Generator
 ) -> tuple[list[Values], list[Values], list[Values]]:
     """Two halves of the real showers of each particle and as many generated ones.
 
     Halves of the particles where some have no repeats, the generated ones then being those of the
     second half: both distances hold the same differences between particles.
     """
-    if min(len(values) for values in (*real, *made)) > 1 and len(real) == len(made):
+    if min(len(values) for values in (*real, *generated)) > 1 and len(real) == len(generated):
         cuts = [rng.permutation(values) for values in real]
         first = [values[: len(values) // 2] for values in cuts]
         second = [values[len(values) // 2 :] for values in cuts]
         numbers = [len(values) for values in second]
-        return first, second, [rng.permutation(v)[:n] for v, n in zip(made, numbers, strict=True)]
-    order = np.array_split(rng.permutation(min(len(real), len(made))), 2)
-    return [real[n] for n in order[0]], [real[n] for n in order[1]], [made[n] for n in order[1]]
+        return (
+            first,
+            second,
+            [rng.permutation(v)[:n] for v, n in zip(generated, numbers, strict=True)],
+        )
+    order = np.array_split(rng.permutation(min(len(real), len(generated))), 2)
+    return (
+        [real[n] for n in order[0]],
+        [real[n] for n in order[1]],
+        [generated[n] for n in order[1]],
+    )
 
 
 def _totals(showers: Showers, sign: int) -> list[Values]:

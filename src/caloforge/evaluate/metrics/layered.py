@@ -67,19 +67,23 @@ def slopes(real: Showers, generated: Showers, *, rng: np.random.Generator) -> tu
     detector, layout = real.detector, layout_of(real.detector)
     names, *both = resampling.index_shared_particles(real.particle, generated.particle)
     weights = resamplings(len(names), RESAMPLINGS, rng)
-    found = []
+    results = []
     for attribute in attributes(detector):
         sides = []
         for showers, particle_index in zip((real, generated), both, strict=True):
-            kept = np.flatnonzero(particle_index >= 0)
-            seen = values_of(showers.cells[kept], (attribute.observable,), layout)
-            regressors = regressors_of(attribute, showers.conditions[kept])
+            rows = np.flatnonzero(particle_index >= 0)
+            values_by_name = values_of(showers.cells[rows], (attribute.observable,), layout)
+            regressors = regressors_of(attribute, showers.conditions[rows])
             sides.append(
-                slope(seen[attribute.observable.name], regressors, weights[:, particle_index[kept]])
+                slope(
+                    values_by_name[attribute.observable.name],
+                    regressors,
+                    weights[:, particle_index[rows]],
+                )
             )
         numbers = [measured(side, CONSTANT) for side in (*sides, sides[1] - sides[0])]
-        found.append(Slope(attribute, *numbers))
-    return tuple(found)
+        results.append(Slope(attribute, *numbers))
+    return tuple(results)
 
 
 def regressors_of(attribute: Attribute, conditions: Values) -> Values:
@@ -94,12 +98,12 @@ def slope(observed: Values, regressors: Values, weights: Values) -> Values:
 
     NaN where it does not vary. Showers without the observable do not count.  (B,)
     """
-    known = np.isfinite(observed)
-    values, weights = observed[known], weights[:, known]
-    spread = regressors[known].std(axis=0) if known.any() else np.zeros(regressors.shape[1])
-    if not spread[0] > 0 or known.sum() <= regressors.shape[1]:
+    finite = np.isfinite(observed)
+    values, weights = observed[finite], weights[:, finite]
+    spread = regressors[finite].std(axis=0) if finite.any() else np.zeros(regressors.shape[1])
+    if not spread[0] > 0 or finite.sum() <= regressors.shape[1]:
         return np.full(len(weights), np.nan)
-    varying = regressors[known][:, spread > 0]
+    varying = regressors[finite][:, spread > 0]
     scaled = (varying - varying.mean(axis=0)) / spread[spread > 0]
     table = np.column_stack([scaled, np.ones(len(scaled))])
     size = table.shape[1]
@@ -108,8 +112,8 @@ def slope(observed: Values, regressors: Values, weights: Values) -> Values:
     right = weights @ (table * values[:, None])
     # A tiny ridge: a resampling of few particles may make two regressors one.
     squares = squares + 1e-9 * weights.sum(axis=1)[:, None, None] * np.eye(size)
-    found: Values = np.linalg.solve(squares, right[:, :, None])[:, 0, 0] / spread[0]
-    return found
+    slopes: Values = np.linalg.solve(squares, right[:, :, None])[:, 0, 0] / spread[0]
+    return slopes
 
 
 READER = ClassifierConfig("reader", (256, 256), 1e-3, 256, 40, 6)
@@ -145,25 +149,25 @@ def read_back(
     middle, scale = (getattr(train.conditions[:, varying], m)(axis=0) for m in ("mean", "std"))
     samples = (train, real, generated)
     targets = [(s.conditions[:, varying] - middle) / scale for s in samples]
-    missed = _misses(samples, targets, seed, config)
+    misses = _misses(samples, targets, seed, config)
     _, *both = resampling.index_shared_particles(real.particle, generated.particle)
     particles = max(int(particle_index.max(initial=-1)) for particle_index in both) + 1
     rng = np.random.default_rng([seed, 0xA77])
     weights = resamplings(particles, RESAMPLINGS, rng)
-    found = []
+    readables = []
     for place, column in enumerate(varying):
         sides = [
             r_squared(
                 miss[:, place][particle_index >= 0],
                 target[:, place][particle_index >= 0],
-                weights[:, kept],
+                weights[:, shared_index],
             )
-            for miss, target, particle_index in zip(missed, targets[1:], both, strict=True)
-            for kept in (particle_index[particle_index >= 0],)
+            for miss, target, particle_index in zip(misses, targets[1:], both, strict=True)
+            for shared_index in (particle_index[particle_index >= 0],)
         ]
         ratio = sides[1] / np.where(sides[0] > 0, sides[0], np.nan)
-        found.append(Readable(names[column], *(measured(n) for n in (*sides, ratio))))
-    return tuple(found)
+        readables.append(Readable(names[column], *(measured(n) for n in (*sides, ratio))))
+    return tuple(readables)
 
 
 def r_squared(miss: Values, target: Values, weights: Values) -> Values:
@@ -172,8 +176,8 @@ def r_squared(miss: Values, target: Values, weights: Values) -> Values:
     mean = weights @ target / mass
     variance = weights @ target**2 / mass - mean**2
     square = weights @ miss**2 / mass
-    found: Values = 1 - square / np.where(variance > 0, variance, np.nan)
-    return found
+    r2: Values = 1 - square / np.where(variance > 0, variance, np.nan)
+    return r2
 
 
 def _misses(
@@ -184,14 +188,14 @@ def _misses(
     truth = np.concatenate(targets).astype(np.float32)
     rng = np.random.default_rng([seed, 0xF17])
     shuffled = rng.permutation(len(samples[0]))
-    held = max(1, round(VALIDATION_PART * len(shuffled)))
-    validation, learned = shuffled[:held], shuffled[held:]
+    n_validation = max(1, round(VALIDATION_PART * len(shuffled)))
+    validation, training = shuffled[:n_validation], shuffled[n_validation:]
     check_results = trained_answers(
-        standardised(inputs, learned),
+        standardised(inputs, training),
         truth,
         truth.shape[1],
         _mean_square,
-        learned,
+        training,
         validation,
         config,
         seed,
@@ -330,7 +334,7 @@ def _classified(
     """
     other = as_many(train, len(real), seed)
     copy = dataclasses.replace(other, cells=widened(other.cells, real.detector), overflow=None)
-    found = {
+    aucs = {
         name: auc_of(real, sample, config, seed, with_conditions=with_conditions, advance=advance)
         for name, sample, with_conditions in (
             ("auc_both", generated, False),
@@ -346,12 +350,12 @@ def _classified(
         ("auc_widened", "floor"),
     ):
         best: Best = "high" if name == "auc_widened" else "low"
-        yield _result(name, TITLES[name], found[name], found[floor], best)
+        yield _result(name, TITLES[name], aucs[name], aucs[floor], best)
 
 
 def auc_of(
     real: Showers,
-    made: Showers,
+    generated: Showers,
     config: ClassifierConfig,
     seed: int,
     *,
@@ -359,15 +363,15 @@ def auc_of(
     advance: Callable[[], None] | None = None,
 ) -> Measured:
     """AUC of real against other showers by cells, observables and, if asked, conditions."""
-    first, second = cells_and_observables(real, made)
+    first, second = cells_and_observables(real, generated)
     if with_conditions:
-        both = zip((first, second), conditions_of(real, made), strict=True)
+        both = zip((first, second), conditions_of(real, generated), strict=True)
         first, second = (np.hstack(pair) for pair in both)
-    particles = (real.particle, made.particle)
+    particles = (real.particle, generated.particle)
     return classify(first, second, *particles, seed=seed, config=config, advance=advance).auc
 
 
 def as_many(train: Showers, rows: int, seed: int) -> Showers:
     """Training showers drawn at random, as many as evaluated rows."""
-    chosen = np.random.default_rng([seed, 0xF1]).permutation(len(train))[:rows]
-    return train.rows(np.sort(chosen))
+    rows_of_train = np.random.default_rng([seed, 0xF1]).permutation(len(train))[:rows]
+    return train.rows(np.sort(rows_of_train))

@@ -67,26 +67,26 @@ def fidelity(
     for _ in range(SUBSAMPLES):
         a = rng.permutation(len(real))[: len(real) // 2]
         b = rng.permutation(len(generated))[: len(generated) // 2]
-        own, made, cross = tables
-        part = own[np.ix_(a, a)], made[np.ix_(b, b)], cross[np.ix_(a, b)]
+        within_real, within_generated, cross = tables
+        part = within_real[np.ix_(a, a)], within_generated[np.ix_(b, b)], cross[np.ix_(a, b)]
         halves.append(four_numbers(*part, neighbours))
     errors = np.std(halves, axis=0, ddof=1)
     return Fidelity(*(Measured(float(v), float(e)) for v, e in zip(whole, errors, strict=True)))
 
 
 def four_numbers(
-    real: NDArray[Any], made: NDArray[Any], cross: NDArray[Any], neighbours: int
+    real: NDArray[Any], generated: NDArray[Any], cross: NDArray[Any], neighbours: int
 ) -> Values:
     """Precision, density, recall, coverage from squared distances (n, n), (m, m), (n, m).  (4,)"""
     # Place 0 of a row of distances to the own sample is the shower itself.
     reach = np.partition(real, neighbours, axis=1)[:, neighbours]
-    reach_made = np.partition(made, neighbours, axis=1)[:, neighbours]
+    reach_generated = np.partition(generated, neighbours, axis=1)[:, neighbours]
     inside = cross <= reach[:, None]
     return np.array(
         [
             inside.any(axis=0).mean(),
             inside.sum(axis=0).mean() / neighbours,
-            (cross <= reach_made[None, :]).any(axis=1).mean(),
+            (cross <= reach_generated[None, :]).any(axis=1).mean(),
             inside.any(axis=1).mean(),
         ]
     )
@@ -157,14 +157,16 @@ def memorisation(
     real: Showers, generated: Showers, train: Showers, *, rng: np.random.Generator
 ) -> Memory:
     """Distances in the space of cells (2-norm, as the CaloGAN paper's picture)."""
-    chosen = [_some(showers, MOST_JUDGED_ROWS, rng) for showers in (real, generated)]
-    known = _some(train, MOST_TRAINING_ROWS, rng)
-    found = []
-    for showers, rows in zip((real, generated), chosen, strict=True):
-        found.append(nearest_distances(showers.cells[rows], train.cells[known]))
+    sample_rows = [_some(showers, MOST_JUDGED_ROWS, rng) for showers in (real, generated)]
+    train_rows = _some(train, MOST_TRAINING_ROWS, rng)
+    neighbours = []
+    for showers, rows in zip((real, generated), sample_rows, strict=True):
+        neighbours.append(nearest_distances(showers.cells[rows], train.cells[train_rows]))
     parts = [
         _weighted(showers.particle[rows], distance, rng)
-        for showers, rows, (distance, _) in zip((real, generated), chosen, found, strict=True)
+        for showers, rows, (distance, _) in zip(
+            (real, generated), sample_rows, neighbours, strict=True
+        )
     ]
     copied = [_copied(s, train, rng) for s in (generated, real)]
     below = np.where(parts[0] > 0, parts[0], np.nan)
@@ -172,20 +174,20 @@ def memorisation(
         ratio=measured(parts[1] / below),
         copies=copied[0],
         natural=copied[1],
-        generated_rows=chosen[1],
-        nearest=known[found[1][1]],
-        distance=found[1][0],
+        generated_rows=sample_rows[1],
+        nearest=train_rows[neighbours[1][1]],
+        distance=neighbours[1][0],
     )
 
 
 def _copied(showers: Showers, train: Showers, rng: np.random.Generator) -> Measured:
     """Part of the lit showers that equal a training shower, errors over particles."""
-    known = {row.tobytes() for row in train.cells}
-    lit = np.flatnonzero(showers.cells.any(axis=1))
-    if not len(lit):
+    train_bytes = {row.tobytes() for row in train.cells}
+    nonempty = np.flatnonzero(showers.cells.any(axis=1))
+    if not len(nonempty):
         return Measured(None, None, "all showers are empty")
-    same = np.array([float(row.tobytes() in known) for row in showers.cells[lit]])
-    return measured(_weighted(showers.particle[lit], same, rng))
+    same = np.array([float(row.tobytes() in train_bytes) for row in showers.cells[nonempty]])
+    return measured(_weighted(showers.particle[nonempty], same, rng))
 
 
 def _weighted(particle: NDArray[np.int64], values: Values, rng: np.random.Generator) -> Values:
@@ -199,9 +201,9 @@ def _weighted(particle: NDArray[np.int64], values: Values, rng: np.random.Genera
 
 def _some(showers: Showers, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Rows of lit showers, at most so many; any where all are empty."""
-    lit = np.flatnonzero(showers.cells.any(axis=1))
-    lit = lit if len(lit) else np.arange(len(showers))
-    return lit if len(lit) <= rows else np.sort(rng.choice(lit, rows, replace=False))
+    nonempty = np.flatnonzero(showers.cells.any(axis=1))
+    nonempty = nonempty if len(nonempty) else np.arange(len(showers))
+    return nonempty if len(nonempty) <= rows else np.sort(rng.choice(nonempty, rows, replace=False))
 
 
 def results(samples: Samples) -> Iterator[MetricResult]:

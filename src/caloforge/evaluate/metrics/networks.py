@@ -98,8 +98,8 @@ def _fit(
     import torch
 
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    held, rows = torch.from_numpy(validation), torch.from_numpy(train)
-    best, least, waited = {}, float("inf"), 0
+    validation_rows, rows = torch.from_numpy(validation), torch.from_numpy(train)
+    best, least, epochs_without_gain = {}, float("inf"), 0
     for _ in range(config.epochs):
         shuffled = rows[torch.randperm(len(rows), generator=chance)]
         for batch in torch.split(shuffled, config.batch):
@@ -107,12 +107,12 @@ def _fit(
             loss(network(table[batch]), target[batch]).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         with torch.no_grad():
-            missed = float(loss(network(table[held]), target[held]))
-        waited = 0 if missed < least else waited + 1
-        if missed < least:
+            validation_loss = float(loss(network(table[validation_rows]), target[validation_rows]))
+        epochs_without_gain = 0 if validation_loss < least else epochs_without_gain + 1
+        if validation_loss < least:
             best = {name: weight.clone() for name, weight in network.state_dict().items()}
-            least = missed
-        if waited >= config.patience:
+            least = validation_loss
+        if epochs_without_gain >= config.patience:
             break
     return best
 
@@ -144,13 +144,13 @@ def cells_and_observables(*samples: Showers) -> list[NDArray[np.float32]]:
     little that a classifier does not scale them one by one (``standardised``): beside observables
     hundreds of noisy inputs of full size cost it power. Both by the first sample.
     """
-    seen = [_observed(one) for one in samples]
+    observed = [_observed(one) for one in samples]
     roots = [np.sqrt(np.maximum(one.cells, 0).astype(np.float32)) for one in samples]
-    scale = np.nanstd(seen[0], axis=0)
+    scale = np.nanstd(observed[0], axis=0)
     bright = (float(np.sqrt(np.mean(roots[0] ** 2))) or 1.0) / CELLS_SIZE
     return [
         np.concatenate([root / bright, other / np.where(scale > 0, scale, 1)], axis=1).astype("f4")
-        for root, other in zip(roots, seen, strict=True)
+        for root, other in zip(roots, observed, strict=True)
     ]
 
 
@@ -164,9 +164,9 @@ def conditions_of(*samples: Showers) -> list[NDArray[np.float32]]:
 def _observed(showers: Showers) -> Values:
     """All observables, those of the attributes, and the logarithm of each layer's energy."""
     detector, layout = showers.detector, layout_of(showers.detector)
-    wanted: dict[str, Observable] = {o.name: o for o in observables(detector)}
-    wanted |= {a.observable.name: a.observable for a in attributes(detector)}
-    values = list(values_of(showers.cells, tuple(wanted.values()), layout).values())
+    by_name: dict[str, Observable] = {o.name: o for o in observables(detector)}
+    by_name |= {a.observable.name: a.observable for a in attributes(detector)}
+    values = list(values_of(showers.cells, tuple(by_name.values()), layout).values())
     cells = showers.cells.astype(np.float64)
     sums = [layer_sum(cells, layout, layer=n) for n in range(len(detector.layers))]
     return np.column_stack([*values, *(np.log1p(s / detector.quantum) for s in sums)])

@@ -86,11 +86,11 @@ def challenge_edges(reference: Values, *, energy: bool) -> Values:
 
     40 logarithmic bins for an energy, 100 equal ones for all else (code/evaluate.py).
     """
-    known = reference[np.isfinite(reference)]
-    lit = known[known > 0]
-    if energy and len(lit) and lit.max() > lit.min():
-        return np.asarray(np.geomspace(lit.min(), lit.max(), CHALLENGE_ENERGY_BINS + 1))
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    finite = reference[np.isfinite(reference)]
+    positive = finite[finite > 0]
+    if energy and len(positive) and positive.max() > positive.min():
+        return np.asarray(np.geomspace(positive.min(), positive.max(), CHALLENGE_ENERGY_BINS + 1))
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     return np.linspace(low, high if high > low else low + 1, CHALLENGE_BINS + 1)
 
 
@@ -101,13 +101,13 @@ def calogan_edges(a: Values, b: Values) -> Values:
     a bin each.
     """
     both = np.concatenate([a, b])
-    known = both[np.isfinite(both)]
-    if not len(known):
+    finite = both[np.isfinite(both)]
+    if not len(finite):
         return np.array([0.0, 1.0])
-    if 1 < len(values := np.unique(known)) <= CALOGAN_BINS:
+    if 1 < len(values := np.unique(finite)) <= CALOGAN_BINS:
         middles = (values[1:] + values[:-1]) / 2
         return np.concatenate([values[:1], middles, values[-1:]])
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, CALOGAN_BINS + 1)))
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, CALOGAN_BINS + 1)))
     return np.asarray(edges if len(edges) > 1 else [edges[0], edges[0] + 1])
 
 
@@ -116,8 +116,8 @@ def kolmogorov_smirnov(a: Values, b: Values) -> RankTest:
     from scipy.stats import ks_2samp
 
     with np.errstate(divide="ignore"):  # samples of one value
-        found = ks_2samp(_defined(a), _defined(b), method="asymp")
-    return RankTest(float(found.statistic), float(found.pvalue))
+        test = ks_2samp(_defined(a), _defined(b), method="asymp")
+    return RankTest(float(test.statistic), float(test.pvalue))
 
 
 def mann_whitney(a: Values, b: Values) -> RankTest:
@@ -125,16 +125,16 @@ def mann_whitney(a: Values, b: Values) -> RankTest:
     from scipy.stats import mannwhitneyu
 
     a, b = _defined(a), _defined(b)
-    found = mannwhitneyu(b, a, use_continuity=False, method="asymptotic")
-    p = float(found.pvalue)
-    return RankTest(float(found.statistic) / (len(a) * len(b)), p if np.isfinite(p) else 1.0)
+    test = mannwhitneyu(b, a, use_continuity=False, method="asymptotic")
+    p = float(test.pvalue)
+    return RankTest(float(test.statistic) / (len(a) * len(b)), p if np.isfinite(p) else 1.0)
 
 
 def _defined(sample: Values) -> Values:
-    known = sample[np.isfinite(sample)]
-    if not len(known):
+    finite = sample[np.isfinite(sample)]
+    if not len(finite):
         raise DataError("a sample holds no value")
-    return known
+    return finite
 
 
 def _normalised(counts: Values) -> Values:
@@ -193,15 +193,15 @@ def kpd(real: Values, generated: Values, *, rng: np.random.Generator) -> Measure
     """
     real, generated = _scaled(real, generated)
     size = max(2, min(KERNEL_ROWS, len(real) // 2, len(generated) // 2))
-    found = [
+    replicates = [
         mmd(
             real[rng.choice(len(real), size, replace=False)],
             generated[rng.choice(len(generated), size, replace=False)],
         )
         for _ in range(KERNEL_DRAWS)
     ]
-    low, high = np.quantile(found, SIGMA_QUANTILES)
-    return Measured(float(np.median(found)), float(high - low) / 2)
+    low, high = np.quantile(replicates, SIGMA_QUANTILES)
+    return Measured(float(np.median(replicates)), float(high - low) / 2)
 
 
 def mmd(a: Values, b: Values) -> float:
@@ -337,13 +337,13 @@ def results(samples: Samples) -> Iterator[MetricResult]:
     rng = np.random.default_rng(samples.seed)
     n_showers = resampling.equal_n_showers(real_index, other_index, len(names))
     halves = resampling.halves(real_index, n_showers, rng)
-    chosen = resampling.draw(other_index, halves.n_showers, rng)
+    rows = resampling.draw(other_index, halves.n_showers, rng)
     first, second, generated = (
         Sample.of(showers, samples.scheme)
         for showers in (
             real.rows(halves.first),
             real.rows(halves.second),
-            other.rows(chosen),
+            other.rows(rows),
         )
     )
     value = _numbers(first, generated, samples)
@@ -429,15 +429,15 @@ def _resampled(
 
     NaN where none of the few showers that have a value is drawn: nearly all are empty.
     """
-    drawn = [
+    pairs = [
         [np.repeat(v, w[s].astype(int)) for v, s in zip((x, y), indices, strict=True)]
         for w in weights
     ]
-    found = [
+    replicates = [
         test(a, b).statistic if np.isfinite(a).any() and np.isfinite(b).any() else np.nan
-        for a, b in drawn
+        for a, b in pairs
     ]
-    return measured(np.array(found))
+    return measured(np.array(replicates))
 
 
 def _gaussian(a: Sample, b: Sample, rng: np.random.Generator) -> Numbers:
@@ -452,8 +452,8 @@ def _gaussian(a: Sample, b: Sample, rng: np.random.Generator) -> Numbers:
 
 def _neighbours(a: Sample, b: Sample, rng: np.random.Generator) -> Numbers:
     try:
-        found = fidelity(a.features, b.features, rng=rng)
+        numbers = fidelity(a.features, b.features, rng=rng)
     except DataError as error:
         names = ("precision", "density", "recall", "coverage")
         return dict.fromkeys(names, Measured(None, None, str(error)))
-    return dict(vars(found))
+    return dict(vars(numbers))

@@ -171,13 +171,16 @@ def conditional_w1(
     floor = np.zeros_like(values)
     for _ in range(split_halves):
         halves = resampling.halve(real_index, n_showers, rng)
-        chosen = resampling.draw(other_index, n_showers, rng)
+        rows = resampling.draw(other_index, n_showers, rng)
         half = real_channels[halves.first]
-        values += particle_w1(half, generated_channels[chosen], halves.first_index, len(names))
+        values += particle_w1(half, generated_channels[rows], halves.first_index, len(names))
         floor += particle_w1(half, real_channels[halves.second], halves.first_index, len(names))
-    used = n_showers > 0
+    defined = n_showers > 0
     return ConditionalW1(
-        names[used], values[used] / split_halves, floor[used] / split_halves, n_showers[used]
+        names[defined],
+        values[defined] / split_halves,
+        floor[defined] / split_halves,
+        n_showers[defined],
     )
 
 
@@ -201,9 +204,10 @@ def _sorted_within(values: Values, particle_index: Indices) -> Values:
 
 def channel_w1(pair: Pair, weights: Values) -> Values:
     """W1 of the channel sums, mean and each channel.  (B, 1 + c)"""
-    left, right = weights[:, pair.real.particle_index], weights[:, pair.other.particle_index]
+    ours = weights[:, pair.real.particle_index]
+    theirs = weights[:, pair.other.particle_index]
     channels = zip(pair.real.channels.T, pair.other.channels.T, strict=True)
-    each = np.stack([weighted_w1(a, b, left, right) for a, b in channels], axis=1)
+    each = np.stack([weighted_w1(a, b, ours, theirs) for a, b in channels], axis=1)
     return _with_mean(each)
 
 
@@ -218,9 +222,9 @@ def conditional_channel_w1(pair: Pair, weights: Values) -> Values:
 
 def observable_w1(pair: Pair, weights: Values, *, observable: str) -> Values:
     """W1 of an observable over the showers that have it.  (B, 1)"""
-    a, left = pair.real.defined(observable, weights)
-    b, right = pair.other.defined(observable, weights)
-    return weighted_w1(a, b, left, right)[:, None]
+    a, ours = pair.real.defined(observable, weights)
+    b, theirs = pair.other.defined(observable, weights)
+    return weighted_w1(a, b, ours, theirs)[:, None]
 
 
 def _with_mean(each: Values) -> Values:
