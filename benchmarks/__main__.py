@@ -75,8 +75,8 @@ def speed(
         raise UsageError("no speed-up without a measured transport time: give --transport FILE")
     from benchmarks.contenders import bench_speed
 
-    found = bench_speed(detector, rounds=rounds, reporter=reporter)
-    return finish(found, against, out, force, reporter)
+    result = bench_speed(detector, rounds=rounds, reporter=reporter)
+    return finish(result, against, out, force, reporter)
 
 
 @command.command("train")
@@ -112,7 +112,7 @@ def end_to_end(
     from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)
-    found = bench_end_to_end(
+    result = bench_end_to_end(
         find_simulator(simulator),
         showers=showers,
         packings=packings_here(),
@@ -120,11 +120,11 @@ def end_to_end(
         scaling=workers,
         reporter=reporter,
     )
-    finish(found, against, out, force, reporter)
+    finish(result, against, out, force, reporter)
 
 
 def finish(
-    found: "Benchmark", against: Path | None, out: Path | None, force: bool, reporter: Reporter
+    result: "Benchmark", against: Path | None, out: Path | None, force: bool, reporter: Reporter
 ) -> None:
     """Write and show a benchmark, then compare its ratios with an older one's."""
     from benchmarks.report import require_no_loss
@@ -133,10 +133,10 @@ def finish(
 
     if out is not None:
         with write_aside(out, overwrite=force) as aside:
-            aside.write_text(to_json(found.record()) + "\n", encoding="utf-8")
-    reporter.result(found.table(), found.record())
+            aside.write_text(to_json(result.record()) + "\n", encoding="utf-8")
+    reporter.result(result.table(), result.record())
     if against is not None:
-        for line in require_no_loss(found, against):
+        for line in require_no_loss(result, against):
             reporter.say(line)
 
 
@@ -163,13 +163,13 @@ def over_transport(
     with tempfile.TemporaryDirectory() as scratch:
         name = simulator or (detector.name if detector.name in shipped_simulators() else None)
         folder = find_simulator(name) if name else _untrained(detector, transport, Path(scratch))
-        found = speed_up(
+        result = speed_up(
             transport, Simulator.load(folder), trained=bool(name), rounds=rounds, reporter=reporter
         )
     if out is not None:
         with write_aside(out, overwrite=force) as aside:
-            aside.write_text(to_json(found.record()) + "\n", encoding="utf-8")
-    reporter.result(found.table(), found.record())
+            aside.write_text(to_json(result.record()) + "\n", encoding="utf-8")
+    reporter.result(result.table(), result.record())
 
 
 def _untrained(detector: "Detector", transport: Path, scratch: Path) -> Path:

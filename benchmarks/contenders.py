@@ -70,8 +70,8 @@ def bench_speed(
             rows: list[Row] = []
             ceilings: list[float] = []
             for batch in batches:
-                found, ceiling = _at_batch(contest, field, batch, rounds, reporter)
-                rows += found
+                timed_rows, ceiling = _at_batch(contest, field, batch, rounds, reporter)
+                rows += timed_rows
                 ceilings.append(ceiling)
     finally:
         torch.set_num_threads(threads)
@@ -141,10 +141,10 @@ def _o2_bundle(folder: Path, detector: Detector) -> Contender:
     feeds = [[port.name for port in session.get_inputs()] for session in sessions]
 
     def run(latents: NDArray[np.float32], conditions: NDArray[np.float32]) -> Any:
-        known = {latents.shape[1]: latents, conditions.shape[1]: conditions}
+        inputs = {latents.shape[1]: latents, conditions.shape[1]: conditions}
         for session, names in zip(sessions, feeds, strict=True):
             sizes = {port.name: port.shape[-1] for port in session.get_inputs()}
-            session.run(None, {name: known[sizes[name]] for name in names})
+            session.run(None, {name: inputs[sizes[name]] for name in names})
 
     return Contender("o2 bundle: classifier + generator", run, batches=(1,))
 

@@ -55,7 +55,7 @@ def draw(path: Path, steps: int, with_torch: bool) -> None:
 
         torch.zeros(1)
     before = peak_bytes()
-    started = time.perf_counter()
+    start = time.perf_counter()
     with ShowerFile(path) as file:
         train = split_by_particle(file.particle, seed=0).train
         batches = Batches(file, train, seed=0, needs=NEEDS)
@@ -68,10 +68,10 @@ def draw(path: Path, steps: int, with_torch: bool) -> None:
             batches.at(step)
         # Each pass of a large file fills the buffer several times: start the next one too.
         batches.at(len(batches) + 1)
-    done = time.perf_counter()
-    print(f"opening and spreads: {ready - started:.1f} s")
+    end = time.perf_counter()
+    print(f"opening and spreads: {ready - start:.1f} s")
     print(
-        f"{steps} batches of 16 x 8: {1000 * (done - ready) / steps:.2f} ms each, buffers included"
+        f"{steps} batches of 16 x 8: {1000 * (end - ready) / steps:.2f} ms each, buffers included"
     )
     print(
         f"VmHWM: {before / MEGABYTE:.0f} MB after imports"
@@ -88,8 +88,8 @@ def train_on(path: Path, recipe: str, steps: int) -> None:
     with ShowerFile(path) as file:
         detector = file.detector.name
     settings = [f"training.steps={steps}", f"training.validation_interval={steps}"]
-    chosen = override(recipe_of_name(recipe, detector), settings)
-    run = train(chosen, path, path.parent / "run", threads=1)
+    config = override(recipe_of_name(recipe, detector), settings)
+    run = train(config, path, path.parent / "run", threads=1)
     print(f"{recipe}: {steps} steps and a score, {run.summary()['cpu_seconds']:.0f} CPU s")
     print(f"VmHWM: {peak_bytes() / MEGABYTE:.0f} MB at the end")
 

@@ -41,12 +41,12 @@ def bench_end_to_end(
     task = {"folder": str(simulator), "engine": engine}
     for packing in packings:
         reporter.say(f"end to end, {packing}")
-        made = fresh("production", showers=showers, packing=packing, **task)
-        rows.append(Row(f"to HDF5, {packing}, {engine}", BATCH, made["microseconds"]))
-        figures[f"{packing}: showers/s/core"] = 1e6 / made["microseconds"]
-        figures[f"{packing}: peak memory, MB"] = made["memory_mb"]
-        figures[f"{packing}: bytes a shower, all columns"] = made["bytes"]
-        figures[f"{packing}: bytes an image"] = made["image_bytes"]
+        outcome = fresh("production", showers=showers, packing=packing, **task)
+        rows.append(Row(f"to HDF5, {packing}, {engine}", BATCH, outcome["microseconds"]))
+        figures[f"{packing}: showers/s/core"] = 1e6 / outcome["microseconds"]
+        figures[f"{packing}: peak memory, MB"] = outcome["memory_mb"]
+        figures[f"{packing}: bytes a shower, all columns"] = outcome["bytes"]
+        figures[f"{packing}: bytes an image"] = outcome["image_bytes"]
         stages = fresh("stages", packing=packing, **task)
         for name, value in stages.items():
             figures[f"{packing}: {name}, us"] = value
@@ -97,23 +97,23 @@ def at_once(what: str, count: int, **task: Any) -> list[Any]:
     command = [sys.executable, "-m", "benchmarks.tasks", what, json.dumps(task)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     environment = {**os.environ, **dict.fromkeys(LIMITS, "1")}
-    started = [
+    processes = [
         subprocess.Popen(command, text=True, env=environment, **pipes)  # type: ignore[call-overload]
         for _ in range(count)
     ]
     if what in ("rate", "sgemm"):
-        for process in started:
+        for process in processes:
             while process.stderr.readline() not in ("ready\n", ""):
                 pass
     answers = []
-    for process in started:
+    for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    for process in started:
-        shown, log = process.communicate()
+    for process in processes:
+        output, log = process.communicate()
         if process.returncode:
             raise CaloforgeError(f"bench {what} failed: {log[-500:]}")
-        answers.append(json.loads(shown))
+        answers.append(json.loads(output))
     return answers
 
 

@@ -31,34 +31,34 @@ def many(showers: Showers) -> Showers:
         [np.flatnonzero(showers.particle == n)[:REPEATS] for n in names[counts >= REPEATS]]
     )
     number = np.repeat(np.arange(PARTICLES), REPEATS)
-    chosen = showers.rows(np.resize(rows, PARTICLES * REPEATS))
-    conditions = chosen.conditions.copy()
+    sample = showers.rows(np.resize(rows, PARTICLES * REPEATS))
+    conditions = sample.conditions.copy()
     conditions[:, 1] += 1e-9 * number
-    return dataclasses.replace(chosen, particle=number, conditions=conditions)
+    return dataclasses.replace(sample, particle=number, conditions=conditions)
 
 
 def timed(what: str, work: Callable[[], object]) -> object:
-    started = time.process_time()
-    found = work()
-    print(f"{what:24} {time.process_time() - started:7.1f} s CPU  {peak_memory_mb():6.0f} MB peak")
-    return found
+    start = time.process_time()
+    result = work()
+    print(f"{what:24} {time.process_time() - start:7.1f} s CPU  {peak_memory_mb():6.0f} MB peak")
+    return result
 
 
 def main() -> None:
     shipped = read(sample_path("alice_zn"))
     real = many(shipped)
     rng = np.random.default_rng(0)
-    made = dataclasses.replace(real, cells=rng.poisson(real.cells * 1.01).astype(np.uint16))
+    generated = dataclasses.replace(real, cells=rng.poisson(real.cells * 1.01).astype(np.uint16))
     print(processor())
-    result = timed("table", lambda: evaluate(real, made))
-    timed("gate", lambda: apply_gate(real, made))
-    timed("regions", lambda: regions(real, made))
-    timed("two-sample", lambda: two_sample_metrics(real, made))
-    timed("memory", lambda: memorisation(real, made, shipped, rng=rng))
-    timed("report", lambda: report(result, real, made, shipped))  # type: ignore[arg-type]
+    result = timed("table", lambda: evaluate(real, generated))
+    timed("gate", lambda: apply_gate(real, generated))
+    timed("regions", lambda: regions(real, generated))
+    timed("two-sample", lambda: two_sample_metrics(real, generated))
+    timed("memory", lambda: memorisation(real, generated, shipped, rng=rng))
+    timed("report", lambda: report(result, real, generated, shipped))  # type: ignore[arg-type]
     if "--classifiers" in sys.argv:
         config = CLASSIFIER_CONFIGS["default"]
-        timed("with classifiers", lambda: two_sample_metrics(real, made, config=config))
+        timed("with classifiers", lambda: two_sample_metrics(real, generated, config=config))
 
 
 if __name__ == "__main__":

@@ -14,22 +14,22 @@ Shapes = dict[str, tuple[int, ...]]
 
 def multiply_adds(model: bytes) -> int:
     """Multiply-adds of one row: those of convolutions and matrix products, as all count them."""
-    loaded = onnx.load_model_from_string(model)
-    products = [node for node in loaded.graph.node if node.op_type in COUNTS]
-    shapes = _shapes(loaded, {name for node in products for name in (*node.input, *node.output)})
+    proto = onnx.load_model_from_string(model)
+    products = [node for node in proto.graph.node if node.op_type in COUNTS]
+    shapes = _shapes(proto, {name for node in products for name in (*node.input, *node.output)})
     return sum(COUNTS[node.op_type](node, shapes) for node in products)
 
 
-def _shapes(model: onnx.ModelProto, wanted: set[str]) -> Shapes:
+def _shapes(model: onnx.ModelProto, names: set[str]) -> Shapes:
     """Shapes of these tensors for one row of ones: of weights as stored, of others by running."""
     import onnxruntime
 
     shapes = {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
     shapes |= {name: (1, size) for name, size in _input_sizes(model).items()}
-    known = {port.name for port in model.graph.output}
-    computed = sorted(wanted - shapes.keys() - {""})
+    outputs = {port.name for port in model.graph.output}
+    computed = sorted(names - shapes.keys() - {""})
     model.graph.output.extend(
-        onnx.ValueInfoProto(name=name) for name in computed if name not in known
+        onnx.ValueInfoProto(name=name) for name in computed if name not in outputs
     )
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 4

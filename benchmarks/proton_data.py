@@ -80,13 +80,13 @@ def convert(sources: list[Path], out: Path) -> None:
     """Convert in this process and print what it cost."""
     from caloforge.cli import main as caloforge
 
-    started = time.perf_counter()
+    start = time.perf_counter()
     code = caloforge(["data", "convert", *map(str, sources), "--allow-pickle", "--out", str(out)])
     assert code == 0
     size = sum(source.stat().st_size for source in sources)
     print(
         f"convert: {size / MEGABYTE:.0f} MB of pickles to {out.stat().st_size / MEGABYTE:.0f} MB, "
-        f"{time.perf_counter() - started:.1f} s, VmHWM {peak_bytes() / MEGABYTE:.0f} MB "
+        f"{time.perf_counter() - start:.1f} s, VmHWM {peak_bytes() / MEGABYTE:.0f} MB "
         f"({peak_bytes() / size:.2f} x)"
     )
 
@@ -100,17 +100,17 @@ def first_batch(path: Path) -> None:
     from caloforge.data.split import split_by_particle
 
     torch.set_num_threads(1)
-    started, before, spent = time.perf_counter(), peak_bytes(), time.process_time()
+    start, before, cpu_before = time.perf_counter(), peak_bytes(), time.process_time()
     with ShowerFile(path) as file:
         train = split_by_particle(file.particle, seed=0).train
-        opened = time.perf_counter()
+        open_end = time.perf_counter()
         batches = Batches(file, train, seed=0, needs=NEEDS)
         ready = time.perf_counter()
         batches.at(0)
-    done = time.perf_counter()
-    parts = (opened - started, ready - opened, done - ready)
+    end = time.perf_counter()
+    parts = (open_end - start, ready - open_end, end - ready)
     print(
-        f"first batch: {done - started:.2f} s, CPU {time.process_time() - spent:.2f} s (open, "
+        f"first batch: {end - start:.2f} s, CPU {time.process_time() - cpu_before:.2f} s (open, "
         f"spreads, fill the buffer and draw: {', '.join(f'{part:.2f}' for part in parts)} s), "
         f"{len(train)} particles; VmHWM {before / MEGABYTE:.0f} MB after imports, "
         f"{peak_bytes() / MEGABYTE:.0f} MB at the end"

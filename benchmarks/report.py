@@ -113,7 +113,7 @@ def machine() -> dict[str, Any]:
         "cpu_flags": cpu_flags(),
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "packages": {name: found for name in PACKAGES if (found := installed(name))},
+        "packages": {name: version for name in PACKAGES if (version := installed(name))},
     }
 
 
@@ -149,14 +149,14 @@ def require_no_loss(now: Benchmark, path: Path) -> list[str]:
     both = [row for row in now.rows if row.ratio and row.key in before]
     if old["what"] != now.what or not both:
         raise DataError(f"{path} has no ratio in common with this benchmark of {now.what}")
-    lines, lost = [], []
+    lines, losses = [], []
     for row in both:
         change = (row.ratio or 0.0) / before[row.key]
         lines.append(f"{row.name}, batch {row.batch}: {change:.2f} of the ratio in {path.name}")
         if change < LOST:
-            lost.append(lines[-1])
-    if lost:
-        raise GateFailed(f"slower than before: {'; '.join(lost)}")
+            losses.append(lines[-1])
+    if losses:
+        raise GateFailed(f"slower than before: {'; '.join(losses)}")
     return lines
 
 

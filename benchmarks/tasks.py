@@ -38,15 +38,15 @@ def production(folder: str, engine: str, packing: Compression, showers: int) -> 
     output = Output(scheme=simulator.detector.scheme().scheme, packing=packing)
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "out.h5"
-        made = generate(
+        outcome = generate(
             simulator, particles, out, showers=showers, batch=BATCH, output=output, seed=1
         )
         with h5py.File(out) as file:
             images = sum(table.id.get_storage_size() for table in file["showers"].values())
     return {
-        "microseconds": made.cpu_seconds / showers * 1e6,
+        "microseconds": outcome.cpu_seconds / showers * 1e6,
         "memory_mb": peak_memory_mb(),
-        "bytes": made.megabytes * 1e6 / showers,
+        "bytes": outcome.megabytes * 1e6 / showers,
         "image_bytes": images / showers,
     }
 
@@ -59,8 +59,8 @@ def rate(folder: str, engine: str, packing: Compression, showers: int) -> float:
     wait_for_the_others()
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "out.h5"
-        made = generate(simulator, particles, out, showers=showers, batch=BATCH, output=output)
-    return showers / made.cpu_seconds
+        outcome = generate(simulator, particles, out, showers=showers, batch=BATCH, output=output)
+    return showers / outcome.cpu_seconds
 
 
 def sgemm(seconds: float) -> float:
@@ -69,11 +69,11 @@ def sgemm(seconds: float) -> float:
     left, right = rng.random((2, SGEMM_SIZE, SGEMM_SIZE), dtype=np.float32)
     left @ right
     wait_for_the_others()
-    started, count = time.process_time(), 0
-    while time.process_time() - started < seconds:
+    start, count = time.process_time(), 0
+    while time.process_time() - start < seconds:
         left @ right
         count += 1
-    return count / (time.process_time() - started)
+    return count / (time.process_time() - start)
 
 
 def stages(folder: str, engine: str, packing: Compression) -> dict[str, float]:

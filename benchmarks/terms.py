@@ -100,13 +100,13 @@ def game_of(base: Recipe, objective: Objective) -> tuple[Game, Iterator[Batch]]:
 def seconds_per_step(base: Recipe, objectives: list[Objective], steps: int) -> list[float]:
     """Median CPU seconds of a step of each; steps take turns, so that all meet the same load."""
     games = [game_of(base, objective) for objective in objectives]
-    spent: list[list[float]] = [[] for _ in games]
+    seconds_of_games: list[list[float]] = [[] for _ in games]
     for step in range(steps + WARM_UP):
-        for (game, stream), seconds in zip(games, spent, strict=True):
-            started = time.process_time()
+        for (game, stream), seconds in zip(games, seconds_of_games, strict=True):
+            start = time.process_time()
             game.step(stream, step)
-            seconds.append(time.process_time() - started)
-    return [statistics.median(seconds[WARM_UP:]) for seconds in spent]
+            seconds.append(time.process_time() - start)
+    return [statistics.median(seconds[WARM_UP:]) for seconds in seconds_of_games]
 
 
 def print_table(base: Recipe, objectives: dict[str, Objective], steps: int) -> None:

@@ -52,9 +52,9 @@ def take_turns(
     with reporter.progress(what, rounds + 1, "rounds") as advance:
         for number in range(rounds + 1):
             for name, call in work.items():
-                started = time.process_time()
+                start = time.process_time()
                 call()
-                passed = time.process_time() - started
+                passed = time.process_time() - start
                 if number:
                     seconds[name].append(passed)
             advance()

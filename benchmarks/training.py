@@ -41,22 +41,22 @@ def bench_train(*, rounds: int = 3, reporter: Reporter = SILENT) -> Benchmark:
         timings = take_turns(work, rounds, reporter, "steps")
     finally:
         torch.set_num_threads(threads)
-    rows = PARTICLES * REPEATS
-    found = []
+    batch = PARTICLES * REPEATS
+    rows = []
     for name, kind in PAIRS.items():
         ratio = timings.ratio(REFERENCE, name)
-        found.append(
+        rows.append(
             Row(
                 name=f"{name}, {RECIPE} step",
-                batch=rows,
-                microseconds=timings.median(name) / rows * 1e6,
+                batch=batch,
+                microseconds=timings.median(name) / batch * 1e6,
                 ratio=ratio.median,
                 ratio_low=ratio.low,
                 ratio_high=ratio.high,
                 quality="the same networks" if kind == "reference" else NOT_SHOWN,
             )
         )
-    return Benchmark("train", found)
+    return Benchmark("train", rows)
 
 
 def _steps(name: str, kind: str) -> Work:
@@ -85,8 +85,8 @@ def _game(recipe: Recipe) -> tuple[Game, Iterator[Batch]]:
         dataset = divide(file, recipe.data)
         game = build_game(recipe, dataset.scaling(recipe), context)
         batches = [next(dataset.batches(recipe, context).iterate())]
-    needed = batches * batches_of_step(recipe)
-    return game, _forever(needed)
+    n_batches = batches * batches_of_step(recipe)
+    return game, _forever(n_batches)
 
 
 def _forever(batches: list[Batch]) -> Iterator[Batch]:

@@ -98,40 +98,40 @@ def main() -> None:
     parser.add_argument("--showers", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        record = measure(Path(folder), asked.rounds, asked.showers, asked.seed)
+        record = measure(Path(folder), arguments.rounds, arguments.showers, arguments.seed)
     text = json.dumps(record, indent=1)
     sys.stdout.write(text + "\n")
-    if asked.out:
-        asked.out.write_text(text + "\n", encoding="utf-8")
+    if arguments.out:
+        arguments.out.write_text(text + "\n", encoding="utf-8")
 
 
 def measure(folder: Path, rounds: int, showers: int, seed: int) -> dict[str, object]:
     """All rounds, and their median."""
     workers, shots = stations(folder, seed)
     products = [product_process() for _ in range(2)]
-    chosen = shots[:showers]
-    transports: list[Work] = [lambda w=w: w.serve(chosen, lambda s: None) for w in workers]  # type: ignore[misc]
+    own_shots = shots[:showers]
+    transports: list[Work] = [lambda w=w: w.serve(own_shots, lambda s: None) for w in workers]  # type: ignore[misc]
     times = max(
         1, round(together(transports[:1]) / (together([lambda: multiply(products[0], 100)]) / 100))
     )
     multiplications: list[Work] = [lambda p=p: multiply(p, times) for p in products]  # type: ignore[misc]
-    found: dict[str, list[float]] = {"transport": [], "sgemm": []}
+    efficiencies: dict[str, list[float]] = {"transport": [], "sgemm": []}
     for _ in range(rounds):
         for name, works in (("transport", transports), ("sgemm", multiplications)):
-            found[name].append(together(works[:1]) / together(works))
+            efficiencies[name].append(together(works[:1]) / together(works))
     for worker in workers:
         worker.close()
     for process in products:
         process.communicate()
-    ratios = [a / b for a, b in zip(found["transport"], found["sgemm"], strict=True)]
+    ratios = [a / b for a, b in zip(efficiencies["transport"], efficiencies["sgemm"], strict=True)]
     return {
         "what": "efficiency of two transport workers over that of two sgemm processes",
         "ratio": median(ratios),
         "error": 1.25 * stdev(ratios) / math.sqrt(len(ratios)),
-        "transport_efficiency": median(found["transport"]),
-        "sgemm_efficiency": median(found["sgemm"]),
+        "transport_efficiency": median(efficiencies["transport"]),
+        "sgemm_efficiency": median(efficiencies["sgemm"]),
         "rounds": rounds,
         "showers_of_10_gev_each": showers,
         "load": os.getloadavg()[0],

@@ -133,7 +133,7 @@ def pickled(folder: Path, which: str) -> Path:
 def read_pickle(path: Path) -> int:
     from caloforge.formats.pickled import unpickle
 
-    return called(lambda: unpickle(path, allowed=True))
+    return called(lambda: unpickle(path, allow=True))
 
 
 def read_particles(path: Path) -> int:

@@ -106,8 +106,8 @@ def test_cards_without_species_take_those_in_their_ranges(folder, tmp_path):
         del card[name]
     old = Simulator.load(folder).card.model_validate_json(json.dumps(card | {"version": 1}))
     domain = Domain(old)
-    assert "species" in domain.broken(changed("mass", 0.939565)[None])
-    assert "Vz" in domain.broken(changed("Vz", 99.0)[None])
+    assert "species" in domain.violations(changed("mass", 0.939565)[None])
+    assert "Vz" in domain.violations(changed("Vz", 99.0)[None])
 
 
 def test_generate_says_what_is_outside_and_does_what_is_asked(caloforge, folder, tmp_path):

@@ -318,7 +318,9 @@ def test_inputs_hold_each_cell_twice() -> None:
 
 def test_inputs_know_no_energy_that_the_critic_does_not_receive() -> None:
     names = (("E",), ("theta", "phi"))
-    scalings = [FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), told=n) for n in names]
+    scalings = [
+        FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), attributes=n) for n in names
+    ]
     first, second = (StandardisedInputs(ATLAS_EM, scaling, None) for scaling in scalings)
     assert first.statistics == second.statistics + 1
 
@@ -400,7 +402,7 @@ def test_a_generator_of_counts_begins_with_their_total() -> None:
 
 
 def test_networks_see_only_what_they_are_told() -> None:
-    scaling = FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), told=("E",))
+    scaling = FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), attributes=("E",))
     assert {name for feature in scaling.features for name in feature.of} == {"E"}
     torch.manual_seed(0)
     generator = GeneratorConfig(kind="layered", latent=12).build(ATLAS_EM, scaling).eval()
@@ -413,6 +415,6 @@ def test_networks_see_only_what_they_are_told() -> None:
     torch.testing.assert_close(generator(latent, other), showers)
     torch.testing.assert_close(critic(showers, other).logit, critic(showers, one).logit)
     with pytest.raises(UsageError, match="has no Pt; it has E, theta"):
-        FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), told=("Pt",))
+        FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), attributes=("Pt",))
     with pytest.raises(UsageError, match="no feature of atlas_em"):
-        FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), told=("x0",))
+        FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), attributes=("x0",))

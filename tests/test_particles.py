@@ -259,7 +259,7 @@ from caloforge.detectors import ALICE_ZN
 from caloforge.generate.particles import Particles, stored_particles
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with stored_particles(Path(sys.argv[1]), ALICE_ZN, Path(sys.argv[2])) as folder:
-    particles = Particles.stored(folder, "x")
+    particles = Particles.from_folder(folder, "x")
     print(len(particles), particles.fingerprint)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """

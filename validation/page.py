@@ -48,10 +48,10 @@ def table(titles: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join([*head, *lines])
 
 
-def measured_rows(found: Iterable[Group], columns: Sequence[tuple[str, ...]]) -> list[list[str]]:
+def measured_rows(runs: Iterable[Group], columns: Sequence[tuple[str, ...]]) -> list[list[str]]:
     """A row a group: label, weight, the columns (name, or table and name), how it was trained."""
     rows = []
-    for one in found:
+    for one in runs:
         numbers = [str(one.measured(*reversed(column))) for column in columns]
         weight = "" if one.weight is None else f"{one.weight:g}"
         rows.append([f"`{one.label}`", weight, *numbers, *training_cells(one)])
@@ -76,17 +76,17 @@ def progress(
     missing = Counter(run.part for run in runs if not run_made(run, records))
     if not missing:
         return f"All {len(runs)} runs are there."
-    left = ", ".join(f"{number} x {part}" for part, number in missing.items())
+    rest = ", ".join(f"{number} x {part}" for part, number in missing.items())
     there = len(runs) - sum(missing.values())
     return (
         f"**The study is not finished**: {there} of {len(runs)} runs that are known so far are "
-        f"there; missing: {left}. It goes on by `{command}`."
+        f"there; missing: {rest}. It goes on by `{command}`."
     )
 
 
 def run_made(run: Run, records: Records) -> bool:
     """Whether the record of a run is there."""
-    return run.name in records and run.made(records[run.name])
+    return run.name in records and run.is_record_of(records[run.name])
 
 
 WEIGHT_TITLES = ("", "weight", "validation score", "seeds", "steps")
@@ -96,9 +96,9 @@ def weight_rows(records: Records, scans: Sequence[Scan]) -> list[list[str]]:
     """Validation scores of the weights that were tried, the best of each scan in bold."""
     rows = []
     for scan in scans:
-        found = [one for one in groups(of_part(records, "weight")) if one.label == scan.label]
-        best = chosen_weights(found)
-        for one in sorted(found, key=lambda one: one.weight or 0):
+        of_scan = [one for one in groups(of_part(records, "weight")) if one.label == scan.label]
+        best = chosen_weights(of_scan)
+        for one in sorted(of_scan, key=lambda one: one.weight or 0):
             score = f"**{one.score()}**" if one is best[one.label] else str(one.score())
             own = " (recipe)" if one.weight == scan.own else ""
             rows.append([f"`{one.label}`", f"{one.weight:g}{own}", score, one.seeds, one.steps])
@@ -117,17 +117,17 @@ def edges(records: Records, scans: Sequence[Scan]) -> list[str]:
 
 def provenance(records: Records) -> dict[str, Any]:
     """Where the numbers come from: commits, machines, data, dates, CPU-minutes."""
-    known = list(records.values())
-    once = {one["recipe_sha256"]: one.get("cpu_seconds") or 0 for one in known}
+    values = list(records.values())
+    once = {one["recipe_sha256"]: one.get("cpu_seconds") or 0 for one in values}
     return {
         "runs": len(once),
         "minutes": round(sum(once.values()) / 60),
-        "commits": distinct(one["commit"] for one in known),
-        "torch": distinct(one["torch"] for one in known),
-        "processors": distinct(one["hardware"]["processor"] for one in known),
-        "dates": distinct(one["date"][:10] for one in known),
-        "data": distinct(f"{one['data']['name']} {one['data']['sha256'][:12]}" for one in known),
-        "joined": distinct(name for one in known for name in one["data"]["training_files"]),
+        "commits": distinct(one["commit"] for one in values),
+        "torch": distinct(one["torch"] for one in values),
+        "processors": distinct(one["hardware"]["processor"] for one in values),
+        "dates": distinct(one["date"][:10] for one in values),
+        "data": distinct(f"{one['data']['name']} {one['data']['sha256'][:12]}" for one in values),
+        "joined": distinct(name for one in values for name in one["data"]["training_files"]),
     }
 
 

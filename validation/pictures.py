@@ -22,12 +22,12 @@ def image(shower: Mapping[str, Any], shape: tuple[int, ...]) -> NDArray[np.float
     return cells
 
 
-def learning_curves(found: Sequence[Group]) -> Figure:
+def learning_curves(runs: Sequence[Group]) -> Figure:
     """Validation score against steps and against CPU seconds, a line a seed."""
-    drawn = figure(9.0, 3.6)
+    plot = figure(9.0, 3.6)
     titles = {"step": "steps", "cpu_seconds": "CPU seconds"}
-    for axes, (what, title) in zip(drawn.subplots(1, 2, sharey=True), titles.items(), strict=True):
-        for number, one in enumerate(found):
+    for axes, (what, title) in zip(plot.subplots(1, 2, sharey=True), titles.items(), strict=True):
+        for number, one in enumerate(runs):
             style = {
                 "color": MODEL_COLOURS[number % len(MODEL_COLOURS)],
                 "linestyle": "-" if number < len(MODEL_COLOURS) else "--",
@@ -38,7 +38,7 @@ def learning_curves(found: Sequence[Group]) -> Figure:
         axes.set_yscale("log")
         axes.set_xlabel(title, fontsize=TEXT_POINTS)
         tidy(axes)
-    drawn.axes[0].set_ylabel("score on validation particles", fontsize=TEXT_POINTS)
-    lines = drawn.axes[0].get_legend_handles_labels()
-    drawn.legend(*lines, loc="outside right upper", frameon=False, fontsize=TEXT_POINTS)
-    return drawn
+    plot.axes[0].set_ylabel("score on validation particles", fontsize=TEXT_POINTS)
+    lines = plot.axes[0].get_legend_handles_labels()
+    plot.legend(*lines, loc="outside right upper", frameon=False, fontsize=TEXT_POINTS)
+    return plot

@@ -83,24 +83,26 @@ class Plan:
 
     def equal_cpu(self, seed: int, records: Records) -> Iterator[TrainingRun]:
         """As many steps as fit the CPU seconds of the baseline, by the first seed of each."""
-        known = {
+        baseline_records = {
             one["label"]: one
             for one in of_part(records, "final")
             if one["seed"] == seed and one.get("cpu_seconds")
         }
-        if self.baseline not in known:
+        if self.baseline not in baseline_records:
             return
         for number in range(self.seeds):
             for method in self.methods:
-                if method in known and (steps := self._equal_steps(known, method)):
+                if method in baseline_records and (
+                    steps := self._equal_steps(baseline_records, method)
+                ):
                     yield self.run("equal", method, seed + number, f"training.steps={steps}")
 
-    def _equal_steps(self, known: Mapping[str, Mapping[str, Any]], method: str) -> int | None:
+    def _equal_steps(self, records: Mapping[str, Mapping[str, Any]], method: str) -> int | None:
         """Steps in the CPU seconds of the baseline; None where that changes little."""
-        ratio = known[self.baseline]["cpu_seconds"] / known[method]["cpu_seconds"]
+        ratio = records[self.baseline]["cpu_seconds"] / records[method]["cpu_seconds"]
         if abs(ratio - 1) <= EQUAL_WITHIN:
             return None
-        return max(10, 10 * round(float(known[method]["steps"] * ratio) / 10))
+        return max(10, 10 * round(float(records[method]["steps"] * ratio) / 10))
 
     def trials(self, scan: Scan, seed: int) -> Iterator[TrainingRun]:
         """Short runs that choose the weight of a term, on validation particles."""
@@ -110,7 +112,7 @@ class Plan:
                 run = self.run("weight", scan.method, TRIAL_SEED + seed + number, *changes)
                 yield replace(run, label=scan.label, weight=weight, evaluate=None)
 
-    def chosen(self, scans: Sequence[Scan], seed: int, records: Records) -> dict[str, float]:
+    def best_weights(self, scans: Sequence[Scan], seed: int, records: Records) -> dict[str, float]:
         """The best weight of each scan whose trials are all there."""
         best = chosen_weights(groups(of_part(records, "weight")))
         return {
@@ -142,5 +144,5 @@ def steps(method: str, part: float) -> str:
 @cache
 def recipe_terms(method: str) -> dict[str, dict[str, Any]]:
     """The objective of a default recipe as its JSON has it."""
-    found: dict[str, dict[str, Any]] = recipe_of_name(method).model_dump(mode="json")["objective"]
-    return found
+    terms: dict[str, dict[str, Any]] = recipe_of_name(method).model_dump(mode="json")["objective"]
+    return terms

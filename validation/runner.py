@@ -40,7 +40,7 @@ class Run(Protocol):
     def part(self) -> str:
         """What it is for: a final run, a trial."""
 
-    def made(self, record: Mapping[str, Any]) -> bool:
+    def is_record_of(self, record: Mapping[str, Any]) -> bool:
         """Whether a record is of this very run."""
 
     def execute(self, folder: Path) -> Record:
@@ -84,13 +84,13 @@ def carry_out(
     """
     prepare(study, folder)
     if page or only:
-        study = replace(study, plan=partial(picked, study.plan, only))
+        study = replace(study, plan=partial(run_of_name, study.plan, only))
     failed: dict[str, CaloforgeError] = {}
     with only_run(folder):
         try:
             with asked_to_leave() as leaving, time_limit(minutes):
-                for run, done in results(study, folder, quick, seed, workers, failed):
-                    reporter.say(f"{run.name}: {outcome(done)}")
+                for run, result in results(study, folder, quick, seed, workers, failed):
+                    reporter.say(f"{run.name}: {outcome(result)}")
                     if leaving():
                         raise Terminated(f"stopped; the same command goes on with {folder}")
         except Terminated:
@@ -100,14 +100,14 @@ def carry_out(
         finally:
             study.page(folder)
     missing = sum(1 for _ in unmade(study, folder, quick, seed))
-    shown = {"study": study.name, "folder": str(folder)}
+    record = {"study": study.name, "folder": str(folder)}
     counts = {"records": len(read_records(folder)), "missing": missing}
-    reporter.result(study.summary(folder), shown | counts)
+    reporter.result(study.summary(folder), record | counts)
     require(study, folder, failed, quick=quick)
-    return shown | counts
+    return record | counts
 
 
-def picked(
+def run_of_name(
     plan: Callable[[bool, int, Records], Iterator[Run]],
     only: str | None,
     quick: bool,
@@ -117,10 +117,10 @@ def picked(
     """The run of that name among all of a plan; none without a name."""
     if only is None:
         return
-    named = [run for run in plan(quick, seed, records) if run.name == only]
-    if not named:
+    matches = [run for run in plan(quick, seed, records) if run.name == only]
+    if not matches:
         raise UsageError(f"no run of that name: {only}")
-    yield from named
+    yield from matches
 
 
 def require(
@@ -154,18 +154,18 @@ def results(
     """Runs with their records as they end; the plan is asked again as records come."""
     executor, at_once = executor_of(workers), 1 if workers == 1 else None
     while True:
-        left = (run for run in unmade(study, folder, quick, seed) if run.name not in failed)
-        runs = list(islice(left, at_once))
+        pending = (run for run in unmade(study, folder, quick, seed) if run.name not in failed)
+        runs = list(islice(pending, at_once))
         if not runs:
             return
         calls = [Call(record_run, (run, folder), f"running {run.name}") for run in runs]
-        for done in executor.run(calls, Limits(attempts=1)):
-            run = runs[done.number]
-            if isinstance(done.error, CaloforgeError):
-                failed[run.name] = done.error
-            elif done.error is not None:
-                raise done.error
-            yield run, done
+        for result in executor.run(calls, Limits(attempts=1)):
+            run = runs[result.number]
+            if isinstance(result.error, CaloforgeError):
+                failed[run.name] = result.error
+            elif result.error is not None:
+                raise result.error
+            yield run, result
 
 
 def record_run(run: Run, folder: Path) -> Record:
@@ -179,7 +179,7 @@ def unmade(study: Study, folder: Path, quick: bool, seed: int) -> Iterator[Run]:
     """Runs of the plan that have no record yet."""
     records = read_records(folder)
     for run in study.plan(quick, seed, records):
-        if run.name not in records or not run.made(records[run.name]):
+        if run.name not in records or not run.is_record_of(records[run.name]):
             yield run
 
 
@@ -191,8 +191,8 @@ def read_records(folder: Path) -> dict[str, Record]:
 
 def read_record(path: Path) -> Record:
     """One record."""
-    found: Record = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    record: Record = json.loads(path.read_text(encoding="utf-8"))
+    return record
 
 
 def read_references(folder: Path) -> Record:
@@ -206,11 +206,11 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
         part.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
-def outcome(done: Done) -> str:
+def outcome(result: Done) -> str:
     """How a run ended, in one line."""
-    if done.error is not None:
-        return f"failed: {done.error}"
-    return str(done.value.get("outcome", "recorded"))
+    if result.error is not None:
+        return f"failed: {result.error}"
+    return str(result.value.get("outcome", "recorded"))
 
 
 @contextmanager

@@ -76,8 +76,8 @@ class Group:
     @property
     def flat(self) -> str:
         """How many learning curves are flat over their last third."""
-        known = [one for one in self.records if one.get("last_third") is not None]
-        return f"{sum(map(is_flat, known))} of {len(known)}" if known else ""
+        curves = [one for one in self.records if one.get("last_third") is not None]
+        return f"{sum(map(is_flat, curves))} of {len(curves)}" if curves else ""
 
     @property
     def lit(self) -> str:
@@ -93,10 +93,10 @@ class Group:
 
 def groups(records: Iterable[Record]) -> list[Group]:
     """Runs of one label and weight together, in the order of first appearance."""
-    found: dict[tuple[str, float | None], list[Record]] = {}
+    by_setting: dict[tuple[str, float | None], list[Record]] = {}
     for one in sorted(records, key=lambda one: int(one["seed"])):
-        found.setdefault((one["label"], one["weight"]), []).append(one)
-    return [Group(label, weight, tuple(runs)) for (label, weight), runs in found.items()]
+        by_setting.setdefault((one["label"], one["weight"]), []).append(one)
+    return [Group(label, weight, tuple(runs)) for (label, weight), runs in by_setting.items()]
 
 
 def of_part(records: Mapping[str, Record], *parts: str) -> list[Record]:
@@ -104,10 +104,10 @@ def of_part(records: Mapping[str, Record], *parts: str) -> list[Record]:
     return [one for one in records.values() if one["part"] in parts]
 
 
-def in_order(found: Iterable[Group], labels: Sequence[str]) -> list[Group]:
+def in_order(candidates: Iterable[Group], labels: Sequence[str]) -> list[Group]:
     """Groups whose label is named, in the order of the labels, then of the weights."""
-    known = [one for one in found if one.label in labels]
-    return sorted(known, key=lambda one: (labels.index(one.label), one.weight or 0))
+    members = [one for one in candidates if one.label in labels]
+    return sorted(members, key=lambda one: (labels.index(one.label), one.weight or 0))
 
 
 def over_seeds(numbers: Sequence[Mapping[str, Any]]) -> Measured:
@@ -118,8 +118,8 @@ def over_seeds(numbers: Sequence[Mapping[str, Any]]) -> Measured:
     values = [float(one["value"]) for one in there]
     particles = fmean(one["error"] or 0.0 for one in there)
     seeds = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    known = any(one["error"] for one in there) or len(values) > 1
-    return Measured(fmean(values), math.hypot(particles, seeds) if known else None)
+    has_error = any(one["error"] for one in there) or len(values) > 1
+    return Measured(fmean(values), math.hypot(particles, seeds) if has_error else None)
 
 
 @dataclass(frozen=True)
@@ -193,10 +193,14 @@ def difference(first: ByParticle, second: ByParticle) -> Difference:
         np.stack([resampled_mean(np.where(common, row, np.nan).tolist()) for row in side.values])
         for side in sides
     ]
-    paired = of_replicates(means[1].mean(axis=0) - means[0].mean(axis=0))
+    mean_difference = of_replicates(means[1].mean(axis=0) - means[0].mean(axis=0))
     errors = [_error_of_seeds(one[:, 0]) for one in means]
-    both = Measured(paired.value, math.hypot(paired.error or 0.0, *errors), paired.note)
-    return Difference(first, second, int(common.sum()), paired, both)
+    both = Measured(
+        mean_difference.value,
+        math.hypot(mean_difference.error or 0.0, *errors),
+        mean_difference.note,
+    )
+    return Difference(first, second, int(common.sum()), mean_difference, both)
 
 
 def _error_of_seeds(values: Values) -> float:
@@ -210,24 +214,24 @@ def sigma_of(number: Measured) -> str:
 
 
 def ratio_over_seeds(
-    runs: Sequence[Sequence[float | None]], real: Sequence[float | None], chosen: Sequence[bool]
+    runs: Sequence[Sequence[float | None]], real: Sequence[float | None], mask: Sequence[bool]
 ) -> Measured:
     """Mean of generated over mean of real numbers of some particles, over seeds.  S x (P,)"""
-    kept = np.array(chosen, dtype=bool)
-    below = np.where(kept, np.array(real, dtype=np.float64), np.nan)
-    found = []
+    selection = np.array(mask, dtype=bool)
+    below = np.where(selection, np.array(real, dtype=np.float64), np.nan)
+    ratios = []
     for values in runs:
-        above = np.where(kept, np.array(values, dtype=np.float64), np.nan)
+        above = np.where(selection, np.array(values, dtype=np.float64), np.nan)
         both = np.isfinite(above) & np.isfinite(below)
         parts = [resampled_mean(np.where(both, side, np.nan).tolist()) for side in (above, below)]
-        found.append(of_replicates(parts[0] / parts[1]).record)
-    return over_seeds(found)
+        ratios.append(of_replicates(parts[0] / parts[1]).record)
+    return over_seeds(ratios)
 
 
-def chosen_weights(tried: Iterable[Group]) -> dict[str, Group]:
+def chosen_weights(scans: Iterable[Group]) -> dict[str, Group]:
     """Of each label the weight of the lowest mean validation score over seeds."""
     best: dict[str, Group] = {}
-    for one in sorted(tried, key=lambda one: (rank(one), one.weight or 0.0)):
+    for one in sorted(scans, key=lambda one: (rank(one), one.weight or 0.0)):
         best.setdefault(one.label, one)
     return best
 

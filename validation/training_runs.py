@@ -75,7 +75,7 @@ class TrainingRun:
         """The recipe that is trained."""
         return with_learning_curve(self.plain())
 
-    def made(self, record: Mapping[str, Any]) -> bool:
+    def is_record_of(self, record: Mapping[str, Any]) -> bool:
         """Whether a record is of this recipe, even if an older one wrote fewer fields."""
         return is_of(record, self.recipe())
 
@@ -93,12 +93,12 @@ class TrainingRun:
         except NonFinite as error:
             record |= {"failed": str(error), "learning_curve": learning_curve(work)}
         else:
-            record |= trained(work)
+            record |= training_record(work)
             if self.evaluate is not None:
-                joined = recipe.data.training_files
-                record |= self.evaluate(case_of_run(work, data, joined))
+                extra = recipe.data.training_files
+                record |= self.evaluate(case_of_run(work, data, extra))
         tidy(work, keep=self.keep and "failed" not in record)
-        return record | {"outcome": told(record)}
+        return record | {"outcome": outcome_text(record)}
 
     def _header(self, recipe: Recipe, data: Path) -> Record:
         facts = circumstances(data, sha256_of(data))
@@ -157,15 +157,15 @@ def hardware(device: str) -> Record:
         import torch
 
         device = torch.cuda.get_device_name()
-    known = {
+    facts = {
         "processor": processor(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
     }
-    return known | {"device": device, "threads": 1}
+    return facts | {"device": device, "threads": 1}
 
 
-def trained(work: Path) -> Record:
+def training_record(work: Path) -> Record:
     """What a finished run folder says of its training."""
     summary, curve = RunFolder(work).summary(), learning_curve(work)
     return {
@@ -210,7 +210,7 @@ def tidy(work: Path, *, keep: bool) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def told(record: Mapping[str, Any]) -> str:
+def outcome_text(record: Mapping[str, Any]) -> str:
     """A run in one line."""
     if "failed" in record:
         return f"failed: {record['failed']}"

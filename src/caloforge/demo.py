@@ -102,7 +102,7 @@ def demonstrate(out: Path, *, seed: int, overwrite: bool, reporter: Reporter) ->
 
     Raises UsageError when ``out`` exists. Nothing is canned: another seed, another result.
     """
-    started = time.perf_counter()
+    start = time.perf_counter()
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; --force replaces what the demo writes there")
     out.mkdir(parents=True, exist_ok=True)
@@ -111,8 +111,8 @@ def demonstrate(out: Path, *, seed: int, overwrite: bool, reporter: Reporter) ->
         name: attempt(name, steps, data, out, seed=seed, overwrite=overwrite, reporter=reporter)
         for name, steps in STEPS.items()
     }
-    chosen = min(attempts, key=lambda name: attempts[name].score)
-    simulator = Simulator.load(attempts[chosen].run / "simulator")
+    best = min(attempts, key=lambda name: attempts[name].score)
+    simulator = Simulator.load(attempts[best].run / "simulator")
     production = generate(
         simulator,
         Particles.like(data, simulator.detector),
@@ -122,8 +122,8 @@ def demonstrate(out: Path, *, seed: int, overwrite: bool, reporter: Reporter) ->
         overwrite=overwrite,
         reporter=reporter,
     )
-    seconds = time.perf_counter() - started
-    return Demonstration(out, attempts, chosen, production, *transport_of(data), seconds)
+    seconds = time.perf_counter() - start
+    return Demonstration(out, attempts, best, production, *transport_of(data), seconds)
 
 
 def attempt(
@@ -159,9 +159,9 @@ def transport_of(data: Path) -> tuple[float, str]:
     with ShowerFile(data) as file:
         if file.cpu_seconds is None:
             return float("nan"), "transport not timed"
-        known = file.provenance
-        engine = known.get("engine", "unknown engine")
-        return float(file.cpu_seconds.mean()), f"{engine}, {known.get('cpu', 'unknown')}"
+        provenance = file.provenance
+        engine = provenance.get("engine", "unknown engine")
+        return float(file.cpu_seconds.mean()), f"{engine}, {provenance.get('cpu', 'unknown')}"
 
 
 __all__ = ["Demonstration", "demonstrate"]

@@ -89,11 +89,11 @@ class Detector(Description):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Detector:
-        known = set(self.columns)
+        names = set(self.columns)
         for feature in self.features:
-            if missing := set(feature.of) - known:
+            if missing := set(feature.of) - names:
                 raise ValueError(f"feature {feature.name} uses unknown conditions {missing}")
-        if self.energy is not None and self.energy not in known:
+        if self.energy is not None and self.energy not in names:
             raise ValueError(f"energy is {self.energy}, which is no condition")
         for scheme in self.channels:
             if len(scheme.of_cell) != self.cells:

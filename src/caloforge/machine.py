@@ -33,9 +33,9 @@ def peak_memory_mb() -> float:
     """
     status = PROC / "self" / "status"
     if status.is_file():
-        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
-        if found:
-            return int(found[1]) * 1024 / 1e6
+        match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
+        if match:
+            return int(match[1]) * 1024 / 1e6
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
@@ -46,9 +46,9 @@ def processor() -> str:
     """Name of the processor, as the system gives it."""
     information = PROC / "cpuinfo"
     if information.is_file():
-        found = re.search(r"model name\s*:\s*(.+)", information.read_text(encoding="utf-8"))
-        if found:
-            return found[1].strip()
+        match = re.search(r"model name\s*:\s*(.+)", information.read_text(encoding="utf-8"))
+        if match:
+            return match[1].strip()
     return platform.processor() or platform.machine()
 
 
@@ -58,8 +58,8 @@ def cpu_flags() -> tuple[str, ...]:
     if not information.is_file():
         return ()
     text = information.read_text(encoding="utf-8")
-    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)", text, re.MULTILINE)
-    flags = found[1].split() if found else []
+    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)", text, re.MULTILINE)
+    flags = match[1].split() if match else []
     return tuple(sorted({flag for flag in flags if flag.startswith(KERNEL_FLAGS)}))
 
 

@@ -108,8 +108,8 @@ class Lines:
     def _line(self, now: float) -> str:
         elapsed = max(now - self.started, 1e-9)
         rate = self.done / elapsed
-        left = (self.total - self.done) / rate if rate else math.inf
-        ending = f"{clock_time(left)} left" if self.done < self.total else clock_time(elapsed)
+        remaining = (self.total - self.done) / rate if rate else math.inf
+        ending = f"{clock_time(remaining)} left" if self.done < self.total else clock_time(elapsed)
         parts = [f"{self.done}/{self.total} {self.unit}", f"{rate:.4g} {self.unit}/s", ending]
         return f"{self.what}: {', '.join([*parts, *filter(None, [self.note])])}"
 
@@ -195,7 +195,7 @@ def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
         def advance(n: int = 1, note: str = "") -> None:
             speed = bar.tasks[task].speed
             rate = f"{speed:.4g} {unit}/s" if speed else ""
-            shown = note or bar.tasks[task].fields["note"]
-            bar.update(task, advance=n, rate=rate, note=shown)
+            text = note or bar.tasks[task].fields["note"]
+            bar.update(task, advance=n, rate=rate, note=text)
 
         yield advance

@@ -15,10 +15,10 @@ class _Request:
     """Handles SIGTERM; a request inside another one is passed on, so that neither misses it."""
 
     outer: Any = None
-    asked: threading.Event = field(default_factory=threading.Event)
+    event: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, number: int, frame: object) -> None:
-        self.asked.set()
+        self.event.set()
         if isinstance(self.outer, _Request):
             self.outer(number, frame)
 
@@ -27,11 +27,11 @@ class _Request:
 def asked_to_leave() -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether SIGTERM has come; the old handler returns after."""
     if threading.current_thread() is not threading.main_thread():
-        yield _Request().asked.is_set  # only the main thread may handle signals
+        yield _Request().event.is_set  # only the main thread may handle signals
         return
     request = _Request(signal.getsignal(signal.SIGTERM))
     before = signal.signal(signal.SIGTERM, request)
     try:
-        yield request.asked.is_set
+        yield request.event.is_set
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -72,14 +72,14 @@ def train(
             name: sha256_of(showers_path(name)) for name in recipe.data.training_files
         }
         folder = RunFolder(out)
-        changed = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
+        changes = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
         run = prepare(recipe, divide(file, recipe.data), folder, context, reporter)
         run.reporter.say(size_line(run.batches, run.dataset))
         rows_and_pairs = run.batches.repeats, run.batches.real_pairs_per_particle
         for line in (*doubts(run.dataset.validation), *recipe.objective.warnings(*rows_and_pairs)):
             run.reporter.warn(line)
-        if changed:
-            run.reporter.warn(f"resuming with {changed}: not bit for bit the same run")
+        if changes:
+            run.reporter.warn(f"resuming with {changes}: not bit for bit the same run")
         run.resume() if resume else run.begin(facts)
         play_out(run)
         return folder

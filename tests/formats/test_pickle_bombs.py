@@ -66,7 +66,7 @@ before = peak()
 for path in map(Path, sys.argv[1:]):
     print(path.name, flush=True)
     try:
-        unpickle(path, allowed=True)
+        unpickle(path, allow=True)
     except DataError as error:
         assert str(error).startswith(str(path)), error
     else:

@@ -219,7 +219,7 @@ def test_tables_of_every_pandas_and_protocol():
     assert len({path.name.split("-protocol")[0] for path in found}) >= 5
     expected = np.arange(18.0).reshape(2, 9)[[0, 1, 0]] + 0.5
     for path in found:
-        read_back = unpickle(path, allowed=True)
+        read_back = unpickle(path, allow=True)
         if "text" in path.name:
             text = read_back.columns["name"].tolist()
             assert (text[0], str(text[1]) in ("nan", "None"), text[2]) == ("photon", True, "pion")
@@ -237,16 +237,16 @@ def test_arrays_of_numpy_here(tmp_path, protocol, order, kind):
     path = tmp_path / "array.pkl"
     values = np.asarray(images()[:2] % 2, dtype=kind, order=order)
     path.write_bytes(pickle.dumps(values, protocol))
-    assert np.array_equal(unpickle(path, allowed=True).values, values)
+    assert np.array_equal(unpickle(path, allow=True).values, values)
     moved = values.transpose(1, 0, 2)
     path.write_bytes(pickle.dumps(moved, protocol))
-    assert np.array_equal(unpickle(path, allowed=True).values, moved)
+    assert np.array_equal(unpickle(path, allow=True).values, moved)
 
 
 @pytest.mark.parametrize("arrow", ["", "-pyarrow"])
 def test_columns_of_text_are_no_conditions(arrow):
     path = FIXTURES / f"pandas-3.1.1{arrow}-protocol5-text-table.pkl"
-    found = unpickle(path, allowed=True)
+    found = unpickle(path, allow=True)
     assert found.numbers(("Px",)).shape == (3, 1)
     with pytest.raises(DataError, match="column name holds no numbers"):
         found.numbers(("Px", "name"))
@@ -283,10 +283,10 @@ def test_texts_of_pyarrow_are_checked(tmp_path, fault):
     path = tmp_path / "table.pkl"
     blocks = [(array(np.ones((3, 2))), array(np.arange(3)))]
     path.write_bytes(framed(arrow(["Px", "P", "y"]), blocks, 2))
-    assert [*unpickle(path, allowed=True).columns] == ["Px", "P", "y"]
+    assert [*unpickle(path, allow=True).columns] == ["Px", "P", "y"]
     path.write_bytes(framed(arrow(["Px", "P", "y"], **BAD_TEXTS[fault]), blocks, 2))
     with pytest.raises(DataError, match=str(path)):
-        unpickle(path, allowed=True)
+        unpickle(path, allow=True)
 
 
 def test_a_pdg_id_of_all_rows_can_be_told(filtered, tmp_path, caloforge):
@@ -527,7 +527,7 @@ def test_damaged_pickles_are_one_line(tmp_path_factory, data):
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     message = ""
     try:
-        unpickle(path, allowed=True)
+        unpickle(path, allow=True)
     except DataError as error:
         message = str(error)
     assert not message or message.startswith(str(path))

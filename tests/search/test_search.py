@@ -22,7 +22,7 @@ from caloforge.objectives import NonFinite, SelectiveDiversity
 from caloforge.recipe import Recipe
 from caloforge.search import run as search_run
 from caloforge.search.grid import Axis, parse_axis, points, settings, title
-from caloforge.search.outcome import Found, Outcome, gather
+from caloforge.search.outcome import Outcome, SearchResult, gather
 from caloforge.search.run import search
 from caloforge.training.folder import RunFolder
 from small_run import set_options, small_recipe, write_part_of_sample
@@ -141,12 +141,12 @@ def test_lowest_mean_is_chosen_and_a_failed_seed_rules_its_point_out() -> None:
     axis = Axis("w", (1, 2, 3))
     runs = [(1, 4.0, 9.0), (2, 5.0, 5.0), (3, 0.1, None)]
     outcomes = [outcome(w, seed, s) for w, *scores in runs for seed, s in enumerate(scores)]
-    found = Found("r", "d", (axis,), Path("x"), "0", gather(outcomes, points([axis])))
+    found = SearchResult("r", "d", (axis,), Path("x"), "0", gather(outcomes, points([axis])))
     assert found.best is not None
     assert dict(found.best.point) == {"w": 2}
     assert [dict(one.point)["w"] for one in found.ranked] == [2, 1, 3]
-    assert found.tried[0].score.value == 6.5
-    assert found.tried[0].score.error == pytest.approx(2.5)  # standard error of two seeds
+    assert found.points[0].score.value == 6.5
+    assert found.points[0].score.error == pytest.approx(2.5)  # standard error of two seeds
     record = json.loads(json.dumps(found.record))
     assert (record["format"], record["version"]) == ("caloforge-search", 1)
     assert record["points"][2]["score"] == {"value": None, "error": None, "note": "failed"}
@@ -204,7 +204,7 @@ def test_search_goes_on_where_it_was_killed(
     found = search(recipe, axes, showers, tmp_path / "killed")
     assert number[7:] == [4]
     straight = search(recipe, axes, showers, tmp_path / "straight")
-    assert [one.score for one in found.tried] == [one.score for one in straight.tried]
+    assert [one.score for one in found.points] == [one.score for one in straight.points]
 
 
 def test_unfinished_run_goes_on_from_its_checkpoint(
@@ -289,7 +289,7 @@ def test_processes_return_results_and_errors() -> None:
 def test_two_workers_find_what_one_finds(showers: Path, tmp_path: Path) -> None:
     axes = [Axis("training.decay_from", (0.1, 0.9))]
     one, two = (search(short(), axes, showers, tmp_path / str(n), workers=n) for n in (1, 2))
-    assert [x.score for x in one.tried] == [x.score for x in two.tried]
+    assert [x.score for x in one.points] == [x.score for x in two.points]
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from caloforge.io.files import sha256_of
 from validation import calogan, points, proton, transport, zn
 from validation.points.page import STATEMENTS, finals, of_plan
 from validation.points.plan import METHODS, plan
-from validation.points.sample import checksum, drawn
+from validation.points.sample import checksum, sample_of
 from validation.runner import read_records, read_references
 
 ROOT = Path(__file__).parents[2]
@@ -67,11 +67,11 @@ def test_committed_points_are_those_of_the_plan(on_points: Any) -> None:
     records, _ = on_points
     runs = list(plan(False, 0, records))
     assert {run.name for run in runs} == records.keys()
-    assert [run.name for run in runs if not run.made(records[run.name])] == []
+    assert [run.name for run in runs if not run.is_record_of(records[run.name])] == []
 
 
 def test_committed_draws_are_ours(on_points: Any) -> None:
-    sums = {name: checksum(drawn(name)) for name in ("train", "validation", "test", "large")}
+    sums = {name: checksum(sample_of(name)) for name in ("train", "validation", "test", "large")}
     for record in on_points[0].values():
         assert record["data"].items() <= sums.items(), record["label"]
 

@@ -90,7 +90,7 @@ def test_groups_are_ordered_by_more_than_brightness() -> None:
 
 def test_shown_showers_come_back_with_their_channels() -> None:
     showers = some("alice_zn", 1600)
-    found = zn.shown(showers, showers)
+    found = zn.shown_particles_of(showers, showers)
     assert set(found) == {"consistent", "diverse"}
     for one in found.values():
         rows = showers.of_particles(np.array([one["particle"]]))

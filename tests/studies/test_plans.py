@@ -37,7 +37,7 @@ def test_every_run_is_a_recipe_with_a_name_of_its_own(runs: list[TrainingRun]) -
     for run in runs:
         recipe = run.recipe()
         assert Recipe.from_json(recipe.to_json()) == recipe
-        assert run.made({"recipe": json.loads(recipe.to_json())})
+        assert run.is_record_of({"recipe": json.loads(recipe.to_json())})
 
 
 def test_final_runs_are_default_recipes_on_all_training_rows(runs: list[TrainingRun]) -> None:

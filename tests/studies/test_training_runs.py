@@ -15,7 +15,7 @@ from small_run import SETTINGS, write_part_of_sample
 from validation import training_runs
 from validation.metrics import table_of
 from validation.runner import RUNS, WORK, write_record
-from validation.training_runs import TrainingRun, is_of, last_third, told
+from validation.training_runs import TrainingRun, is_of, last_third, outcome_text
 
 ROOT = Path(__file__).parents[2]
 RUN = TrainingRun(
@@ -37,7 +37,7 @@ def test_a_record_says_what_was_done_and_what_came_out(folder: Path) -> None:
     record = RUN.execute(folder)
     assert RUN.name == "final-sdi-gan-short-seed3"
     assert Recipe.from_json(json.dumps(record["recipe"])) == RUN.recipe()
-    assert RUN.made(record)
+    assert RUN.is_record_of(record)
     assert len(record["recipe_sha256"]) == len(record["data"]["sha256"]) == 64
     for name in ("command", "date", "torch", "outcome"):
         assert record[name], name
@@ -99,7 +99,7 @@ def test_a_run_that_blows_up_is_a_record(folder: Path) -> None:
     assert "failed" in record
     assert "test" not in record
     assert record["outcome"].startswith("failed: ")
-    assert run.made(record)
+    assert run.is_record_of(record)
 
 
 def test_a_record_with_fewer_fields_is_of_the_same_recipe() -> None:
@@ -121,6 +121,6 @@ def test_the_last_third_is_flat_or_not_by_hand() -> None:
 
 def test_a_run_is_told_in_a_line() -> None:
     record = {"validation_score": 7.123, "steps": 10, "cpu_seconds": 61.2}
-    assert told(record) == "validation 7.12, 10 steps, 61 CPU s"
+    assert outcome_text(record) == "validation 7.12, 10 steps, 61 CPU s"
     test = {"test": {"conditional_w1": {"value": 6.999}}}
-    assert told(record | test) == "validation 7.12, test 7.00, 10 steps, 61 CPU s"
+    assert outcome_text(record | test) == "validation 7.12, test 7.00, 10 steps, 61 CPU s"

@@ -44,20 +44,20 @@ def write(folder: Path) -> None:
 
 def page(folder: Path) -> str:
     """The page of a folder's records and pictures."""
-    shown = [name for name in PICTURES if (folder / name).is_file()]
-    return render("calogan", facts(read_records(folder), shown))
+    names_of_pictures = [name for name in PICTURES if (folder / name).is_file()]
+    return render("calogan", facts(read_records(folder), names_of_pictures))
 
 
 def summary(folder: Path) -> str:
     """What the terminal shows: the recipes and how far the study is."""
-    known = facts(read_records(folder), [])
-    return f"{known['recipes']}\n\n{known['progress']}"
+    values = facts(read_records(folder), [])
+    return f"{values['recipes']}\n\n{values['progress']}"
 
 
-def facts(records: Records, shown: Sequence[str]) -> dict[str, Any]:
+def facts(records: Records, picture_names: Sequence[str]) -> dict[str, Any]:
     """All that the template fills in."""
-    found = whole(in_order(groups(of_part(records, "final")), METHODS))
-    changed = whole(in_order(groups(of_part(records, "part")), list(parts())))
+    finals = whole(in_order(groups(of_part(records, "final")), METHODS))
+    parts_trained = whole(in_order(groups(of_part(records, "part")), list(parts())))
     equal = whole(groups(of_part(records, "equal")))
     return {
         "command": COMMAND,
@@ -65,35 +65,35 @@ def facts(records: Records, shown: Sequence[str]) -> dict[str, Any]:
         "part_steps": PART_STEPS,
         "whole": WHOLE,
         "progress": progress(records, plan, COMMAND),
-        "recipes": table(HEADLINES, headlines(found)),
-        "attributes": rows_table(found, "r2_ratio_", real="r2_"),
-        "slopes": slopes(found),
-        "shares": rows_table(found, "share_", "overflow", "negative"),
-        "bands": rows_table(found, "band_"),
-        "observables": rows_table(found, *SEPARATIONS),
-        "parts": table(HEADLINES, headlines(changed, floor=False)),
-        "worth": worth(changed),
+        "recipes": table(HEADLINES, headlines(finals)),
+        "attributes": rows_table(finals, "r2_ratio_", real="r2_"),
+        "slopes": slopes(finals),
+        "shares": rows_table(finals, "share_", "overflow", "negative"),
+        "bands": rows_table(finals, "band_"),
+        "observables": rows_table(finals, *SEPARATIONS),
+        "parts": table(HEADLINES, headlines(parts_trained, floor=False)),
+        "worth": worth(parts_trained),
         "equal": table(HEADLINES, headlines(equal, floor=False)),
-        "pictures": {name: PICTURES[name] for name in shown},
+        "pictures": {name: PICTURES[name] for name in picture_names},
         "provenance": provenance(records) if records else None,
     }
 
 
-def whole(found: Iterable[Group]) -> list[Group]:
+def whole(candidates: Iterable[Group]) -> list[Group]:
     """Groups with an evaluated run."""
-    return [one for one in found if one.whole]
+    return [one for one in candidates if one.whole]
 
 
 def number(group: Group, name: str, side: str = "value") -> Measured:
     """A two-sample number of a group, or its noise floor, over seeds."""
-    found = [run["two_sample"][name][side] for run in group.whole if name in run["two_sample"]]
-    return over_seeds([one or {"value": None, "error": None} for one in found])
+    results = [run["two_sample"][name][side] for run in group.whole if name in run["two_sample"]]
+    return over_seeds([one or {"value": None, "error": None} for one in results])
 
 
 def names(group: Group, *prefixes: str) -> list[str]:
     """Two-sample numbers whose names begin so, in the order of the record."""
-    known = group.whole[0]["two_sample"]
-    return [name for prefix in prefixes for name in known if name.startswith(prefix)]
+    metrics = group.whole[0]["two_sample"]
+    return [name for prefix in prefixes for name in metrics if name.startswith(prefix)]
 
 
 def farthest(group: Group, prefix: str, side: str = "value") -> Measured:
@@ -103,8 +103,8 @@ def farthest(group: Group, prefix: str, side: str = "value") -> Measured:
 
 def worst_ratio(group: Group, side: str = "value") -> Measured:
     """The smallest R² ratio of the attributes that the networks receive."""
-    received = group.whole[0]["recipe"]["generator"]["told"]
-    prefixes = ["r2_ratio_"] if received is None else [f"r2_ratio_{name}" for name in received]
+    attributes = group.whole[0]["recipe"]["generator"]["told"]
+    prefixes = ["r2_ratio_"] if attributes is None else [f"r2_ratio_{name}" for name in attributes]
     return extreme(group, prefixes, side, lambda one: -(one.value or 0))
 
 
@@ -112,40 +112,40 @@ def extreme(
     group: Group, prefixes: Sequence[str], side: str, key: Callable[[Measured], float]
 ) -> Measured:
     """The number for which ``key`` is largest; undefined without one."""
-    found = [number(group, name, side) for name in names(group, *prefixes)]
-    known = [one for one in found if one.value is not None]
-    return max(known, key=key, default=Measured(None, None, "-"))
+    numbers = [number(group, name, side) for name in names(group, *prefixes)]
+    defined = [one for one in numbers if one.value is not None]
+    return max(defined, key=key, default=Measured(None, None, "-"))
 
 
 def layer_means(group: Group) -> Measured:
     """Generated over real share of the energy, of the layer farthest from 1."""
-    found = []
+    ratios = []
     for name in (f"share_layer_{layer}" for layer in range(3)):
-        made, real = number(group, name), number(group, name, "floor")
-        if made.value is not None and real.value:
-            error = math.hypot(made.error or 0, real.error or 0)
-            found.append(Measured(made.value / real.value, error / real.value))
-    return max(found, key=lambda one: abs((one.value or 0) - 1), default=Measured(None, None, "-"))
+        generated, real = number(group, name), number(group, name, "floor")
+        if generated.value is not None and real.value:
+            error = math.hypot(generated.error or 0, real.error or 0)
+            ratios.append(Measured(generated.value / real.value, error / real.value))
+    return max(ratios, key=lambda one: abs((one.value or 0) - 1), default=Measured(None, None, "-"))
 
 
 def separation(group: Group, side: str = "value") -> Measured:
     """Mean over the shower shapes, each taken as independent."""
-    found = [number(group, name, side) for name in SEPARATIONS]
-    known = [one for one in found if one.value is not None]
-    if not known:
+    numbers = [number(group, name, side) for name in SEPARATIONS]
+    defined = [one for one in numbers if one.value is not None]
+    if not defined:
         return Measured(None, None, "-")
-    error = math.hypot(*(one.error or 0 for one in known)) / len(known)
-    return Measured(fmean(one.value or 0 for one in known), error)
+    error = math.hypot(*(one.error or 0 for one in defined)) / len(defined)
+    return Measured(fmean(one.value or 0 for one in defined), error)
 
 
-def headlines(found: Sequence[Group], floor: bool = True) -> list[list[str]]:
+def headlines(runs: Sequence[Group], floor: bool = True) -> list[list[str]]:
     """One row a recipe or variant, and what real showers give in their place."""
     rows = []
-    for one in found:
-        told = f"`{one.label}`" if one.label in RECIPES else one.label
-        rows.append([told, *headline(one), one.flat, one.steps, one.cpu_seconds, one.seeds])
-    if found and floor:
-        rows.append(["*noise floor: real against real*", *headline(found[0], "floor"), *[""] * 4])
+    for one in runs:
+        label = f"`{one.label}`" if one.label in RECIPES else one.label
+        rows.append([label, *headline(one), one.flat, one.steps, one.cpu_seconds, one.seeds])
+    if runs and floor:
+        rows.append(["*noise floor: real against real*", *headline(runs[0], "floor"), *[""] * 4])
     return rows
 
 
@@ -158,47 +158,47 @@ def headline(one: Group, side: str = "value") -> list[str]:
     return [str(value) for value in (*numbers, ratio, layers, *bands, separation(one, side))]
 
 
-def rows_table(found: Sequence[Group], *prefixes: str, real: str = "") -> str:
+def rows_table(runs: Sequence[Group], *prefixes: str, real: str = "") -> str:
     """A row a number, a column a recipe, the noise floor or the real value first."""
-    if not found:
+    if not runs:
         return ""
     rows = []
-    for name in names(found[0], *prefixes):
+    for name in names(runs[0], *prefixes):
         beside = real + name.removeprefix(prefixes[0]) if real else name
-        cells = [str(number(found[0], beside, "floor")), *(str(number(g, name)) for g in found)]
+        cells = [str(number(runs[0], beside, "floor")), *(str(number(g, name)) for g in runs)]
         rows.append([name.replace("_", " "), *cells])
-    return table(("", "real", *(f"`{one.label}`" for one in found)), rows)
+    return table(("", "real", *(f"`{one.label}`" for one in runs)), rows)
 
 
-def slopes(found: Sequence[Group]) -> str:
+def slopes(runs: Sequence[Group]) -> str:
     """Slope of each attribute's observable, with that at fixed latents in brackets."""
-    if not found:
+    if not runs:
         return ""
     rows = []
-    for name in names(found[0], "slope_"):
+    for name in names(runs[0], "slope_"):
         attribute = name.removeprefix("slope_")
-        cells = [str(number(found[0], name, "floor"))]
-        for one in found:
-            moved = [run["traversals"].get(attribute.replace("_", " ")) for run in one.whole]
-            known = [value for value in moved if value is not None]
-            fixed = f" ({over_seeds(known)})" if known else ""
+        cells = [str(number(runs[0], name, "floor"))]
+        for one in runs:
+            traversals = [run["traversals"].get(attribute.replace("_", " ")) for run in one.whole]
+            defined = [value for value in traversals if value is not None]
+            fixed = f" ({over_seeds(defined)})" if defined else ""
             cells.append(f"{number(one, name)}{fixed}")
         rows.append([attribute.replace("_", " "), *cells])
-    return table(("", "transport", *(f"`{one.label}`" for one in found)), rows)
+    return table(("", "transport", *(f"`{one.label}`" for one in runs)), rows)
 
 
-def worth(found: Sequence[Group]) -> str:
+def worth(runs: Sequence[Group]) -> str:
     """What each part is worth against the whole recipe, in numbers that do not saturate."""
-    known = {one.label: one for one in found}
-    if "whole" not in known:
+    by_label = {one.label: one for one in runs}
+    if "whole" not in by_label:
         return ""
     rows = []
-    for label, one in known.items():
+    for label, one in by_label.items():
         if label == "whole":
             continue
         cells = [label]
         for of in (separation, worst_ratio):
-            first, second = of(known["whole"]), of(one)
+            first, second = of(by_label["whole"]), of(one)
             apart = minus(second, first)
             cells += [str(apart), sigma_of(apart)]
         rows.append(cells)

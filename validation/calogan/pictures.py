@@ -36,14 +36,14 @@ def _captions(method: str) -> dict[str, str]:
         "nearest real training ones"
         for number, layer in enumerate(LAYERS)
     }
-    moved = {one: f"{one} moved at fixed latents, averages of ten" for one in MOVED}
+    traversals = {one: f"{one} moved at fixed latents, averages of ten" for one in MOVED}
     changes = {
         f"{one}-difference": f"{one} moved at fixed latents, difference to the middle"
         for one in MOVED
     }
     return {
         f"{method}-{name}.png": f"`{method}`: {text}."
-        for name, text in (means | neighbours | moved | changes).items()
+        for name, text in (means | neighbours | traversals | changes).items()
     }
 
 
@@ -58,29 +58,31 @@ def draw(out: Path) -> None:
         folder = next(iter(sorted((out / WORK).glob(f"final-{method}-seed*"))), None)
         if folder is not None and (folder / "simulator").is_dir():
             case = case_of_run(folder, sample_path(PLAN.detector))
-            for name, drawn in _of_run(case).items():
-                report.save(drawn, out / f"{method}-{name}.png")
+            for name, plot in _of_run(case).items():
+                report.save(plot, out / f"{method}-{name}.png")
 
 
 def tidy(out: Path) -> None:
     """Remove pictures that no page shows any more, and those of a recipe without a record."""
-    known = [method for method in DRAWN if any((out / RUNS).glob(f"final-{method}-seed*.json"))]
-    kept = {name for method in known for name in _captions(method)}
-    for path in (found for method in METHODS for found in out.glob(f"{method}-*.png")):
-        if path.name not in kept:
+    methods = [method for method in DRAWN if any((out / RUNS).glob(f"final-{method}-seed*.json"))]
+    names = {name for method in methods for name in _captions(method)}
+    for path in (
+        path_of_picture for method in METHODS for path_of_picture in out.glob(f"{method}-*.png")
+    ):
+        if path.name not in names:
             path.unlink()
 
 
 def _of_run(case: EvaluationInputs) -> dict[str, Figure]:
     """Pictures of a run by the ends of their names."""
-    found = {"means": means(case)}
-    for layer, drawn in nearest_pictures(case.real, case.generated, case.train).items():
-        found[f"nearest-{LAYERS.index(layer)}"] = drawn
+    plots = {"means": means(case)}
+    for layer, plot in nearest_pictures(case.real, case.generated, case.train).items():
+        plots[f"nearest-{LAYERS.index(layer)}"] = plot
     swept = {one.attribute.name: one for one in case.traversals(SEED)}
     for name in MOVED:
-        drawn, difference = traversal_pictures(swept[name], case.train or case.real)
-        found |= {name: drawn, f"{name}-difference": difference}
-    return found
+        plot, difference = traversal_pictures(swept[name], case.train or case.real)
+        plots |= {name: plot, f"{name}-difference": difference}
+    return plots
 
 
 def means(case: EvaluationInputs) -> Figure:
@@ -88,11 +90,11 @@ def means(case: EvaluationInputs) -> Figure:
     assert case.simulator is not None
     centred = read(sample_path(CENTRED), case.real.detector)
     cells = case.simulator.generate(centred.conditions, seed=SEED)
-    made: Showers = dataclasses.replace(centred, cells=cells, cpu_seconds=None, overflow=None)
+    generated: Showers = dataclasses.replace(centred, cells=cells, cpu_seconds=None, overflow=None)
     columns = {
         "varied, real": mean_layers(case.real),
         "varied, generated": mean_layers(case.generated),
         "centred, real": mean_layers(centred),
-        "centred, generated": mean_layers(made),
+        "centred, generated": mean_layers(generated),
     }
     return report.layer_images(columns, case.real.detector.layers, label="mean GeV a cell")

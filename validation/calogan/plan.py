@@ -23,8 +23,8 @@ HEAD, ENERGY = "AttributeRegression", "EnergyConditioning"
 
 def evaluated(case: EvaluationInputs) -> Record:
     """Every row of the evaluation, and the slopes at fixed latents."""
-    moved = {one.attribute.name: one.slope.record for one in case.traversals(seed=0)}
-    return table_of(case) | {"traversals": moved}
+    traversals = {one.attribute.name: one.slope.record for one in case.traversals(seed=0)}
+    return table_of(case) | {"traversals": traversals}
 
 
 PLAN = Plan(
@@ -55,7 +55,7 @@ def parts() -> dict[str, tuple[str, ...]]:
     recipe = recipe_of_name(WHOLE, "atlas_em")
     record, terms = recipe.model_dump(mode="json"), recipe_terms(WHOLE)
     attention, minibatch = recipe.generator.attention, recipe.critic.minibatch
-    found: dict[str, tuple[str, ...]] = {
+    changes: dict[str, tuple[str, ...]] = {
         "whole": (),
         "no soft sparsity": ("critic.occupancy=null",),
         with_or_without(minibatch, "minibatch discrimination"): (
@@ -82,12 +82,12 @@ def parts() -> dict[str, tuple[str, ...]]:
         ),
     }
     if "FlippedLabels" not in terms:
-        found["flipped labels"] = (objective(replaced="FlippedLabels"),)
+        changes["flipped labels"] = (objective(replaced="FlippedLabels"),)
     if PENALTIES & terms.keys():
-        found["no penalty"] = (objective(without=PENALTIES),)
+        changes["no penalty"] = (objective(without=PENALTIES),)
     if "start" in record:
-        found["no start"] = ("start=null",)
-    return found
+        changes["no start"] = ("start=null",)
+    return changes
 
 
 def with_or_without(there: bool, part: str) -> str:
@@ -98,11 +98,11 @@ def with_or_without(there: bool, part: str) -> str:
 def objective(*, without: frozenset[str] = frozenset(), replaced: str | None = None) -> str:
     """The objective of the whole recipe without some terms, or with another game."""
     terms = recipe_terms(WHOLE)
-    kept = {name: fields for name, fields in terms.items() if name not in without}
+    rest = {name: fields for name, fields in terms.items() if name not in without}
     if replaced is not None:
-        game = next(name for name in kept if name in ADVERSARIES)
-        kept = {replaced: {"weight": kept.pop(game)["weight"]}} | kept
-    return f"objective={json.dumps(kept)}"
+        game = next(name for name in rest if name in ADVERSARIES)
+        rest = {replaced: {"weight": rest.pop(game)["weight"]}} | rest
+    return f"objective={json.dumps(rest)}"
 
 
 def head(factor: float) -> str:

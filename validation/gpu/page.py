@@ -21,9 +21,9 @@ def write(folder: Path) -> None:
     """README.md of a folder, and the learning curves."""
     from caloforge.report.canvas import save
 
-    found = groups(read_records(folder).values())
-    if found:
-        save(learning_curves(found), folder / "learning.png")
+    runs = groups(read_records(folder).values())
+    if runs:
+        save(learning_curves(runs), folder / "learning.png")
     write_page(folder, page(folder))
 
 
@@ -34,9 +34,9 @@ def page(folder: Path) -> str:
 
 def summary(folder: Path) -> str:
     """What the terminal shows."""
-    known = facts(read_records(folder))
-    shown = [one["table"] for one in known["detectors"].values() if one["table"]]
-    return "\n\n".join([*shown, known["progress"]])
+    values = facts(read_records(folder))
+    tables_of_detectors = [one["table"] for one in values["detectors"].values() if one["table"]]
+    return "\n\n".join([*tables_of_detectors, values["progress"]])
 
 
 def facts(records: Records) -> dict[str, Any]:
@@ -59,18 +59,18 @@ def progress(records: Records) -> str:
         device: [run.method for run in runs(device, 0) if not run_made(run, records)]
         for device in STEPS
     }
-    told = [
+    texts = [
         f"on {device}: {', '.join(f'`{name}`' for name in names)}"
         for device, names in missing.items()
         if names
     ]
-    return f"Not trained yet {'; '.join(told)}." if told else "All runs are there."
+    return f"Not trained yet {'; '.join(texts)}." if texts else "All runs are there."
 
 
 def tables(records: Records, detector: str) -> Mapping[str, str]:
     """The rows of one detector, in the columns of its study."""
     own = [one for one in records.values() if one["recipe"]["detector"] == detector]
-    found: list[Group] = [one for one in groups(own) if one.whole]
+    finished: list[Group] = [one for one in groups(own) if one.whole]
     if detector == "atlas_em":
-        return {"table": table(HEADLINES, headlines(found))}
-    return {"table": table(TITLES, rows_of(found))}
+        return {"table": table(HEADLINES, headlines(finished))}
+    return {"table": table(TITLES, rows_of(finished))}

@@ -37,8 +37,8 @@ def figures(real: NDArray[np.float32], generated: NDArray[np.float32]) -> Figure
 
 def floor(number: int, rng: np.random.Generator, pairs: int = 10) -> Figures:
     """The same between two real draws, averaged over pairs: what no generator can beat."""
-    drawn = [figures(draw(number, rng).cells, draw(number, rng).cells) for _ in range(pairs)]
-    return {name: float(np.mean([one[name] for one in drawn])) for name in NAMES}
+    draws = [figures(draw(number, rng).cells, draw(number, rng).cells) for _ in range(pairs)]
+    return {name: float(np.mean([one[name] for one in draws])) for name in NAMES}
 
 
 def floors() -> dict[str, Figures]:
@@ -50,6 +50,6 @@ def floors() -> dict[str, Figures]:
     }
 
 
-def score(found: Mapping[str, float], least: Mapping[str, float]) -> float:
+def score(distances: Mapping[str, float], least: Mapping[str, float]) -> float:
     """What chooses a weight on validation points: W1 over its floor, summed over both spreads."""
-    return found["w1_0"] / least["w1_0"] + found["w1_1"] / least["w1_1"]
+    return distances["w1_0"] / least["w1_0"] + distances["w1_1"] / least["w1_1"]

@@ -66,8 +66,8 @@ def write(folder: Path) -> None:
     write_page(folder, page(folder))
     save(real_points(), folder / "figure1.png")
     for regime in REGIMES:
-        if shown := [one for one in finals(records, regime) if "points" in one]:
-            save(generated_points(shown), folder / f"figure3-{regime}.png")
+        if runs := [one for one in finals(records, regime) if "points" in one]:
+            save(generated_points(runs), folder / f"figure3-{regime}.png")
 
 
 def page(folder: Path) -> str:
@@ -77,10 +77,12 @@ def page(folder: Path) -> str:
 
 def summary(folder: Path) -> str:
     """What the terminal shows: both regimes, the paper, how far the study is."""
-    known = facts(read_records(folder), read_references(folder))
-    shown = [f"{one['name']} regime\n{one['tables'][1000]}" for one in known["regimes"]]
+    values = facts(read_records(folder), read_references(folder))
+    tables_of_regimes = [
+        f"{one['name']} regime\n{one['tables'][1000]}" for one in values["regimes"]
+    ]
     return "\n\n".join(
-        [*shown, f"Table 1 of arXiv:2207.01561\n{known['paper']}", known["progress"]]
+        [*tables_of_regimes, f"Table 1 of arXiv:2207.01561\n{values['paper']}", values["progress"]]
     )
 
 
@@ -97,27 +99,31 @@ def is_quick(record: Record) -> bool:
 
 def facts(records: Records, floors: Floors) -> dict[str, Any]:
     """All that the template fills in."""
-    known = of_plan(records)
+    planned_records = of_plan(records)
     return {
         "command": COMMAND,
         "progress": progress(records, plan, COMMAND),
-        "regimes": [regime(known, floors, name) for name in REGIMES if finals(known, name)],
+        "regimes": [
+            regime(planned_records, floors, name)
+            for name in REGIMES
+            if finals(planned_records, name)
+        ],
         "paper": paper_table(),
-        "statements": statements_table(known),
-        "trials": trials_table(known),
-        "readings": readings_table(known),
-        "runs": len(known),
-        "minutes": round(sum(one["cpu_seconds"] for one in known) / 60),
-        "commits": distinct(one["commit"] for one in known),
+        "statements": statements_table(planned_records),
+        "trials": trials_table(planned_records),
+        "readings": readings_table(planned_records),
+        "runs": len(planned_records),
+        "minutes": round(sum(one["cpu_seconds"] for one in planned_records) / 60),
+        "commits": distinct(one["commit"] for one in planned_records),
     }
 
 
 def regime(records: Sequence[Record], floors: Floors, name: str) -> dict[str, Any]:
     """Table 1 of one regime at both numbers of points per cluster."""
-    found = by_label(finals(records, name))
+    by_method = by_label(finals(records, name))
     tables = {}
     for draw, number in (("test", 1000), ("large", 5000)):
-        rows = [row(label, group, draw) for label, group in found.items()]
+        rows = [row(label, group, draw) for label, group in by_method.items()]
         floor = [f"{floors[draw][figure]:.2f}" for figure in NAMES]
         tables[number] = table(COLUMNS, [*rows, ["*noise floor*", "", *floor, ""]])
     return {"name": name, "tables": tables}
@@ -136,14 +142,14 @@ def statements_table(records: Sequence[Record]) -> str:
     """What had to be reached, and what was; statements without a run are left out."""
     rows = []
     for one in STATEMENTS:
-        if found := values(finals(records, "fragile"), one.method, one.figure, one.draw):
-            met = one.low <= float(np.mean(found)) <= one.high
+        if results := values(finals(records, "fragile"), one.method, one.figure, one.draw):
+            met = one.low <= float(np.mean(results)) <= one.high
             points = "5000" if one.draw == "large" else "1000"
-            rows.append([one.text, "fragile", points, mean_and_error(found), yes(met)])
+            rows.append([one.text, "fragile", points, mean_and_error(results), yes(met)])
     for figure, true in TRUE.items():
         both = [values(finals(records, "healthy"), one, figure) for one in (SCORE, BASELINE)]
         if all(both):
-            ours, baseline = (gap(found, true) for found in both)
+            ours, baseline = (gap(numbers, true) for numbers in both)
             text = f"`{SCORE}` var {figure[-1]} no farther from {true} than `{BASELINE}`"
             met = (ours.value or 0) <= (baseline.value or 0)
             rows.append([text, "healthy", "1000", f"{ours} against {baseline}", yes(met)])
@@ -154,13 +160,13 @@ def trials_table(records: Sequence[Record]) -> str:
     """What each weight gave in the trials, on validation points."""
     rows = []
     for name in REGIMES:
-        for method, known in METHODS.items():
-            for weight in known.weights:
-                wanted = ("trial", name, method, weight)
+        for method, settings in METHODS.items():
+            for weight in settings.weights:
+                key = ("trial", name, method, weight)
                 group = [
                     one
                     for one in records
-                    if (one["part"], one["regime"], one["method"], one["weight"]) == wanted
+                    if (one["part"], one["regime"], one["method"], one["weight"]) == key
                 ]
                 if group:
                     rows.append([name, *row(method, group, "validation")])
@@ -169,15 +175,17 @@ def trials_table(records: Sequence[Record]) -> str:
 
 def readings_table(records: Sequence[Record]) -> str:
     """The other readings of the papers' terms and the parts of ``calibrated``."""
-    found = by_label(one for one in records if one["part"] == "reading")
-    return table(COLUMNS, (row(name, found[name], "test") for name in READINGS if name in found))
+    by_reading = by_label(one for one in records if one["part"] == "reading")
+    return table(
+        COLUMNS, (row(name, by_reading[name], "test") for name in READINGS if name in by_reading)
+    )
 
 
 def finals(records: Iterable[Record], regime: str) -> list[Record]:
     """Final runs of a regime in the order of the methods."""
     order = list(METHODS)
-    found = [one for one in records if one["part"] == "final" and one["regime"] == regime]
-    return sorted(found, key=lambda one: (order.index(one["method"]), one["seed"]))
+    runs = [one for one in records if one["part"] == "final" and one["regime"] == regime]
+    return sorted(runs, key=lambda one: (order.index(one["method"]), one["seed"]))
 
 
 def by_label(records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -201,19 +209,19 @@ def values(records: Sequence[Record], method: str, figure: str, draw: str = "tes
     return [one["figures"][draw][figure] for one in records if one["method"] == method]
 
 
-def gap(found: Sequence[float], true: float) -> Measured:
+def gap(numbers: Sequence[float], true: float) -> Measured:
     """How far a mean over seeds is from what is true, with the error of the mean."""
-    error = float(np.std(found, ddof=1)) / len(found) ** 0.5 if len(found) > 1 else None
-    return Measured(abs(float(np.mean(found)) - true), error)
+    error = float(np.std(numbers, ddof=1)) / len(numbers) ** 0.5 if len(numbers) > 1 else None
+    return Measured(abs(float(np.mean(numbers)) - true), error)
 
 
-def mean_and_error(found: Sequence[float]) -> str:
+def mean_and_error(numbers: Sequence[float]) -> str:
     """Mean ± standard error over seeds; the bare value of a single seed."""
-    digits = 1 if np.mean(found) >= 20 else 2
-    mean = f"{np.mean(found):.{digits}f}"
-    if len(found) < 2:
+    digits = 1 if np.mean(numbers) >= 20 else 2
+    mean = f"{np.mean(numbers):.{digits}f}"
+    if len(numbers) < 2:
         return mean
-    error = float(np.std(found, ddof=1)) / len(found) ** 0.5
+    error = float(np.std(numbers, ddof=1)) / len(numbers) ** 0.5
     return f"{mean} ± {error:.{digits}f}"
 
 

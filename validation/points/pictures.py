@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from caloforge.report.canvas import MODEL_COLOURS, REAL_FILL, TEXT_POINTS, figure, tidy
 from validation.points.plan import KEPT
-from validation.points.sample import CLUSTERS, drawn
+from validation.points.sample import CLUSTERS, sample_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def close_up(panel: Axes, points: NDArray[np.float64]) -> None:
 
 def real() -> NDArray[np.float64]:
     """Test points, as many of each cluster as records keep.  (18, n, 2)"""
-    return drawn("test").cells.reshape(CLUSTERS, -1, 2)[:, :KEPT].astype(np.float64)
+    return sample_of("test").cells.reshape(CLUSTERS, -1, 2)[:, :KEPT].astype(np.float64)
 
 
 def scatter(panel: Axes, points: NDArray[np.float64], spread: int) -> None:

@@ -20,7 +20,7 @@ from caloforge.recipes import recipe_of_name
 from caloforge.recipes.points import REGIMES, in_regime
 from validation.plans import TRIAL_SEED
 from validation.points.measures import figures, floors, score
-from validation.points.sample import CLUSTERS, checksum, drawn
+from validation.points.sample import CLUSTERS, checksum, sample_of
 from validation.runner import Record, Records
 from validation.training_runs import is_of
 
@@ -97,7 +97,7 @@ class PointsRun:
         recipe = in_regime(recipe_of_name(self.method, "points"), self.regime)
         return override(recipe, settings + list(self.settings))
 
-    def made(self, record: Mapping[str, Any]) -> bool:
+    def is_record_of(self, record: Mapping[str, Any]) -> bool:
         """Whether a record is of this recipe."""
         return is_of(record, self.recipe())
 
@@ -107,11 +107,13 @@ class PointsRun:
 
         del folder  # half a minute: nothing is kept of an unfinished run
         recipe = self.recipe()
-        started = time.process_time()
+        start = time.process_time()
         generator = train(recipe)
-        seconds = time.process_time() - started
-        samples = {name: generate(generator, drawn(name), recipe) for name in EVALUATED[self.part]}
-        found = {name: figures(drawn(name).cells, cells) for name, cells in samples.items()}
+        seconds = time.process_time() - start
+        samples = {
+            name: generate(generator, sample_of(name), recipe) for name in EVALUATED[self.part]
+        }
+        results = {name: figures(sample_of(name).cells, cells) for name, cells in samples.items()}
         record: Record = {
             "format": "caloforge-validation-run",
             "version": 1,
@@ -121,10 +123,10 @@ class PointsRun:
             },
             "figures": {
                 name: {figure: round(value, 4) for figure, value in one.items()}
-                for name, one in found.items()
+                for name, one in results.items()
             },
             "commit": commit(),
-            "data": {name: checksum(drawn(name)) for name in ("train", *samples)},
+            "data": {name: checksum(sample_of(name)) for name in ("train", *samples)},
             "recipe": json.loads(recipe.to_json()),
             "cpu_seconds": round(seconds, 2),
         }
@@ -143,8 +145,10 @@ def train(recipe: Recipe) -> Any:
     from caloforge.training.game import build_game
 
     torch.set_num_threads(1)  # networks this small lose by threads
-    known, context = drawn("train"), DistributedContext(torch.device("cpu"))
-    dataset = Dataset(known, known.groups().ids, known.conditions, drawn("validation"))
+    train_sample, context = sample_of("train"), DistributedContext(torch.device("cpu"))
+    dataset = Dataset(
+        train_sample, train_sample.groups().ids, train_sample.conditions, sample_of("validation")
+    )
     game = build_game(recipe, dataset.scaling(recipe), context)
     stream = dataset.batches(recipe, context).iterate()
     for step in range(recipe.training.steps):
@@ -158,9 +162,9 @@ def generate(generator: Any, like: Showers, recipe: Recipe) -> NDArray[np.float3
 
     random = torch.Generator().manual_seed(recipe.seed)
     latent = torch.randn((len(like), recipe.generator.latent), generator=random)
-    known = torch.from_numpy(like.conditions.astype(np.float32))
+    conditions = torch.from_numpy(like.conditions.astype(np.float32))
     with torch.no_grad():
-        cells: NDArray[np.float32] = generator(latent, known).numpy()
+        cells: NDArray[np.float32] = generator(latent, conditions).numpy()
     return cells
 
 
@@ -171,10 +175,10 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[PointsRun]:
             if quick:
                 yield final(regime, method, seed, 0, usual_weight(method), QUICK_STEPS)
                 continue
-            tried = list(trials(regime, method, seed))
-            yield from tried
-            if all(run.name in records for run in tried):
-                weight = chosen(tried, records)
+            scan = list(trials(regime, method, seed))
+            yield from scan
+            if all(run.name in records for run in scan):
+                weight = best_weight(scan, records)
                 for number in range(SEEDS):
                     yield final(regime, method, seed, number, weight)
                 if regime == FRAGILE:
@@ -190,12 +194,12 @@ def trials(regime: str, method: str, seed: int) -> Iterator[PointsRun]:
             )
 
 
-def chosen(tried: list[PointsRun], records: Records) -> float | None:
+def best_weight(scan: list[PointsRun], records: Records) -> float | None:
     """The weight of the lowest mean score on validation points; None without one to choose."""
     scores: dict[float | None, list[float]] = {}
-    for run in tried:
-        found = score(records[run.name]["figures"]["validation"], least())
-        scores.setdefault(run.weight, []).append(found)
+    for run in scan:
+        value = score(records[run.name]["figures"]["validation"], least())
+        scores.setdefault(run.weight, []).append(value)
     return min(scores, key=lambda weight: fmean(scores[weight]), default=None)
 
 
@@ -226,5 +230,5 @@ def readings(method: str, seed: int, weight: float | None) -> Iterator[PointsRun
 def usual_weight(method: str) -> float | None:
     """The weight of the recipe, for a study without trials."""
     terms = recipe_of_name(method, "points").objective.terms
-    named = {type(term).__name__: weight for weight, term in terms}
-    return named.get(METHODS[method].term or "")
+    weights = {type(term).__name__: weight for weight, term in terms}
+    return weights.get(METHODS[method].term or "")

@@ -22,7 +22,7 @@ DRAWS = {"train": (1000, 1), "validation": (1000, 2), "test": (1000, 3), "large"
 
 
 @lru_cache(maxsize=len(DRAWS))
-def drawn(name: str) -> Showers:
+def sample_of(name: str) -> Showers:
     """The named draw; the same in every run."""
     number, seed = DRAWS[name]
     return draw(number, np.random.default_rng(seed))

@@ -58,18 +58,18 @@ def references() -> Record:
     """The same of what needs no network, on the test particles of all runs split by particle."""
     data = sample_path("alice_zp")
     real, train = metrics.test_part(data, SETTINGS)
-    found = metrics.references(data, SETTINGS, SCHEMES)
+    record = metrics.references(data, SETTINGS, SCHEMES)
     for name in BASELINES:
         case = metrics.baseline_case(name, real, train)
-        found["references"][name] |= {
+        record["references"][name] |= {
             "centre_by_particle": metrics.centre_error_by_particle(case),
             "published": {s: at_cuts(case.real, case.generated, s) for s in SCHEMES},
         }
     floors = {scheme: floor_at_cuts(real, scheme) for scheme in SCHEMES}
-    found["references"][REAL]["published"] = floors
+    record["references"][REAL]["published"] = floors
     places = np.unique(real.particle, return_inverse=True)[1]
-    shown = {"sums": shown_sums(real), "showers": shown_showers(real)}
-    return found | {"real": {"place": places.tolist(), **shown}}
+    figures = {"sums": shown_sums(real), "showers": shown_showers(real)}
+    return record | {"real": {"place": places.tolist(), **figures}}
 
 
 def at_cuts(real: Showers, generated: Showers, scheme: str) -> Record:
@@ -93,13 +93,13 @@ def _at_cut(real: Showers, generated: Showers, scheme: str, cut: int) -> Record:
 def floor_at_cuts(real: Showers, scheme: str) -> Record:
     """The same of random halves of the showers of each particle, averaged over halvings."""
     rng = np.random.default_rng(SEED)
-    found = [at_cuts(*halves(real, rng), scheme) for _ in range(HALVINGS)]
+    at_each = [at_cuts(*halves(real, rng), scheme) for _ in range(HALVINGS)]
     return {
         cut: {
-            "w1": rounded(np.mean([one[cut]["w1"] for one in found], axis=0)),
-            "passing": found[0][cut]["passing"],
+            "w1": rounded(np.mean([one[cut]["w1"] for one in at_each], axis=0)),
+            "passing": at_each[0][cut]["passing"],
         }
-        for cut in found[0]
+        for cut in at_each[0]
     }
 
 
@@ -116,14 +116,14 @@ def halves(real: Showers, rng: np.random.Generator) -> tuple[Showers, Showers]:
 
 def tails(real: Showers, generated: Showers) -> Record:
     """Generated over real numbers of showers above real quantiles, and parts of dark channels."""
-    found: Record = {}
+    record: Record = {}
     for label in TAILS:
-        truth, made = (_sums(showers, label) for showers in (real, generated))
+        truth, light = (_sums(showers, label) for showers in (real, generated))
         limits = np.quantile(truth, QUANTILES)
-        above = [float((made > limit).mean() / (truth > limit).mean()) for limit in limits]
-        dark = [float((sums == 0).mean()) for sums in (truth, made)]
-        found[label] = {"above": rounded(np.array(above)), "empty": rounded(np.array(dark))}
-    return found
+        above = [float((light > limit).mean() / (truth > limit).mean()) for limit in limits]
+        dark = [float((sums == 0).mean()) for sums in (truth, light)]
+        record[label] = {"above": rounded(np.array(above)), "empty": rounded(np.array(dark))}
+    return record
 
 
 def shown_sums(showers: Showers) -> Record:

@@ -74,9 +74,9 @@ PARTS = ("equal", "reweighted", "leaky")
 
 def write(folder: Path) -> None:
     """README.md of a folder, and its pictures."""
-    found = finals(read_records(folder))
-    for name, drawn in pictures.all_of(found, read_references(folder)["real"]).items():
-        save(drawn, folder / name)
+    runs = finals(read_records(folder))
+    for name, plot in pictures.all_of(runs, read_references(folder)["real"]).items():
+        save(plot, folder / name)
     write_page(folder, page(folder))
 
 
@@ -87,8 +87,8 @@ def page(folder: Path) -> str:
 
 def summary(folder: Path) -> str:
     """What the terminal shows: the methods and how far the study is."""
-    known = facts(read_records(folder), read_references(folder))
-    return f"{known['methods']}\n\n{known['progress']}"
+    values = facts(read_records(folder), read_references(folder))
+    return f"{values['methods']}\n\n{values['progress']}"
 
 
 def finals(records: Records) -> list[Group]:
@@ -98,7 +98,7 @@ def finals(records: Records) -> list[Group]:
 
 def facts(records: Records, references: Record) -> dict[str, Any]:
     """All that the template fills in."""
-    found = finals(records)
+    runs = finals(records)
     return {
         "command": COMMAND,
         "seeds": PLAN.seeds,
@@ -108,12 +108,12 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "progress": progress(records, plan, COMMAND),
         "methods": methods_table(records, references),
         "protocol": {scheme: protocol_table(records, references, scheme) for scheme in SCHEMES},
-        "differences": table(("", *DIFFERENCE_TITLES), difference_rows(found, references)),
-        "tails": tails_table(found),
+        "differences": table(("", *DIFFERENCE_TITLES), difference_rows(runs, references)),
+        "tails": tails_table(runs),
         "weights": table(WEIGHT_TITLES, weight_rows(records, SCANS)),
         "scans": SCANS,
         "edges": edges(records, SCANS),
-        "drawn": bool(found),
+        "drawn": bool(runs),
         "provenance": provenance(records) if records else None,
         "parts": {part: table(TITLES, rows_of(records, part)) for part in PARTS},
     }
@@ -121,10 +121,10 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
 
 def rows_of(records: Records, part: str) -> list[list[str]]:
     """Rows of runs that differ in their seed only."""
-    found = groups(of_part(records, part))
-    found = in_order(found, METHODS) if part == "final" else found
-    rows = measured_rows(found, NAMES)
-    return [[*row, one.seeds] for row, one in zip(rows, found, strict=True)]
+    runs = groups(of_part(records, part))
+    runs = in_order(runs, METHODS) if part == "final" else runs
+    rows = measured_rows(runs, NAMES)
+    return [[*row, one.seeds] for row, one in zip(rows, runs, strict=True)]
 
 
 def methods_table(records: Records, references: Record) -> str:
@@ -159,39 +159,39 @@ def protocol_row(label: str, runs: Sequence[Record], scheme: str, paper: str) ->
 
 def _over_runs(runs: Sequence[Record], scheme: str, cut: str) -> tuple[str, str]:
     """Mean and error over runs, and deviation over channels of the mean over runs."""
-    found = [values for one in runs if (values := one[scheme][cut]["w1"]) is not None]
-    if not found:
+    per_run = [values for one in runs if (values := one[scheme][cut]["w1"]) is not None]
+    if not per_run:
         return "no shower passes", ""
-    mean = over_seeds([{"value": fmean(values), "error": None} for values in found])
-    channels = pstdev(map(fmean, zip(*found, strict=True)))
-    note = f" ({len(found)} of {len(runs)})" if len(found) < len(runs) else ""
+    mean = over_seeds([{"value": fmean(values), "error": None} for values in per_run])
+    channels = pstdev(map(fmean, zip(*per_run, strict=True)))
+    note = f" ({len(per_run)} of {len(runs)})" if len(per_run) < len(runs) else ""
     return f"{mean}{note}", f"{channels:.1f}"
 
 
-def difference_rows(found: Sequence[Group], references: Record) -> Iterator[list[str]]:
+def difference_rows(runs: Sequence[Group], references: Record) -> Iterator[list[str]]:
     """Differences of all pairs of which both are there."""
     for title, name in COMPARED.items():
-        known = sides(found, references, name)
+        by_label = sides(runs, references, name)
         for first, second in PAIRS:
-            if {first, second} <= known.keys():
-                one: Difference = difference(known[first], known[second])
+            if {first, second} <= by_label.keys():
+                one: Difference = difference(by_label[first], by_label[second])
                 yield [title, *one.cells]
 
 
-def sides(found: Iterable[Group], references: Record, name: str) -> dict[str, ByParticle]:
+def sides(runs: Iterable[Group], references: Record, name: str) -> dict[str, ByParticle]:
     """A number of each particle, of the methods and of the references that have it."""
-    known = {one.label: one.by_particle(name) for one in found}
-    return known | {
+    by_label = {one.label: one.by_particle(name) for one in runs}
+    return by_label | {
         label: reference(label, one[name])
         for label, one in references["references"].items()
         if name in one
     }
 
 
-def tails_table(found: Sequence[Group]) -> str:
+def tails_table(groups: Sequence[Group]) -> str:
     """Tails and dark parts of the channels of Fig. 3."""
     rows = []
-    for one in found:
+    for one in groups:
         for label, title in TAILS.items():
             runs = [run["tails"][label] for run in one.whole]
             above = [[run["above"][n] for run in runs] for n in range(len(QUANTILES))]

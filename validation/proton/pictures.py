@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 
 
-def all_of(found: Sequence[Group], real: Record) -> dict[str, Figure]:
+def all_of(runs: Sequence[Group], real: Record) -> dict[str, Figure]:
     """Figures by file name; none without a run."""
-    if not found:
+    if not runs:
         return {}
     channels = {f"figure3-{title.replace(' ', '')}.png": label for label, title in TAILS.items()}
     return {
-        "figure2.png": showers_of(found, real),
-        **{name: sums_of(found, real, label) for name, label in channels.items()},
-        "learning.png": learning_curves(found),
+        "figure2.png": showers_of(runs, real),
+        **{name: sums_of(runs, real, label) for name, label in channels.items()},
+        "learning.png": learning_curves(runs),
     }
 
 
-def showers_of(found: Sequence[Group], real: Record) -> Figure:
+def showers_of(runs: Sequence[Group], real: Record) -> Figure:
     """Figure 2: a row of showers for each method, the same particles below each other."""
     layer = ALICE_ZP.layers[0]
-    drawn = {}
-    for label, record in ({"real": real} | {one.label: one.whole[0] for one in found}).items():
+    rows = {}
+    for label, record in ({"real": real} | {one.label: one.whole[0] for one in runs}).items():
         images = np.stack([image(one, layer.shape) for one in record["showers"]])
         texts = [f"{total:.0f}" for total in images.sum(axis=(1, 2))]
-        drawn[label.removeprefix("proton-")] = (images, texts)
-    return shower_rows(drawn, layer, label="photons")
+        rows[label.removeprefix("proton-")] = (images, texts)
+    return shower_rows(rows, layer, label="photons")
 
 
-def sums_of(found: Sequence[Group], real: Record, label: str) -> Figure:
+def sums_of(runs: Sequence[Group], real: Record, label: str) -> Figure:
     """Figure 3: a channel, all seeds of a method together."""
     place = np.array(real["place"])
     others = {
@@ -54,7 +54,7 @@ def sums_of(found: Sequence[Group], real: Record, label: str) -> Figure:
             np.concatenate([np.array(run["sums"][label], dtype=float) for run in one.whole]),
             np.tile(place, len(one.whole)),
         )
-        for one in found
+        for one in runs
     }
     truth = np.array(real["sums"][label], dtype=float)
     title = f"photons in {TAILS[label]}"

@@ -46,7 +46,7 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
 
 def reweighted(seed: int, records: Records) -> Iterator[TrainingRun]:
     """The whole recipe with all three chosen weights, where one is not the recipe's own."""
-    best = PLAN.chosen(SCANS, seed, records)
+    best = PLAN.best_weights(SCANS, seed, records)
     if len(best) < len(SCANS) or all(best[scan.label] == scan.own for scan in SCANS):
         return
     changes = [scan.setting(best[scan.label]) for scan in SCANS]

@@ -42,9 +42,9 @@ def stored_spread(spreads: NDArray[np.float64], showers: NDArray[np.int64]) -> N
     highest at once, but particles with a single shower, whose spread is not defined, get 0 and
     with it the lowest weight. ``Batches`` leaves those out, and scales by the training part.
     """
-    known = np.where(showers > 1, spreads, 0.0)
-    stored = known / known.max()
-    scaled: NDArray[np.float64] = (stored - stored.min()) / (stored.max() - stored.min())
+    defined = np.where(showers > 1, spreads, 0.0)
+    relative = defined / defined.max()
+    scaled: NDArray[np.float64] = (relative - relative.min()) / (relative.max() - relative.min())
     return scaled
 
 
@@ -71,7 +71,7 @@ def misaligned(play: GanStep) -> GanStep:
     )
 
 
-def selective_diversity(spread: Tensor, moved: Tensor) -> Tensor:
+def selective_diversity(spread: Tensor, ratio: Tensor) -> Tensor:
     """``mean((std / (div + 1e-5)) * std)``, std a column in the first place.  (N,), (N,) -> ()
 
     Paper, Eq. (4) of SDI-GAN: f_div(c) / div of the same row. In the script the column broadcasts
@@ -79,7 +79,7 @@ def selective_diversity(spread: Tensor, moved: Tensor) -> Tensor:
     that the weight of the term is multiplied by mean(std), about a tenth; and std_j belongs to
     another condition than div_j (``misaligned``), so that nothing is selective.
     """
-    square = spread[:, None] / (moved + EPSILON)
+    square = spread[:, None] / (ratio + EPSILON)
     return (square * spread).mean()
 
 
@@ -136,8 +136,8 @@ class PublishedScript(Term):
         other = misaligned(play)
         share = softplus(-other.on_fake.logit)
         if self.diversity:
-            moved = l1(other.on_fake.features, other.on_fake2.features) / l1(other.z1, other.z2)
-            share = share + self.diversity * selective_diversity(play.spread, moved)
+            ratio = l1(other.on_fake.features, other.on_fake2.features) / l1(other.z1, other.z2)
+            share = share + self.diversity * selective_diversity(play.spread, ratio)
         if self.intensity:
             share = share + self.intensity * intensity(play.encode(other.fake), play.rows.real)
         if self.auxiliary:
@@ -168,14 +168,14 @@ def script(term: PublishedScript | None = None, networks: Networks = "reference"
 
     Rows of a batch are those of 128 particles, nearly what shuffled rows are.
     """
-    chosen = PublishedScript(regressor=networks) if term is None else term
+    objective = PublishedScript(regressor=networks) if term is None else term
     base = proton_gan()
     base = override(base, list(REFERENCE)) if networks == "reference" else base
     fields = {name: getattr(base, name) for name in Recipe.model_fields}
     changes = {
         "name": "published-script",
         "citation": "public code of arXiv:2406.03263",
-        "objective": 1.0 * chosen,
+        "objective": 1.0 * objective,
         "data": Data(particles=128, repeats=1, symmetries=False, spread_scale="counts"),
     }
     return ScriptRecipe(**fields | changes)

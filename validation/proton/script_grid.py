@@ -35,8 +35,8 @@ class ScriptRun(TrainingRun):
 
     def plain(self) -> Recipe:
         """The recipe of the script at these weights."""
-        found = next(recipe for weights, recipe in grid() if weights == self.weights)
-        return override(found, [f"seed={self.seed}", *self.settings])
+        recipe_of_weights = next(recipe for weights, recipe in grid() if weights == self.weights)
+        return override(recipe_of_weights, [f"seed={self.seed}", *self.settings])
 
 
 def plan(quick: bool, seed: int, records: Records) -> Iterator[ScriptRun]:
@@ -73,8 +73,8 @@ def row(record: Mapping[str, Any]) -> list[str]:
     mark = " (the paper's)" if {name: term[name] for name in GRID} == PAPER else ""
     score, test = record.get("validation_score"), record.get("test", {})
     numbers = [str(Measured(**test[name])) if test else "" for name in MEASURES]
-    shown = "failed" if score is None else f"{score:.2f}"
-    return [f"{record['label']}{mark}", shown, *numbers, str(record["steps"])]
+    score_text = "failed" if score is None else f"{score:.2f}"
+    return [f"{record['label']}{mark}", score_text, *numbers, str(record["steps"])]
 
 
 def reference_row(record: Mapping[str, Any]) -> list[str]:

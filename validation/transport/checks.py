@@ -68,14 +68,14 @@ def em_geometry() -> PlateStack:
 
 def em_series(figures: Mapping[str, dict[str, Any]], name: str) -> list[dict[str, Any]]:
     """Figures of one particle in the EM calorimeter, by rising energy."""
-    found = [figures[key] for key in figures if key.startswith(f"em-{name}-")]
-    return sorted(found, key=lambda entry: float(entry["kinetic_gev"]))
+    entries = [figures[key] for key in figures if key.startswith(f"em-{name}-")]
+    return sorted(entries, key=lambda entry: float(entry["kinetic_gev"]))
 
 
 def checks_of(figures: Mapping[str, dict[str, Any]]) -> list[Check]:
     """All statements of the validation for which there are showers."""
-    found = [check for name in ("eplus", "gamma") for check in _em_checks(figures, name)]
-    return [*found, *_hadron_checks(figures)]
+    em_checks = [check for name in ("eplus", "gamma") for check in _em_checks(figures, name)]
+    return [*em_checks, *_hadron_checks(figures)]
 
 
 def _em_checks(figures: Mapping[str, dict[str, Any]], name: str) -> Iterator[Check]:
@@ -130,6 +130,6 @@ def _hadron_checks(figures: Mapping[str, dict[str, Any]]) -> Iterator[Check]:
             )
     if "zn-neutron-100" in figures:
         entry = figures["zn-neutron-100"]
-        found = entry["resolution_percent_metal"]
+        resolution = entry["resolution_percent_metal"]
         statement = "ZN, 100 GeV neutrons that meet metal: resolution in %"
-        yield Check(statement, found, 20, 30, entry["n_metal"])
+        yield Check(statement, resolution, 20, 30, entry["n_metal"])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def zn_response(figures: Figures, showers: Showers) -> Figure:
     """Light yield and resolution of particles that meet metal, and light along the depth."""
-    drawn = figure(10.5, 3.4)
-    panels = [tidy(axes) for axes in drawn.subplots(1, 3)]
+    plot = figure(10.5, 3.4)
+    panels = [tidy(axes) for axes in plot.subplots(1, 3)]
     for name, colour in (("neutron", MODEL_COLOURS[1]), ("photon", MODEL_COLOURS[0])):
         series = [figures[key] for key in figures if key.startswith(f"zn-{name}-")]
         series.sort(key=lambda entry: float(entry["kinetic_gev"]))
@@ -43,13 +43,13 @@ def zn_response(figures: Figures, showers: Showers) -> Figure:
         axes.set_xlabel(what)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize=8)
-    return drawn
+    return plot
 
 
 def interactions(figures: Figures, showers: Showers) -> Figure:
     """Depth of the first interaction of 100 GeV neutrons."""
-    drawn = figure(4.6, 3.4)
-    axes = tidy(drawn.subplots())
+    plot = figure(4.6, 3.4)
+    axes = tidy(plot.subplots())
     for name, label, colour in (
         ("block-interaction", "tungsten block", MODEL_COLOURS[0]),
         ("zn-interaction", "grooved ZN", MODEL_COLOURS[1]),
@@ -70,13 +70,13 @@ def interactions(figures: Figures, showers: Showers) -> Figure:
         ylim=(0.7, None),
     )
     axes.legend(frameon=False, fontsize=8)
-    return drawn
+    return plot
 
 
 def against_samples(comparisons: Mapping[str, Mapping[str, dict[str, Any]]]) -> Figure:
     """Our response over that of the other engine for the same particles, and both widths."""
-    drawn = figure(9.0, 3.6)
-    left, right = (tidy(axes) for axes in drawn.subplots(1, 2))
+    plot = figure(9.0, 3.6)
+    left, right = (tidy(axes) for axes in plot.subplots(1, 2))
     enough = {
         f"{title(detector)} {particle}": entry
         for detector, types in comparisons.items()
@@ -108,7 +108,7 @@ def against_samples(comparisons: Mapping[str, Mapping[str, dict[str, Any]]]) -> 
     right.legend(frameon=False, fontsize=8)
     for axes in (left, right):
         axes.set_xticks(place, names, rotation=45, ha="right", fontsize=8)
-    return drawn
+    return plot
 
 
 def title(name: str) -> str:
@@ -120,23 +120,23 @@ def zn_gallery(showers: Showers) -> Figure:
     """Single showers of 1 TeV neutrons and photons, logarithmic colours, zeros white."""
     from matplotlib.colors import LogNorm
 
-    drawn = figure(9.0, 4.6)
-    panels = drawn.subplots(2, 4)
+    plot = figure(9.0, 4.6)
+    panels = plot.subplots(2, 4)
     width = ALICE_ZN.layers[0].shape[0] * ALICE_ZN.layers[0].cell_mm[0] / 2
     for row, name in enumerate(("neutron", "photon")):
         key = max((k for k in showers if k.startswith(f"zn-{name}-")), key=energy_of)
         images = hits_of(showers[key])[:4].reshape(-1, *ALICE_ZN.layers[0].shape)
         for axes, image in zip(panels[row], images, strict=False):
-            seen = axes.imshow(
+            artist = axes.imshow(
                 np.where(image > 0, image, np.nan).T, norm=LogNorm(1, 100), origin="lower",
                 extent=(-width, width, -width, width), cmap="viridis",
             )  # fmt: skip
             axes.set_title(f"{name} {energy_of(key):g} GeV: {image.sum():.0f}", fontsize=8)
             tidy(axes)
-    drawn.colorbar(seen, ax=panels, label="counts per fibre", shrink=0.8)
-    drawn.supxlabel("x / mm", fontsize=9)
-    drawn.supylabel("y / mm", fontsize=9)
-    return drawn
+    plot.colorbar(artist, ax=panels, label="counts per fibre", shrink=0.8)
+    plot.supxlabel("x / mm", fontsize=9)
+    plot.supylabel("y / mm", fontsize=9)
+    return plot
 
 
 def energy_of(name: str) -> float:

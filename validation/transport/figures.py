@@ -71,8 +71,8 @@ def stack_constants(geometry: PlateStack) -> Stack:
 def depths(geometry: PlateStack) -> Array:
     """Middle of each unit in radiation lengths.  (U,)"""
     middle = (np.arange(geometry.units) + 0.5) * geometry.unit_mm
-    found = middle / stack_constants(geometry).radiation_length_mm
-    return np.asarray(found, dtype=np.float64)
+    lengths = middle / stack_constants(geometry).radiation_length_mm
+    return np.asarray(lengths, dtype=np.float64)
 
 
 def em_point(measured: Measured, kinetic_gev: float, geometry: PlateStack) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def peak(along: Array, depth: Array, rounds: int = 50) -> Value:
     """Depth of the maximum of the mean profile, by a gamma law around it; error by bootstrap."""
     rng = np.random.default_rng(0)
     draws = [along[rng.integers(0, len(along), len(along))].mean(axis=0) for _ in range(rounds)]
-    found = [_peak(profile, depth) for profile in draws]
-    return Value(_peak(along.mean(axis=0), depth), float(np.std(found, ddof=1)))
+    peaks = [_peak(profile, depth) for profile in draws]
+    return Value(_peak(along.mean(axis=0), depth), float(np.std(peaks, ddof=1)))
 
 
 def _peak(profile: Array, depth: Array) -> float:

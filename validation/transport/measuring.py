@@ -65,31 +65,31 @@ def measure(series: Series, folder: Path) -> Measured:
     Raises Terminated after SIGTERM, between two parts.
     """
     path = folder / f"{series.name}.npz"
-    known = of_this_plan(load(path), series.shots)
-    done = 0 if known is None else len(known)
-    if known is not None and done >= len(series.shots):
-        return known
+    earlier = of_this_plan(load(path), series.shots)
+    n_done = 0 if earlier is None else len(earlier)
+    if earlier is not None and n_done >= len(series.shots):
+        return earlier
     engine = _engine(series, folder)
     try:
         with asked_to_leave() as leaving:
-            for shots in _chunks(series.shots[done:]):
-                known = _joined(known, _shoot(engine, shots))
+            for shots in _chunks(series.shots[n_done:]):
+                earlier = _joined(earlier, _shoot(engine, shots))
                 with write_aside(path, overwrite=True) as aside:
-                    np.savez_compressed(aside, **vars(known))
+                    np.savez_compressed(aside, **vars(earlier))
                 if leaving():
                     raise Terminated(f"stopped by SIGTERM; {path} goes on")
     finally:
         engine.close()
-    assert known is not None
-    return known
+    assert earlier is not None
+    return earlier
 
 
-def of_this_plan(known: Measured | None, shots: Sequence[Shot]) -> Measured | None:
+def of_this_plan(earlier: Measured | None, shots: Sequence[Shot]) -> Measured | None:
     """What is on disk, unless it was measured with other seeds: then nothing."""
-    if known is None:
+    if earlier is None:
         return None
-    planned = [shot.seed for shot in shots[: len(known)]]
-    return known if np.array_equal(known.seed[: len(planned)], planned) else None
+    seeds = [shot.seed for shot in shots[: len(earlier)]]
+    return earlier if np.array_equal(earlier.seed[: len(seeds)], seeds) else None
 
 
 def _chunks(shots: Sequence[Shot]) -> Iterator[Sequence[Shot]]:

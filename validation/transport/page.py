@@ -43,8 +43,8 @@ SAMPLE_COLUMNS = (
 def write(folder: Path) -> None:
     """README.md, and the pictures if the showers of all series are there."""
     records = of_kind(read_records(folder))
-    found = {name: load(folder / WORK / f"{name}.npz") for name in records}
-    showers = {name: measured for name, measured in found.items() if measured is not None}
+    results = {name: load(folder / WORK / f"{name}.npz") for name in records}
+    showers = {name: measured for name, measured in results.items() if measured is not None}
     if records and len(showers) == len(records):
         draw(folder, records, showers)
     write_page(folder, page(folder))
@@ -53,7 +53,7 @@ def write(folder: Path) -> None:
 def draw(folder: Path, records: Records, showers: Mapping[str, Measured]) -> None:
     """Every picture for which there are series."""
     figures, samples = figures_of(records), samples_of(records)
-    drawn: tuple[Figure, ...] = (
+    plots: tuple[Figure, ...] = (
         pictures.em_response(figures),
         pictures.em_depth(figures, showers),
         fibre_pictures.zn_response(figures, showers),
@@ -61,14 +61,14 @@ def draw(folder: Path, records: Records, showers: Mapping[str, Measured]) -> Non
         fibre_pictures.interactions(figures, showers),
         fibre_pictures.against_samples(samples),
     )
-    for name, figure in zip(PICTURES, drawn, strict=True):
+    for name, figure in zip(PICTURES, plots, strict=True):
         save(figure, folder / name)
 
 
 def page(folder: Path) -> str:
     """The page of a folder's records and pictures."""
-    shown = [name for name in PICTURES if (folder / name).is_file()]
-    return render("transport", facts(read_records(folder), shown))
+    names = [name for name in PICTURES if (folder / name).is_file()]
+    return render("transport", facts(read_records(folder), names))
 
 
 def summary(folder: Path) -> str:
@@ -87,9 +87,9 @@ def unmet(folder: Path) -> list[str]:
 def of_kind(records: Records, kind: str | None = None) -> dict[str, Mapping[str, Any]]:
     """Records in the order of the plan: of one kind of tables, by default the first measured."""
     there = {one["tables_kind"] for one in records.values()}
-    chosen = kind or next((name for name in KINDS if name in there), None)
-    found = {one["series"]: one for one in records.values() if one["tables_kind"] == chosen}
-    return {name: found[name] for name in series_names() if name in found}
+    best_kind = kind or next((name for name in KINDS if name in there), None)
+    by_series = {one["series"]: one for one in records.values() if one["tables_kind"] == best_kind}
+    return {name: by_series[name] for name in series_names() if name in by_series}
 
 
 def figures_of(records: Records) -> dict[str, dict[str, Any]]:
@@ -115,18 +115,18 @@ def values_of(record: Mapping[str, Any]) -> dict[str, Any]:
     return {key: Value(*one) if isinstance(one, list) else one for key, one in record.items()}
 
 
-def facts(records: Records, shown: Sequence[str]) -> dict[str, Any]:
+def facts(records: Records, picture_names: Sequence[str]) -> dict[str, Any]:
     """All that the template fills in."""
-    known = of_kind(records)
-    kind = next((one["tables_kind"] for one in known.values()), None)
+    of_one_kind = of_kind(records)
+    kind = next((one["tables_kind"] for one in of_one_kind.values()), None)
     other = {} if kind is None else of_kind(records, next(k for k in KINDS if k != kind))
-    figures = figures_of(known)
+    figures = figures_of(of_one_kind)
     return {
-        "seeds": distinct(one["seed"] for one in known.values()),
-        "dates": distinct(one["date"] for one in known.values()),
-        "hardware": distinct(one["hardware"] for one in known.values()),
-        "tables": distinct(one["tables"] for one in known.values()),
-        "minutes": f"{sum(one['cpu_seconds'] for one in known.values()) / 60:.0f}",
+        "seeds": distinct(one["seed"] for one in of_one_kind.values()),
+        "dates": distinct(one["date"] for one in of_one_kind.values()),
+        "hardware": distinct(one["hardware"] for one in of_one_kind.values()),
+        "tables": distinct(one["tables"] for one in of_one_kind.values()),
+        "minutes": f"{sum(one['cpu_seconds'] for one in of_one_kind.values()) / 60:.0f}",
         "checks": check_table(checks_of(figures), checks_of(figures_of(other)), other),
         "resolution": {
             name: em_resolution(figures, name)
@@ -137,9 +137,9 @@ def facts(records: Records, shown: Sequence[str]) -> dict[str, Any]:
         "zn": point_table(figures, "zn-", FIBRE_COLUMNS),
         "samples": {
             fibre_pictures.title(name): rows_table(types, SAMPLE_COLUMNS)
-            for name, types in samples_of(known).items()
+            for name, types in samples_of(of_one_kind).items()
         },
-        "pictures": shown,
+        "pictures": picture_names,
     }
 
 
@@ -151,8 +151,8 @@ def check_table(checks: Sequence[Check], beside: Sequence[Check], other: Records
         titles.append(f"beside: {distinct(one['tables'] for one in other.values())}")
     rows = []
     for check in checks:
-        allowed, met = f"{check.low:g} to {check.high:g}", "yes" if check.met else "**no**"
-        cells = [check.statement, str(check.found), allowed, str(check.showers), met]
+        interval, met = f"{check.low:g} to {check.high:g}", "yes" if check.met else "**no**"
+        cells = [check.statement, str(check.found), interval, str(check.showers), met]
         rows.append([*cells, *([str(earlier.get(check.statement, ""))] if beside else [])])
     return table(titles, rows)
 

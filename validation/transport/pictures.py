@@ -42,8 +42,8 @@ def with_errors(axes: Axes, energies: list[float], values: list[Value], **style:
 
 def em_response(figures: Figures) -> Figure:
     """Linearity and resolution of the argon signal."""
-    drawn = figure(8.0, 3.4)
-    left, right = (tidy(axes) for axes in drawn.subplots(1, 2))
+    plot = figure(8.0, 3.4)
+    left, right = (tidy(axes) for axes in plot.subplots(1, 2))
     for name, colour in zip(LABELS, MODEL_COLOURS, strict=False):
         series = em_series(figures, name)
         energies = [entry["kinetic_gev"] for entry in series]
@@ -77,7 +77,7 @@ def em_response(figures: Figures) -> Figure:
     plain_ticks(right, (1, 2, 4, 8))
     for axes in (left, right):
         axes.legend(frameon=False, fontsize=8)
-    return drawn
+    return plot
 
 
 def plain_ticks(axes: Axes, values: Sequence[float]) -> None:
@@ -88,8 +88,8 @@ def plain_ticks(axes: Axes, values: Sequence[float]) -> None:
 
 def em_depth(figures: Figures, showers: Showers) -> Figure:
     """Mean profiles of positrons, and depth of the maximum against PDG."""
-    drawn = figure(8.0, 3.4)
-    left, right = (tidy(axes) for axes in drawn.subplots(1, 2))
+    plot = figure(8.0, 3.4)
+    left, right = (tidy(axes) for axes in plot.subplots(1, 2))
     geometry = em_geometry()
     depth = depths(geometry)
     series = em_series(figures, "eplus")
@@ -120,4 +120,4 @@ def em_depth(figures: Figures, showers: Showers) -> Figure:
     right.set(xscale="log", xlabel="kinetic energy / GeV", ylabel="depth of the maximum / $X_0$")
     left.legend(frameon=False, fontsize=8, title="e+, dotted: PDG peak", title_fontsize=8)
     right.legend(frameon=False, fontsize=8, title="lines: PDG, bands: 0.7 $X_0$", title_fontsize=8)
-    return drawn
+    return plot

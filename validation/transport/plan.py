@@ -37,13 +37,13 @@ class SeriesRun:
         """File name of the record, without suffix."""
         return f"{self.kind}-{self.series}"
 
-    def made(self, record: Mapping[str, Any]) -> bool:
+    def is_record_of(self, record: Mapping[str, Any]) -> bool:
         """Whether a record is of these seeds and not of fewer showers."""
         return bool(record["seed"] == self.seed and (self.quick or not record["quick"]))
 
     def execute(self, folder: Path) -> Record:
         """Measure what is missing. Raises Terminated after SIGTERM; the showers made are kept."""
-        series = self.planned()
+        series = self.shot_series()
         measured = measure(series, folder / WORK)
         sample = self.series.removeprefix("sample-")
         if sample == self.series:
@@ -69,7 +69,7 @@ class SeriesRun:
             "figures": figures,
         }
 
-    def planned(self) -> Series:
+    def shot_series(self) -> Series:
         """The shots of this series."""
         points = {one.name: one for one in (quick_points() if self.quick else all_points())}
         if self.series in points:

@@ -68,15 +68,15 @@ def compare(series: Series, measured: Measured, path: Path) -> dict[str, Any]:
     particles = series.request.particles
     theirs = [sample.of_particles(particles.number[row : row + 1]) for row in place]
     types = particles.pdg[place]
-    found: dict[str, Any] = {}
+    by_particle: dict[str, Any] = {}
     for pdg in np.unique(types).tolist():
         rows = np.flatnonzero(types == pdg)
         if len(rows) >= 2:
             shots = [series.shots[int(row)] for row in rows]
             energy = np.array([shot.kinetic_gev for shot in shots])
             own = measured.cells[rows].astype(np.float64)
-            found[NAMES.get(pdg, str(pdg))] = _figures(own, [theirs[r] for r in rows], energy)
-    return found
+            by_particle[NAMES.get(pdg, str(pdg))] = _figures(own, [theirs[r] for r in rows], energy)
+    return by_particle
 
 
 def _figures(own: Array, theirs: list[Showers], energy: Array) -> dict[str, Any]:
@@ -127,8 +127,8 @@ def verdict(ratio: Value, particles: int) -> str:
 def _mean_width(detector: Detector, showers: Showers) -> float:
     """Mean width of the repeats that left a signal, NaN where none did."""
     width = _width(detector, showers.cells.astype(np.float64))
-    seen = width[np.isfinite(width)]
-    return float(seen.mean()) if len(seen) else float("nan")
+    finite = width[np.isfinite(width)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _width(detector: Detector, cells: Array) -> Array:

@@ -37,7 +37,7 @@ def evaluated(case: EvaluationInputs) -> Record:
     return table_of(case) | {
         "by_particle": conditional_by_particle(case),
         "spreads": spreads(case.generated, half=1),
-        "shown": shown(case.real, case.generated),
+        "shown": shown_particles_of(case.real, case.generated),
     }
 
 
@@ -50,7 +50,7 @@ def references() -> Record:
         "groups": groups_of(halves[0]),
         "spreads": halves[1],
         "other_half": halves[0],
-        "shown": shown(real, real),
+        "shown": shown_particles_of(real, real),
     }
 
 
@@ -64,10 +64,10 @@ def groups_of(spread: dict[str, list[float | None]]) -> list[str | None]:
     there = np.isfinite(total) & (mean >= GROUPED_FROM)
     relative = total[there] / np.sqrt(mean[there])
     edges = np.quantile(relative, (1 / 3, 2 / 3))
-    found: list[str | None] = [None] * len(mean)
+    labels: list[str | None] = [None] * len(mean)
     for place, value in zip(np.flatnonzero(there), relative, strict=True):
-        found[place] = GROUPS[int(np.searchsorted(edges, value))]
-    return found
+        labels[place] = GROUPS[int(np.searchsorted(edges, value))]
+    return labels
 
 
 def shown_particles(real: Showers) -> dict[str, int]:
@@ -76,22 +76,22 @@ def shown_particles(real: Showers) -> dict[str, int]:
     mean, total = (np.array(spread[name], dtype=np.float64) for name in ("mean", "total"))
     relative = np.where(mean >= BRIGHT, total / np.where(mean > 0, mean, np.nan), np.nan)
     numbers = np.unique(real.particle)
-    chosen = (int(np.nanargmin(relative)), int(np.nanargmax(relative)))
+    places = (int(np.nanargmin(relative)), int(np.nanargmax(relative)))
     return {
         name: int(numbers[place])
-        for name, place in zip((GROUPS[0], GROUPS[2]), chosen, strict=True)
+        for name, place in zip((GROUPS[0], GROUPS[2]), places, strict=True)
     }
 
 
-def shown(real: Showers, showers: Showers) -> Record:
+def shown_particles_of(real: Showers, showers: Showers) -> Record:
     """Three showers of the consistent and of the diverse particle, with their channel sums."""
-    found: Record = {}
+    record: Record = {}
     for name, particle in shown_particles(real).items():
         rows = np.flatnonzero(showers.particle == particle)[:SHOWN]
         sums = showers.detector.read_out(showers.cells[rows]).astype(np.float64)
-        found[name] = {
+        record[name] = {
             "particle": particle,
             "showers": lit_cells(showers, rows),
             "channels": [rounded(row, 0) for row in sums],
         }
-    return found
+    return record

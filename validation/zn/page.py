@@ -69,8 +69,8 @@ PARTS = ("equal", "literal", "reweighted", "early", "long", "games")
 def write(folder: Path) -> None:
     """README.md of a folder, and its pictures."""
     records, references = read_records(folder), read_references(folder)
-    for name, drawn in pictures.all_of(finals(records), references).items():
-        save(drawn, folder / name)
+    for name, plot in pictures.all_of(finals(records), references).items():
+        save(plot, folder / name)
     write_page(folder, page(folder))
 
 
@@ -83,19 +83,19 @@ def page(folder: Path) -> str:
 def summary(folder: Path) -> str:
     """What the terminal shows: the methods and how far the study is."""
     records = read_records(folder)
-    known = facts(records, read_references(folder))
-    return f"{known['methods']}\n\n{known['progress']}"
+    values = facts(records, read_references(folder))
+    return f"{values['methods']}\n\n{values['progress']}"
 
 
 def finals(records: Records) -> list[Group]:
     """Evaluated methods at their default recipes, in the order of the plan."""
-    found = in_order(groups(of_part(records, "final")), METHODS)
-    return [one for one in found if one.whole]
+    runs = in_order(groups(of_part(records, "final")), METHODS)
+    return [one for one in runs if one.whole]
 
 
 def facts(records: Records, references: Record) -> dict[str, Any]:
     """All that the template fills in."""
-    found = finals(records)
+    runs = finals(records)
     return {
         "command": COMMAND,
         "seeds": PLAN.seeds,
@@ -103,33 +103,33 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "sigma": SHOWN_SIGMA,
         "progress": progress(records, plan, COMMAND),
         "methods": methods_table(records, references),
-        "differences": differences_table(found, references),
-        "better": better(found),
-        "nearer": nearer(found, references),
-        "groups": groups_table(found, references),
+        "differences": differences_table(runs, references),
+        "better": better(runs),
+        "nearer": nearer(runs, references),
+        "groups": groups_table(runs, references),
         "group_sizes": group_sizes(references),
         "weights": weights_table(records),
         "edges": edges(records, scans()),
         "factors": ", ".join(f"{factor:g}" for factor in FACTORS),
         "particles": references["particles"],
         "numbers": references["numbers"],
-        "drawn": bool(found),
+        "drawn": bool(runs),
         "provenance": provenance(records) if records else None,
         "parts": {part: part_table(records, part) for part in PARTS},
     }
 
 
-def rows_of(found: Iterable[Group]) -> list[list[str]]:
+def rows_of(runs: Iterable[Group]) -> list[list[str]]:
     """Rows of runs that differ in their seed only."""
-    found = list(found)
-    rows = measured_rows(found, NAMES)
-    return [[*row, one.seeds] for row, one in zip(rows, found, strict=True)]
+    runs = list(runs)
+    rows = measured_rows(runs, NAMES)
+    return [[*row, one.seeds] for row, one in zip(rows, runs, strict=True)]
 
 
 def methods_table(records: Records, references: Record) -> str:
     """Methods by their default recipes, nearest to the real showers first; then references."""
-    found = sorted(groups(of_part(records, "final")), key=lambda one: one.value("conditional_w1"))
-    rows = rows_of(found)
+    runs = sorted(groups(of_part(records, "final")), key=lambda one: one.value("conditional_w1"))
+    rows = rows_of(runs)
     for one in references["references"].values():
         numbers = [Measured(**one["test"][name]) for name, _ in COLUMNS]
         cells = ("-" if number.value is None else str(number) for number in numbers)
@@ -142,62 +142,64 @@ def part_table(records: Records, part: str) -> str:
     return table(TITLES, rows_of(one for one in groups(of_part(records, part)) if one.records))
 
 
-def sides(found: Iterable[Group], references: Record) -> dict[str, ByParticle]:
+def sides(runs: Iterable[Group], references: Record) -> dict[str, ByParticle]:
     """Conditional W1 of each particle, of the methods and of the nearest training particle."""
-    known = {one.label: one.by_particle() for one in found}
+    by_label = {one.label: one.by_particle() for one in runs}
     nearest = references["references"][NEAREST]
-    return known | {nearest["title"]: reference(nearest["title"], nearest["by_particle"])}
+    return by_label | {nearest["title"]: reference(nearest["title"], nearest["by_particle"])}
 
 
-def differences_table(found: list[Group], references: Record) -> str:
+def differences_table(runs: list[Group], references: Record) -> str:
     """Every method against the baseline, against the score, against the nearest particle."""
-    known = sides(found, references)
+    by_label = sides(runs, references)
     nearest = references["references"][NEAREST]["title"]
     pairs = [
         (one.label, other)
         for other in (BASELINE, SCORE, nearest)
-        for one in found
-        if other in known and one.label != other
+        for one in runs
+        if other in by_label and one.label != other
     ]
-    return table(DIFFERENCE_TITLES, (difference(known[a], known[b]).cells for a, b in pairs))
+    return table(DIFFERENCE_TITLES, (difference(by_label[a], by_label[b]).cells for a, b in pairs))
 
 
-def better(found: list[Group]) -> list[str] | None:
+def better(runs: list[Group]) -> list[str] | None:
     """Terms for diversity that beat the baseline; None before both have several seeds."""
-    known = {one.label: one for one in found if len(one.whole) > 1}
-    if BASELINE not in known or not known.keys() & TERMS.keys():
+    by_label = {one.label: one for one in runs if len(one.whole) > 1}
+    if BASELINE not in by_label or not by_label.keys() & TERMS.keys():
         return None
-    base = known[BASELINE].by_particle()
-    pairs = {name: difference(known[name].by_particle(), base) for name in TERMS if name in known}
+    base = by_label[BASELINE].by_particle()
+    pairs = {
+        name: difference(by_label[name].by_particle(), base) for name in TERMS if name in by_label
+    }
     return [name for name, one in pairs.items() if (one.sigma or 0) >= SHOWN_SIGMA]
 
 
-def nearer(found: list[Group], references: Record) -> list[str]:
+def nearer(runs: list[Group], references: Record) -> list[str]:
     """Methods that are nearer than the shower of the nearest training particle."""
-    known = sides(found, references)
-    nearest = known[references["references"][NEAREST]["title"]]
+    by_label = sides(runs, references)
+    nearest = by_label[references["references"][NEAREST]["title"]]
     return [
         one.label
-        for one in found
-        if (difference(known[one.label], nearest).sigma or 0) >= SHOWN_SIGMA
+        for one in runs
+        if (difference(by_label[one.label], nearest).sigma or 0) >= SHOWN_SIGMA
     ]
 
 
-def groups_table(found: list[Group], references: Record) -> str:
+def groups_table(methods: list[Group], references: Record) -> str:
     """The papers' claim: generated over real spread of consistent, middle and diverse particles."""
     titles = ["", *(f"{title}, {group}" for title in SPREADS.values() for group in GROUPS)]
-    known: dict[str, list[Record]] = {f"`{one.label}`": one.whole for one in found}
-    known |= {"*real against real*": [{"spreads": references["other_half"]}]}
+    by_label: dict[str, list[Record]] = {f"`{one.label}`": one.whole for one in methods}
+    by_label |= {"*real against real*": [{"spreads": references["other_half"]}]}
     rows = []
-    for label, runs in known.items():
+    for label, runs in by_label.items():
         cells = [
-            str(ratio_over_seeds([run["spreads"][name] for run in runs], real, chosen))
+            str(ratio_over_seeds([run["spreads"][name] for run in runs], real, mask))
             for name in SPREADS
             for group in GROUPS
-            for real, chosen in [(references["spreads"][name], of_group(references, group))]
+            for real, mask in [(references["spreads"][name], of_group(references, group))]
         ]
         rows.append([label, *cells])
-    return table(titles, rows) if found else ""
+    return table(titles, rows) if methods else ""
 
 
 def of_group(references: Record, group: str) -> list[bool]:

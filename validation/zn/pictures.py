@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 
 
-def all_of(found: Sequence[Group], references: Record) -> dict[str, Figure]:
+def all_of(runs: Sequence[Group], references: Record) -> dict[str, Figure]:
     """Figures by file name; none without a run."""
-    if not found:
+    if not runs:
         return {}
-    drawn = {f"showers-{name}.png": showers(found, references, name) for name in GROUPS[::2]}
-    return drawn | {"learning.png": learning_curves(found)}
+    plots = {f"showers-{name}.png": showers(runs, references, name) for name in GROUPS[::2]}
+    return plots | {"learning.png": learning_curves(runs)}
 
 
-def showers(found: Sequence[Group], references: Record, name: str) -> Figure:
+def showers(runs: Sequence[Group], references: Record, name: str) -> Figure:
     """Three showers of one particle, real and by each method, the five channel sums under each."""
     rows = {"real": references["shown"][name]}
-    rows |= {one.label: one.whole[0]["shown"][name] for one in found}
+    rows |= {one.label: one.whole[0]["shown"][name] for one in runs}
     layer = ALICE_ZN.layers[0]
-    drawn = {
+    rows_shown = {
         label: (
             np.stack([image(one, layer.shape) for one in row["showers"]]),
             [" ".join(f"{value:.0f}" for value in sums) for sums in row["channels"]],
         )
         for label, row in rows.items()
     }
-    return shower_rows(drawn, layer, label="photons")
+    return shower_rows(rows_shown, layer, label="photons")

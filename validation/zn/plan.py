@@ -60,17 +60,17 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
 
 def scans() -> list[Scan]:
     """The weight of each term for diversity around that of its recipe."""
-    found = []
+    scans = []
     for method, term in TERMS.items():
         own = float(recipe_terms(method)[term]["weight"])
         weights = tuple(float(f"{own * factor:.3g}") for factor in FACTORS)
-        found.append(Scan(method, method, term, weights))
-    return found
+        scans.append(Scan(method, method, term, weights))
+    return scans
 
 
 def reweighted(seed: int, records: Records) -> Iterator[TrainingRun]:
     """Runs of full length at the chosen weight, where that is not the recipe's own."""
-    best = PLAN.chosen(scans(), seed, records)
+    best = PLAN.best_weights(scans(), seed, records)
     for number in range(PLAN.seeds):
         for scan in scans():
             if scan.label in best and best[scan.label] != scan.own:
@@ -93,11 +93,11 @@ def literal(seed: int) -> Iterator[TrainingRun]:
 
 def literal_objective(method: str) -> dict[str, dict[str, Any]]:
     """The game of the paper, and its term as it is printed."""
-    found: dict[str, dict[str, Any]] = {}
+    terms: dict[str, dict[str, Any]] = {}
     for name, fields in recipe_terms(method).items():
         if name in ADVERSARIES:
-            found["Minimax"] = {"weight": fields["weight"]}
+            terms["Minimax"] = {"weight": fields["weight"]}
         else:
             literal = {key: value for key, value in LITERAL_FIELDS.items() if key in fields}
-            found[name] = fields | (literal if name == TERMS[method] else {})
-    return found
+            terms[name] = fields | (literal if name == TERMS[method] else {})
+    return terms

@@ -78,8 +78,8 @@ class LazyVerb(TyperCommand):
         **extra: Any,
     ) -> Any:
         """Context of the loaded verb."""
-        loaded = load(self.name or "")
-        return loaded.make_context(info_name, args, parent, **extra)
+        verb = load(self.name or "")
+        return verb.make_context(info_name, args, parent, **extra)
 
 
 class Verbs(TyperGroup):
@@ -121,8 +121,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         from caloforge import __version__
 
         typer.echo(f"caloforge {__version__}")

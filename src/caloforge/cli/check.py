@@ -53,16 +53,16 @@ def command(
 ) -> None:
     """Check a file, a run, a simulator, or what was exported: exit 3 malformed, 4 wrong."""
     reporter = reporter_of(quiet, json)
-    given = Path(path)
-    if (given / "bundle.json").is_file():
+    target = Path(path)
+    if (target / "bundle.json").is_file():
         check_exported(
-            given, CheckOptions(repeats, native or library is not None, library), reporter
+            target, CheckOptions(repeats, native or library is not None, library), reporter
         )
-    elif given.is_file():
-        check_showers(given, reporter)
-    elif is_production(given):
-        check_production(given, reporter)
-    elif given.is_dir() and not any((given / name).is_file() for name in SIMULATOR_CARDS):
+    elif target.is_file():
+        check_showers(target, reporter)
+    elif is_production(target):
+        check_production(target, reporter)
+    elif target.is_dir() and not any((target / name).is_file() for name in SIMULATOR_CARDS):
         raise DataError(f"{path} is no bundle, simulator or run: no bundle.json, no simulator.json")
     else:
         check_simulator(path, reporter)

@@ -260,10 +260,10 @@ def convert(
     from caloforge.formats.file_format import matching
 
     reporter = reporter_of(quiet, json)
-    wanted = find_detector(detector) if detector else None
+    target_detector = find_detector(detector) if detector else None
     request = formats.ConversionRequest(
         matching(sources),
-        detector=wanted,
+        detector=target_detector,
         values=values,
         pdg=pdg,
         face_z_mm=face_z,

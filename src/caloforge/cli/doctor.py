@@ -113,12 +113,12 @@ def samples() -> list[dict[str, Any]]:
 
     from caloforge.data.samples import SAMPLES, sample_path
 
-    found = []
+    records = []
     for name in SAMPLES:
         path = sample_path(name)
         with h5py.File(path) as file:
-            found.append({"name": name, "path": path, "showers": len(file["particle"])})
-    return found
+            records.append({"name": name, "path": path, "showers": len(file["particle"])})
+    return records
 
 
 def simulators() -> list[dict[str, Any]]:
@@ -140,9 +140,9 @@ def as_table(record: dict[str, Any]) -> Table:
     table.add_row("threads", f"OMP_NUM_THREADS={record['threads'] or 'not set'}")
     table.add_row("GPUs", ", ".join(record["gpus"]) or "none that torch can use")
     table.add_row("transport", record["transport"])
-    for name, found in record["packages"].items():
+    for name, release in record["packages"].items():
         purpose = f"  for {USES[name]}" if name in USES else ""
-        table.add_row(name, f"{found or advice(name)}{purpose}")
+        table.add_row(name, f"{release or advice(name)}{purpose}")
     for kind in ("samples", "simulators"):
         entries = [f"{entry['name']} in {entry['path']}" for entry in record[kind]]
         table.add_row(kind, "\n".join(entries) or "none")

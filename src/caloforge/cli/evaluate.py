@@ -116,7 +116,7 @@ def command(
     if out is not None:
         _write(out, result, inputs, style, force, reporter)
         reporter.say(f"report: {out}")
-    return _print(result, reporter, held=gate is not None, wide=wide)
+    return _print(result, reporter, gated=gate is not None, wide=wide)
 
 
 def _check(out: Path | None, force: bool, style: str) -> None:
@@ -153,13 +153,13 @@ def _write(
         )
 
 
-def _print(result: EvaluationResult, reporter: Reporter, *, held: bool, wide: bool) -> None:
+def _print(result: EvaluationResult, reporter: Reporter, *, gated: bool, wide: bool) -> None:
     """Print the result; GateFailed where the gate is held and did not pass."""
     from caloforge.errors import GateFailed
     from caloforge.report.tables import COLUMNS, table
 
     reporter.result(table(result, None if wide else COLUMNS), result.record)
-    if held and result.gate is not None and not result.gate.accepted:
+    if gated and result.gate is not None and not result.gate.accepted:
         raise GateFailed(str(result.gate))
 
 

@@ -98,16 +98,16 @@ def command(
     if target == HALF:
         return write_half(simulator, out, force, reporter)
     target_of_name(target)
-    loaded = Simulator.load(find_simulator(simulator))
-    loaded.check()
-    warn_of_quality(loaded.card, reporter)
-    source = showers or trained_on(loaded.folder)
+    model = Simulator.load(find_simulator(simulator))
+    model.check()
+    warn_of_quality(model.card, reporter)
+    source = showers or trained_on(model.folder)
     if target == "o2" and classifier == "trained":
-        source = showers or known_showers(loaded.folder, loaded.detector.name, reporter)
+        source = showers or known_showers(model.folder, model.detector.name, reporter)
     elif target == "o2":
         source = None
     options = Options(source, parse_mesh(mesh), number, pdg, seed)
-    contents, result = export(loaded, target, out, options, overwrite=force)
+    contents, result = export(model, target, out, options, overwrite=force)
     record = {"bundle": out, "target": target, "files": sorted(contents.files)}
     text = f"{result}\nwritten to {out}: {', '.join(sorted(contents.files))}\n{contents.paste}"
     reporter.result(text, record | {"paste": contents.paste, "check": result.record()})
@@ -130,10 +130,10 @@ def write_int8(
     from caloforge.simulator import Simulator
     from caloforge.simulator.shipped import find_simulator
 
-    loaded = Simulator.load(find_simulator(simulator))
-    loaded.check()
-    source = showers or known_showers(loaded.folder, loaded.detector.name, reporter)
-    result = quantise(loaded, source, out, seed=seed, overwrite=force, reporter=reporter)
+    model = Simulator.load(find_simulator(simulator))
+    model.check()
+    source = showers or known_showers(model.folder, model.detector.name, reporter)
+    result = quantise(model, source, out, seed=seed, overwrite=force, reporter=reporter)
     reporter.result(f"{result}\nwritten to {out}", result.record() | {"out": out})
 
 
@@ -142,12 +142,14 @@ def write_half(simulator: str, out: Path, force: bool, reporter: Reporter) -> No
     from caloforge.export.half import halve
     from caloforge.simulator import GRAPH, Simulator
 
-    loaded = Simulator.load(simulator)
-    loaded.check()
-    moved = halve(loaded, out, overwrite=force)
-    sizes = [(folder / GRAPH).stat().st_size for folder in (loaded.folder, out)]
-    text = f"{sizes[0]} -> {sizes[1]} bytes, cells move by {moved:.1e} of the largest one"
-    reporter.result(f"{text}\nwritten to {out}", {"out": out, "bytes": sizes[1], "moved": moved})
+    model = Simulator.load(simulator)
+    model.check()
+    difference = halve(model, out, overwrite=force)
+    sizes = [(folder / GRAPH).stat().st_size for folder in (model.folder, out)]
+    text = f"{sizes[0]} -> {sizes[1]} bytes, cells move by {difference:.1e} of the largest one"
+    reporter.result(
+        f"{text}\nwritten to {out}", {"out": out, "bytes": sizes[1], "moved": difference}
+    )
 
 
 def parse_mesh(text: str | None) -> tuple[int, ...] | None:

@@ -150,9 +150,9 @@ def command(
     """
     from caloforge.generate.options import GenerateOptions
 
-    given = dict(locals())
-    reporter = reporter_of(given.pop("quiet"), given.pop("json"))
-    given |= {"pdg": tuple(given.pop("pdg") or ())}
-    given.pop("GenerateOptions")
-    outcome = GenerateOptions(**given).carry_out(reporter)
+    arguments = dict(locals())
+    reporter = reporter_of(arguments.pop("quiet"), arguments.pop("json"))
+    arguments |= {"pdg": tuple(arguments.pop("pdg") or ())}
+    arguments.pop("GenerateOptions")
+    outcome = GenerateOptions(**arguments).carry_out(reporter)
     reporter.result(str(outcome), outcome.record())

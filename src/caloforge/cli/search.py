@@ -53,12 +53,12 @@ def command(
 
     reporter = reporter_of(quiet, json)
     axes = [parse_axis(text) for text in grid]
-    chosen = find_recipe(recipe, detector, settings or [], None)
-    showers = data or shipped_showers(chosen.detector, "--data")
-    folder = out or Path(f"search-{chosen.name}")
+    start = find_recipe(recipe, detector, settings or [], None)
+    showers = data or shipped_showers(start.detector, "--data")
+    folder = out or Path(f"search-{start.name}")
     reporter.say(f"searching in {folder} with the showers {showers}")
-    found = search(
-        chosen,
+    result = search(
+        start,
         axes,
         showers,
         folder,
@@ -67,4 +67,4 @@ def command(
         device=device,
         reporter=reporter,
     )
-    reporter.result(str(found), found.record)
+    reporter.result(str(result), result.record)

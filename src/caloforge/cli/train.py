@@ -109,17 +109,17 @@ def command(
     from caloforge.train import train
     from caloforge.training.distributed import is_leader
 
-    chosen = find_recipe(recipe, detector, settings or [], seed)
-    folder = out or Path("runs") / f"{chosen.name}-{chosen.detector}-seed{chosen.seed}"
+    config = find_recipe(recipe, detector, settings or [], seed)
+    folder = out or Path("runs") / f"{config.name}-{config.detector}-seed{config.seed}"
     plain = data is None and recipe in RECIPES
-    chosen = with_more(chosen, more or (_recorded(folder) if resume else _shipped(chosen, plain)))
+    config = with_more(config, more or (_recorded(folder) if resume else _shipped(config, plain)))
     reporter = reporter_of(quiet, json)
     if dry_run:
-        typer.echo(chosen.to_json())
+        typer.echo(config.to_json())
         return
     run = train(
-        chosen,
-        data or _showers_of(folder, resume, chosen.detector),
+        config,
+        data or _showers_of(folder, resume, config.detector),
         folder,
         resume=resume,
         overwrite=force,
@@ -137,9 +137,9 @@ def with_more(recipe: "Recipe", files: Iterable[str]) -> "Recipe":
     """The recipe with showers that join its training rows, unless it names some itself."""
     if recipe.data.training_files:
         return recipe
-    wanted = tuple(str(Path(name).resolve()) if Path(name).exists() else name for name in files)
+    paths = tuple(str(Path(name).resolve()) if Path(name).exists() else name for name in files)
     return recipe.model_copy(
-        update={"data": recipe.data.model_copy(update={"training_files": wanted})}
+        update={"data": recipe.data.model_copy(update={"training_files": paths})}
     )
 
 

@@ -49,8 +49,8 @@ def blocks_of_rank(
     if len(groups) < world:
         raise DataError(f"{len(groups)} particles cannot be shared by {world} processes")
     block_rows = max(1, min(BLOCK_ROWS, buffer_rows // BLOCKS_AT_LEAST))
-    wanted = max(-(-int(groups.counts.sum()) // block_rows), BLOCKS_AT_LEAST * world)
-    blocks = np.array_split(np.arange(len(groups)), min(wanted, len(groups)))
+    n_blocks = max(-(-int(groups.counts.sum()) // block_rows), BLOCKS_AT_LEAST * world)
+    blocks = np.array_split(np.arange(len(groups)), min(n_blocks, len(groups)))
     return blocks[rank::world]
 
 
@@ -64,8 +64,8 @@ def epoch_order(
     segment_of_block = _fillings(rows, buffer_rows)
     order, segment = [], []
     for number in range(int(segment_of_block[-1]) + 1):
-        chosen = np.flatnonzero(segment_of_block == number)
-        places = np.concatenate([shuffled[block] for block in chosen])
+        own = np.flatnonzero(segment_of_block == number)
+        places = np.concatenate([shuffled[block] for block in own])
         order.append(rng.permutation(places))
         segment.append(np.full(len(places), number))
     return Epoch(np.concatenate(order), np.concatenate(segment))
@@ -74,12 +74,12 @@ def epoch_order(
 def _fillings(rows: NDArray[np.int64], buffer_rows: int) -> NDArray[np.int64]:
     """Number of the buffer filling that each block goes into, first come first served."""
     fillings = np.zeros(len(rows), dtype=np.int64)
-    number = held = 0
+    number = rows_held = 0
     for block, size in enumerate(rows.tolist()):
-        if held and held + size > buffer_rows:
-            number, held = number + 1, 0
+        if rows_held and rows_held + size > buffer_rows:
+            number, rows_held = number + 1, 0
         fillings[block] = number
-        held += size
+        rows_held += size
     return fillings
 
 
@@ -121,20 +121,24 @@ class FileRows:
 
     def fill(self, places: NDArray[np.int64]) -> None:
         """Read the particles at these places, which are in the order of the file."""
-        held = self._groups.take(places)
-        wanted = held.row_index()
-        if len(wanted) > len(self._cells):
+        taken_groups = self._groups.take(places)
+        row_numbers = taken_groups.row_index()
+        if len(row_numbers) > len(self._cells):
             # The old buffer goes first: two of them would double the memory.
             self._cells = self._cells[:0].copy()
-            self._cells = np.empty((len(wanted), self._file.detector.cells), self._cells.dtype)
+            self._cells = np.empty((len(row_numbers), self._file.detector.cells), self._cells.dtype)
         self._offset = dict(
-            zip(places.tolist(), (np.cumsum(held.counts) - held.counts).tolist(), strict=True)
+            zip(
+                places.tolist(),
+                (np.cumsum(taken_groups.counts) - taken_groups.counts).tolist(),
+                strict=True,
+            )
         )
         position = 0
-        while position < len(wanted):
-            start = int(wanted[position])
-            end = int(np.searchsorted(wanted, start + READ_ROWS))
-            rows = wanted[position:end]
+        while position < len(row_numbers):
+            start = int(row_numbers[position])
+            end = int(np.searchsorted(row_numbers, start + READ_ROWS))
+            rows = row_numbers[position:end]
             self._cells[position:end] = self._file.cells(start, int(rows[-1]) + 1)[rows - start]
             position = end
 
@@ -233,8 +237,10 @@ class Batches:
             self._spreads = self.spread_bounds.normalise(spreads[usable])
         self._rows, self._buffer_rows = rows_of(source, self._groups, buffer_rows)
         self._blocks = blocks_of_rank(self._groups, self._buffer_rows, rank, world)
-        chosen = self.detector.symmetries if symmetries else (Symmetry(),)
-        self._symmetries = [(symmetry, self.detector.cell_order(symmetry)) for symmetry in chosen]
+        allowed_symmetries = self.detector.symmetries if symmetries else (Symmetry(),)
+        self._symmetries = [
+            (symmetry, self.detector.cell_order(symmetry)) for symmetry in allowed_symmetries
+        ]
         self._epoch: tuple[int, Epoch] | None = None
         self._filled: tuple[int, int] | None = None
 
@@ -271,11 +277,11 @@ class Batches:
         number, first = divmod(step, len(self))
         epoch = self._epoch_of(number)
         visits = (first * self.particles + np.arange(self.particles)) % len(epoch.order)
-        drawn = []
+        draws = []
         for visit in visits.tolist():
             self._have(number, epoch, int(epoch.segment[visit]))
-            drawn.append(self._draw(int(epoch.order[visit]), rng))
-        return self._batch(epoch.order[visits], drawn)
+            draws.append(self._draw(int(epoch.order[visit]), rng))
+        return self._batch(epoch.order[visits], draws)
 
     def _epoch_of(self, number: int) -> Epoch:
         if self._epoch is None or self._epoch[0] != number:
@@ -299,22 +305,22 @@ class Batches:
         """R rows of a particle, turned by one of the detector's symmetries."""
         cells = self._rows.of(place)
         count = len(cells)
-        chosen = np.resize(rng.permutation(count), self.repeats)
-        other = (chosen + 1 + rng.integers(0, max(count - 1, 1), self.repeats)) % count
+        own = np.resize(rng.permutation(count), self.repeats)
+        other = (own + 1 + rng.integers(0, max(count - 1, 1), self.repeats)) % count
         symmetry, order = self._symmetries[int(rng.integers(len(self._symmetries)))]
         start = int(self._groups.starts[place])
         conditions = self._conditions[start : start + 1]
         return _Drawn(
-            cells[chosen][:, order],
+            cells[own][:, order],
             cells[other][:, order] if "twin" in self.needs else None,
             self.detector.transform_conditions(conditions, symmetry),
         )
 
-    def _batch(self, places: NDArray[np.int64], drawn: list[_Drawn]) -> Batch:
-        real = np.concatenate([one.real for one in drawn])
-        twins = [one.twin for one in drawn if one.twin is not None]
+    def _batch(self, places: NDArray[np.int64], draws: list[_Drawn]) -> Batch:
+        real = np.concatenate([one.real for one in draws])
+        twins = [one.twin for one in draws if one.twin is not None]
         spreads = self._spreads[places] if "spread" in self.needs else None
-        conditions = np.concatenate([one.conditions for one in drawn])
+        conditions = np.concatenate([one.conditions for one in draws])
         return Batch(
             conditions=self._per_row(conditions),
             real=real.astype(np.float32),
@@ -333,8 +339,10 @@ class Batches:
     @cached_property
     def _usual(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and deviation of the conditions over particles; 1 for one that does not vary."""
-        told = self._conditions[self._groups.starts]
-        return told.mean(axis=0), np.where(np.ptp(told, axis=0) > 0, told.std(axis=0), 1.0)
+        conditions = self._conditions[self._groups.starts]
+        return conditions.mean(axis=0), np.where(
+            np.ptp(conditions, axis=0) > 0, conditions.std(axis=0), 1.0
+        )
 
     def _standardised(self, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
         mean, deviation = self._usual
@@ -345,9 +353,9 @@ class Batches:
         return values.repeat(self.repeats, axis=0).astype(np.float32)
 
     def _peaks(self, real: NDArray[Any]) -> NDArray[np.float32]:
-        found = peak_of_cells(self.detector, real)
+        peaks = peak_of_cells(self.detector, real)
         middle = (np.array(self.detector.layers[0].shape) - 1) / 2
-        return np.where(np.isnan(found), middle, found).astype(np.float32)
+        return np.where(np.isnan(peaks), middle, peaks).astype(np.float32)
 
 
 def _check_known(needs: frozenset[str]) -> None:

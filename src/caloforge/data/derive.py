@@ -96,9 +96,9 @@ def peak(showers: Showers) -> NDArray[np.float64]:
 def peak_of_cells(detector: Detector, cells: NDArray[Any]) -> NDArray[np.float64]:
     """``peak`` of bare cells.  (N, K) -> (N, 2)"""
     places = [np.indices(layer.shape).reshape(2, -1).T for layer in detector.layers]
-    found = np.asarray(np.concatenate(places)[cells.argmax(axis=1)], dtype=np.float64)
-    found[~cells.any(axis=1)] = np.nan
-    return found
+    peaks = np.asarray(np.concatenate(places)[cells.argmax(axis=1)], dtype=np.float64)
+    peaks[~cells.any(axis=1)] = np.nan
+    return peaks
 
 
 def intensity(showers: Showers) -> NDArray[np.float64]:

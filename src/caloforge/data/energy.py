@@ -64,13 +64,13 @@ def energies(showers: Showers) -> Energies:
 
 def sampling_fraction(detector: Detector, provenance: Mapping[str, str]) -> float:
     """What a file says of itself, else what the detector says; DataError for what is none."""
-    said = provenance.get(SAMPLING_FRACTION)
+    text = provenance.get(SAMPLING_FRACTION)
     try:
-        fraction = detector.sampling_fraction if said is None else float(said)
+        fraction = detector.sampling_fraction if text is None else float(text)
     except ValueError:
         fraction = 0.0
     if not 0 < fraction < np.inf:
-        raise DataError(f"{SAMPLING_FRACTION} is {said}, not a positive number")
+        raise DataError(f"{SAMPLING_FRACTION} is {text}, not a positive number")
     return fraction
 
 
@@ -133,13 +133,13 @@ class Ledger:
 
     def add(self, showers: Showers) -> None:
         """Count showers in."""
-        found = energies(showers)
+        totals = energies(showers)
         self._rows += len(showers)
-        self._incident += float(found.incident.sum())
-        self._layers += found.layers.sum(axis=0)
-        self._fraction = found.sampling_fraction
-        if self._overflow is not None and found.overflow is not None:
-            self._overflow += found.overflow.sum(axis=0)
+        self._incident += float(totals.incident.sum())
+        self._layers += totals.layers.sum(axis=0)
+        self._fraction = totals.sampling_fraction
+        if self._overflow is not None and totals.overflow is not None:
+            self._overflow += totals.overflow.sum(axis=0)
         else:
             self._overflow = None
 

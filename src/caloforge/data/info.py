@@ -127,8 +127,8 @@ def _walk(file: ShowerFile) -> _Totals:
 
 
 def _counts(values: NDArray[Any]) -> dict[int, int]:
-    found, counts = np.unique(values, return_counts=True)
-    return {int(value): int(count) for value, count in zip(found, counts, strict=True)}
+    distinct, counts = np.unique(values, return_counts=True)
+    return {int(value): int(count) for value, count in zip(distinct, counts, strict=True)}
 
 
 def _ranges(file: ShowerFile) -> list[dict[str, Any]]:

@@ -39,32 +39,32 @@ def kinematic_flaw(detector: Detector, conditions: NDArray[np.float64]) -> str:
 
     Looks at the columns that the detector has: masses, charges, and energy with momentum and mass.
     """
-    known = dict(zip(detector.columns, conditions.T, strict=True))
+    columns = dict(zip(detector.columns, conditions.T, strict=True))
     with np.errstate(over="ignore", invalid="ignore"):
-        for what, wrong in _contradictions(known):
+        for what, wrong in _contradictions(columns):
             rows = np.flatnonzero(wrong)
             if len(rows) > MOST_ODD * len(wrong):
-                columns = ", ".join(f"{each.name} ({each.unit})" for each in detector.conditions)
+                names = ", ".join(f"{each.name} ({each.unit})" for each in detector.conditions)
                 return (
                     f"row {rows[0]}: {what(rows[0])}, and so in {len(rows)} of {len(wrong)} rows; "
-                    f"are columns reversed, shifted or scaled? They should be {columns}"
+                    f"are columns reversed, shifted or scaled? They should be {names}"
                 )
     return ""
 
 
 def _contradictions(
-    known: Columns,
+    columns: Columns,
 ) -> Iterator[tuple[Callable[[int], str], NDArray[np.bool_]]]:
     """What would be wrong with a row, in words, and with which rows it is."""
-    if (mass := known.get("mass")) is not None:
+    if (mass := columns.get("mass")) is not None:
         light = (mass > LEAST_MEV) & (mass < MUON_MEV * (1 - ROUNDING))
         wrong = (mass < -LEAST_MEV) | (light & (np.abs(mass - ELECTRON_MEV) > ROUNDING))
         yield lambda row: f"no particle has a mass of {mass[row]:g} MeV", wrong
-    if (charge := known.get("charge")) is not None:
+    if (charge := columns.get("charge")) is not None:
         odd = (np.abs(charge - np.rint(charge)) > ROUNDING) | (np.abs(charge) > MOST_CHARGE)
         yield lambda row: f"no particle has a charge of {charge[row]:g} e", odd
-    if {"Energy", "Px", "Py", "Pz", "mass"} <= known.keys():
-        energy, shell = known["Energy"], _energies(known)
+    if {"Energy", "Px", "Py", "Pz", "mass"} <= columns.keys():
+        energy, shell = columns["Energy"], _energies(columns)
         near = np.abs(energy - shell) <= ROUNDING * (1 + shell)
         yield (
             lambda row: f"Energy is {energy[row]:g} GeV, mass and momentum make {shell[row]:g}",
@@ -72,10 +72,10 @@ def _contradictions(
         )
 
 
-def _energies(known: Columns, mev_per_unit: float = MEV_PER_GEV) -> NDArray[np.float64]:
+def _energies(columns: Columns, mev_per_unit: float = MEV_PER_GEV) -> NDArray[np.float64]:
     """sqrt(momentum² + mass²) where momenta are in a unit of so many MeV.  (N,)"""
-    momentum = np.hypot(np.hypot(known["Px"], known["Py"]), known["Pz"])
-    return np.hypot(momentum, known["mass"] / mev_per_unit)
+    momentum = np.hypot(np.hypot(columns["Px"], columns["Py"]), columns["Pz"])
+    return np.hypot(momentum, columns["mass"] / mev_per_unit)
 
 
 class UnitCheck:
@@ -87,8 +87,8 @@ class UnitCheck:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        named = (c.name for c in detector.conditions if c.unit == "GeV")
-        self._energy = next((name for name in named if name in ("Energy", "E")), detector.energy)
+        names = (c.name for c in detector.conditions if c.unit == "GeV")
+        self._energy = next((name for name in names if name in ("Energy", "E")), detector.energy)
         self.rows = self._distinct = self._in_mev = self._beyond = 0
         self._photons = self._gev = 0.0
 
@@ -96,16 +96,16 @@ class UnitCheck:
         """Count showers in."""
         if self._energy is None:
             return
-        known = dict(zip(self._detector.columns, showers.conditions.T, strict=True))
-        energy = known[self._energy]
+        columns = dict(zip(self._detector.columns, showers.conditions.T, strict=True))
+        energy = columns[self._energy]
         self.rows += len(showers)
-        nucleons = np.maximum(known.get("mass", np.zeros(1)) / NUCLEON_MEV, 1.0)
+        nucleons = np.maximum(columns.get("mass", np.zeros(1)) / NUCLEON_MEV, 1.0)
         self._beyond += int((energy > BEAM_GEV * nucleons).sum())
         if self._detector.counts:
             self._photons += float(showers.total().sum())
             self._gev += float(energy.sum())
-        if {"Energy", "Px", "Py", "Pz", "mass"} <= known.keys():
-            in_gev, in_mev = _energies(known), _energies(known, 1.0)
+        if {"Energy", "Px", "Py", "Pz", "mass"} <= columns.keys():
+            in_gev, in_mev = _energies(columns), _energies(columns, 1.0)
             distinct = np.abs(in_mev - in_gev) > DISTINCT * energy
             nearer = np.abs(energy - in_mev) < 0.1 * np.abs(energy - in_gev)
             self._distinct += int(distinct.sum())

@@ -18,7 +18,7 @@ FeatureKind = Literal["features", "plain"]
 
 
 def features(
-    detector: Detector, kind: FeatureKind = "features", told: Iterable[str] | None = None
+    detector: Detector, kind: FeatureKind = "features", attributes: Iterable[str] | None = None
 ) -> tuple[Feature, ...]:
     """The detector's feature map, or every condition as it is (``plain``).
 
@@ -27,35 +27,35 @@ def features(
     """
     plain = tuple(Feature(name=name, kind="value", of=(name,)) for name in detector.columns)
     whole = {"features": detector.features, "plain": plain}[kind]
-    if told is None:
+    if attributes is None:
         return whole
-    if unknown := set(told) - set(detector.columns):
+    if unknown := set(attributes) - set(detector.columns):
         names = ", ".join(detector.columns)
         raise UsageError(f"generator.told: {detector.name} has no {min(unknown)}; it has {names}")
-    known = tuple(feature for feature in whole if set(feature.of) <= set(told))
-    if not known:
+    available = tuple(feature for feature in whole if set(feature.of) <= set(attributes))
+    if not available:
         raise UsageError(f"generator.told: no feature of {detector.name} hangs on these alone")
-    return known
+    return available
 
 
 def evaluate_features(
-    wanted: tuple[Feature, ...], columns: tuple[str, ...], conditions: NDArray[np.float64]
+    features: tuple[Feature, ...], columns: tuple[str, ...], conditions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Features of conditions in physical units.  (N, C) -> (N, F)
 
     Raises DataError naming the row where one is
     not finite (a logarithm of a number that is not positive, a slope to zero).
     """
-    values = np.empty((len(conditions), len(wanted)))
-    for number, feature in enumerate(wanted):
+    values = np.empty((len(conditions), len(features)))
+    for number, feature in enumerate(features):
         arguments = [conditions[:, columns.index(name)] for name in feature.of]
         with np.errstate(all="ignore"):
             values[:, number] = feature.value(np, *arguments)
         if len(bad := np.flatnonzero(~np.isfinite(values[:, number]))):
-            given = ", ".join(
+            text = ", ".join(
                 f"{name} = {conditions[bad[0], columns.index(name)]:g}" for name in feature.of
             )
-            raise DataError(f"row {bad[0]}: {feature.name} is undefined for {given}")
+            raise DataError(f"row {bad[0]}: {feature.name} is undefined for {text}")
     return values
 
 
@@ -83,7 +83,7 @@ class FeatureScaling(BaseModel):
         detector: Detector,
         conditions: NDArray[np.float64],
         kind: FeatureKind = "features",
-        told: Iterable[str] | None = None,
+        attributes: Iterable[str] | None = None,
     ) -> "FeatureScaling":
         """Fit to the conditions of training particles only, in physical units (N, C).
 
@@ -91,13 +91,13 @@ class FeatureScaling(BaseModel):
         """
         if not len(conditions):
             raise DataError("a scaling cannot be fitted to no rows")
-        chosen = features(detector, kind, told)
-        values = evaluate_features(chosen, detector.columns, conditions)
+        selection = features(detector, kind, attributes)
+        values = evaluate_features(selection, detector.columns, conditions)
         mean, std = values.mean(axis=0), values.std(axis=0)
         # Rounding in the mean leaves a constant column with a tiny spread instead of none.
         constant = np.ptp(values, axis=0) == 0
         return cls(
-            features=chosen,
+            features=selection,
             columns=detector.columns,
             mean=tuple(mean.tolist()),
             std=tuple(np.where(constant, 1.0, std).tolist()),

@@ -57,7 +57,7 @@ def select(
     Raises UsageError for a comparison that says nothing, DataError when no row is left.
     """
     with ShowerFile(source) as file:
-        keep = chosen(file, choice)
+        keep = selection(file, choice)
         present = tuple(name for name in COLUMN_TYPES if getattr(file, name) is not None)
         provenance = {**file.provenance, **_rounding(choice), **(notes or {})}
         writer = ShowerWriter(
@@ -79,7 +79,7 @@ def select(
         return int(keep.sum())
 
 
-def chosen(file: ShowerFile, choice: Choice) -> NDArray[np.bool_]:
+def selection(file: ShowerFile, choice: Choice) -> NDArray[np.bool_]:
     """Whether each row is kept; DataError where none is.  (N,)"""
     keep = np.ones(len(file), dtype=bool)
     if choice.pdg:
@@ -98,11 +98,11 @@ def _holds(file: ShowerFile, text: str) -> NDArray[np.bool_]:
     parts = re.fullmatch(r"\s*(\w+)\s*(<=|>=|!=|<|>|=)\s*(\S+)\s*", text)
     try:
         name, sign, number = parts.groups() if parts else ("", "", "")
-        bound = float(number)
+        limit = float(number)
     except ValueError:
         raise UsageError(f"--where {text}: write CONDITION<NUMBER, for example 'E>50'") from None
     values = file.conditions[:, file.detector.column(name)]
-    return np.asarray(COMPARISONS[sign](values, bound))
+    return np.asarray(COMPARISONS[sign](values, limit))
 
 
 def _rounding(choice: Choice) -> dict[str, str]:

@@ -48,8 +48,8 @@ def register(facts: DetectorFacts) -> None:
 
     Raises UsageError when the name is that of a different detector.
     """
-    known = FACTS.get(facts.detector.name)
-    if known is not None and known.detector != facts.detector:
+    earlier = FACTS.get(facts.detector.name)
+    if earlier is not None and earlier.detector != facts.detector:
         raise UsageError(f"there is a detector {facts.detector.name} already; take another name")
     FACTS[facts.detector.name] = facts
     DETECTORS[facts.detector.name] = facts.detector

@@ -43,23 +43,23 @@ def shower_features(flights: dict[str, dict[str, Any]]) -> tuple[Feature, ...]:
     depends on position, angle and depth together (docs/decisions/networks.md).
     ``flights``: by axis, the conditions that tell the track, and how.
     """
-    found = [
+    features = [
         Feature(name="log_energy", kind="log", of=("E",)),
         Feature(name="energy", kind="value", of=("E",)),
     ]
     for axis, flight in flights.items():
         of, direction = flight["of"][1:], flight["direction"]
-        found.append(Feature(name=f"slope_{axis}", kind="slope", of=of, direction=direction))
+        features.append(Feature(name=f"slope_{axis}", kind="slope", of=of, direction=direction))
         for depth_cm in DEPTHS_CM:
             fine = SUB_CELL_CM if axis == "y" and depth_cm == DEPTHS_CM[1] else ()
-            found += impact_features(
+            features += impact_features(
                 distance_cm=depth_cm,
                 wavelengths_cm=(32.0, 16.0, 8.0, 4.0, *fine),
                 name=f"{axis}_at_{depth_cm:g}cm",
                 vertex_cm=0.1,
                 **flight,
             )
-    return tuple(found)
+    return tuple(features)
 
 
 ATLAS_EM = Detector(

@@ -32,17 +32,17 @@ def read_detector(path: Path, reader: Callable[[Path], Detector]) -> Detector:
     if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
         raise DataError(f"{path}: has {size} bytes, more than any description of a detector")
     try:
-        found = reader(path)
-        _check_name(found)
+        detector = reader(path)
+        _check_name(detector)
     except CaloforgeError as error:
         raise DataError(f"{path}: {error}") from None
-    return found
+    return detector
 
 
 def _check_name(detector: Detector) -> None:
     """Raise DataError for the name of a detector that ships, unless it is that one."""
-    known = DETECTORS.get(detector.name)
-    if known is not None and known.fingerprint != detector.fingerprint:
+    built_in = DETECTORS.get(detector.name)
+    if built_in is not None and built_in.fingerprint != detector.fingerprint:
         raise DataError(f"{detector.name} is the name of a detector that ships; take another one")
 
 

@@ -39,9 +39,9 @@ def read_json(path: Path) -> Detector:
 def detector_of_record(record: dict[str, Any]) -> Detector:
     """The detector that a JSON object describes."""
     fields = dict(record)
-    found = fields.pop("format", FORMAT), fields.pop("version", VERSION)
-    if found != (FORMAT, VERSION):
-        raise DataError(f"is {found[0]} version {found[1]}, not {FORMAT} version {VERSION}")
+    identity = fields.pop("format", FORMAT), fields.pop("version", VERSION)
+    if identity != (FORMAT, VERSION):
+        raise DataError(f"is {identity[0]} version {identity[1]}, not {FORMAT} version {VERSION}")
     try:
         detector = Detector.model_validate(_usual(fields) | fields)
     except (ValidationError, RecursionError) as error:

@@ -125,12 +125,12 @@ def generator_bytes(simulator: Simulator) -> bytes:
     return (simulator.folder / GRAPH).read_bytes()
 
 
-def require_latents(simulator: Simulator, given: int, reader: str) -> None:
+def require_latents(simulator: Simulator, n_latents: int, reader: str) -> None:
     """Raise UsageError when the generator wants more latents than the reader draws."""
-    if simulator.latent_size > given:
+    if simulator.latent_size > n_latents:
         raise UsageError(
-            f"{simulator.folder} has {simulator.latent_size} latents, {reader} draws {given}: "
-            f"train with --set generator.latent={given}"
+            f"{simulator.folder} has {simulator.latent_size} latents, {reader} draws {n_latents}: "
+            f"train with --set generator.latent={n_latents}"
         )
 
 

@@ -77,31 +77,31 @@ class CheckResult:
 def means_agree(
     what: str,
     labels: tuple[str, ...],
-    found: NDArray[np.float64],
+    observed: NDArray[np.float64],
     expected: NDArray[np.float64],
     error: NDArray[np.float64],
 ) -> Finding:
     """Whether means agree within their statistical errors.  all (n,)"""
     scale = np.sqrt(error**2 + (RELATIVE * np.abs(expected)) ** 2 + 1e-12)
-    pulls = (found - expected) / scale
+    pulls = (observed - expected) / scale
     worst = int(np.argmax(np.abs(pulls)))
     text = (
-        f"{labels[worst]} {found[worst]:.5g} against {expected[worst]:.5g} +- {scale[worst]:.2g}"
+        f"{labels[worst]} {observed[worst]:.5g} against {expected[worst]:.5g} +- {scale[worst]:.2g}"
         f" ({pulls[worst]:+.1f} sigma, the worst of {len(labels)})"
     )
     values = {
         label: {"found": float(f), "expected": float(e), "error": float(s)}
-        for label, f, e, s in zip(labels, found, expected, scale, strict=True)
+        for label, f, e, s in zip(labels, observed, expected, scale, strict=True)
     }
     return Finding(what, bool(np.abs(pulls).max() <= LARGEST_PULL), text, values)
 
 
 def numbers_agree(
-    what: str, found: NDArray[Any], expected: NDArray[Any], tolerance: float = RELATIVE
+    what: str, observed: NDArray[Any], expected: NDArray[Any], tolerance: float = RELATIVE
 ) -> Finding:
     """Whether two arrays agree, as a share of the largest number; default: to float32."""
     scale = float(np.abs(expected).max()) or 1.0
-    difference = float(np.abs(found - expected).max()) / scale
+    difference = float(np.abs(observed - expected).max()) / scale
     text = f"largest deviation {difference:.1e} of the largest (allowed {tolerance:.0e})"
     return Finding(what, difference <= tolerance, text, {"deviation": difference})
 
@@ -138,10 +138,10 @@ class Graph:
 
     def require_inputs(self, *shapes: tuple[int, ...]) -> None:
         """Raise DataError unless the inputs have these shapes once symbolic sizes are 1."""
-        found = [tuple(abs(size) for size in port.shape) for port in self.inputs]
-        if found != list(shapes):
+        input_shapes = [tuple(abs(size) for size in port.shape) for port in self.inputs]
+        if input_shapes != list(shapes):
             raise DataError(
-                f"{self.path} takes {_shapes(found)}, its reader gives {_shapes(shapes)}"
+                f"{self.path} takes {_shapes(input_shapes)}, its reader gives {_shapes(shapes)}"
             )
 
 

@@ -21,13 +21,13 @@ from caloforge.export.mesh import (
     MEV_PER_GEV,
     Mesh,
     conditions,
-    kept,
     layers,
     numbers,
     overlap,
     require_energies,
     shower_findings,
     straight_reference,
+    within_range,
 )
 from caloforge.export.onnx_builder import Output, Ports, Value, wrap
 from caloforge.simulator import Simulator
@@ -89,9 +89,9 @@ def graph(simulator: Simulator, grid: tuple[int, ...]) -> bytes:
 
     def after(cells: Value, _: Value, gev: Value) -> Value:
         """Showers on the mesh of the reader, in MeV.  (1, layers, across, along)"""
-        given = gev.reshape(1, 1)
+        energy = gev.reshape(1, 1)
         # Beyond the training range the shower of its edge is scaled to the energy that was given.
-        ratio = given / kept(simulator, "E", given)
+        ratio = energy / within_range(simulator, "E", energy)
         clean = numbers(cells, 1e6) * ratio.at_least(0.0) * MEV_PER_GEV
         images = []
         for layer, image in zip(
@@ -174,9 +174,9 @@ class DdmlReader:
         noise = uniform.astype(np.float32).reshape(1, LATENTS, 1, 1, 1)
         energy = np.full((1, 1, 1, 1, 1), energy_gev, dtype=np.float32)
         output = self.graph.run(noise, energy).ravel()
-        wanted = int(np.prod(self.grid.cells))
-        if output.size < wanted:
-            raise DataError(f"{self.graph.path} gives {output.size} values, DDML reads {wanted}")
+        n_values = int(np.prod(self.grid.cells))
+        if output.size < n_values:
+            raise DataError(f"{self.graph.path} gives {output.size} values, DDML reads {n_values}")
         return self.grid.place(output)
 
 

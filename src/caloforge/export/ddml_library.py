@@ -99,10 +99,10 @@ class LibraryReader:
             self.library = self._read(file, dataset)
 
     def _read(self, file: h5py.File, name: str) -> NDArray[np.float32]:
-        found = guarded(file, name, "f", 4)
-        if found.shape[1:] != self.grid.cells:
-            raise DataError(f"{name} is {found.shape}, not (N, *{self.grid.cells})")
-        return np.asarray(whole(found), dtype=np.float32)
+        data = guarded(file, name, "f", 4)
+        if data.shape[1:] != self.grid.cells:
+            raise DataError(f"{name} is {data.shape}, not (N, *{self.grid.cells})")
+        return np.asarray(whole(data), dtype=np.float32)
 
     def energies_mev(self) -> NDArray[np.float64]:
         """Hits of the next shower; DataError past the last one.  (layers, X, Y)"""
@@ -122,11 +122,11 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     finite = bool(np.isfinite(library).all() and (library >= 0).all())
     text = f"{len(library)} showers on a grid of {readers[0].grid.cells}"
     total = np.array([library.sum(dtype=np.float64)])
-    wanted = np.array([float(bundle.card.reader["energy_mev"])])
+    energy = np.array([float(bundle.card.reader["energy_mev"])])
     same = np.array_equal(readers[1].library, library)
     findings = (
         Finding("cells", finite and same, text, {"showers": len(library)}),
-        numbers_agree("energy", total, wanted, tolerance=1e-4),
+        numbers_agree("energy", total, energy, tolerance=1e-4),
     )
     return CheckResult("ddml-library", findings)
 

@@ -47,9 +47,9 @@ class Turns:
     @classmethod
     def of(cls, noise: Value, latents: int, cells: int) -> Turns:
         """Those of showers with this noise.  (N, Z) -> (N, K)"""
-        used = min(latents, NOISE_USED)
-        waves = np.random.default_rng(WAVES_SEED).normal(0.0, WAVE, (used, cells))
-        return cls(fraction(noise.columns(0, used) @ waves))
+        n_latents = min(latents, NOISE_USED)
+        waves = np.random.default_rng(WAVES_SEED).normal(0.0, WAVE, (n_latents, cells))
+        return cls(fraction(noise.columns(0, n_latents) @ waves))
 
     def uniform(self) -> Value:
         """Random numbers in [0, 1).  (N, K) or (S,)"""
@@ -171,13 +171,15 @@ def draw_occupied(rates: Value, law: Poisson | Clumps, encode: Encode, turns: Tu
     # A zero of the few is decided here, by the number that then decides how many there are.
     some = builder.apply("Or", uniform > nothing, rates > FEW)
     place = builder.apply("Transpose", builder.apply("NonZero", some), perm=[1, 0])
-    occupied, chosen = (builder.apply("GatherND", table, place) for table in (rates, uniform))
-    few = counted(occupied.at_most(FEW), law, chosen)
-    counts = smooth(occupied, law, chosen, turns.at(place)).where(occupied > FEW, few)
+    occupied, uniform_of_cells = (
+        builder.apply("GatherND", table, place) for table in (rates, uniform)
+    )
+    few = count_by_level(occupied.at_most(FEW), law, uniform_of_cells)
+    counts = smooth(occupied, law, uniform_of_cells, turns.at(place)).where(occupied > FEW, few)
     return builder.apply("ScatterND", rates * 0.0, place, encode(counts))
 
 
-def counted(rates: Value, law: Poisson | Clumps, uniform: Value) -> Value:
+def count_by_level(rates: Value, law: Poisson | Clumps, uniform: Value) -> Value:
     """Counts by inversion of the distribution function.  (S,), (S,) -> (S,)"""
     builder = rates.builder
     log_shares = law.log_shares(rates.at_least(1e-30).reshape(-1, 1))

@@ -27,7 +27,6 @@ from caloforge.export.mesh import (
     Mesh,
     conditions,
     half_width_mm,
-    kept,
     layers,
     native_mesh,
     numbers,
@@ -35,6 +34,7 @@ from caloforge.export.mesh import (
     require_energies,
     sides,
     straight_reference,
+    within_range,
 )
 from caloforge.export.onnx_builder import Output, Value, wrap
 from caloforge.simulator import Simulator
@@ -97,24 +97,23 @@ def adapt(simulator: Simulator, options: Options) -> Contents:
     return Contents(files, facts, README, paste, straight_reference(simulator))
 
 
-def particle_of(simulator: Simulator, asked: int | None) -> int:
+def particle_of(simulator: Simulator, pdg: int | None) -> int:
     """FastCaloSim's number of the particle that was trained on: PDG numbers without a sign.
 
     Raises UsageError where the card names another one or several, or FastCaloSim has none.
     """
-    trained = {abs(pdg) for pdg in simulator.card.species}
-    if asked is not None:
-        if trained and abs(asked) not in trained:
-            names = ", ".join(map(str, simulator.card.species))
-            raise UsageError(f"{simulator.folder} was trained on pdg {names}, not on {asked}")
-        trained = {abs(asked)}
-    if len(trained) != 1:
-        said = ", ".join(map(str, simulator.card.species)) or "no particle"
-        raise UsageError(f"the card of {simulator.folder} names {said}: choose one with --pdg")
-    (particle,) = trained
+    species = {abs(number) for number in simulator.card.species}
+    names = ", ".join(map(str, simulator.card.species)) or "no particle"
+    if pdg is not None:
+        if species and abs(pdg) not in species:
+            raise UsageError(f"{simulator.folder} was trained on pdg {names}, not on {pdg}")
+        species = {abs(pdg)}
+    if len(species) != 1:
+        raise UsageError(f"the card of {simulator.folder} names {names}: choose one with --pdg")
+    (particle,) = species
     if particle not in NETWORKS:
-        names = ", ".join(map(str, NETWORKS))
-        raise UsageError(f"fcs-ganv2 has no particle {particle}; it has {names}")
+        numbers = ", ".join(map(str, NETWORKS))
+        raise UsageError(f"fcs-ganv2 has no particle {particle}; it has {numbers}")
     return particle
 
 
@@ -130,16 +129,16 @@ def graph(simulator: Simulator, span: Range, edges: object, sectors: int) -> byt
         polar_shares(layer, rings, sectors, from_y=True) for layer in simulator.detector.layers
     ]
 
-    def gev(given: Value) -> Value:
-        place = given.columns(0, 1)
+    def gev(vector: Value) -> Value:
+        place = vector.columns(0, 1)
         growth = log(span.highest_mev / span.lowest_mev)
         return place.builder.apply("Exp", place * growth) * (span.lowest_mev / MEV_PER_GEV)
 
-    def before(noise: Value, given: Value) -> tuple[Value, Value]:
-        return (noise - 0.5) / 0.5, conditions(simulator, {"E": gev(given)})
+    def before(noise: Value, vector: Value) -> tuple[Value, Value]:
+        return (noise - 0.5) / 0.5, conditions(simulator, {"E": gev(vector)})
 
-    def after(cells: Value, _: Value, given: Value) -> Value:
-        clean = numbers(cells / kept(simulator, "E", gev(given)), 1e6)
+    def after(cells: Value, _: Value, vector: Value) -> Value:
+        clean = numbers(cells / within_range(simulator, "E", gev(vector)), 1e6)
         images = layers(simulator, clean).values()
         parts = [image @ share for image, share in zip(images, shares, strict=True)]
         return clean.builder.apply("Concat", *parts, axis=1)
@@ -235,12 +234,12 @@ class FcsReader:
         graph = Graph(path)
         graph.require_float32()
         shapes = {"Noise": (1, self.latents), "mycond": (1, CONDITIONS)}
-        found = {port.name: tuple(abs(size) for size in port.shape) for port in graph.inputs}
-        if found != shapes:
-            raise DataError(f"{path} takes {found}, FastCaloSim gives {shapes}")
+        input_shapes = {port.name: tuple(abs(size) for size in port.shape) for port in graph.inputs}
+        if input_shapes != shapes:
+            raise DataError(f"{path} takes {input_shapes}, FastCaloSim gives {shapes}")
         size = int(np.prod([abs(size) for size in graph.outputs[0].shape]))
-        if size != (wanted := sum(voxels.size for voxels in self.layers)):
-            raise DataError(f"{path} gives {size} voxels, {BINNING} describes {wanted}")
+        if size != (n_voxels := sum(voxels.size for voxels in self.layers)):
+            raise DataError(f"{path} gives {size} voxels, {BINNING} describes {n_voxels}")
         return graph
 
 
@@ -298,8 +297,10 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     native = reference.response.astype(np.float64) * MEV_PER_GEV
     split = detector.split(native)
     sums = np.stack([split[layer.name].sum(axis=(1, 2)) for layer in detector.layers], axis=1)
-    found = np.array([[image.sum() for image in shower.values()] for shower in images])
-    layers = numbers_agree("energy of layers", found * energies[:, None], sums, tolerance=2e-3)
+    energies_of_layers = np.array([[image.sum() for image in shower.values()] for shower in images])
+    layers = numbers_agree(
+        "energy of layers", energies_of_layers * energies[:, None], sums, tolerance=2e-3
+    )
     return CheckResult("fcs-ganv2", (layers, side(bundle, reader, images, native)))
 
 
@@ -310,7 +311,7 @@ def side(
     native: NDArray[np.float64],
 ) -> Finding:
     """Share of the energy at phi above and eta above the middle: alpha turns from y to x."""
-    found = []
+    widths = []
     for shower in images:
         cells, x, y = [], [], []
         for voxels in reader.layers:
@@ -319,9 +320,9 @@ def side(
             x.append(np.sin(angle))
             y.append(np.cos(angle))
         mesh = Mesh(np.concatenate(x), np.concatenate(y), np.zeros(1))
-        found.append(sides(np.concatenate(cells)[None], mesh)[0])
-    wanted = sides(native, native_mesh(bundle))
-    return numbers_agree("sides of the shower", np.array(found), wanted, tolerance=0.02)
+        widths.append(sides(np.concatenate(cells)[None], mesh)[0])
+    native_sides = sides(native, native_mesh(bundle))
+    return numbers_agree("sides of the shower", np.array(widths), native_sides, tolerance=0.02)
 
 
 __all__ = [

@@ -35,19 +35,19 @@ def halve(simulator: Simulator, out: Path, *, overwrite: bool = False) -> float:
             "provenance": simulator.card.provenance | NOTE,
         }
     )
-    stored = simulator.reference
+    reference = simulator.reference
     with write_aside_folder(out, overwrite=overwrite) as aside:
         (aside / GRAPH).write_bytes(model)
         (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
-        answers = Simulator.load(aside).expected(stored.latent, stored.conditions)
-        if not (moved := stored.difference(answers)) <= LARGEST_DEVIATION:
+        answers = Simulator.load(aside).expected(reference.latent, reference.conditions)
+        if not (deviation := reference.difference(answers)) <= LARGEST_DEVIATION:
             raise CaloforgeError(
-                f"half precision moves cells by {moved:.1e} of the largest one (allowed "
+                f"half precision moves cells by {deviation:.1e} of the largest one (allowed "
                 f"{LARGEST_DEVIATION:.0e}); nothing is kept"
             )
-        Reference(stored.latent, stored.conditions, answers).write(aside / REFERENCE)
+        Reference(reference.latent, reference.conditions, answers).write(aside / REFERENCE)
         Simulator.load(aside).check()
-    return moved
+    return deviation
 
 
 def half_graph(model: bytes) -> bytes:
@@ -55,8 +55,8 @@ def half_graph(model: bytes) -> bytes:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    loaded = onnx.load_model_from_string(model)
-    graph, casts = loaded.graph, []
+    model_proto = onnx.load_model_from_string(model)
+    graph, casts = model_proto.graph, []
     for weight in graph.initializer:
         values = numpy_helper.to_array(weight)
         if weight.data_type != TensorProto.FLOAT or values.size < FEWEST_VALUES:
@@ -69,8 +69,8 @@ def half_graph(model: bytes) -> bytes:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    onnx.checker.check_model(loaded, full_check=True)
-    return bytes(loaded.SerializeToString())
+    onnx.checker.check_model(model_proto, full_check=True)
+    return bytes(model_proto.SerializeToString())
 
 
 __all__ = ["half_graph", "halve"]

@@ -77,8 +77,8 @@ def train(table: Table, *, seed: int = 0) -> HitClassifier:
     Raises DataError when no shower has light, CaloforgeError when more than 0.1 % of it is lost.
     """
     split = split_by_particle(table.particle, seed=seed)
-    known = np.isin(table.particle, split.train)
-    bright = table.conditions[known & (table.light > 0)]
+    train_rows = np.isin(table.particle, split.train)
+    bright = table.conditions[train_rows & (table.light > 0)]
     if not len(bright) or not impact_points(table.detector):
         raise DataError("no light or no impact point to learn from: use --hit-classifier always")
     ranges = {
@@ -86,16 +86,16 @@ def train(table: Table, *, seed: int = 0) -> HitClassifier:
         for feature in impact_points(table.detector)
         for place in [places(table.detector, feature, bright)]
     }
-    hit = inside(table.detector, ranges, table.conditions)
-    test, empty = ~known, table.light == 0
-    lost = share(table.light[test & ~hit].sum(), table.light[test].sum())
-    if lost >= LARGEST_LOSS:
+    accepted = inside(table.detector, ranges, table.conditions)
+    test, empty = ~train_rows, table.light == 0
+    lost_light = share(table.light[test & ~accepted].sum(), table.light[test].sum())
+    if lost_light >= LARGEST_LOSS:
         raise CaloforgeError(
-            f"the hit classifier loses {lost:.2%} of the light (allowed {LARGEST_LOSS:.1%}): give "
-            f"more showers with --data, or --hit-classifier always"
+            f"the hit classifier loses {lost_light:.2%} of the light (allowed {LARGEST_LOSS:.1%}): "
+            f"give more showers with --data, or --hit-classifier always"
         )
-    skipped = share((test & ~hit & empty).sum(), (test & empty).sum())
-    return HitClassifier(table.detector, ranges, lost, skipped, int(test.sum()))
+    skipped = share((test & ~accepted & empty).sum(), (test & empty).sum())
+    return HitClassifier(table.detector, ranges, lost_light, skipped, int(test.sum()))
 
 
 def impact_points(detector: Detector) -> tuple[Feature, ...]:
@@ -107,22 +107,22 @@ def places(
     detector: Detector, feature: Feature, conditions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """An impact feature of physical conditions, in cm.  (N, C) -> (N,)"""
-    found: NDArray[np.float64] = feature.value(
+    values: NDArray[np.float64] = feature.value(
         np, *(conditions[:, detector.column(name)] for name in feature.of)
     )
-    return found
+    return values
 
 
 def inside(
     detector: Detector, ranges_cm: dict[str, tuple[float, float]], conditions: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Which impact points are within all ranges.  (N, C) -> (N,)"""
-    hit = np.ones(len(conditions), dtype=bool)
+    accepted = np.ones(len(conditions), dtype=bool)
     for feature in impact_points(detector):
         low, high = ranges_cm[feature.name]
         place = places(detector, feature, conditions)
-        hit &= (place > low) & (place < high)
-    return hit
+        accepted &= (place > low) & (place < high)
+    return accepted
 
 
 def share(part: float, whole: float) -> float:

@@ -73,26 +73,26 @@ def int8_graph(model: bytes, simulator: Simulator, conditions: NDArray[Any]) -> 
     """The graph with 8-bit products but for its first and its last ones; calibrated."""
     import onnx
 
-    loaded = onnx.load_model_from_string(model)
-    for number, node in enumerate(loaded.graph.node):
+    model_proto = onnx.load_model_from_string(model)
+    for number, node in enumerate(model_proto.graph.node):
         node.name = f"node{number}"
     try:
-        written = _quantised(loaded, simulator, conditions)
+        quantised = _quantised(model_proto, simulator, conditions)
     except (RuntimeError, ValueError) as error:
         raise CaloforgeError(f"the graph has no int8 form: {error}") from error
-    plain = [entry for entry in written.opset_import if entry.domain in ("", "ai.onnx")]
-    del written.opset_import[:]
-    written.opset_import.extend(plain)
-    return bytes(written.SerializeToString())
+    plain = [entry for entry in quantised.opset_import if entry.domain in ("", "ai.onnx")]
+    del quantised.opset_import[:]
+    quantised.opset_import.extend(plain)
+    return bytes(quantised.SerializeToString())
 
 
-def _quantised(loaded: Any, simulator: Simulator, conditions: NDArray[Any]) -> Any:
+def _quantised(model_proto: Any, simulator: Simulator, conditions: NDArray[Any]) -> Any:
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     with _quiet(), tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch) / "float32.onnx", Path(scratch) / "int8.onnx"
-        onnx.save_model(loaded, source)
+        onnx.save_model(model_proto, source)
         quantize_static(
             source,
             target,
@@ -102,7 +102,7 @@ def _quantised(loaded: Any, simulator: Simulator, conditions: NDArray[Any]) -> A
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             op_types_to_quantize=list(PRODUCTS),
-            nodes_to_exclude=_first_and_last(loaded.graph),
+            nodes_to_exclude=_first_and_last(model_proto.graph),
         )
         return onnx.load_model(target)
 
@@ -133,17 +133,17 @@ def _first_and_last(graph: Any) -> list[str]:
 
 def _reaches(graph: Any, start: Any, *, forward: bool) -> bool:
     """Whether another product lies after (or before) a node."""
-    front, seen = set(start.output if forward else start.input), set()
+    front, visited = set(start.output if forward else start.input), set()
     while front:
         name = front.pop()
-        seen.add(name)
+        visited.add(name)
         for node in graph.node:
             ends = node.input if forward else node.output
             if name not in ends:
                 continue
             if node.op_type in PRODUCTS:
                 return True
-            front |= set(node.output if forward else node.input) - seen
+            front |= set(node.output if forward else node.input) - visited
     return False
 
 
@@ -173,13 +173,13 @@ def _write(simulator: Simulator, model: bytes, folder: Path) -> Simulator:
     card = simulator.card.model_copy(
         update={"generator_sha256": digest, "provenance": simulator.card.provenance | NOTE}
     )
-    stored = simulator.reference
+    reference = simulator.reference
     (folder / GRAPH).write_bytes(model)
     (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
-    stored.write(folder / REFERENCE)
+    reference.write(folder / REFERENCE)
     fast = Simulator.load(folder)
-    answers = fast.expected(stored.latent, stored.conditions)
-    Reference(stored.latent, stored.conditions, answers).write(folder / REFERENCE)
+    answers = fast.expected(reference.latent, reference.conditions)
+    Reference(reference.latent, reference.conditions, answers).write(folder / REFERENCE)
     fast.check()
     return Simulator.load(folder)
 
@@ -236,8 +236,8 @@ def compare_w1(
 def _sums(
     simulator: Simulator, conditions: NDArray[Any], showers: int, seed: int
 ) -> NDArray[np.float64]:
-    drawn = simulator.batches(conditions, range(showers), seed=seed)
-    return np.concatenate([simulator.detector.read_out(cells) for _, cells in drawn])
+    batches = simulator.batches(conditions, range(showers), seed=seed)
+    return np.concatenate([simulator.detector.read_out(cells) for _, cells in batches])
 
 
 def floor_of(real: NDArray[np.float64], rng: np.random.Generator) -> float:

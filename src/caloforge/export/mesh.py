@@ -49,20 +49,20 @@ def require_energies(simulator: Simulator, reader: str) -> None:
         )
 
 
-def conditions(simulator: Simulator, told: Mapping[str, Value]) -> Value:
+def conditions(simulator: Simulator, inputs: Mapping[str, Value]) -> Value:
     """Physical conditions, each kept in its training range.  (N, 1) each -> (N, C)
 
     Readers call at any energy; a generator must not be asked for what it has never seen.
     """
-    (energy, *_) = told.values()
+    (energy, *_) = inputs.values()
     columns = [
-        kept(simulator, name, told.get(name, energy * 0.0 + STRAIGHT.get(name, 0.0)))
+        within_range(simulator, name, inputs.get(name, energy * 0.0 + STRAIGHT.get(name, 0.0)))
         for name in simulator.detector.columns
     ]
     return energy.builder.apply("Concat", *columns, axis=1)
 
 
-def kept(simulator: Simulator, name: str, value: Value) -> Value:
+def within_range(simulator: Simulator, name: str, value: Value) -> Value:
     """A condition inside its training range."""
     low, high = simulator.card.training_ranges[name]
     return value.at_least(low).at_most(high)
@@ -85,12 +85,18 @@ def layers(simulator: Simulator, cells: Value) -> dict[str, Value]:
 
 def straight_reference(simulator: Simulator) -> Reference:
     """The native model's answers for the stored latents and energies, coming straight in."""
-    stored, columns = simulator.reference, simulator.detector.columns
-    asked: NDArray[Any] = stored.conditions.copy()
+    reference, columns = simulator.reference, simulator.detector.columns
+    conditions_straight: NDArray[Any] = reference.conditions.copy()
     for number, name in enumerate(columns):
         low, high = simulator.card.training_ranges[name]
-        asked[:, number] = np.clip(STRAIGHT.get(name, asked[:, number]), low, high)
-    return Reference(stored.latent, asked, simulator.expected(stored.latent, asked))
+        conditions_straight[:, number] = np.clip(
+            STRAIGHT.get(name, conditions_straight[:, number]), low, high
+        )
+    return Reference(
+        reference.latent,
+        conditions_straight,
+        simulator.expected(reference.latent, conditions_straight),
+    )
 
 
 def overlap(cells: int, width_mm: float, others: int, other_width_mm: float) -> NDArray[np.float64]:
@@ -200,12 +206,12 @@ def shower_findings(
 ) -> tuple[Finding, ...]:
     """Total, depth and middle of showers on a mesh against the native ones.  (n, *mesh)"""
     native, places = reference.response.astype(np.float64) * MEV_PER_GEV, native_mesh(bundle)
-    found = found_mev.reshape(len(found_mev), -1)
+    cells = found_mev.reshape(len(found_mev), -1)
     other = Mesh(*(part.ravel() for part in mesh))
     return (
-        numbers_agree("energy", found.sum(axis=1), native.sum(axis=1), tolerance=2e-3),
-        depths_agree(middle(found, other.z), middle(native, places.z)),
-        numbers_agree("sides", sides(found, other), sides(native, places), tolerance=0.02),
+        numbers_agree("energy", cells.sum(axis=1), native.sum(axis=1), tolerance=2e-3),
+        depths_agree(middle(cells, other.z), middle(native, places.z)),
+        numbers_agree("sides", sides(cells, other), sides(native, places), tolerance=0.02),
     )
 
 
@@ -223,9 +229,9 @@ def middle(cells: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np
     return np.where(total > 0, cells @ place / np.where(total > 0, total, 1), 0.0)
 
 
-def depths_agree(found: NDArray[np.float64], expected: NDArray[np.float64]) -> Finding:
+def depths_agree(observed: NDArray[np.float64], expected: NDArray[np.float64]) -> Finding:
     """Whether mean depths agree to a millimetre."""
-    difference = float(np.abs(found - expected).max())
+    difference = float(np.abs(observed - expected).max())
     text = f"mean depths differ by up to {difference:.2g} mm (allowed {DEPTH_MM:g})"
     return Finding("depth", difference <= DEPTH_MM, text, {"difference_mm": difference})
 
@@ -237,7 +243,6 @@ __all__ = [
     "depth_shares",
     "depths_mm",
     "half_width_mm",
-    "kept",
     "layers",
     "native_mesh",
     "numbers",
@@ -247,4 +252,5 @@ __all__ = [
     "shower_findings",
     "sides",
     "straight_reference",
+    "within_range",
 ]

@@ -80,16 +80,20 @@ def adapt(simulator: Simulator, options: Options) -> Contents:
         names = ", ".join(name for name, other in FACTS.items() if other.alice)
         raise UsageError(f"O2 has no fast simulation of {detector.name}; it has {names}")
     require_latents(simulator, LATENTS, "O2")
-    hit = None
+    classifier = None
     if options.showers is not None:
         table = hit_classifier.read_table(options.showers, detector)
-        hit = hit_classifier.train(table, seed=options.seed)
+        classifier = hit_classifier.train(table, seed=options.seed)
     text = identity_scales().text().encode("ascii")
-    files = dict(zip(FILES, (generator_graph(simulator), text, hit_graph(hit), text), strict=True))
-    asked = simulator.reference.conditions.astype(np.float64)
+    files = dict(
+        zip(FILES, (generator_graph(simulator), text, hit_graph(classifier), text), strict=True)
+    )
+    particles = simulator.reference.conditions.astype(np.float64)
     facts: dict[str, Any] = {
-        "classifier": hit.record() if hit else {"kind": "always"},
-        "reference_hits": (hit.hits(asked) if hit else np.ones(len(asked), bool)).tolist(),
+        "classifier": classifier.record() if classifier else {"kind": "always"},
+        "reference_hits": (
+            classifier.hits(particles) if classifier else np.ones(len(particles), bool)
+        ).tolist(),
     }
     paste = command_line(alice)
     return Contents(files, facts, readme(detector.name, paste, facts["classifier"]), paste)
@@ -136,27 +140,27 @@ def bounds(simulator: Simulator) -> tuple[NDArray[np.float32], NDArray[np.float3
     return low.astype(np.float32), high.astype(np.float32)
 
 
-def hit_graph(hit: hit_classifier.HitClassifier | None) -> bytes:
+def hit_graph(classifier: hit_classifier.HitClassifier | None) -> bytes:
     """Particle (N, 9) in; 1 where the generator is to run, else 0, out.  (N, 1)"""
     builder = OnnxBuilder("hit")
     particle = Value("particle", builder)
-    chosen = passes(particle, hit) if hit else abs(particle.columns(0, 1)) > -1.0
-    builder.rename(builder.apply("Cast", chosen, to=FLOAT), "hit")
+    decision = passes(particle, classifier) if classifier else abs(particle.columns(0, 1)) > -1.0
+    builder.rename(builder.apply("Cast", decision, to=FLOAT), "hit")
     return builder.model({"particle": ["batch", CONDITIONS]}, Output("hit", ["batch", 1]))
 
 
-def passes(particle: Value, hit: hit_classifier.HitClassifier) -> Value:
+def passes(particle: Value, classifier: hit_classifier.HitClassifier) -> Value:
     """Whether the impact point is one that can give light.  (N, 1)"""
     columns = {
         name: particle.columns(number, number + 1)
-        for number, name in enumerate(hit.detector.columns)
+        for number, name in enumerate(classifier.detector.columns)
     }
-    chosen = abs(particle.columns(0, 1)) > -1.0
-    for feature in hit.features:
-        low, high = hit.ranges_cm[feature.name]
+    decision = abs(particle.columns(0, 1)) > -1.0
+    for feature in classifier.features:
+        low, high = classifier.ranges_cm[feature.name]
         place = feature.value(particle.builder, *(columns[name] for name in feature.of))
-        chosen = chosen & (place > low) & (place < high)
-    return chosen
+        decision = decision & (place > low) & (place < high)
+    return decision
 
 
 def command_line(names: AliceNames) -> str:
@@ -176,8 +180,8 @@ def command_line(names: AliceNames) -> str:
 
 def readme(detector: str, paste: str, hits: Mapping[str, Any]) -> str:
     """What to paste, and what to know."""
-    lost = f", loses {hits['lost_light']:.3%} of the light" if "lost_light" in hits else " on"
-    return README.format(detector=detector, paste=paste, classifier=f"{hits['kind']}{lost}")
+    loss = f", loses {hits['lost_light']:.3%} of the light" if "lost_light" in hits else " on"
+    return README.format(detector=detector, paste=paste, classifier=f"{hits['kind']}{loss}")
 
 
 README = """# {detector} for AliceO2
@@ -254,10 +258,10 @@ def parse_block(lines: Iterator[str], option: str, path: Path) -> list[float]:
 
 def stof(line: str, path: Path) -> float:
     """What ``std::stof`` makes of a line; DataError where it throws."""
-    found = NUMBER.match(line)
-    if found is None:
+    match = NUMBER.match(line)
+    if match is None:
         raise DataError(f"{path}: O2 stops at {line!r}, which is no number")
-    value = float(found[0])
+    value = float(match[0])
     if value and not SMALLEST <= abs(value) <= LARGEST:
         raise DataError(f"{path}: O2 stops at {line.strip()}, which float32 cannot hold")
     return value
@@ -316,9 +320,11 @@ class O2Reader:
         nothing = np.zeros(CONDITIONS, dtype=np.float32)
         if not self.classifier.run(nothing.reshape(1, -1)).size:
             raise DataError(f"{self.classifier.path} gives no number")
-        values, wanted = self.image(nothing, nothing[:1].repeat(LATENTS)), np.prod(self.shape)
-        if values.size < wanted:
-            raise DataError(f"{self.generator.path} gives {values.size} values, O2 reads {wanted}")
+        values, n_values = self.image(nothing, nothing[:1].repeat(LATENTS)), np.prod(self.shape)
+        if values.size < n_values:
+            raise DataError(
+                f"{self.generator.path} gives {values.size} values, O2 reads {n_values}"
+            )
 
 
 def load(path: Path, lengths: tuple[int, ...]) -> Graph:
@@ -397,16 +403,16 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     reader = O2Reader(bundle.folder, detector.name)
     reference = bundle.reference()
     bundle.require_checksums()
-    started = time.perf_counter()
+    start = time.perf_counter()
     raw, noise = repeated(reference, options.repeats)
     responses = [reader.respond(*row) for row in zip(raw, noise, strict=True)]
-    seconds = (time.perf_counter() - started) / len(raw)
-    findings = compare(bundle, reference, gathered(responses, len(reference.latent)), "emulator")
+    seconds = (time.perf_counter() - start) / len(raw)
+    findings = compare(bundle, reference, observed_of(responses, len(reference.latent)), "emulator")
     findings.append(classifier_loss(bundle))
     if options.native:
         with native_reader(options.library) as program:
             answers = program.respond(bundle.folder, detector.name, raw, noise)
-            observed = gathered(answers, len(reference.latent))
+            observed = observed_of(answers, len(reference.latent))
             findings += compare(bundle, reference, observed, program.library.name)
     text = f"{1e6 * seconds:.0f} us a particle, Python included"
     findings.append(Finding("time", True, text, {"microseconds": 1e6 * seconds}))
@@ -424,7 +430,7 @@ def full_noise(latents: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.pad(latents, ((0, 0), (0, LATENTS - latents.shape[1])))
 
 
-def gathered(responses: list[Response], particles: int) -> Observed:
+def observed_of(responses: list[Response], particles: int) -> Observed:
     """Responses by particle and repeat."""
     if not responses or len(responses) % particles:
         raise DataError(f"the reader gave {len(responses)} answers for {particles} particles")
@@ -441,13 +447,13 @@ def gathered(responses: list[Response], particles: int) -> Observed:
 
 def compare(bundle: Bundle, reference: Reference, observed: Observed, reader: str) -> list[Finding]:
     """Classifier, channel means, and the image fibre by fibre."""
-    wanted = np.array(bundle.card.reader.get("reference_hits", ()), dtype=bool)
-    if wanted.shape != observed.simulated.shape:
+    hit = np.array(bundle.card.reader.get("reference_hits", ()), dtype=bool)
+    if hit.shape != observed.simulated.shape:
         raise DataError(f"{bundle.folder}: the card does not say which reference particles hit")
-    same = int((wanted == observed.simulated).sum())
-    text = f"{same} of {len(wanted)} reference particles as when exported"
-    hits = Finding(f"{reader}: classifier", same == len(wanted), text, {"agree": same})
-    if not (both := wanted & observed.simulated).any():
+    same = int((hit == observed.simulated).sum())
+    text = f"{same} of {len(hit)} reference particles as when exported"
+    hits = Finding(f"{reader}: classifier", same == len(hit), text, {"agree": same})
+    if not (both := hit & observed.simulated).any():
         return [hits, Finding(f"{reader}: channels", False, "no particle gives light", {})]
     expected = reference.response[both].astype(np.float64)
     channels = compare_channels(bundle, expected, observed.sectors[both], reader)
@@ -465,8 +471,8 @@ def compare_channels(
     variance = variance_of(expected, bundle.card.sampling)
     error = np.sqrt(detector.read_out(variance, SCHEME)[:, order].sum(axis=0) / sectors.shape[1])
     what = f"{reader}: mean of channels ({SCHEME})"
-    found = sectors.mean(axis=(0, 1))
-    return means_agree(what, SECTORS, found, native, error / len(expected))
+    means = sectors.mean(axis=(0, 1))
+    return means_agree(what, SECTORS, means, native, error / len(expected))
 
 
 def compare_images(
@@ -475,13 +481,13 @@ def compare_images(
     """Chi square of the summed image: a transposed or shifted one has an enormous one."""
     repeats = photons.shape[1]
     variance = variance_of(expected, bundle.card.sampling).sum(axis=0) * repeats
-    used = variance >= ENOUGH
-    if not used.any():
+    usable = variance >= ENOUGH
+    if not usable.any():
         return Finding(f"{reader}: image", True, "too little light to compare fibres", {})
     difference = photons.sum(axis=(0, 1)) - repeats * expected.sum(axis=0)
-    squares = float((difference[used] ** 2 / variance[used]).sum())
-    count = int(used.sum())
-    pull = (squares - count) / float(np.sqrt((2 + 1 / variance[used]).sum()))
+    squares = float((difference[usable] ** 2 / variance[usable]).sum())
+    count = int(usable.sum())
+    pull = (squares - count) / float(np.sqrt((2 + 1 / variance[usable]).sum()))
     text = f"chi square {squares:.0f} of {count} fibres ({pull:+.1f} sigma)"
     values = {"chi_square": squares, "fibres": count}
     return Finding(f"{reader}: image", pull <= LARGEST_PULL, text, values)
@@ -490,9 +496,9 @@ def compare_images(
 def classifier_loss(bundle: Bundle) -> Finding:
     """What the classifier lost on particles that it was not made from."""
     facts = bundle.card.reader.get("classifier", {})
-    lost = float(facts.get("lost_light", 0.0))
-    text = f"{facts.get('kind')}, loses {lost:.3%} of the light of particles not used for it"
-    return Finding("hit classifier", lost < LARGEST_LOSS, text, {"lost_light": lost})
+    fraction = float(facts.get("lost_light", 0.0))
+    text = f"{facts.get('kind')}, loses {fraction:.3%} of the light of particles not used for it"
+    return Finding("hit classifier", fraction < LARGEST_LOSS, text, {"lost_light": fraction})
 
 
 @dataclass(frozen=True)
@@ -512,10 +518,12 @@ class NativeReader:
         rows = np.concatenate([raw, noise], axis=1)
         text = "".join(" ".join(f"{value:.9g}" for value in row) + "\n" for row in rows)
         command = [str(part) for part in (self.program, *files, nx, ny)]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=SECONDS)
-        if done.returncode:
-            raise DataError(f"{folder}: {self.library.name} says: {done.stderr.strip()[:300]}")
-        return [_response(line, nx, ny) for line in done.stdout.splitlines()]
+        process = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=SECONDS
+        )
+        if process.returncode:
+            raise DataError(f"{folder}: {self.library.name} says: {process.stderr.strip()[:300]}")
+        return [_response(line, nx, ny) for line in process.stdout.splitlines()]
 
 
 @contextmanager
@@ -529,9 +537,9 @@ def native_reader(library: Path | None = None) -> Iterator[NativeReader]:
     with tempfile.TemporaryDirectory() as scratch:
         program = Path(scratch) / "o2_reader"
         command = [COMPILER, "-std=c++17", "-O1", str(SOURCE), "-o", str(program), "-ldl"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
-        if done.returncode:
-            raise CaloforgeError(f"{SOURCE.name} does not compile: {done.stderr[:300]}")
+        process = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        if process.returncode:
+            raise CaloforgeError(f"{SOURCE.name} does not compile: {process.stderr[:300]}")
         yield NativeReader(program, library or installed_library())
 
 
@@ -540,10 +548,12 @@ def installed_library() -> Path:
     import onnxruntime
 
     folder = Path(onnxruntime.__file__).parent / "capi"
-    found = sorted(folder.glob("libonnxruntime.so*")) + sorted(folder.glob("libonnxruntime*.dylib"))
-    if not found:
+    libraries = sorted(folder.glob("libonnxruntime.so*")) + sorted(
+        folder.glob("libonnxruntime*.dylib")
+    )
+    if not libraries:
         raise CaloforgeError(f"{folder} holds no libonnxruntime; name one with --library")
-    return found[0]
+    return libraries[0]
 
 
 def _response(line: str, nx: int, ny: int) -> Response:

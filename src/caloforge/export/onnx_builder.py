@@ -171,11 +171,11 @@ def wrap(generator: bytes, inputs: Ports, output: Output, before: Before, after:
 
     inner = onnx.load_model_from_string(generator)
     head, tail = OnnxBuilder("before"), OnnxBuilder("after")
-    given = [Value(name, head) for name in inputs]
-    for value, name in zip(before(*given), INPUTS, strict=True):
+    values = [Value(name, head) for name in inputs]
+    for value, name in zip(before(*values), INPUTS, strict=True):
         head.rename(value, name)
-    given = [Value(name, tail) for name in inputs]
-    tail.rename(after(Value(OUTPUT, tail), *given), output.name)
+    values = [Value(name, tail) for name in inputs]
+    tail.rename(after(Value(OUTPUT, tail), *values), output.name)
     return _model_bytes((head, inner, tail), inputs, output)
 
 

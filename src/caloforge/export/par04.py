@@ -24,13 +24,13 @@ from caloforge.export.mesh import (
     depth_shares,
     depths_mm,
     half_width_mm,
-    kept,
     layers,
     numbers,
     polar_shares,
     require_energies,
     shower_findings,
     straight_reference,
+    within_range,
 )
 from caloforge.export.onnx_builder import Output, Value, wrap
 from caloforge.simulator import Simulator
@@ -72,12 +72,14 @@ def graph(simulator: Simulator, mesh: tuple[int, ...], radius_mm: float) -> byte
     def before(vector: Value) -> tuple[Value, Value]:
         energy = vector.columns(size, size + 1) * GEV
         angle = vector.columns(size + 1, size + 2) * (pi / 2)
-        told = {"E": energy, "theta": angle}
-        used = {name: value for name, value in told.items() if name in simulator.detector.columns}
-        return vector.columns(0, size), conditions(simulator, used)
+        inputs = {"E": energy, "theta": angle}
+        own_inputs = {
+            name: value for name, value in inputs.items() if name in simulator.detector.columns
+        }
+        return vector.columns(0, size), conditions(simulator, own_inputs)
 
     def after(cells: Value, vector: Value) -> Value:
-        energy = kept(simulator, "E", vector.columns(size, size + 1) * GEV)
+        energy = within_range(simulator, "E", vector.columns(size, size + 1) * GEV)
         clean = numbers(cells / energy, 1e6)
         parts = [
             (image @ flat).reshape(0, -1, 1) * depth

@@ -123,14 +123,14 @@ class TritonReader:
 
 def require_ports(path: Path, stated: Any, ports: tuple[Port, ...], batch: int) -> None:
     """Raise DataError unless the configuration states the ports of the graph."""
-    wanted = {port.name: (port.kind, list(port.shape)) for port in ports}
-    found = {}
+    expected = {port.name: (port.kind, list(port.shape)) for port in ports}
+    configured = {}
     for entry in stated if isinstance(stated, list) else [stated]:
         sizes = [int(size) for size in entry["dims"]]
         shape = [-1, *sizes] if batch else sizes
-        found[entry["name"]] = (KINDS.get(entry["data_type"], entry["data_type"]), shape)
-    if found != wanted:
-        raise DataError(f"{path} states {found}, the graph has {wanted}")
+        configured[entry["name"]] = (KINDS.get(entry["data_type"], entry["data_type"]), shape)
+    if configured != expected:
+        raise DataError(f"{path} states {configured}, the graph has {expected}")
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -141,11 +141,11 @@ def read_config(path: Path) -> dict[str, Any]:
     text = path.read_text(encoding="utf-8", errors="replace")
     tokens, place = [], 0
     while text[place:].strip():
-        found = TOKEN.match(text, place)
-        if found is None:
+        match = TOKEN.match(text, place)
+        if match is None:
             raise DataError(f"{path}: cannot be read at {text[place : place + 20]!r}")
-        tokens.append(found[1])
-        place = found.end()
+        tokens.append(match[1])
+        place = match.end()
     try:
         return _message(iter([*tokens, "}"]))
     except (StopIteration, RuntimeError, ValueError, RecursionError) as error:
@@ -188,10 +188,10 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
         cells = reader.graph.run(reference.latent, reference.conditions)
         return CheckResult("triton", (numbers_agree("cells", cells, reference.response),))
     inputs = (reference.latent, reference.conditions)
-    drawn = [reader.graph.run(*inputs).astype(np.float64) for _ in range(options.repeats)]
+    outputs = [reader.graph.run(*inputs).astype(np.float64) for _ in range(options.repeats)]
     expected = reference.response.astype(np.float64)
     scheme = card.detector.scheme()
-    sums = card.detector.read_out(np.mean(drawn, axis=0), scheme.scheme).mean(axis=0)
+    sums = card.detector.read_out(np.mean(outputs, axis=0), scheme.scheme).mean(axis=0)
     native = card.detector.read_out(expected, scheme.scheme).mean(axis=0)
     variance = card.detector.read_out(variance_of(expected, card.sampling), scheme.scheme)
     error = np.sqrt(variance.sum(axis=0) / options.repeats) / len(expected)

@@ -36,8 +36,8 @@ def format_of(sources: tuple[Path, ...]) -> FileFormat:
         if file_format.accepts(sources):
             return file_format
     names = " ".join(map(str, sources))
-    known = "; ".join(file_format.reads for file_format in FORMATS)
-    raise DataError(f"{names}: {_already_ours(sources)}not a known kind of showers: {known}")
+    formats = "; ".join(file_format.reads for file_format in FORMATS)
+    raise DataError(f"{names}: {_already_ours(sources)}not a known kind of showers: {formats}")
 
 
 def _already_ours(sources: tuple[Path, ...]) -> str:

@@ -41,8 +41,8 @@ from caloforge.formats.zdc_images import (
     checked_pdg,
     counts_of,
     foreign_showers,
-    named,
-    told_pdg,
+    name_in_errors,
+    pdg_numbers,
     zdc_of_shape,
 )
 from caloforge.io.npy import NPY_MAGIC, ZIP_MAGIC, StoredArray
@@ -60,13 +60,13 @@ def _accepts_arrays(sources: tuple[Path, ...]) -> bool:
 @contextmanager
 def _open_arrays(request: ConversionRequest) -> Iterator[ForeignShowers]:
     responses, particles = _pair(request.sources)
-    with named(responses.path):
+    with name_in_errors(responses.path):
         detector = zdc_of_shape(responses.shape, request.detector)
     check_rows(responses, particles.path, len(particles))
-    with named(particles.path):
-        conditions, found = _particles_of_columns(detector, particles, request)
-        pdg = told_pdg(found, len(conditions), request.pdg)
-    with named(responses.path):
+    with name_in_errors(particles.path):
+        conditions, pdg_column = _particles_of_columns(detector, particles, request)
+        pdg = pdg_numbers(pdg_column, len(conditions), request.pdg)
+    with name_in_errors(responses.path):
         cells = counts_of(responses, detector, request)
     provenance = {**PROVENANCE, "source": f"{responses.path.name}, {particles.path.name}"}
     yield foreign_showers(detector, [cells], conditions, pdg, provenance)
@@ -92,15 +92,15 @@ def _other_of(source: Path) -> Path:
 
 
 def _particles_of_columns(
-    detector: Detector, stored: StoredArray, request: ConversionRequest
+    detector: Detector, array: StoredArray, request: ConversionRequest
 ) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
     """Conditions (N, C), and PDG ids (N,) where there are any."""
     expected = len(detector.columns)
-    behind = stored.shape[1] - expected if len(stored.shape) == 2 else -1
+    behind = array.shape[1] - expected if len(array.shape) == 2 else -1
     if behind not in BEHIND:
         widths = ", ".join(str(expected + more) for more in BEHIND)
-        raise DataError(f"has shape {stored.shape}, not (N, columns) of {widths} columns")
-    table = stored.whole().astype(np.float64)
+        raise DataError(f"has shape {array.shape}, not (N, columns) of {widths} columns")
+    table = array.whole().astype(np.float64)
     conditions = checked_conditions(
         detector, in_gev(detector, table[:, :expected], request.energy_unit)
     )
@@ -227,11 +227,11 @@ def _read(sources: tuple[Path, ...], request: ConversionRequest) -> Part:
     images: PickledImages | None = None
     tables: list[Table] = []
     for source in sorted(_with_particles(sources), key=lambda path: path.stat().st_size):
-        found = unpickle(source, allowed=request.allow_pickle)
-        if isinstance(found, Frame):
-            tables.append(Table(source, found))
+        content = unpickle(source, allow=request.allow_pickle)
+        if isinstance(content, Frame):
+            tables.append(Table(source, content))
         elif images is None:
-            images = PickledImages(source, found.values)
+            images = PickledImages(source, content.values)
         else:
             raise DataError(f"{images.path} and {source} both hold arrays; one is needed")
     if images is None or not tables:
@@ -243,7 +243,7 @@ def _read(sources: tuple[Path, ...], request: ConversionRequest) -> Part:
 def _part(images: PickledImages, tables: list[Table], request: ConversionRequest) -> Part:
     for table in tables:
         check_rows(images, table.path, len(table.frame))
-    with named(images.path):
+    with name_in_errors(images.path):
         if images.values.dtype.kind not in "iuf":
             raise DataError(f"holds {images.values.dtype}, not images of numbers")
         detector = zdc_of_shape(images.shape, request.detector)
@@ -252,12 +252,12 @@ def _part(images: PickledImages, tables: list[Table], request: ConversionRequest
     if len(particles) != 1:
         names = " ".join(str(table.path) for table in tables)
         raise DataError(f"{names}: one table of particles is needed, not {len(particles)}")
-    with named(particles[0].path):
+    with name_in_errors(particles[0].path):
         conditions, pdg = _particles_by_name(detector, particles[0], request)
-    with named(images.path):
+    with name_in_errors(images.path):
         cells = counts_of(images, detector, request)
     for table in coordinates:
-        with named(table.path):
+        with name_in_errors(table.path):
             _check_coordinates(detector, cells, table.frame)
     _check_sums(detector, cells, particles[0], request)
     return Part(images.path, detector, cells, conditions, pdg)
@@ -277,20 +277,20 @@ def _particles_by_name(
     ignored = [name for name in frame.columns if name not in (*detector.columns, PDG)]
     if ignored:
         request.reporter.say(f"ignored columns: {', '.join(ignored)}")
-    found = None
+    pdg_column = None
     if PDG in frame.columns:
-        found = checked_pdg(frame.numbers((PDG,))[:, 0], f"column {PDG}")
-    return conditions, told_pdg(found, len(conditions), request.pdg)
+        pdg_column = checked_pdg(frame.numbers((PDG,))[:, 0], f"column {PDG}")
+    return conditions, pdg_numbers(pdg_column, len(conditions), request.pdg)
 
 
 def _check_coordinates(detector: Detector, cells: NDArray[np.uint16], frame: Frame) -> None:
     """Raise DataError when coordinates are not those of the largest pixels.  (N, K)"""
-    given = frame.numbers(COORDINATES)
+    coordinates = frame.numbers(COORDINATES)
     largest = np.nan_to_num(peak_of_cells(detector, cells))
-    if len(wrong := np.flatnonzero((given != largest).any(axis=1))):
+    if len(wrong := np.flatnonzero((coordinates != largest).any(axis=1))):
         raise DataError(
-            f"{len(wrong)} of {len(given)} coordinates, the first in row {wrong[0]}, are not those "
-            "of the largest pixel: other rows than the images, or leave this file out"
+            f"{len(wrong)} of {len(coordinates)} coordinates, the first in row {wrong[0]}, are not "
+            "those of the largest pixel: other rows than the images, or leave this file out"
         )
 
 
@@ -302,8 +302,8 @@ def _check_sums(
     for name in alice.sum_columns if alice else ():
         if name not in table.frame.columns:
             continue
-        given = table.frame.numbers((name,))[:, 0]
-        wrong = np.abs(given - cells.sum(axis=1, dtype=np.int64)) > 0.5
+        sums = table.frame.numbers((name,))[:, 0]
+        wrong = np.abs(sums - cells.sum(axis=1, dtype=np.int64)) > 0.5
         if wrong.any():
             request.reporter.warn(
                 f"{table.path}: {name} is not the sum of the image in {wrong.sum()} of "

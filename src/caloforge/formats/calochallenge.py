@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from caloforge.data.flights import Flight, straight
 from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import OPTIONS, ConversionRequest, FileFormat, ForeignShowers
-from caloforge.formats.layered import Rows, opened
+from caloforge.formats.layered import Rows, open_rows
 from caloforge.io import hdf5
 from caloforge.io.reading import reading
 from caloforge.io.showers import is_ours
@@ -40,7 +40,7 @@ def _open(request: ConversionRequest) -> AbstractContextManager[ForeignShowers]:
             f"{request.sources[0]} does not tell its voxels: name the set's geometry with "
             "--detector binning.xml"
         )
-    return opened(request, request.detector, _Source)
+    return open_rows(request, request.detector, _Source)
 
 
 class _Source:

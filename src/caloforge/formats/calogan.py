@@ -21,7 +21,7 @@ from caloforge.data.flights import Flight, carried, straight
 from caloforge.detectors import ATLAS_EM
 from caloforge.errors import DataError
 from caloforge.formats.file_format import OPTIONS, ConversionRequest, FileFormat, ForeignShowers
-from caloforge.formats.layered import Rows, opened, values
+from caloforge.formats.layered import Rows, open_rows, values
 from caloforge.io import hdf5
 from caloforge.io.reading import reading
 from caloforge.io.showers import is_ours
@@ -43,7 +43,7 @@ def _looks_like_it(source: Path) -> bool:
 
 
 def _open(request: ConversionRequest) -> AbstractContextManager[ForeignShowers]:
-    return opened(request, request.detector or ATLAS_EM, _Source)
+    return open_rows(request, request.detector or ATLAS_EM, _Source)
 
 
 class _Source:

@@ -101,9 +101,9 @@ class FileFormat:
 def check_options(file_format: FileFormat, request: ConversionRequest) -> None:
     """Raise UsageError naming an option that would not be heeded."""
     for name, option in OPTIONS.items():
-        asked = getattr(request, name)
+        value = getattr(request, name)
         # Not "if asked": a face at 0 mm is a face.
-        if asked is not None and asked is not False and name not in file_format.uses:
+        if value is not None and value is not False and name not in file_format.uses:
             raise UsageError(
                 f"{request.sources[0]}: {option} means nothing for {file_format.reads}; "
                 "leave it out"
@@ -112,11 +112,11 @@ def check_options(file_format: FileFormat, request: ConversionRequest) -> None:
 
 def matching(sources: Sequence[Path]) -> tuple[Path, ...]:
     """Files, where a name that is none may be a pattern (``eplus_*.h5``); sorted within it."""
-    found: list[Path] = []
+    paths: list[Path] = []
     for source in sources:
         matches = [] if source.exists() else sorted(source.parent.glob(source.name))
-        found += matches or [source]
-    return tuple(found)
+        paths += matches or [source]
+    return tuple(paths)
 
 
 def starts_with(path: Path, magic: bytes) -> bool:
@@ -141,8 +141,8 @@ def in_gev(
     return np.asarray(conditions / np.array(per_unit))
 
 
-def check_detector(found: Detector, wanted: Detector | None) -> Detector:
+def check_detector(detector: Detector, requested: Detector | None) -> Detector:
     """The detector found; DataError naming both when another one is wanted."""
-    if wanted is not None and wanted.name != found.name:
-        raise DataError(f"holds showers of {found.name}, but {wanted.name} is asked for")
-    return found
+    if requested is not None and requested.name != detector.name:
+        raise DataError(f"holds showers of {detector.name}, but {requested.name} is asked for")
+    return detector

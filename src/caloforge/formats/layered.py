@@ -31,12 +31,12 @@ MEV_PER_GEV = 1000.0
 class Clip:
     """Whether negative deposits become 0, and how many did."""
 
-    def __init__(self, allowed: bool, unit: str = "MeV") -> None:
-        self.allowed, self.unit = allowed, unit
+    def __init__(self, clip: bool, unit: str = "MeV") -> None:
+        self.allowed, self.unit = clip, unit
         self.count = 0
         self.total = 0.0
 
-    def told(self) -> dict[str, str]:
+    def provenance(self) -> dict[str, str]:
         """Provenance of a file that lost deposits; nothing where there were none."""
         if not self.count:
             return {}
@@ -93,7 +93,7 @@ class Source(Protocol):
 
 
 @contextmanager
-def opened(
+def open_rows(
     request: ConversionRequest,
     detector: Detector,
     source_of: Callable[[h5py.File, "Rows", ConversionRequest], Source],
@@ -119,18 +119,18 @@ def opened(
             tuple(name for name in OPTIONAL if all(one.has(name) for one in rows)),
             sum(one.count for one in rows),
             _chunks(sources, clip),
-            clip.told,
+            clip.provenance,
         )
 
 
 def _provenance(rows: "Sequence[Rows]") -> Mapping[str, str]:
     """What files say of themselves; DataError where two of them say different things."""
-    said: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for one in rows:
         for name, value in one.provenance.items():
-            if said.setdefault(name, value) != value:
-                raise DataError(f"{one.path}: {name} is {value}, but {said[name]} before")
-    return said | {"source": ", ".join(one.path.name for one in rows)}
+            if texts.setdefault(name, value) != value:
+                raise DataError(f"{one.path}: {name} is {value}, but {texts[name]} before")
+    return texts | {"source": ", ".join(one.path.name for one in rows)}
 
 
 def _chunks(sources: Sequence[Source], clip: Clip) -> Iterator[Showers]:
@@ -170,9 +170,9 @@ class Rows:
         self.path, self.detector, self._file = path, detector, file
         self._pdg = request.pdg
         self._energy_unit = request.energy_unit
-        self._told: dict[str, Callable[[Flight], NDArray[np.float64]]] = dict(CONDITIONS)
+        self._clip_provenance: dict[str, Callable[[Flight], NDArray[np.float64]]] = dict(CONDITIONS)
         if detector.energy:
-            self._told[detector.energy] = CONDITIONS["E"]
+            self._clip_provenance[detector.energy] = CONDITIONS["E"]
         fraction = self.number(SAMPLING_FRACTION, request.sampling_fraction, "--sampling-fraction")
         self.provenance = {} if fraction is None else {SAMPLING_FRACTION: repr(fraction)}
         self.provenance |= _texts(file)
@@ -192,32 +192,32 @@ class Rows:
             self._optional["overflow"] = self._beside()
         self._more = {name: self.column(name, "iuf") for name in self._unknown_conditions()}
 
-    def number(self, name: str, told: float | None, option: str) -> float | None:
+    def number(self, name: str, option_value: float | None, option: str) -> float | None:
         """An attribute or an option; DataError where both are there and differ."""
         if name not in self._file.attrs:
-            return told
-        stored = np.asarray(self._file.attrs[name])
-        if stored.size != 1 or stored.dtype.kind not in "iuf":
+            return option_value
+        attribute = np.asarray(self._file.attrs[name])
+        if attribute.size != 1 or attribute.dtype.kind not in "iuf":
             raise DataError(f"attribute {name} is not a number")
-        said = float(stored.reshape(()))
-        if told is not None and told != said:
-            raise DataError(f"says that {name} is {said:g}, {option} says {told:g}")
-        return said
+        value = float(attribute.reshape(()))
+        if option_value is not None and option_value != value:
+            raise DataError(f"says that {name} is {value:g}, {option} says {option_value:g}")
+        return value
 
     def column(self, name: str, kinds: str) -> h5py.Dataset:
         """A number a row, stored as (N, 1) or (N,)."""
         member = hdf5.member(self._file, name)
         rank = 1 if getattr(member, "ndim", 2) == 1 else 2
-        found = hdf5.dataset(self._file, name, kinds, rank)
-        if rank == 2 and found.shape[1] != 1:
-            raise DataError(f"/{name} is {found.shape}, not (N, 1)")
-        self.check_rows(found)
-        return found
+        data = hdf5.dataset(self._file, name, kinds, rank)
+        if rank == 2 and data.shape[1] != 1:
+            raise DataError(f"/{name} is {data.shape}, not (N, 1)")
+        self.check_rows(data)
+        return data
 
-    def check_rows(self, found: h5py.Dataset) -> None:
+    def check_rows(self, data: h5py.Dataset) -> None:
         """Raise DataError unless there are as many rows as showers."""
-        if len(found) != self.count:
-            raise DataError(f"{found.name} has {len(found)} rows, there are {self.count} showers")
+        if len(data) != self.count:
+            raise DataError(f"{data.name} has {len(data)} rows, there are {self.count} showers")
 
     def has(self, name: str) -> bool:
         """Whether rows have this column."""
@@ -228,38 +228,38 @@ class Rows:
         return name in self._optional
 
     def _beside(self) -> h5py.Dataset:
-        found = hdf5.dataset(self._file, "overflow", "iuf", 2)
-        self.check_rows(found)
-        if found.shape[1] != len(self.detector.layers):
+        data = hdf5.dataset(self._file, "overflow", "iuf", 2)
+        self.check_rows(data)
+        if data.shape[1] != len(self.detector.layers):
             layers = len(self.detector.layers)
-            raise DataError(f"/overflow has {found.shape[1]} columns, there are {layers} layers")
-        return found
+            raise DataError(f"/overflow has {data.shape[1]} columns, there are {layers} layers")
+        return data
 
     def _unknown_conditions(self) -> list[str]:
         """Conditions that a flight does not tell: datasets of that name must."""
-        unknown = [name for name in self.detector.columns if name not in self._told]
+        unknown = [name for name in self.detector.columns if name not in self._clip_provenance]
         for name in unknown:
             if not hdf5.has(self._file, name):
                 raise DataError(
                     f"tells nothing of {self.detector.name}'s condition {name}: neither a dataset "
-                    f"of that name nor one of {', '.join(self._told)}"
+                    f"of that name nor one of {', '.join(self._clip_provenance)}"
                 )
         return unknown
 
-    def energy_gev(
-        self, stored: h5py.Dataset, part: slice, usual: EnergyUnit
-    ) -> NDArray[np.float64]:
+    def energy_gev(self, data: h5py.Dataset, part: slice, usual: EnergyUnit) -> NDArray[np.float64]:
         """Energies; DataError naming a row without a positive one.  (N,)"""
-        energy = values(stored, part)
+        energy = values(data, part)
         if len(bad := np.flatnonzero(~(energy > 0) | ~np.isfinite(energy))):
-            raise DataError(f"row {part.start + bad[0]}: {stored.name} is {energy[bad[0]]:g}")
+            raise DataError(f"row {part.start + bad[0]}: {data.name} is {energy[bad[0]]:g}")
         unit = self._energy_unit or usual
         return energy if unit == "GeV" else energy / MEV_PER_GEV
 
     def conditions(self, flight: Flight, part: slice) -> NDArray[np.float64]:
         """Conditions of the detector.  (N, C)"""
         columns = [
-            self._told[name](flight) if name in self._told else values(self._more[name], part)
+            self._clip_provenance[name](flight)
+            if name in self._clip_provenance
+            else values(self._more[name], part)
             for name in self.detector.columns
         ]
         # -0.0 and 0.0 are one condition.
@@ -299,4 +299,4 @@ def values(column: h5py.Dataset, part: slice) -> NDArray[np.float64]:
     return np.asarray(column[part], dtype=np.float64).ravel()
 
 
-__all__ = ["MEV_PER_GEV", "Clip", "Rows", "Source", "deposits", "opened", "values"]
+__all__ = ["MEV_PER_GEV", "Clip", "Rows", "Source", "deposits", "open_rows", "values"]

@@ -103,14 +103,14 @@ def _is_of_branch(key: str) -> bool:
 
 def _events(tree: Any, detector: Detector, start: int, stop: int) -> Part:
     """Cells (N, K), conditions (N, C) and PDG ids (N,) of a range of events."""
-    taken = {
+    arrays = {
         name: _member(tree, ("first", member), start, stop) for name, member in MEMBERS.items()
     }
     pdg = checked_pdg(_flat(_member(tree, ("first", "fPdgCode"), start, stop)), "fPdgCode")
-    known = {name: _flat(values).astype(np.float64) for name, values in taken.items()}
-    known["mass"] = known["mass"] * MEV_PER_GEV
-    known["charge"] = _charges(pdg)
-    conditions = np.column_stack([known[name] for name in detector.columns])
+    columns = {name: _flat(values).astype(np.float64) for name, values in arrays.items()}
+    columns["mass"] = columns["mass"] * MEV_PER_GEV
+    columns["charge"] = _charges(pdg)
+    conditions = np.column_stack([columns[name] for name in detector.columns])
     alice = facts_of(detector).alice
     assert alice is not None  # asked for when the file was opened
     place = ("second", alice.o2_image, "mImageData")
@@ -131,13 +131,13 @@ def _member(tree: Any, path: tuple[str, ...], start: int, stop: int) -> Any:
                 f"images are objects of the split vector ({name}, split level 1 or 2), which "
                 "uproot misreads: write the tree with ROOT's default split level, 99"
             )
-        found = _array(tree[keys[name]], start, stop)
+        array = _array(tree[keys[name]], start, stop)
         for field in path[depth:]:
-            if field not in found.fields:
-                has = ", ".join(found.fields) or "no members"
+            if field not in array.fields:
+                has = ", ".join(array.fields) or "no members"
                 raise DataError(f"{name} has no member {field}; it has {has:.200}")
-            found = found[field]
-        return found
+            array = array[field]
+        return array
     raise DataError(f"no branch holds {'.'.join((BRANCH, *path))}")
 
 
@@ -154,8 +154,8 @@ def _array(branch: Any, start: int, stop: int) -> Any:
     if (kind := types.get(member, "unknown").replace(" ", "")) != "vector<vector<int>>":
         raise DataError(f"{member} of {owner} is of type {kind}, not vector<vector<int>>")
     rows = AsVector(False, AsVector(False, np.dtype(">i4")))
-    known = AsObjects(AsArray(True, False, rows), branch)
-    return branch.array(known, entry_start=start, entry_stop=stop)
+    interpretation = AsObjects(AsArray(True, False, rows), branch)
+    return branch.array(interpretation, entry_start=start, entry_stop=stop)
 
 
 def _flat(values: Any) -> NDArray[Any]:

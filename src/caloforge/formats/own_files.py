@@ -31,7 +31,7 @@ from caloforge.formats.file_format import (
     together,
 )
 from caloforge.formats.layered import Clip, deposits
-from caloforge.formats.zdc_images import count_chunks, particle_numbers, told_pdg, values_of
+from caloforge.formats.zdc_images import count_chunks, particle_numbers, pdg_numbers, values_of
 from caloforge.io import root
 from caloforge.io.arrays import whole_numbers
 from caloforge.io.reading import reading
@@ -70,7 +70,7 @@ def _opened(
         columns: tuple[Column, ...] = () if rows.pdg is None else ("pdg",)
         chunks = _chunks(detector, rows, cells)
         count = len(rows.particle)
-        yield ForeignShowers(detector, provenance, columns, count, chunks, clip.told)
+        yield ForeignShowers(detector, provenance, columns, count, chunks, clip.provenance)
 
 
 def _per_cell(detector: Detector, unit: str) -> float:
@@ -98,7 +98,7 @@ def _joined(parts: Sequence[_Particles], told: int | None) -> _Particles:
     found = np.concatenate(known) if len(known) == len(parts) else None
     stated = [one.particle for one in parts if len(one.particle)]
     particle = np.concatenate(stated) if len(stated) == len(parts) else particle_numbers(conditions)
-    return _Particles(conditions, told_pdg(found, len(conditions), told), particle)
+    return _Particles(conditions, pdg_numbers(found, len(conditions), told), particle)
 
 
 class _File:

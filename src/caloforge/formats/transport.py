@@ -60,8 +60,8 @@ def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
         raise UsageError(f"{path} holds whole counts; --values log1p is for npz files")
     with hdf5.open_hdf5(path) as file:
         with reading(path):
-            found = detector_of_name(hdf5.text(file, "detector"))
-            detector = check_detector(found, request.detector)
+            file_detector = detector_of_name(hdf5.text(file, "detector"))
+            detector = check_detector(file_detector, request.detector)
             source = _Source(file, detector)
             provenance = {"engine": hdf5.text(file, "engine"), **CARD, "source": path.name}
         yield ForeignShowers(detector, provenance, COLUMNS, len(source.particle), source.rows(path))

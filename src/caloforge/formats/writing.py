@@ -57,15 +57,15 @@ def write_foreign(
             raise UsageError(
                 f"{order.layout} files hold energies, {file.detector.name} {file.detector.unit}"
             )
-        for lost in _left_out(file, order.layout):
-            reporter.warn(lost)
+        for text in _left_out(file, order.layout):
+            reporter.warn(text)
         with FileAside(out, overwrite=overwrite, libver="earliest") as aside:
-            made = aside.file
-            _describe(made, file, order)
+            target = aside.file
+            _describe(target, file, order)
             with reporter.progress("write", len(file)) as advance:
                 for start, chunk in _chunks(file):
                     for name, values in WRITERS[order.layout](chunk, order):
-                        _put(made, name, values, start, len(file))
+                        _put(target, name, values, start, len(file))
                     aside.check()
                     advance(len(chunk))
         return len(file)
@@ -87,12 +87,12 @@ def _left_out(file: ShowerFile, layout: Layout) -> Iterator[str]:
         )
 
 
-def _describe(made: h5py.File, file: ShowerFile, order: Order) -> None:
+def _describe(target: h5py.File, file: ShowerFile, order: Order) -> None:
     """Provenance and conventions, as attributes."""
-    made.attrs.update(file.provenance)
-    made.attrs[SAMPLING_FRACTION] = sampling_fraction(file.detector, file.provenance)
+    target.attrs.update(file.provenance)
+    target.attrs[SAMPLING_FRACTION] = sampling_fraction(file.detector, file.provenance)
     if order.layout == "calogan":
-        made.attrs["face_z_mm"] = order.frame.face_z_mm
+        target.attrs["face_z_mm"] = order.frame.face_z_mm
 
 
 def _chunks(file: ShowerFile) -> Iterator[tuple[int, Showers]]:
@@ -102,13 +102,13 @@ def _chunks(file: ShowerFile) -> Iterator[tuple[int, Showers]]:
         start += len(chunk)
 
 
-def _put(made: h5py.File, name: str, values: NDArray[Any], start: int, rows: int) -> None:
+def _put(target: h5py.File, name: str, values: NDArray[Any], start: int, rows: int) -> None:
     """Some rows of a dataset, made when its first ones come."""
-    if name not in made:
+    if name not in target:
         shape = (rows, *values.shape[1:])
         chunk = (min(len(values), rows), *values.shape[1:])
-        made.create_dataset(name, shape, values.dtype, chunks=chunk, **BUILT_IN["portable"])
-    made[name][start : start + len(values)] = values
+        target.create_dataset(name, shape, values.dtype, chunks=chunk, **BUILT_IN["portable"])
+    target[name][start : start + len(values)] = values
 
 
 def _calogan(showers: Showers, order: Order) -> Iterator[tuple[str, NDArray[Any]]]:

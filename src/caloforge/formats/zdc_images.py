@@ -96,13 +96,13 @@ def _rows(
 
 def _taken(parts: Sequence[NDArray[np.uint16]], rows: NDArray[np.int64]) -> NDArray[np.uint16]:
     """Some rows of parts that lie one behind the other.  (rows, K)"""
-    taken = np.empty((len(rows), parts[0].shape[1]), dtype=np.uint16)
+    cells = np.empty((len(rows), parts[0].shape[1]), dtype=np.uint16)
     first = 0
     for part in parts:
         mine = (rows >= first) & (rows < first + len(part))
-        taken[mine] = part[rows[mine] - first]
+        cells[mine] = part[rows[mine] - first]
         first += len(part)
-    return taken
+    return cells
 
 
 def particle_numbers(conditions: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -115,14 +115,14 @@ def particle_numbers(conditions: NDArray[np.float64]) -> NDArray[np.int64]:
     return number[inverse]
 
 
-def zdc_of_shape(shape: tuple[int, ...], wanted: Detector | None) -> Detector:
+def zdc_of_shape(shape: tuple[int, ...], requested: Detector | None) -> Detector:
     """The counting detector of one layer whose images (N, nx, ny[, 1]) have this shape."""
     image = shape[1:3] if shape[3:] in ((), (1,)) else shape[1:]
-    known = DETECTORS.values() if wanted is None else [wanted]
-    for detector in known:
+    detectors = DETECTORS.values() if requested is None else [requested]
+    for detector in detectors:
         if detector.counts and [layer.shape for layer in detector.layers] == [image]:
             return detector
-    names = ", ".join(detector.name for detector in known)
+    names = ", ".join(detector.name for detector in detectors)
     raise DataError(f"images of shape {image} fit no detector of {names}")
 
 
@@ -131,15 +131,15 @@ def checked_pdg(ids: NDArray[Any], what: str) -> NDArray[np.int32]:
     return whole_numbers(ids, f"{what} (PDG id)", np.int32)
 
 
-def told_pdg(
-    found: NDArray[np.int32] | None, rows: int, told: int | None
+def pdg_numbers(
+    pdg_column: NDArray[np.int32] | None, rows: int, option_value: int | None
 ) -> NDArray[np.int32] | None:
     """PDG ids of the files, or the one told of all rows; UsageError where both are there.  (N,)"""
-    if told is None:
-        return found
-    if found is not None:
+    if option_value is None:
+        return pdg_column
+    if pdg_column is not None:
         raise UsageError("tells its PDG ids: leave --pdg out")
-    return checked_pdg(np.full(rows, told), "--pdg")
+    return checked_pdg(np.full(rows, option_value), "--pdg")
 
 
 def checked_conditions(detector: Detector, table: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -178,9 +178,9 @@ def count_chunks(images: Images, values: Values) -> Iterator[NDArray[np.float64]
     for chunk in images.chunks(ROWS_AT_ONCE):
         flat = chunk.reshape(len(chunk), -1).astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            found = np.expm1(flat) if values == "log1p" else flat
-            _check_counts(found, chunk, start, values, images)
-        yield np.rint(found)
+            counts = np.expm1(flat) if values == "log1p" else flat
+            _check_counts(counts, chunk, start, values, images)
+        yield np.rint(counts)
         start += len(chunk)
 
 
@@ -196,16 +196,20 @@ def _detect_values(images: Images) -> Values:
 
 
 def _check_counts(
-    found: NDArray[np.float64], stored: NDArray[Any], start: int, values: Values, images: Images
+    counts: NDArray[np.float64],
+    values_in_file: NDArray[Any],
+    start: int,
+    values: Values,
+    images: Images,
 ) -> None:
-    whole = np.abs(found - np.rint(found)) <= WHOLE
-    possible = (found > -WHOLE) & (found <= np.iinfo(np.uint16).max)
+    whole = np.abs(counts - np.rint(counts)) <= WHOLE
+    possible = (counts > -WHOLE) & (counts <= np.iinfo(np.uint16).max)
     bad: NDArray[Any] = np.argwhere(~(whole & possible))
     if len(bad):
         row, cell = bad[0]
-        advice = _advice(stored.reshape(len(stored), -1)[row, cell], values, images)
+        advice = _advice(values_in_file.reshape(len(values_in_file), -1)[row, cell], values, images)
         raise DataError(
-            f"row {start + row}: cell {cell} holds {found[row, cell]:g} when read as {values}, "
+            f"row {start + row}: cell {cell} holds {counts[row, cell]:g} when read as {values}, "
             f"which is no count; {advice}"
         )
 
@@ -230,7 +234,7 @@ def check_rows(images: Images, other: Path, rows: int) -> None:
 
 
 @contextmanager
-def named(path: Path) -> Iterator[None]:
+def name_in_errors(path: Path) -> Iterator[None]:
     """Let errors begin with the path of the file at fault."""
     try:
         yield

@@ -75,18 +75,18 @@ def generate(
     (and, if ``strict``, for any outside the domain of the simulator).
     """
     _check_numbers(showers, seed, batch)
-    chosen = output or Output(scheme=simulator.detector.scheme().scheme)
+    settings = output or Output(scheme=simulator.detector.scheme().scheme)
     unusual = _outside(simulator, particles, showers, strict, reporter)
-    started, started_cpu = time.perf_counter(), time.process_time()
-    with _open(simulator, particles, out, chosen, seed, overwrite) as writer:
-        drawn = draw_showers(simulator, particles, range(showers), seed=seed, batch=batch)
-        _write(writer, drawn, showers, reporter)
-    seconds = time.perf_counter() - started
+    start, started_cpu = time.perf_counter(), time.process_time()
+    with _open(simulator, particles, out, settings, seed, overwrite) as writer:
+        blocks = draw_showers(simulator, particles, range(showers), seed=seed, batch=batch)
+        _write(writer, blocks, showers, reporter)
+    seconds = time.perf_counter() - start
     return Production(
         path=str(out),
         showers=showers,
         seed=seed,
-        scheme=chosen.scheme,
+        scheme=settings.scheme,
         batch=batch,
         **_machine(simulator),
         seconds=seconds,
@@ -131,17 +131,17 @@ def _outside(
     return counts
 
 
-def _write(writer: Writer, drawn: Iterator[Drawn], showers: int, reporter: Reporter) -> None:
+def _write(writer: Writer, blocks: Iterator[Drawn], showers: int, reporter: Reporter) -> None:
     """Append all batches; raises Terminated after SIGTERM, for the writer to remove its file."""
-    done = 0
+    rows = 0
     with asked_to_leave() as leaving, reporter.progress("generate", showers, "showers") as advance:
-        for cells, columns in drawn:
+        for cells, columns in blocks:
             if leaving():
                 raise Terminated(
-                    f"terminated after {done} showers; the unfinished file was removed"
+                    f"terminated after {rows} showers; the unfinished file was removed"
                 )
             writer.append(cells, **columns)
-            done += len(cells)
+            rows += len(cells)
             advance(len(cells))
 
 

@@ -128,14 +128,20 @@ class GenerateOptions:
             yield SourcePlan(kind="spectrum", name=self.spectrum, outside=outside)
         elif self.particles is not None:
             table = self.particles.absolute()
-            with stored_particles(table, detector, self.out.absolute(), pdg=self.pdg) as stored:
-                yield SourcePlan(kind="table", name=str(table), stored=str(stored), outside=outside)
+            with stored_particles(
+                table, detector, self.out.absolute(), pdg=self.pdg
+            ) as table_folder:
+                yield SourcePlan(
+                    kind="table", name=str(table), stored=str(table_folder), outside=outside
+                )
         else:
             like = self.like or sample_path(detector.name)
             yield SourcePlan(kind="file", name=str(like.absolute()), outside=outside)
 
-    def _settings(self, folder: Path, begun: Settings | None, reporter: Reporter) -> Settings:
-        return NetworkOptions(self.engine, self.threads, self.batch).settle(folder, begun, reporter)
+    def _settings(self, folder: Path, earlier: Settings | None, reporter: Reporter) -> Settings:
+        return NetworkOptions(self.engine, self.threads, self.batch).settle(
+            folder, earlier, reporter
+        )
 
     def _one_file(
         self, folder: Path, source: SourcePlan, output: Output, reporter: Reporter
@@ -146,10 +152,10 @@ class GenerateOptions:
             raise UsageError(f"{self.out} exists already; --force replaces it")
         particles = source.open(read_card(folder / CARD), self.seed)
         settings = self._settings(folder, None, reporter)
-        loaded = Simulator.load(folder, threads=settings.threads, engine=settings.engine)
-        loaded.check()
+        model = Simulator.load(folder, threads=settings.threads, engine=settings.engine)
+        model.check()
         return generate(
-            loaded,
+            model,
             particles,
             self.out,
             showers=how_many(self.showers, particles),
@@ -172,7 +178,7 @@ class GenerateOptions:
         share = Share.parse(self.shard) if self.shard is not None else None
         if share is not None and self.engine in (None, AUTO):
             raise UsageError("--shard needs --engine NAME: all jobs must run the same one")
-        begun = begun_settings(self.out, self.force)
+        earlier = begun_settings(self.out, self.force)
         plan = prepare(
             folder,
             source,
@@ -181,7 +187,7 @@ class GenerateOptions:
             shards=self.shards,
             shard_size=self.shard_size,
             output=output,
-            settings=self._settings(folder, begun, reporter),
+            settings=self._settings(folder, earlier, reporter),
             strict=self.strict or self.outside == "strict",
         )
         if self.dry_run:

@@ -72,7 +72,7 @@ class Particles:
     source: str = ""
 
     @classmethod
-    def stored(cls, folder: Path, source: str) -> Particles:
+    def from_folder(cls, folder: Path, source: str) -> Particles:
         """The particles that ``stored_particles`` keeps in a folder, left there until needed."""
         arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r")
@@ -97,13 +97,13 @@ class Particles:
         inside = domain.inside(self.conditions)
         if inside.all():
             return self
-        said = f"{self.source}, {int((~inside).sum())} particles outside the domain: {outside}"
+        text = f"{self.source}, {int((~inside).sum())} particles outside the domain: {outside}"
         if outside == "clamp":
-            return replace(self, conditions=domain.clamped(self.conditions), source=said)
+            return replace(self, conditions=domain.clamped(self.conditions), source=text)
         if not inside.any():
             raise DataError(f"{self.source}: no particle is inside the domain of the simulator")
         pdg = None if self.pdg is None else self.pdg[inside]
-        return Particles(self.conditions[inside], self.particle[inside], pdg, said)
+        return Particles(self.conditions[inside], self.particle[inside], pdg, text)
 
     def __len__(self) -> int:
         return len(self.particle)
@@ -143,8 +143,8 @@ class Particles:
         if largest + stride * int(cycle[-1]) > np.iinfo(np.int64).max:
             raise DataError(f"{self.source}: particle numbers up to {largest} cannot be continued")
         numbers = self.particle[row] + cycle * (stride if cycle[-1] else 0)
-        known = {"conditions": self.conditions[row], "particle": numbers}
-        return known if self.pdg is None else known | {"pdg": self.pdg[row]}
+        columns = {"conditions": self.conditions[row], "particle": numbers}
+        return columns if self.pdg is None else columns | {"pdg": self.pdg[row]}
 
 
 @dataclass(frozen=True)
@@ -184,13 +184,13 @@ class Spectrum:
     def of(self, showers: range) -> dict[str, NDArray[Any]]:
         """Columns of these showers, drawn block by block."""
         blocks = range(showers.start // BLOCK, -(-showers.stop // BLOCK))
-        drawn = [self._block(block) for block in blocks]
+        pairs = [self._block(block) for block in blocks]
         skip = blocks.start * BLOCK
         rows = slice(showers.start - skip, showers.stop - skip)
         return {
-            "conditions": np.concatenate([conditions for _, conditions in drawn])[rows],
+            "conditions": np.concatenate([conditions for _, conditions in pairs])[rows],
             "particle": np.arange(showers.start, showers.stop, dtype=np.int64),
-            "pdg": np.concatenate([pdg for pdg, _ in drawn])[rows],
+            "pdg": np.concatenate([pdg for pdg, _ in pairs])[rows],
         }
 
     def _block(self, block: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -212,13 +212,13 @@ def stored_particles(
         folder = Path(name)
         columns: dict[str, NpyColumn] = {}
         for piece in read_pieces(table, detector, pdg=pdg):
-            for column, values in piece._asdict().items():
+            for field, values in piece._asdict().items():
                 if values is not None:
-                    if column not in columns:
-                        columns[column] = NpyColumn(folder / f"{column}.npy")
-                    columns[column].append(values)
-        for stored in columns.values():
-            stored.close()
+                    if field not in columns:
+                        columns[field] = NpyColumn(folder / f"{field}.npy")
+                    columns[field].append(values)
+        for column in columns.values():
+            column.close()
         yield folder
 
 

@@ -52,7 +52,7 @@ class SourcePlan(Frozen):
                 raise UsageError(f"--outside {self.outside} is for the particles of a file")
             return Spectrum(self.name, card.detector, seed)
         particles = (
-            Particles.stored(Path(self.stored or ""), self.name)
+            Particles.from_folder(Path(self.stored or ""), self.name)
             if self.kind == "table"
             else Particles.like(Path(self.name), card.detector)
         )
@@ -116,10 +116,10 @@ class Plan(Frozen):
             )
         return simulator, source
 
-    def require_same(self, begun: Plan, where: Path) -> None:
+    def require_same(self, earlier: Plan, where: Path) -> None:
         """Raise UsageError when a folder was begun by another plan."""
         for name, words in DECIDES.items():
-            mine, theirs = getattr(self, name), getattr(begun, name)
+            mine, theirs = getattr(self, name), getattr(earlier, name)
             if mine != theirs:
                 differs = words or f"{name.replace('_', ' ')} {theirs}, not {mine}"
                 raise UsageError(
@@ -145,8 +145,8 @@ def shard_showers(showers: int, shards: int | None, size: int | None) -> int:
     """Showers of a shard, a whole number of blocks, from how many shards or how large they are."""
     if shards is not None and size is not None:
         raise UsageError("give --shards or --shard-size, not both")
-    wanted = size if size is not None else -(-showers // (shards or 1))
-    rows = max(1, -(-wanted // BLOCK)) * BLOCK
+    showers_per_shard = size if size is not None else -(-showers // (shards or 1))
+    rows = max(1, -(-showers_per_shard // BLOCK)) * BLOCK
     if showers > rows * MOST_SHARDS:
         raise UsageError(f"{-(-showers // rows)} shards are too many; give a larger --shard-size")
     return rows

@@ -50,12 +50,12 @@ class NetworkOptions:
     batch: int | None = None
 
     def settle(
-        self, simulator: Path, begun: Settings | None, reporter: Reporter = SILENT
+        self, simulator: Path, earlier: Settings | None, reporter: Reporter = SILENT
     ) -> Settings:
         """The user's choices, what was begun, and else a short measurement of the engines."""
-        known = begun or Settings()
-        threads, batch = self.threads or known.threads, self.batch or known.batch
-        name = self.engine or (begun.engine if begun else AUTO)
+        settings = earlier or Settings()
+        threads, batch = self.threads or settings.threads, self.batch or settings.batch
+        name = self.engine or (earlier.engine if earlier else AUTO)
         if name == AUTO:
             choice = choose_engine(simulator, threads=threads, batch=batch)
             reporter.say(str(choice))
@@ -96,14 +96,14 @@ def prepare(
 
     Raises UsageError for impossible numbers, DataError for a simulator or particles that are none.
     """
-    loaded = Simulator.load(simulator, threads=settings.threads, engine=settings.engine)
-    loaded.check()
-    particles = source.open(loaded.card, seed)
+    model = Simulator.load(simulator, threads=settings.threads, engine=settings.engine)
+    model.check()
+    particles = source.open(model.card, seed)
     number = how_many(showers, particles)
-    outside(loaded, particles, range(particles.different_rows(number)), strict=strict)
+    outside(model, particles, range(particles.different_rows(number)), strict=strict)
     return Plan(
         simulator=str(simulator.absolute()),
-        generator_sha256=loaded.card.generator_sha256,
+        generator_sha256=model.card.generator_sha256,
         source=source,
         source_fingerprint=particles.fingerprint,
         showers=number,
@@ -112,7 +112,7 @@ def prepare(
         output=output,
         strict=strict,
         settings=settings,
-        engine_version=loaded.engine.name,
+        engine_version=model.engine.name,
         cpu_flags=cpu_flags(),
     )
 
@@ -191,10 +191,10 @@ class Progress:
 
     def write(self) -> None:
         """Write the manifest."""
-        started = time.monotonic()
+        start = time.monotonic()
         Manifest.of(self.plan, self.finished).write(self.folder, self.manifest)
         self.wrote_at = time.monotonic()
-        self.write_seconds = self.wrote_at - started
+        self.write_seconds = self.wrote_at - start
 
     def __str__(self) -> str:
         return (
@@ -223,15 +223,15 @@ def produce(
         raise UsageError("--force would remove the shards of other jobs: remove the folder instead")
     with only_run(folder, reporter, shared=share is not None):
         progress = _open(plan, folder, share, overwrite, reporter)
-        started = time.perf_counter()
+        start = time.perf_counter()
         before = set(progress.finished)
         with _saving(progress):
             _make(progress, executor, reporter)
         if share is None:
             for name in share_manifests(folder):
                 (folder / name).unlink()
-        made = [record for number, record in progress.finished.items() if number not in before]
-        return _summary(progress, made, executor, time.perf_counter() - started, reporter)
+        records = [record for number, record in progress.finished.items() if number not in before]
+        return _summary(progress, records, executor, time.perf_counter() - start, reporter)
 
 
 def _open(
@@ -263,14 +263,14 @@ def _is_ours(name: str, share: Share | None) -> bool:
     return name.startswith(".") or any(kind.fullmatch(name) for kind in (SHARD_NAME, SHARE_NAME))
 
 
-def _take_over(progress: Progress, plan: Plan, begun: Manifest, reporter: Reporter) -> None:
+def _take_over(progress: Progress, plan: Plan, manifest: Manifest, reporter: Reporter) -> None:
     """Go on with what a manifest says is finished."""
     folder = progress.folder
-    plan.require_same(begun.plan, folder)
-    _note_changes(plan, begun.plan, reporter)
-    moved = {"simulator": plan.simulator, "source": plan.source}
-    progress.plan = begun.plan.model_copy(update=moved)
-    for record in begun.shards:
+    plan.require_same(manifest.plan, folder)
+    _note_changes(plan, manifest.plan, reporter)
+    paths = {"simulator": plan.simulator, "source": plan.source}
+    progress.plan = manifest.plan.model_copy(update=paths)
+    for record in manifest.shards:
         if record.number in progress.finished:
             continue
         if record.is_whole(folder):
@@ -279,10 +279,10 @@ def _take_over(progress: Progress, plan: Plan, begun: Manifest, reporter: Report
             reporter.warn(f"{folder / record.file} is missing or changed; it is made again")
 
 
-def _note_changes(plan: Plan, begun: Plan, reporter: Reporter) -> None:
-    if plan.engine_version != begun.engine_version:
-        reporter.warn(f"begun with {begun.engine_version}, now {plan.engine_version}")
-    if plan.cpu_flags != begun.cpu_flags:
+def _note_changes(plan: Plan, earlier: Plan, reporter: Reporter) -> None:
+    if plan.engine_version != earlier.engine_version:
+        reporter.warn(f"begun with {earlier.engine_version}, now {plan.engine_version}")
+    if plan.cpu_flags != earlier.cpu_flags:
         reporter.warn(
             "this processor has other instructions than the one that began: counts may differ at "
             "ties of rounding"
@@ -312,8 +312,8 @@ def _make(progress: Progress, executor: Executor, reporter: Reporter) -> None:
     with reporter.progress("generate", plan.showers, "showers") as advance:
         advance(sum(record.showers for record in progress.finished.values()))
         try:
-            for done in executor.run(calls, limits, reporter):
-                record = done.result()
+            for result in executor.run(calls, limits, reporter):
+                record = result.result()
                 progress.add(record)
                 advance(record.showers)
         except Terminated as error:
@@ -325,7 +325,7 @@ def _make(progress: Progress, executor: Executor, reporter: Reporter) -> None:
 
 def _summary(
     progress: Progress,
-    made: list[ShardRecord],
+    records: list[ShardRecord],
     executor: Executor,
     seconds: float,
     reporter: Reporter,
@@ -337,14 +337,14 @@ def _summary(
     if outside:
         rows = ", ".join(f"{name} in {count}" for name, count in outside.items())
         reporter.warn(f"conditions outside the domain, of {plan.showers} rows: {rows}")
-    showers = sum(record.showers for record in made)
+    showers = sum(record.showers for record in records)
     return Summary(
         path=str(progress.folder),
         showers=plan.showers,
         shards=plan.shards,
         made=showers,
         seconds=seconds,
-        cpu_seconds=sum(record.cpu_seconds for record in made),
+        cpu_seconds=sum(record.cpu_seconds for record in records),
         showers_per_second=showers / seconds,
         engine=plan.engine_version,
         threads=plan.settings.threads,

@@ -44,14 +44,16 @@ def draw_showers(
     """
     for first in range(showers.start, showers.stop, BLOCK):
         block = range(first, min(first + BLOCK, showers.stop))
-        known = source.of(block)
-        conditions = simulator.require_conditions(known["conditions"])
+        columns = source.of(block)
+        conditions = simulator.require_conditions(columns["conditions"])
         padded = np.pad(conditions, ((0, BLOCK - len(block)), (0, 0)), mode="edge")
         whole = range(first, min(first + -(-len(block) // batch) * batch, first + BLOCK))
         for rows, cells in simulator.batches(padded, whole, seed=seed, batch=batch):
             here = slice(rows.start - first, min(rows.stop, block.stop) - first)
-            kept = here.stop - here.start
-            yield Drawn(cells[:kept], {name: column[here] for name, column in known.items()})
+            rows_of_block = here.stop - here.start
+            yield Drawn(
+                cells[:rows_of_block], {name: column[here] for name, column in columns.items()}
+            )
 
 
 def outside_text(simulator: Simulator, counts: dict[str, int], rows: int, source: str) -> str:
@@ -90,7 +92,7 @@ class ShardMaker:
         """
         plan, rows = self.plan, self.plan.rows(number)
         path = self.folder / plan.file_name(number)
-        started = time.process_time()
+        start = time.process_time()
         outside: Counter[str] = Counter()
         described = describe(self.simulator, self.source, plan)
         columns = self.source.columns
@@ -99,11 +101,11 @@ class ShardMaker:
             plan.output.open(path, detector, described, columns, overwrite=True) as writer,
             asked_to_leave() as leaving,
         ):
-            for drawn in self._draw(rows):
+            for block in self._draw(rows):
                 if leaving():
                     raise Terminated(f"terminated while making {path.name}")
-                outside.update(self._outside(drawn))
-                writer.append(drawn.cells, **drawn.columns)
+                outside.update(self._outside(block))
+                writer.append(block.cells, **block.columns)
         return ShardRecord(
             number=number,
             file=path.name,
@@ -111,7 +113,7 @@ class ShardMaker:
             showers=len(rows),
             bytes=path.stat().st_size,
             sha256=sha256_of(path),
-            cpu_seconds=time.process_time() - started,
+            cpu_seconds=time.process_time() - start,
             outside=dict(outside),
             **self.machine,
         )
@@ -122,10 +124,10 @@ class ShardMaker:
             self.simulator, self.source, rows, seed=plan.seed, batch=plan.settings.batch
         )
 
-    def _outside(self, drawn: Drawn) -> dict[str, int]:
-        counts = self.simulator.outside(drawn.columns["conditions"])
+    def _outside(self, block: Drawn) -> dict[str, int]:
+        counts = self.simulator.outside(block.columns["conditions"])
         if counts and self.plan.strict:
-            rows = len(drawn.cells)
+            rows = len(block.cells)
             raise DataError(outside_text(self.simulator, counts, rows, self.source.source))
         return counts
 

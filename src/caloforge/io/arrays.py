@@ -30,7 +30,7 @@ class Arrays(Protocol):
     def names(self) -> Sequence[str]:
         """Names of the arrays."""
 
-    def stored(self, name: str, rank: int | None) -> NDArray[Any]:
+    def array(self, name: str, rank: int | None) -> NDArray[Any]:
         """The values of an array; DataError when it is missing or not credible."""
 
 
@@ -66,7 +66,7 @@ class ArrayFile:
             DataError: it is missing, of other axes, or holds NaN or infinity.
         """
         with reading(self.path):
-            return finite_numbers(self._stored(name, rank), name, unknown=unknown)
+            return finite_numbers(self._array(name, rank), name, unknown=unknown)
 
     def whole_numbers(self, name: str, dtype: type[np.integer[Any]] = np.int64) -> NDArray[Any]:
         """A column of whole numbers that fit the type.  (N,)
@@ -76,13 +76,13 @@ class ArrayFile:
                 not fit.
         """
         with reading(self.path):
-            return whole_numbers(self._stored(name, 1), name, dtype)
+            return whole_numbers(self._array(name, 1), name, dtype)
 
-    def _stored(self, name: str, rank: int | None) -> NDArray[Any]:
+    def _array(self, name: str, rank: int | None) -> NDArray[Any]:
         if name not in self:
             there = ", ".join(self.names) or "nothing"
             raise DataError(f"has no {name}; it has {there}")
-        return self._arrays.stored(name, rank)
+        return self._arrays.array(name, rank)
 
 
 @contextmanager
@@ -96,11 +96,11 @@ def open_arrays(path: Path) -> Iterator[ArrayFile]:
         DataError: there is no such file, or it cannot be read as any of these.
     """
     require_regular_file(path)
-    with reading(path), path.open("rb") as file:
-        head = file.read(8)
+    with reading(path), path.open("rb") as stream:
+        head = stream.read(8)
     if head == HDF5_MAGIC or h5py.is_hdf5(path):
-        with hdf5.open_hdf5(path) as opened:
-            yield ArrayFile(path, _Hdf5Arrays(path, opened))
+        with hdf5.open_hdf5(path) as file:
+            yield ArrayFile(path, _Hdf5Arrays(path, file))
     elif head.startswith(ZIP_MAGIC):
         yield ArrayFile(path, _NpzArrays(path))
     elif head.startswith(NPY_MAGIC):
@@ -115,7 +115,7 @@ class _Hdf5Arrays:
         with reading(path):
             self.names = [name for name in file if hdf5.has(file, name)]
 
-    def stored(self, name: str, rank: int | None) -> NDArray[Any]:
+    def array(self, name: str, rank: int | None) -> NDArray[Any]:
         return hdf5.whole(hdf5.dataset(self._file, name, "iuf", rank))
 
 
@@ -123,10 +123,10 @@ class _NpzArrays:
     def __init__(self, path: Path) -> None:
         self._path, self.names = path, names_in(path)
 
-    def stored(self, name: str, rank: int | None) -> NDArray[Any]:
-        found = StoredArray(self._path, name)
-        _check_rank(name, len(found.shape), rank)
-        return found.whole()
+    def array(self, name: str, rank: int | None) -> NDArray[Any]:
+        array = StoredArray(self._path, name)
+        _check_rank(name, len(array.shape), rank)
+        return array.whole()
 
 
 class _Table:
@@ -141,7 +141,7 @@ class _Table:
                 raise DataError(f"is a text of {size} bytes: write HDF5 or npz")
             self.names, self._rows = _rows_of(path)
 
-    def stored(self, name: str, rank: int | None) -> NDArray[Any]:
+    def array(self, name: str, rank: int | None) -> NDArray[Any]:
         _check_rank(name, 1, rank)
         place = self.names.index(name)
         column = [_number(row[place], name, number) for number, row in enumerate(self._rows)]
@@ -181,9 +181,9 @@ def _all_whole(column: list[int | float]) -> bool:
     return all(isinstance(value, int) for value in column)
 
 
-def _check_rank(name: str, found: int, rank: int | None) -> None:
-    if rank not in (None, found):
-        raise DataError(f"{name} has {found} axes, not {rank}")
+def _check_rank(name: str, axes: int, rank: int | None) -> None:
+    if rank not in (None, axes):
+        raise DataError(f"{name} has {axes} axes, not {rank}")
 
 
 def finite_numbers(

@@ -52,8 +52,8 @@ class ChannelWriter:
             "particle": (np.dtype(np.int64), ()),
             "pdg": (np.dtype(np.int32), ()),
         }
-        wanted = ("channels", "conditions", "particle", *columns)
-        self._columns = {name: widths[name] for name in wanted}
+        names = ("channels", "conditions", "particle", *columns)
+        self._columns = {name: widths[name] for name in names}
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -85,9 +85,9 @@ class ChannelWriter:
     ) -> None:
         """Add rows: the sums of cells (N, K), conditions (N, C), particle (N,)."""
         sums = self.detector.read_out(cells, self.scheme.scheme)
-        given = {"channels": sums, "conditions": conditions, "particle": particle, "pdg": pdg}
+        arrays = {"channels": sums, "conditions": conditions, "particle": particle, "pdg": pdg}
         for name, (dtype, _) in self._columns.items():
-            values = np.asarray(given[name])
+            values = np.asarray(arrays[name])
             whole = np.rint(values) if dtype.kind == "u" else values
             rows = self._file[name]
             rows.resize(len(rows) + len(whole), axis=0)

@@ -154,9 +154,9 @@ def _refuse_losing(old: Path, new: Path) -> None:
     """A folder that is replaced may hold nothing but what the new one holds, too."""
     if not old.is_dir():
         return
-    kept = {entry.name for entry in new.iterdir()}
-    if lost := sorted(entry.name for entry in old.iterdir() if entry.name not in kept):
-        raise UsageError(f"{old} also holds {lost[0]}, which would be lost; name another folder")
+    names = {entry.name for entry in new.iterdir()}
+    if absent := sorted(entry.name for entry in old.iterdir() if entry.name not in names):
+        raise UsageError(f"{old} also holds {absent[0]}, which would be lost; name another folder")
 
 
 @contextmanager

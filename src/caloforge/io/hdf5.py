@@ -38,22 +38,22 @@ def filters_of(compression: Compression) -> dict[str, Any]:
     return dict(hdf5plugin.Bitshuffle(cname="lz4"))
 
 
-def filter_numbers(found: h5py.Dataset) -> list[int]:
+def filter_numbers(data: h5py.Dataset) -> list[int]:
     """Registered numbers of the filters that a dataset passes through."""
-    made = found.id.get_create_plist()
-    return [made.get_filter(place)[0] for place in range(made.get_nfilters())]
+    properties = data.id.get_create_plist()
+    return [properties.get_filter(place)[0] for place in range(properties.get_nfilters())]
 
 
-def require_filters(found: h5py.Dataset) -> None:
+def require_filters(data: h5py.Dataset) -> None:
     """Raise DataError when a dataset is packed by a plugin that is not installed here."""
-    for number in filter_numbers(found):
+    for number in filter_numbers(data):
         if number not in PLUGINS or h5py.h5z.filter_avail(number):
             continue
         try:
             import hdf5plugin  # noqa: F401 - it registers its filters
         except ModuleNotFoundError:
             raise DataError(
-                f"{found.name} is packed with {PLUGINS[number]}: {install('fast')}"
+                f"{data.name} is packed with {PLUGINS[number]}: {install('fast')}"
             ) from None
 
 
@@ -146,19 +146,19 @@ def dataset(
     ``unwritten``: chunks that nobody wrote are zeros, as HDF5 means it. The caller compares the
     number of rows with an array that is stored.
     """
-    found = member(group, name)
-    if not isinstance(found, h5py.Dataset):
-        raise DataError(f"{found.name} is not a dataset")
-    if found.dtype.kind not in kinds or found.dtype.itemsize > 8:
-        raise DataError(f"{found.name} has type {found.dtype}, not {kind_names(kinds)}")
-    if found.shape is None or rank not in (None, found.ndim):
-        axes = "no" if found.shape is None else found.ndim
-        raise DataError(f"{found.name} has {axes} axes, not {rank}")
-    if found.is_virtual or found.external:
-        raise DataError(f"{found.name} keeps its values in another file; that is refused")
-    require_filters(found)
-    check_size(found, unwritten=unwritten)
-    return found
+    data = member(group, name)
+    if not isinstance(data, h5py.Dataset):
+        raise DataError(f"{data.name} is not a dataset")
+    if data.dtype.kind not in kinds or data.dtype.itemsize > 8:
+        raise DataError(f"{data.name} has type {data.dtype}, not {kind_names(kinds)}")
+    if data.shape is None or rank not in (None, data.ndim):
+        axes = "no" if data.shape is None else data.ndim
+        raise DataError(f"{data.name} has {axes} axes, not {rank}")
+    if data.is_virtual or data.external:
+        raise DataError(f"{data.name} keeps its values in another file; that is refused")
+    require_filters(data)
+    check_size(data, unwritten=unwritten)
+    return data
 
 
 def kind_names(kinds: str) -> str:
@@ -166,26 +166,26 @@ def kind_names(kinds: str) -> str:
     return " or ".join({"i": "integer", "u": "unsigned integer", "f": "float"}[k] for k in kinds)
 
 
-def check_size(found: h5py.Dataset, *, unwritten: bool = False) -> None:
+def check_size(data: h5py.Dataset, *, unwritten: bool = False) -> None:
     """Raise DataError when a dataset claims more than its stored bytes can hold."""
-    chunk = int(np.prod(found.chunks or (1,), dtype=object)) * found.dtype.itemsize
-    claimed = int(np.prod(found.shape, dtype=object)) * found.dtype.itemsize
+    chunk = int(np.prod(data.chunks or (1,), dtype=object)) * data.dtype.itemsize
+    n_bytes = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize
     ratio = 1
-    for number in filter_numbers(found):
+    for number in filter_numbers(data):
         ratio = min(ratio * BUILT_IN_FILTERS.get(number, ANY_FILTER), ANY_FILTER)
-    stored = found.id.get_storage_size()
-    possible = stored * ratio
+    file_bytes = data.id.get_storage_size()
+    possible = file_bytes * ratio
     if unwritten:
-        possible = max(possible, found.file.id.get_filesize() * BUILT_IN_FILTERS[1] + ZEROS)
-    if chunk > LARGEST_CHUNK_BYTES or claimed > possible:
-        raise DataError(f"{found.name} claims {claimed} bytes of values but stores {stored}")
+        possible = max(possible, data.file.id.get_filesize() * BUILT_IN_FILTERS[1] + ZEROS)
+    if chunk > LARGEST_CHUNK_BYTES or n_bytes > possible:
+        raise DataError(f"{data.name} claims {n_bytes} bytes of values but stores {file_bytes}")
 
 
-def whole(found: h5py.Dataset) -> NDArray[Any]:
+def whole(data: h5py.Dataset) -> NDArray[Any]:
     """All values of a dataset that is credible; DataError where they are too many."""
-    if (size := int(np.prod(found.shape, dtype=object)) * found.dtype.itemsize) > LARGEST_BYTES:
-        raise DataError(f"{found.name} holds {size} bytes, more than {LARGEST_BYTES}")
-    return np.asarray(found[()])
+    if (size := int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize) > LARGEST_BYTES:
+        raise DataError(f"{data.name} holds {size} bytes, more than {LARGEST_BYTES}")
+    return np.asarray(data[()])
 
 
 def text(group: h5py.HLObject, name: str) -> str:
@@ -205,9 +205,13 @@ def texts(group: h5py.HLObject, name: str) -> tuple[str, ...]:
 def _strings(group: h5py.HLObject, name: str) -> str | list[str]:
     if name not in group.attrs:
         raise DataError(f"attribute {name} is missing")
-    stored = group.attrs.get_id(name)
-    kind = stored.get_type()
-    if not isinstance(kind, h5py.h5t.TypeStringID) or stored.shape is None or len(stored.shape) > 1:
+    attribute = group.attrs.get_id(name)
+    kind = attribute.get_type()
+    if (
+        not isinstance(kind, h5py.h5t.TypeStringID)
+        or attribute.shape is None
+        or len(attribute.shape) > 1
+    ):
         raise DataError(f"attribute {name} is not text")
     values = np.asarray(group.attrs[name]).tolist()
     return [_decode(value) for value in values] if isinstance(values, list) else _decode(values)
@@ -226,18 +230,18 @@ def _decode(value: bytes | str) -> str:
 
 def is_text(group: h5py.HLObject, name: str) -> bool:
     """Whether an attribute is one text."""
-    stored = group.attrs.get_id(name)
-    return isinstance(stored.get_type(), h5py.h5t.TypeStringID) and stored.shape == ()
+    attribute = group.attrs.get_id(name)
+    return isinstance(attribute.get_type(), h5py.h5t.TypeStringID) and attribute.shape == ()
 
 
 def described(group: h5py.HLObject, name: str) -> str | None:
     """An attribute in words: text, numbers and lists of them; None for anything else."""
-    stored = group.attrs.get_id(name)
-    if stored.shape is None or int(np.prod(stored.shape, dtype=object)) > MOST_TEXTS:
+    attribute = group.attrs.get_id(name)
+    if attribute.shape is None or int(np.prod(attribute.shape, dtype=object)) > MOST_TEXTS:
         return None
-    kind = stored.get_type()
+    kind = attribute.get_type()
     if isinstance(kind, h5py.h5t.TypeStringID):
-        if len(stored.shape) > 1:
+        if len(attribute.shape) > 1:
             return None
         values = _strings(group, name)
         return values if isinstance(values, str) else ", ".join(values)
@@ -264,8 +268,8 @@ def put_texts(group: h5py.HLObject, name: str, values: Sequence[str]) -> None:
 
 
 def whole_number(group: h5py.HLObject, name: str) -> int:
-    stored = group.attrs.get_id(name) if name in group.attrs else None
-    if stored is None or stored.shape != () or stored.dtype.kind not in "iu":
+    attribute = group.attrs.get_id(name) if name in group.attrs else None
+    if attribute is None or attribute.shape != () or attribute.dtype.kind not in "iu":
         raise DataError(f"attribute {name} is not a whole number")
     return int(group.attrs[name])
 
@@ -285,11 +289,11 @@ class Sink(io.FileIO):
 
     def write(self, content: Any) -> int:
         """Write all of it, unless writing has failed before."""
-        left = memoryview(content).cast("B")
-        size = len(left)
-        while len(left) and self.failure is None:
+        rest = memoryview(content).cast("B")
+        size = len(rest)
+        while len(rest) and self.failure is None:
             try:
-                left = left[super().write(left) or 0 :]
+                rest = rest[super().write(rest) or 0 :]
             except OSError as error:
                 self.failure = error
         return size

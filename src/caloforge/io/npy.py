@@ -36,11 +36,11 @@ class StoredArray:
         self.path, self._key = path, key
         self.others: tuple[str, ...] = ()
         """Arrays of the file that are left out."""
-        with self._open() as (stream, stored):
+        with self._open() as (stream, size):
             self.shape, self.fortran, self.dtype = _header(stream)
-            claimed = int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
-            if claimed + stream.tell() != stored:
-                raise DataError(f"claims {claimed} bytes of values, holds {stored - stream.tell()}")
+            n_bytes = int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
+            if n_bytes + stream.tell() != size:
+                raise DataError(f"claims {n_bytes} bytes of values, holds {size - stream.tell()}")
 
     def __len__(self) -> int:
         return int(self.shape[0])
@@ -91,12 +91,12 @@ class StoredArray:
                     yield stream, member.file_size
 
     def _member(self, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-        found = _members(archive)
-        key = self._key or (next(iter(found)) if len(found) == 1 else KEY)
-        if key not in found:
-            raise DataError(f"has no array {key}; it has {', '.join(found) or 'none'}")
-        self.others = tuple(name for name in found if name != key)
-        return found[key]
+        members = _members(archive)
+        key = self._key or (next(iter(members)) if len(members) == 1 else KEY)
+        if key not in members:
+            raise DataError(f"has no array {key}; it has {', '.join(members) or 'none'}")
+        self.others = tuple(name for name in members if name != key)
+        return members[key]
 
 
 def names_in(path: Path) -> tuple[str, ...]:
@@ -113,15 +113,15 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         raise DataError(f"holds {len(entries)} arrays")
     if min((entry.header_offset for entry in entries), default=0):
         raise DataError("has other bytes before its arrays, perhaps another archive: rows are lost")
-    found = {entry.filename.removesuffix(".npy"): entry for entry in entries}
-    if len(found) != len(entries):
+    members = {entry.filename.removesuffix(".npy"): entry for entry in entries}
+    if len(members) != len(entries):
         raise DataError("holds two arrays of one name")
-    for name, entry in found.items():
+    for name, entry in members.items():
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{name} is compressed in a way that numpy does not write")
         if entry.file_size > entry.compress_size * LARGEST_DEFLATION + 4096:
             raise DataError(f"{name} claims {entry.file_size} bytes in {entry.compress_size}")
-    return found
+    return members
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -60,8 +60,8 @@ class Production(ShowerFile):
                 pdg.append(file.pdg)
         self.conditions = np.concatenate(conditions)
         self.particle = np.concatenate(particle)
-        known = [values for values in pdg if values is not None]
-        self.pdg = np.concatenate(known) if len(known) == len(pdg) else None
+        columns = [values for values in pdg if values is not None]
+        self.pdg = np.concatenate(columns) if len(columns) == len(pdg) else None
         self.cpu_seconds, self.overflow = None, None
         self._rows = len(self.particle)
         self._starts = np.cumsum([0, *(rows for _, rows in self.shards)])

@@ -29,8 +29,8 @@ def reading(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: is nested too deeply") from None
     # Readers of others raise all kinds of things for bytes that they cannot interpret.
     except Exception as error:
-        if isinstance(error, OSError) and (said := system_reason(error)):
-            raise CaloforgeError(f"{path}: {said}") from error
+        if isinstance(error, OSError) and (reason := system_reason(error)):
+            raise CaloforgeError(f"{path}: {reason}") from error
         raise DataError(f"{path}: truncated or damaged ({reason_of(error)})") from error
 
 

@@ -100,32 +100,32 @@ def detector_of_text(record: str, fingerprint: str) -> Detector:
         raise DataError("attribute detector describes no detector")
     name = str(fields.get("name"))
     # A built-in detector is not parsed: a later version may know more of it, with the same hash.
-    known = DETECTORS.get(name)
-    if known is None:
-        known = Detector.model_validate_json(record)
-    if known.fingerprint != fingerprint:
+    detector = DETECTORS.get(name)
+    if detector is None:
+        detector = Detector.model_validate_json(record)
+    if detector.fingerprint != fingerprint:
         raise DataError(
             f"holds showers of a {name} with other cells, columns or units (hash {fingerprint}) "
-            f"than the {name} known here (hash {known.fingerprint})"
+            f"than the {name} known here (hash {detector.fingerprint})"
         )
-    return known
+    return detector
 
 
 def check_columns(file: h5py.HLObject, detector: Detector) -> None:
     """Raise DataError unless columns and units are the detector's, in its order."""
     units = tuple(condition.unit for condition in detector.conditions)
     for name, expected in (("columns", detector.columns), ("units", units)):
-        found = hdf5.texts(file, name)
-        if found != expected:
+        names = hdf5.texts(file, name)
+        if names != expected:
             raise DataError(
-                f"{name} are {', '.join(found)}; {detector.name} has {', '.join(expected)}"
+                f"{name} are {', '.join(names)}; {detector.name} has {', '.join(expected)}"
             )
 
 
 def provenance_of(file: h5py.File) -> dict[str, str]:
     """All other attributes of the root, in words; what is neither text nor number is left out."""
-    said = {name: hdf5.described(file, name) for name in file.attrs if name not in DESCRIPTION}
-    return {name: value for name, value in said.items() if value is not None}
+    texts = {name: hdf5.described(file, name) for name in file.attrs if name not in DESCRIPTION}
+    return {name: value for name, value in texts.items() if value is not None}
 
 
 class ShowerFile:
@@ -157,10 +157,10 @@ class ShowerFile:
             self._file.close()
             raise
 
-    def _open_version_1(self, wanted: Detector | None) -> None:
+    def _open_version_1(self, detector: Detector | None) -> None:
         file = self._file
         self.detector = described_detector(file)
-        _check_wanted(self.detector, wanted)
+        _check_wanted(self.detector, detector)
         check_columns(file, self.detector)
         self.provenance = provenance_of(file)
         self._layers = self._find_layers(hdf5.member(file, "showers"))
@@ -189,20 +189,20 @@ class ShowerFile:
             self._check_rows(images)
         return layers
 
-    def _check_rows(self, found: h5py.Dataset) -> None:
-        if found.shape[0] != self._rows:
+    def _check_rows(self, data: h5py.Dataset) -> None:
+        if data.shape[0] != self._rows:
             first = self._layers[0].name if hasattr(self, "_layers") else "the first layer"
-            raise DataError(f"{found.name} has {found.shape[0]} rows, {first} has {self._rows}")
+            raise DataError(f"{data.name} has {data.shape[0]} rows, {first} has {self._rows}")
 
     def _read_conditions(self) -> NDArray[np.float64]:
-        found = hdf5.dataset(self._file, "conditions", "f", 2)
-        self._check_rows(found)
+        data = hdf5.dataset(self._file, "conditions", "f", 2)
+        self._check_rows(data)
         columns = self.detector.columns
-        if found.shape[1] != len(columns):
+        if data.shape[1] != len(columns):
             raise DataError(
-                f"/conditions has {found.shape[1]} columns, {self.detector.name} has {len(columns)}"
+                f"/conditions has {data.shape[1]} columns, {self.detector.name} has {len(columns)}"
             )
-        conditions: NDArray[np.float64] = hdf5.whole(found).astype(np.float64)
+        conditions: NDArray[np.float64] = hdf5.whole(data).astype(np.float64)
         check_conditions(self.detector, conditions)
         return conditions
 
@@ -221,14 +221,14 @@ class ShowerFile:
     def _optional(self, name: str, kinds: str, dtype: Any, rank: int = 1) -> NDArray[Any] | None:
         if not hdf5.has(self._file, name):
             return None
-        found = hdf5.dataset(self._file, name, kinds, rank)
-        self._check_rows(found)
-        return np.asarray(hdf5.whole(found).astype(dtype))
+        data = hdf5.dataset(self._file, name, kinds, rank)
+        self._check_rows(data)
+        return np.asarray(hdf5.whole(data).astype(dtype))
 
     def _whole_numbers(self, name: str, dtype: type[np.integer[Any]]) -> NDArray[Any]:
-        found = hdf5.dataset(self._file, name, "iu", 1)
-        self._check_rows(found)
-        return whole_numbers(hdf5.whole(found), f"/{name}", dtype)
+        data = hdf5.dataset(self._file, name, "iu", 1)
+        self._check_rows(data)
+        return whole_numbers(hdf5.whole(data), f"/{name}", dtype)
 
     @property
     def channels(self) -> NDArray[np.float64] | None:
@@ -236,12 +236,12 @@ class ShowerFile:
         if not hdf5.has(self._file, "channels"):
             return None
         with reading(self.path):
-            found = hdf5.dataset(self._file, "channels", "iuf", 2)
-            self._check_rows(found)
-            scheme = self.detector.scheme(hdf5.text(found, "scheme"))
-            if hdf5.texts(found, "labels") != scheme.labels:
+            data = hdf5.dataset(self._file, "channels", "iuf", 2)
+            self._check_rows(data)
+            scheme = self.detector.scheme(hdf5.text(data, "scheme"))
+            if hdf5.texts(data, "labels") != scheme.labels:
                 raise DataError(f"/channels has other labels than scheme {scheme.scheme}")
-            return np.asarray(hdf5.whole(found).astype(np.float64))
+            return np.asarray(hdf5.whole(data).astype(np.float64))
 
     @property
     def channels_scheme(self) -> str | None:
@@ -309,14 +309,14 @@ READERS = {1: ShowerFile._open_version_1}
 """How each version of the format is read; an old version stays here when a new one comes."""
 
 
-def _check_wanted(found: Detector, wanted: Detector | None) -> None:
-    if wanted is None or wanted.fingerprint == found.fingerprint:
+def _check_wanted(stored: Detector, requested: Detector | None) -> None:
+    if requested is None or requested.fingerprint == stored.fingerprint:
         return
-    if wanted.name != found.name:
-        raise DataError(f"holds showers of {found.name}, but {wanted.name} is asked for")
+    if requested.name != stored.name:
+        raise DataError(f"holds showers of {stored.name}, but {requested.name} is asked for")
     raise DataError(
-        f"holds {found.name} showers with other cells, columns or units "
-        f"(hash {found.fingerprint}) than asked for (hash {wanted.fingerprint})"
+        f"holds {stored.name} showers with other cells, columns or units "
+        f"(hash {stored.fingerprint}) than asked for (hash {requested.fingerprint})"
     )
 
 

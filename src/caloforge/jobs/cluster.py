@@ -87,8 +87,8 @@ def _reason(command: str, error: Exception) -> str:
     """What a batch system said, in one line."""
     if isinstance(error, FileNotFoundError):
         return f"{command}: no such command on this machine"
-    said = str(error).partition("stderr:\n")[2] or str(error)
-    return f"{command}: {' '.join(said.split())[:200]}"
+    text = str(error).partition("stderr:\n")[2] or str(error)
+    return f"{command}: {' '.join(text.split())[:200]}"
 
 
 CLUSTERS: dict[str, Callable[[int, Options], Any]] = {
@@ -165,7 +165,7 @@ def _collect(
     leaving: Callable[[], bool],
     reporter: Reporter,
 ) -> Iterator[Done]:
-    waiting = iter(range(len(calls)))
+    pending = iter(range(len(calls)))
     finished = import_module("distributed").as_completed()
     numbers: dict[str, int] = {}
 
@@ -174,41 +174,41 @@ def _collect(
         numbers[future.key] = number
         finished.add(future)
 
-    for number in islice(waiting, TASKS_A_WORKER * workers):
+    for number in islice(pending, TASKS_A_WORKER * workers):
         submit(number)
-    refused = 0
+    n_refused = 0
     while not finished.is_empty():
         if leaving():
             raise Terminated("terminated")
-        refused = _note_refused(jobs, refused, workers, reporter)
+        n_refused = _note_refused(jobs, n_refused, workers, reporter)
         batch = finished.next_batch(block=False)
         if not batch:
             time.sleep(POLL_SECONDS)
         for future in batch:
-            for number in islice(waiting, 1):
+            for number in islice(pending, 1):
                 submit(number)
             yield _done(future, numbers.pop(future.key), calls)
 
 
 def _note_refused(jobs: Any, before: int, workers: int, reporter: Reporter) -> int:
     """How many jobs the batch system did not take; CaloforgeError when it took none."""
-    refused: list[str] = getattr(jobs, "refused", [])
-    if len(refused) >= workers:
-        raise CaloforgeError(f"the batch system takes no job: {refused[0]}")
-    if len(refused) > before:
-        reporter.warn(f"{len(refused)} of {workers} jobs were not taken: {refused[-1]}")
-    return len(refused)
+    refusals: list[str] = getattr(jobs, "refused", [])
+    if len(refusals) >= workers:
+        raise CaloforgeError(f"the batch system takes no job: {refusals[0]}")
+    if len(refusals) > before:
+        reporter.warn(f"{len(refusals)} of {workers} jobs were not taken: {refusals[-1]}")
+    return len(refusals)
 
 
 def _done(future: Any, number: int, calls: Sequence[Call]) -> Done:
     """What a task answers, with the death of its workers as an error of the call."""
     try:
-        done: Done = future.result()
+        result: Done = future.result()
     except import_module("distributed").KilledWorker as error:
         what = calls[number].label or "working"
         text = f"workers died again and again while {what} ({str(error)[:120]})"
         return Done(number, error=CaloforgeError(text))
-    return done
+    return result
 
 
 __all__ = ["CLUSTERS", "JOB_CLUSTERS", "job_script", "read_options", "with_dask"]

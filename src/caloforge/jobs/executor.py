@@ -78,10 +78,10 @@ class Executor:
             CaloforgeError: the cluster does not take any job.
         """
         with asked_to_leave() as leaving:
-            for done in RUNNERS[self.name](self, calls, limits, leaving, reporter):
-                if isinstance(done.error, Terminated):
-                    raise done.error
-                yield done
+            for result in RUNNERS[self.name](self, calls, limits, leaving, reporter):
+                if isinstance(result.error, Terminated):
+                    raise result.error
+                yield result
 
 
 Leaving = Callable[[], bool]

@@ -68,12 +68,12 @@ def _open(path: Path) -> int:
 
 def _take(descriptor: int, path: Path, reporter: Reporter, shared: bool) -> None:
     here = socket.gethostname()
-    locked = _lock(descriptor, path, shared)
+    success = _lock(descriptor, path, shared)
     holder = _note(descriptor)
-    if locked is None:
+    if success is None:
         reporter.warn(f"{path.parent}: its file system offers no locks; start no second run here")
-        locked = not _is_alive(holder.get("pid"))
-    if not locked or holder.get("host", here) != here:
+        success = not _is_alive(holder.get("pid"))
+    if not success or holder.get("host", here) != here:
         pid, host = (ascii(holder.get(key, "?")).strip("'")[:80] for key in ("pid", "host"))
         raise UsageError(
             f"{path.parent}: process {pid} on {host} writes here; if it is long dead, remove {path}"

@@ -55,50 +55,50 @@ def lead(
 
     When the caller stops iterating the workers are asked to leave, and have left when this returns.
     """
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    numbers_left: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in numbers:
-        waiting.put(number)
-    done: queue.SimpleQueue[Done | BaseException] = queue.SimpleQueue()
+        numbers_left.put(number)
+    results: queue.SimpleQueue[Done | BaseException] = queue.SimpleQueue()
     stop = threading.Event()
-    used = workers[: len(numbers)]
+    crew = workers[: len(numbers)]
     threads = [
-        threading.Thread(target=_lead_one, args=(worker, waiting, done, stop), daemon=True)
-        for worker in used
+        threading.Thread(target=_lead_one, args=(worker, numbers_left, results, stop), daemon=True)
+        for worker in crew
     ]
     for thread in threads:
         thread.start()
     try:
         for _ in numbers:
-            yield _next(done, leaving)
+            yield _next(results, leaving)
     finally:
         stop.set()
-        _end(used, threads)
+        _end(crew, threads)
 
 
 def _lead_one(
     worker: Worker,
-    waiting: queue.SimpleQueue[int],
-    done: queue.SimpleQueue[Done | BaseException],
+    numbers: queue.SimpleQueue[int],
+    results: queue.SimpleQueue[Done | BaseException],
     stop: threading.Event,
 ) -> None:
     """Take pieces of work until there are none, or until told to stop."""
     try:
         while not stop.is_set():
-            done.put(worker.do(waiting.get_nowait()))
+            results.put(worker.do(numbers.get_nowait()))
     except queue.Empty:
         pass
     except BaseException as error:
-        done.put(error)
+        results.put(error)
     finally:
         worker.close()
 
 
-def _next(done: queue.SimpleQueue[Done | BaseException], leaving: Callable[[], bool]) -> Done:
+def _next(results: queue.SimpleQueue[Done | BaseException], leaving: Callable[[], bool]) -> Done:
     while True:
         if leaving():
             raise Terminated("terminated")
         try:
-            answer = done.get(timeout=POLL_SECONDS)
+            answer = results.get(timeout=POLL_SECONDS)
         except queue.Empty:
             continue
         if isinstance(answer, BaseException):

@@ -83,8 +83,8 @@ def conditions_of(
     >>> conditions_of(ATLAS_EM, pdg=-11, kinetic_gev=[50.0], place_cm=(0.2, 0.1, 0.0)).round(3)
     array([[50.   ,  1.571, -0.   ,  2.   ,  1.   ]])
     """
-    given = [energy_gev is not None, kinetic_gev is not None, momentum_gev is not None]
-    if sum(given) != 1 or (momentum_gev is not None and direction is not None):
+    present = [energy_gev is not None, kinetic_gev is not None, momentum_gev is not None]
+    if sum(present) != 1 or (momentum_gev is not None and direction is not None):
         raise UsageError("give energy_gev or kinetic_gev with a direction, or momentum_gev alone")
     build = builder_of(detector)
     energies = next(x for x in (energy_gev, kinetic_gev, momentum_gev) if x is not None)
@@ -125,13 +125,13 @@ def species_of(pdg: int) -> Species:
     from particle import InvalidParticle, Particle, ParticleNotFound
 
     try:
-        found = Particle.from_pdgid(pdg)
+        particle = Particle.from_pdgid(pdg)
     except (ParticleNotFound, InvalidParticle):
         raise DataError(f"no particle has the PDG number {pdg}") from None
-    if found.mass is None or found.charge is None:
+    if particle.mass is None or particle.charge is None:
         raise DataError(f"the mass or charge of PDG number {pdg} is not known")
-    electrons = found.charge * SPECIES[11].mass_mev if abs(pdg) >= FIRST_NUCLEUS else 0.0
-    return Species(pdg, float(found.mass) - electrons, round(found.charge))
+    electrons = particle.charge * SPECIES[11].mass_mev if abs(pdg) >= FIRST_NUCLEUS else 0.0
+    return Species(pdg, float(particle.mass) - electrons, round(particle.charge))
 
 
 def _zero_degrees(particles: Kinematics) -> Array:

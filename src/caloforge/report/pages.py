@@ -56,7 +56,7 @@ def report(
         result=result,
         number=_number,
         columns=tables.columns(result),
-        counted=tables.counted(result),
+        counted=tables.showers_text(result),
         differences=tables.printed_differences(result),
         regions=list(_regions(result)),
         short=[row for row in result.two_sample if not row.metric.long],

@@ -31,7 +31,7 @@ def columns(result: EvaluationResult) -> list[Metric]:
     ]
 
 
-def counted(result: EvaluationResult) -> str:
+def showers_text(result: EvaluationResult) -> str:
     """Showers a side in a few letters, for the head of a column."""
     return result.n_showers.split(" (")[0].split(", ")[-1]
 
@@ -75,7 +75,7 @@ def _head(result: EvaluationResult) -> Iterator[str]:
 def _comparison(result: EvaluationResult) -> Iterator[Sequence[str]]:
     metrics = columns(result)
     yield ("", *(metric.column for metric in metrics))
-    yield ("", *("(all rows)" if m.all_rows else f"({counted(result)})" for m in metrics))
+    yield ("", *("(all rows)" if m.all_rows else f"({showers_text(result)})" for m in metrics))
     for row in result.candidates:
         yield (row.title, *(str(row.measured[metric.name]) for metric in metrics))
 

@@ -65,16 +65,16 @@ def settings(point: Point) -> list[str]:
 
 def title(point: Point) -> str:
     """A point in words, without the first part of each path."""
-    named = (f"{path.partition('.')[2] or path}={_shown(value)}" for path, value in point)
-    return ",".join(named) or "as it is"
+    parts = (f"{path.partition('.')[2] or path}={_shown(value)}" for path, value in point)
+    return ",".join(parts) or "as it is"
 
 
 def _values(text: str) -> list[Any]:
     try:
-        parsed = json.loads(f"[{text}]")
+        values = json.loads(f"[{text}]")
     except json.JSONDecodeError:
-        parsed = [_word(part.strip()) for part in text.split(",") if part.strip()]
-    return list(parsed)
+        values = [_word(part.strip()) for part in text.split(",") if part.strip()]
+    return list(values)
 
 
 def _word(text: str) -> Any:

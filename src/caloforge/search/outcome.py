@@ -30,13 +30,15 @@ class Outcome:
     @property
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        kept = {name: getattr(self, name) for name in ("seed", "score", "best_step", "cpu_seconds")}
+        fields = {
+            name: getattr(self, name) for name in ("seed", "score", "best_step", "cpu_seconds")
+        }
         failed = {"failed": self.failed} if self.failed else {}
-        return {**kept, "folder": str(self.folder), **failed}
+        return {**fields, "folder": str(self.folder), **failed}
 
 
 @dataclass(frozen=True)
-class Tried:
+class PointResult:
     """A point of the grid with its runs."""
 
     point: Point
@@ -64,7 +66,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The whole search."""
 
     recipe: str
@@ -73,18 +75,18 @@ class Found:
     axes: tuple[Axis, ...]
     data: Path
     sha256: str
-    tried: tuple[Tried, ...]
+    points: tuple[PointResult, ...]
 
     @property
-    def best(self) -> Tried | None:
+    def best(self) -> PointResult | None:
         """The point of the lowest mean score among those of which no run failed."""
         whole = [one for one in self.ranked if one.score.value is not None]
         return whole[0] if whole else None
 
     @property
-    def ranked(self) -> list[Tried]:
+    def ranked(self) -> list[PointResult]:
         """All points, the best one first, failed ones last."""
-        return sorted(self.tried, key=lambda one: _or_infinity(one.score.value))
+        return sorted(self.points, key=lambda one: _or_infinity(one.score.value))
 
     @property
     def record(self) -> dict[str, Any]:
@@ -103,11 +105,11 @@ class Found:
         }
 
     def __str__(self) -> str:
-        lines = [("settings", "validation score", "seeds", "CPU s"), *map(_line, self.ranked)]
-        widths = [max(len(line[n]) for line in lines) for n in range(4)]
-        shown = [
+        rows = [("settings", "validation score", "seeds", "CPU s"), *map(_line, self.ranked)]
+        widths = [max(len(line[n]) for line in rows) for n in range(4)]
+        lines = [
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-            for line in lines
+            for line in rows
         ]
         failed = [
             f"failed: {run.folder}: {run.failed}"
@@ -116,16 +118,16 @@ class Found:
             if run.failed
         ]
         best = "none: every point had a failed run" if self.best is None else title(self.best.point)
-        return "\n".join([*shown, *failed, f"best on validation particles: {best}"])
+        return "\n".join([*lines, *failed, f"best on validation particles: {best}"])
 
 
-def gather(outcomes: Iterable[Outcome], points: Sequence[Point]) -> tuple[Tried, ...]:
+def gather(outcomes: Iterable[Outcome], points: Sequence[Point]) -> tuple[PointResult, ...]:
     """Runs by point, seeds in order."""
-    found = sorted(outcomes, key=lambda run: run.seed)
-    return tuple(Tried(p, tuple(run for run in found if run.point == p)) for p in points)
+    by_seed = sorted(outcomes, key=lambda run: run.seed)
+    return tuple(PointResult(p, tuple(run for run in by_seed if run.point == p)) for p in points)
 
 
-def _line(one: Tried) -> tuple[str, str, str, str]:
+def _line(one: PointResult) -> tuple[str, str, str, str]:
     seeds = f"{sum(run.score is not None for run in one.runs)}/{len(one.runs)}"
     return title(one.point), str(one.score), seeds, f"{one.cpu_seconds:.0f}"
 

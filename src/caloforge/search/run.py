@@ -11,7 +11,7 @@ from caloforge.io.files import require_possible_folder, sha256_of, write_aside
 from caloforge.jobs import Call, Done, Executor, Limits, executor_of, only_run
 from caloforge.reporter import SILENT, Reporter, to_json
 from caloforge.search.grid import Axis, points, settings
-from caloforge.search.outcome import Found, Outcome, gather
+from caloforge.search.outcome import Outcome, SearchResult, gather
 from caloforge.search.trial import Trial, finish, plan
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def search(
     workers: int = 1,
     device: str = "cpu",
     reporter: Reporter = SILENT,
-) -> Found:
+) -> SearchResult:
     """Train every point of the grid with every seed, and choose on validation particles.
 
     ``out`` gets ``runs/`` with a run folder each, ``search.json`` and ``best.json``, the recipe of
@@ -52,10 +52,10 @@ def search(
         for outcome in _outcomes(trials, data, sha256, device, executor_of(workers)):
             outcomes.append(outcome)
             advance(1, outcome.folder.name)
-        tried = gather(outcomes, grid)
-        found = Found(recipe.name, recipe.detector, tuple(axes), data, sha256, tried)
-        _write(found, recipe, out)
-    return found
+        at_points = gather(outcomes, grid)
+        result = SearchResult(recipe.name, recipe.detector, tuple(axes), data, sha256, at_points)
+        _write(result, recipe, out)
+    return result
 
 
 def _outcomes(
@@ -63,8 +63,8 @@ def _outcomes(
 ) -> Iterator[Outcome]:
     """Outcome of each run as it ends."""
     calls = [Call(attempt, (trial, data, sha256, device), "training") for trial in trials]
-    for done in executor.run(calls, Limits(attempts=1)):
-        yield _outcome(trials[done.number], done)
+    for result in executor.run(calls, Limits(attempts=1)):
+        yield _outcome(trials[result.number], result)
 
 
 def attempt(trial: Trial, data: Path, sha256: str, device: str) -> dict[str, Any]:
@@ -72,27 +72,27 @@ def attempt(trial: Trial, data: Path, sha256: str, device: str) -> dict[str, Any
     return finish(trial.recipe, data, sha256, trial.folder, device=device)
 
 
-def _outcome(trial: Trial, done: Done) -> Outcome:
-    if isinstance(done.error, FATAL) or not isinstance(done.error, CaloforgeError | None):
-        raise done.error
-    if done.error is not None:
-        return Outcome(trial.point, trial.seed, trial.folder, None, failed=str(done.error))
+def _outcome(trial: Trial, result: Done) -> Outcome:
+    if isinstance(result.error, FATAL) or not isinstance(result.error, CaloforgeError | None):
+        raise result.error
+    if result.error is not None:
+        return Outcome(trial.point, trial.seed, trial.folder, None, failed=str(result.error))
     return Outcome(
         trial.point,
         trial.seed,
         trial.folder,
-        score=done.value["best_score"],
-        best_step=done.value["best_step"],
-        cpu_seconds=done.value["cpu_seconds"],
+        score=result.value["best_score"],
+        best_step=result.value["best_step"],
+        cpu_seconds=result.value["cpu_seconds"],
     )
 
 
-def _write(found: Found, recipe: Recipe, out: Path) -> None:
+def _write(result: SearchResult, recipe: Recipe, out: Path) -> None:
     from caloforge.recipe import override
 
     with write_aside(out / NUMBERS, overwrite=True) as part:
-        part.write_text(to_json(found.record) + "\n", encoding="utf-8")
-    if found.best is not None:
-        best = override(recipe, settings(found.best.point))
+        part.write_text(to_json(result.record) + "\n", encoding="utf-8")
+    if result.best is not None:
+        best = override(recipe, settings(result.best.point))
         with write_aside(out / BEST, overwrite=True) as part:
             part.write_text(best.to_json() + "\n", encoding="utf-8")

@@ -44,8 +44,8 @@ def plan(recipe: Recipe, points: Sequence[Point], seeds: int, folder: Path) -> l
     for point, of_point in zip(points, recipes, strict=True):
         name = re.sub(r"[^\w.,=+-]", "_", title(point)).replace("as_it_is", recipe.name)
         for seed in range(recipe.seed, recipe.seed + seeds):
-            changed = of_point.model_copy(update={"seed": seed})
-            trials.append(Trial(point, seed, changed.to_json(), folder / f"{name},seed={seed}"))
+            of_trial = of_point.model_copy(update={"seed": seed})
+            trials.append(Trial(point, seed, of_trial.to_json(), folder / f"{name},seed={seed}"))
     names = [trial.folder for trial in trials]
     if len(set(names)) < len(names):
         raise UsageError("two points of the grid have the same name in files; search them apart")
@@ -78,15 +78,15 @@ def finish(
     from caloforge.train import train
     from caloforge.training.folder import RunFolder
 
-    run, wanted = RunFolder(folder), as_recipe(recipe)
-    if not is_finished(run, wanted, sha256):
-        begun = run.checkpoint.is_file()
+    run, config = RunFolder(folder), as_recipe(recipe)
+    if not is_finished(run, config, sha256):
+        resume = run.checkpoint.is_file()
         train(
-            wanted,
+            config,
             data,
             folder,
-            resume=begun,
-            overwrite=not begun,
+            resume=resume,
+            overwrite=not resume,
             reporter=reporter,
             device=device,
             threads=THREADS,

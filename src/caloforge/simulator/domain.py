@@ -43,7 +43,7 @@ class Rule(NamedTuple):
     name: str
     text: str
     """What is asked, in words and numbers."""
-    broken: Callable[[Array], NDArray[np.bool_]]
+    violates: Callable[[Array], NDArray[np.bool_]]
     """Which particles do not fulfil it.  (N, C) -> (N,)"""
 
 
@@ -63,24 +63,24 @@ class Domain:
         """All rules, from the card."""
         return tuple(self._rules())
 
-    def broken(self, conditions: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
+    def violations(self, conditions: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
         """Which particles break which rule; rules that none breaks are left out.  {rule: (N,)}"""
         values = np.asarray(conditions, dtype=np.float64)
-        found = {rule.name: rule.broken(values) for rule in self.rules}
-        return {name: rows for name, rows in found.items() if rows.any()}
+        violations = {rule.name: rule.violates(values) for rule in self.rules}
+        return {name: rows for name, rows in violations.items() if rows.any()}
 
     def inside(self, conditions: NDArray[Any]) -> NDArray[np.bool_]:
         """Which particles break none.  (N, C) -> (N,)"""
         nothing = np.zeros(len(conditions), dtype=bool)
         outside: NDArray[np.bool_] = np.logical_or.reduce(
-            [nothing, *self.broken(conditions).values()]
+            [nothing, *self.violations(conditions).values()]
         )
         return ~outside
 
     def text(self, counts: dict[str, int], rows: int) -> str:
         """Broken rules with numbers of particles, in one line."""
-        asked = {rule.name: rule.text for rule in self.rules}
-        parts = [f"{name} in {count} ({asked[name]})" for name, count in counts.items()]
+        texts = {rule.name: rule.text for rule in self.rules}
+        parts = [f"{name} in {count} ({texts[name]})" for name, count in counts.items()]
         return f"outside the domain of the simulator, of {rows} rows: {', '.join(parts)}"
 
     def clamped(self, conditions: NDArray[Any]) -> Array:
@@ -89,16 +89,16 @@ class Domain:
         A particle keeps its mass and direction. Raises DataError for what has no nearest value: a
         species, a mass shell, a point of impact.
         """
-        moved = np.array(conditions, dtype=np.float64)
+        clamped = np.array(conditions, dtype=np.float64)
         for name in self._boxed():
             column = self.detector.column(name)
-            moved[:, column] = np.clip(moved[:, column], *self._range(name))
+            clamped[:, column] = np.clip(clamped[:, column], *self._range(name))
         if self._flies and ENERGY in self._boxed():
-            self._scale_momentum(np.asarray(conditions, dtype=np.float64), moved)
-        if left := self.broken(moved):
-            name = next(iter(left))
-            raise DataError(f"{int(left[name].sum())} particles cannot be clamped: {name}")
-        return moved
+            self._scale_momentum(np.asarray(conditions, dtype=np.float64), clamped)
+        if violations := self.violations(clamped):
+            name = next(iter(violations))
+            raise DataError(f"{int(violations[name].sum())} particles cannot be clamped: {name}")
+        return clamped
 
     @property
     def _flies(self) -> bool:
@@ -133,8 +133,8 @@ class Domain:
 
     def _box(self, name: str) -> Rule:
         column, (low, high) = self.detector.column(name), self._range(name)
-        trained = self.card.training_ranges[name]
-        text = f"trained on {trained[0]:g} to {trained[1]:g}"
+        limits = self.card.training_ranges[name]
+        text = f"trained on {limits[0]:g} to {limits[1]:g}"
         return Rule(name, text, lambda c: (c[:, column] < low) | (c[:, column] > high))
 
     def _impact(self, feature: Feature) -> Rule:
@@ -142,12 +142,12 @@ class Domain:
         width = MARGIN * (high - low)
         columns = [self.detector.column(name) for name in feature.of]
 
-        def broken(conditions: Array) -> NDArray[np.bool_]:
+        def violates(conditions: Array) -> NDArray[np.bool_]:
             with np.errstate(all="ignore"):
                 place = feature.value(np, *(conditions[:, column] for column in columns))
             return np.asarray(~((place >= low - width) & (place <= high + width)))
 
-        return Rule(feature.name, f"trained on {low:.3g} to {high:.3g} cm at the face", broken)
+        return Rule(feature.name, f"trained on {low:.3g} to {high:.3g} cm at the face", violates)
 
     def _off_shell(self, conditions: Array) -> NDArray[np.bool_]:
         energy, mass = (conditions[:, self.detector.column(name)] for name in (ENERGY, MASS))
@@ -157,17 +157,17 @@ class Domain:
 
     def _strange(self, conditions: Array) -> NDArray[np.bool_]:
         mass, charge = (conditions[:, self.detector.column(name)] for name in (MASS, CHARGE))
-        known = np.zeros(len(conditions), dtype=bool)
+        admissible = np.zeros(len(conditions), dtype=bool)
         for pdg in self._species():
             species = SPECIES[pdg]
             near = np.abs(mass - species.mass_mev) <= max(SAME_MASS * species.mass_mev, 1e-3)
-            known |= near & (charge == species.charge)
-        return ~known
+            admissible |= near & (charge == species.charge)
+        return ~admissible
 
     def _species(self) -> list[int]:
         """Species that were trained on; where the card does not tell, those in its ranges."""
-        if told := [pdg for pdg in self.card.species if pdg in SPECIES]:
-            return told
+        if recorded := [pdg for pdg in self.card.species if pdg in SPECIES]:
+            return recorded
         (light, heavy), (least, most) = (self.card.training_ranges[name] for name in (MASS, CHARGE))
         return [
             pdg
@@ -184,10 +184,10 @@ class Domain:
         """Momenta of the new energies, along the old directions; in place."""
         energy, mass = (self.detector.column(name) for name in (ENERGY, MASS))
         columns = [self.detector.column(name) for name in MOMENTUM]
-        changed = before[:, energy] != after[:, energy]
+        rows = before[:, energy] != after[:, energy]
         size = np.sqrt(np.maximum(after[:, energy] ** 2 - (after[:, mass] / 1000) ** 2, 0))
         old = np.linalg.norm(before[:, columns], axis=1)
-        factor = np.where(changed, size / np.maximum(old, 1e-30), 1.0)
+        factor = np.where(rows, size / np.maximum(old, 1e-30), 1.0)
         after[:, columns] = before[:, columns] * factor[:, None]
 
 

@@ -39,11 +39,11 @@ def choose_engine(folder: Path, *, threads: int = 1, batch: int = BATCH) -> Engi
     names = installed_engines()
     if names == [FIRST]:
         return EngineChoice(FIRST, {})
-    loaded = {name: Simulator.load(folder, threads=threads, engine=name) for name in names}
+    simulators = {name: Simulator.load(folder, threads=threads, engine=name) for name in names}
     clock = time.process_time if threads == 1 else time.perf_counter
     best = dict.fromkeys(names, np.inf)
     for _ in range(ROUNDS + 1):  # in turn, so that all meet the same disturbances
-        for name, simulator in loaded.items():
+        for name, simulator in simulators.items():
             best[name] = min(best[name], _seconds(simulator, batch, clock))
     microseconds = {name: seconds / batch * 1e6 for name, seconds in best.items()}
     fastest = min(names, key=lambda name: microseconds[name])
@@ -53,12 +53,12 @@ def choose_engine(folder: Path, *, threads: int = 1, batch: int = BATCH) -> Engi
 
 def _seconds(simulator: Simulator, batch: int, clock: Callable[[], float]) -> float:
     """Time of one batch of stored conditions."""
-    known = simulator.reference.conditions
-    conditions = known[np.arange(batch) % len(known)]
+    stored_conditions = simulator.reference.conditions
+    conditions = stored_conditions[np.arange(batch) % len(stored_conditions)]
     latents = draw_latents(stream(0, 0, 0), batch, simulator.latent_size)
-    started = clock()
+    start = clock()
     simulator.expected(latents, conditions)
-    return clock() - started
+    return clock() - start
 
 
 __all__ = ["EngineChoice", "choose_engine"]

@@ -133,14 +133,14 @@ class OpenVino:
 
     def ports(self) -> Ports:
         """Type and shape of each input and output, as the file declares them."""
-        found: Ports = {}
+        ports: Ports = {}
         for port in (*self._compiled.inputs, *self._compiled.outputs):
             kind = "tensor(float)" if port.element_type.to_dtype() == np.float32 else "another type"
             sizes = [None if size.is_dynamic else size.get_length() for size in port.partial_shape]
             # A tensor that passes through unchanged bears several names.
-            known = port.names & {*INPUTS, OUTPUT}
-            found[known.pop() if known else port.any_name] = (kind, sizes)
-        return found
+            names = port.names & {*INPUTS, OUTPUT}
+            ports[names.pop() if names else port.any_name] = (kind, sizes)
+        return ports
 
     def run(
         self, latents: NDArray[np.float32], conditions: NDArray[np.float32]
@@ -156,11 +156,11 @@ class OpenVino:
 
 def require_ports(engine: Engine, sizes: dict[str, int], where: str) -> None:
     """Raise DataError unless the graph has exactly these float32 ports, each (any batch, size)."""
-    found = engine.ports()
-    if found.keys() != sizes.keys():
-        raise DataError(f"{where} has inputs and outputs {sorted(found)}, not {sorted(sizes)}")
+    ports = engine.ports()
+    if ports.keys() != sizes.keys():
+        raise DataError(f"{where} has inputs and outputs {sorted(ports)}, not {sorted(sizes)}")
     for name, size in sizes.items():
-        kind, shape = found[name]
+        kind, shape = ports[name]
         if kind != "tensor(float)" or shape[1:] != [size] or isinstance(shape[0], int):
             raise DataError(f"{where}: {name} is {kind} {shape}, not float [any batch, {size}]")
 

@@ -30,9 +30,9 @@ def memory_limit(file_bytes: int) -> Iterator[None]:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(STATUS.read_text(encoding="ascii").split()[0])
-    wanted = pages * resource.getpagesize() + FIRST_RUN_BYTES + COPIES_OF_THE_FILE * file_bytes
-    bounds = [bound for bound in (soft, hard) if bound != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min([wanted, *bounds]), hard))
+    n_bytes = pages * resource.getpagesize() + FIRST_RUN_BYTES + COPIES_OF_THE_FILE * file_bytes
+    bounds = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([n_bytes, *bounds]), hard))
     try:
         yield
     finally:

@@ -51,19 +51,19 @@ def read_off(
     """
     sums = np.zeros((3, len(EDGES) + 1))
     for images in _images_of_particles(detector, cells, particle):
-        for other, *measured in _bends(images):
+        for other, *sums_of_half in _bends(images):
             bins = np.digitize(other, EDGES)
-            for row, values in zip(sums, (np.ones_like(other), *measured), strict=True):
+            for row, values in zip(sums, (np.ones_like(other), *sums_of_half), strict=True):
                 row += np.bincount(bins, values, len(EDGES) + 1)
     number, means, nuggets = sums[:, 1:-1]
-    used = (number >= FEWEST_CELLS) & (means > 0)
-    if not used.any():
+    usable = (number >= FEWEST_CELLS) & (means > 0)
+    if not usable.any():
         raise UsageError(
             f"too few repeats of {detector.name} to read clumps off (at least {FEWEST_REPEATS} "
             "showers of each particle): give sampling.excess a number, or draw poisson"
         )
-    mean, excess = means[used] / number[used], nuggets[used] / means[used] - 1
-    constant, _ = _fitted(mean, excess, number[used])
+    mean, excess = means[usable] / number[usable], nuggets[usable] / means[usable] - 1
+    constant, _ = _fitted(mean, excess, number[usable])
     return NegativeBinomial(excess=round(constant, 4))
 
 
@@ -94,12 +94,12 @@ def _bends(images: Array) -> Iterator[tuple[Array, Array, Array]]:
     The mean of other repeats decides the bin: bright accidents would else choose their own.
     """
     halves = (images[0::2], images[1::2])
-    for other, measured in (halves, halves[::-1]):
-        around, mean = other.mean(axis=0), measured.mean(axis=0)
-        away = measured - mean
+    for other, own in (halves, halves[::-1]):
+        around, mean = other.mean(axis=0), own.mean(axis=0)
+        away = own - mean
         for left, middle, right in THREES:
             bend = away[:, *middle] - (away[:, *left] + away[:, *right]) / 2
-            variance = (bend**2).sum(axis=0) / (len(measured) - 1)
+            variance = (bend**2).sum(axis=0) / (len(own) - 1)
             means = (t[middle] + (t[left] + t[right]) / 4 for t in (around, mean))
             other_mean, own_mean = (value.ravel() for value in means)
             yield other_mean / 1.5, own_mean / 1.5, variance.ravel() / 1.5

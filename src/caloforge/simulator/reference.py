@@ -44,8 +44,8 @@ def read_reference(path: Path, latent: int, conditions: int, cells: int) -> Refe
     names = [part.name for part in fields(Reference)]
     sizes = (latent, conditions, cells)
     try:
-        if sorted(found := names_in(path)) != sorted(names):
-            raise DataError(f"holds {found[:9]}, not {names}")
+        if sorted(present := names_in(path)) != sorted(names):
+            raise DataError(f"holds {present[:9]}, not {names}")
         return Reference(*(_array(path, *pair) for pair in zip(names, sizes, strict=True)))
     except DataError as error:
         reason = str(error).removeprefix(f"{path}: ")
@@ -54,11 +54,11 @@ def read_reference(path: Path, latent: int, conditions: int, cells: int) -> Refe
 
 def _array(path: Path, name: str, width: int) -> NDArray[np.float32]:
     """One array of the file, float32 of the expected shape.  (16, width)"""
-    stored, expected = StoredArray(path, name), (TRIPLES, width)
-    found = (stored.shape, stored.dtype, stored.fortran)
-    if found != (expected, np.dtype(np.float32), False):
-        raise DataError(f"{name} is {stored.dtype} {stored.shape}, not float32 {expected}")
-    values = stored.whole()
+    array, expected = StoredArray(path, name), (TRIPLES, width)
+    layout = (array.shape, array.dtype, array.fortran)
+    if layout != (expected, np.dtype(np.float32), False):
+        raise DataError(f"{name} is {array.dtype} {array.shape}, not float32 {expected}")
+    values = array.whole()
     if not np.isfinite(values).all():
         raise DataError(f"{name} holds values that are not finite")
     return values

@@ -115,10 +115,10 @@ def _poisson(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     uniform = rng.random(rates.shape, dtype=np.float32)
     nothing = np.maximum(rates, 0)
     np.exp(np.negative(nothing, out=nothing), out=nothing)
-    hit = np.flatnonzero(uniform >= nothing)
+    nonzero = np.flatnonzero(uniform >= nothing)
     counts = np.zeros(rates.size, dtype=np.uint16)
-    counts[hit] = poisson_quantile(
-        uniform.ravel()[hit].astype(np.float64), rates.ravel()[hit].astype(np.float64)
+    counts[nonzero] = poisson_quantile(
+        uniform.ravel()[nonzero].astype(np.float64), rates.ravel()[nonzero].astype(np.float64)
     )
     return counts.reshape(rates.shape)
 
@@ -131,10 +131,10 @@ def _negative_binomial(
     nothing = np.maximum(rates, 0)
     nothing *= -clumps_of_a_count(nothing, law)
     np.exp(nothing, out=nothing)
-    hit = np.flatnonzero(uniform >= nothing)
+    nonzero = np.flatnonzero(uniform >= nothing)
     counts = np.zeros(rates.size, dtype=np.uint16)
-    counts[hit] = negative_binomial_quantile(
-        uniform.ravel()[hit].astype(np.float64), rates.ravel()[hit].astype(np.float64), law
+    counts[nonzero] = negative_binomial_quantile(
+        uniform.ravel()[nonzero].astype(np.float64), rates.ravel()[nonzero].astype(np.float64), law
     )
     return counts.reshape(rates.shape)
 
@@ -212,19 +212,19 @@ def _count_terms(
 ) -> NDArray[np.float64]:
     """How many terms of the sum of probabilities a level passes.  (M,), (M,), (M,) -> (M,)"""
     counts = np.zeros(len(rate))
-    left, (a, b) = np.arange(len(rate)), _recursion(rate, excess)
+    cells, (a, b) = np.arange(len(rate)), _recursion(rate, excess)
     clumps = np.log1p(excess) / np.where(excess > 0, excess, 1.0)
     term = np.exp(-rate * np.where(excess > 0, clumps, 1.0))
     passed, number = term.copy(), 0
-    while len(left):
+    while len(cells):
         more = level >= passed
-        counts[left] += more
+        counts[cells] += more
         number += 1
         term *= a + b / number
         if number & (number - 1) == 0 or number % 8 == 0:  # now and then, for it costs, too
             # A level above the sum of all terms, by rounding, must end, too.
             more &= (passed + term > passed) | (rate > number)
-            left, level, rate = left[more], level[more], rate[more]
+            cells, level, rate = cells[more], level[more], rate[more]
             term, passed, a, b = term[more], passed[more], a[more], b[more]
         passed += term
     return counts

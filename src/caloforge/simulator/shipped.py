@@ -18,8 +18,8 @@ def shipped_simulators() -> list[str]:
 def shipped_simulator(name: str) -> Path:
     """Folder of a shipped simulator; UsageError with the names that exist."""
     if name not in shipped_simulators():
-        known = ", ".join(shipped_simulators()) or "none"
-        raise UsageError(f"no simulator {name} ships; there are: {known}")
+        names = ", ".join(shipped_simulators()) or "none"
+        raise UsageError(f"no simulator {name} ships; there are: {names}")
     return SHIPPED / name
 
 
@@ -28,11 +28,11 @@ def find_simulator(text: str | Path) -> Path:
 
     Raises UsageError when it is none of them.
     """
-    given = Path(text)
-    for folder in (given, given / "simulator"):
+    path = Path(text)
+    for folder in (path, path / "simulator"):
         if (folder / CARD).is_file():
             return folder
-    if given.exists():
+    if path.exists():
         raise UsageError(f"{text} is neither a simulator nor a run: it has no {CARD}")
     return shipped_simulator(str(text))
 
@@ -41,8 +41,8 @@ def has_simulator(text: str) -> Path | None:
     """The folder of a simulator where the text names one, as its folder, a run's, or with
     ``simulator/`` before its name, since samples of showers have names like simulators.
     """
-    given = Path(text)
-    for folder in (given, given / "simulator"):
+    path = Path(text)
+    for folder in (path, path / "simulator"):
         if (folder / CARD).is_file():
             return folder
     name = text.removeprefix(PREFIX)

@@ -78,10 +78,10 @@ class Simulator:
         if hashlib.sha256(model).hexdigest() != card.generator_sha256:
             raise DataError(f"{path} is not the file that {CARD} describes (checksum differs)")
         refuse_foreign(read_facts(model, str(path)), str(path))
-        loaded = engine_of_name(engine)(model, threads, str(path))
+        runtime = engine_of_name(engine)(model, threads, str(path))
         sizes = (card.latent_size, len(card.detector.conditions), card.detector.cells)
-        require_ports(loaded, dict(zip((*INPUTS, OUTPUT), sizes, strict=True)), str(path))
-        simulator = cls(card=card, engine=loaded, folder=folder)
+        require_ports(runtime, dict(zip((*INPUTS, OUTPUT), sizes, strict=True)), str(path))
+        simulator = cls(card=card, engine=runtime, folder=folder)
         simulator.expected(*simulator.first_inputs())
         return simulator
 
@@ -118,8 +118,8 @@ class Simulator:
 
         Raises DataError when this runtime does not compute what was exported.
         """
-        stored = self.reference
-        difference = stored.difference(self.expected(stored.latent, stored.conditions))
+        reference = self.reference
+        difference = reference.difference(self.expected(reference.latent, reference.conditions))
         if not difference <= RELATIVE_TOLERANCE:
             raise DataError(
                 f"{self.folder}: {self.engine.name} deviates by {difference:.1e} of the largest "
@@ -171,8 +171,8 @@ class Simulator:
         conditions = self._allowed(self.require_conditions(conditions), outside)
         kind = np.float32 if self.sampling == "continuous" else np.uint16
         cells = np.empty((len(conditions), self.detector.cells), dtype=kind)
-        for rows, drawn in self.batches(conditions, range(len(cells)), seed=seed, batch=batch):
-            cells[rows.start : rows.stop] = drawn
+        for rows, block in self.batches(conditions, range(len(cells)), seed=seed, batch=batch):
+            cells[rows.start : rows.stop] = block
         return cells
 
     def _allowed(self, conditions: NDArray[Any], outside: str) -> NDArray[Any]:
@@ -204,8 +204,8 @@ class Simulator:
             together = max(1, DRAWN_ROWS // batch) * batch
             for start in range(first, stop, together):
                 rows = range(start, min(start + together, stop))
-                known = conditions[np.arange(rows.start, rows.stop) % len(conditions)]
-                rates = self._in_batches(latents[start - first :], known, batch)
+                block_conditions = conditions[np.arange(rows.start, rows.stop) % len(conditions)]
+                rates = self._in_batches(latents[start - first :], block_conditions, batch)
                 yield rows, draw_counts(rates, self.sampling, count_stream)
 
     def _in_batches(
@@ -238,7 +238,7 @@ class Simulator:
 
     def outside(self, conditions: NDArray[Any]) -> dict[str, int]:
         """Number of particles that break each rule of the domain, if any does."""
-        return {name: int(rows.sum()) for name, rows in self.domain.broken(conditions).items()}
+        return {name: int(rows.sum()) for name, rows in self.domain.violations(conditions).items()}
 
 
 __all__ = ["OutsideDomain", "Simulator"]

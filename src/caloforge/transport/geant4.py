@@ -146,10 +146,10 @@ QUIET_ELECTRON_KEV = 180.0
 def _adapter(base: Any, *arguments: object, **methods: Callable[..., Any]) -> Any:
     """An instance of a Geant4 user class whose virtual methods are plain functions."""
 
-    def bound(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda user, *given: function(user, *given)
+    def method(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda user, *arguments: function(user, *arguments)
 
-    own = {name: bound(function) for name, function in methods.items()}
+    own = {name: method(function) for name, function in methods.items()}
     return type(f"Python{base.__name__}", (base,), own)(*arguments)
 
 
@@ -182,8 +182,8 @@ class Engine:
 
     def knows(self, pdg: int) -> bool:
         """Whether the physics list tracks this particle (quarks and resonances it does not)."""
-        found = self.g4.G4ParticleTable.GetParticleTable().FindParticle(pdg)
-        return found is not None and not found.IsShortLived()
+        definition = self.g4.G4ParticleTable.GetParticleTable().FindParticle(pdg)
+        return definition is not None and not definition.IsShortLived()
 
     def run(self, shots: Sequence[Shot], answer: Callable[[Shower], None]) -> None:
         """Transport shots in order; each shower is answered when it is complete."""

@@ -46,21 +46,21 @@ def sections(geometry: PlateStack, depths_mm: tuple[float, ...]) -> list[Section
     Each section ends at a layer border or where whole units end, so that the depth of a pre-step
     point always tells its layer. The argon plate of the unit around z = +197 mm becomes 3 + 1 mm.
     """
-    found: list[Section] = []
-    unit, left = 0, geometry.unit_mm
+    parts: list[Section] = []
+    unit, rest_mm = 0, geometry.unit_mm
     for layer, depth in enumerate(depths_mm):
         while depth > 1e-9:
-            whole = int(depth / geometry.unit_mm + 1e-9) if left == geometry.unit_mm else 0
+            whole = int(depth / geometry.unit_mm + 1e-9) if rest_mm == geometry.unit_mm else 0
             if whole:
-                found.append(_section(geometry, layer, unit, whole, 0.0, geometry.unit_mm))
+                parts.append(_section(geometry, layer, unit, whole, 0.0, geometry.unit_mm))
                 unit, depth = unit + whole, depth - whole * geometry.unit_mm
                 continue
-            start, taken = geometry.unit_mm - left, min(left, depth)
-            found.append(_section(geometry, layer, unit, 1, start, start + taken))
-            left, depth = left - taken, depth - taken
-            if left < 1e-9:
-                unit, left = unit + 1, geometry.unit_mm
-    return found
+            start, depth_mm = geometry.unit_mm - rest_mm, min(rest_mm, depth)
+            parts.append(_section(geometry, layer, unit, 1, start, start + depth_mm))
+            rest_mm, depth = rest_mm - depth_mm, depth - depth_mm
+            if rest_mm < 1e-9:
+                unit, rest_mm = unit + 1, geometry.unit_mm
+    return parts
 
 
 def _section(

@@ -63,9 +63,9 @@ class Formula:
         angle_cos = 1 / np.maximum(beta * self.refractive_index, 1e-9)
         radiates = angle_cos < 1
         angle_sin = np.sqrt(np.where(radiates, 1 - angle_cos**2, 0))
-        return photons_per_mm(angle_sin**2) * self.kept(cosine, angle_cos, angle_sin)
+        return photons_per_mm(angle_sin**2) * self.acceptance(cosine, angle_cos, angle_sin)
 
-    def kept(self, cosine: Array, angle_cos: Array, angle_sin: Array) -> Array:
+    def acceptance(self, cosine: Array, angle_cos: Array, angle_sin: Array) -> Array:
         """Fraction of the Cherenkov cone inside the fibre's numerical aperture.  (S,)"""
         limit = math.cos(math.asin(self.numerical_aperture / self.refractive_index))
         sine = np.sqrt(np.maximum(1 - cosine**2, 1e-12))
@@ -99,8 +99,8 @@ class Table:
         grid = self.photons.squeeze(-1) if not self.needs_impact else self.photons
         values = (beta, cosine, impact)[: len(axes)]
         points = [np.clip(v, axis[0], axis[-1]) for v, axis in zip(values, axes, strict=True)]
-        found = RegularGridInterpolator(axes, grid)(np.stack(points, axis=-1))
-        return np.where(beta < self.beta[0], 0, found)
+        photons = RegularGridInterpolator(axes, grid)(np.stack(points, axis=-1))
+        return np.where(beta < self.beta[0], 0, photons)
 
     @classmethod
     def read(cls, path: Path) -> Table:

@@ -73,8 +73,8 @@ class Parts:
 
     def done_rows(self) -> int:
         """Showers on disk."""
-        left = set(self.todo())
-        return sum(len(rows) for number, rows in enumerate(self.ranges) if number not in left)
+        unfinished = set(self.todo())
+        return sum(len(rows) for number, rows in enumerate(self.ranges) if number not in unfinished)
 
     def save(self, number: int, shard: Shard) -> None:
         """Put a finished shard on disk."""
@@ -101,7 +101,7 @@ class Parts:
         with write_aside(path, overwrite=True) as aside:
             aside.write_text(json.dumps({**plan, **record}), encoding="utf-8")
 
-    def noted(self, name: str) -> str:
+    def entry(self, name: str) -> str:
         """What ``note`` kept, or an empty text."""
         plan = read_json(self.folder / "plan.json")
         return str(plan.get(name, ""))
@@ -163,13 +163,13 @@ def _clear(folder: Path) -> None:
 def _resumed(folder: Path, fingerprint: str, rows: int) -> Parts:
     try:
         plan = read_json(folder / "plan.json")
-        known = plan["format"], plan["request"], int(plan["rows"]), int(plan["shard_rows"])
+        identity = plan["format"], plan["request"], int(plan["rows"]), int(plan["shard_rows"])
     except (DataError, ValueError, KeyError, TypeError):
         raise DataError(f"{folder}/plan.json is damaged; --force starts anew") from None
-    if known[0] != FORMAT or plan.get("version") != VERSION:
+    if identity[0] != FORMAT or plan.get("version") != VERSION:
         raise DataError(f"{folder}/plan.json is not of {FORMAT} version {VERSION}")
-    if known[1] != fingerprint or known[2] != rows:
+    if identity[1] != fingerprint or identity[2] != rows:
         raise UsageError(
             f"{folder} was begun for other showers; same options, or --force, or another --out"
         )
-    return Parts(folder, rows, known[3])
+    return Parts(folder, rows, identity[3])

@@ -134,8 +134,10 @@ class Plates:
         starts = self.detector.offsets()
         for plate in self.scored:
             section = plate.section
-            found = hits.GetHC(manager.GetCollectionID(f"D{plate.name}/E"))
-            deposits = np.fromiter((x for pair in found for x in pair), np.float64).reshape(-1, 2)
+            collection = hits.GetHC(manager.GetCollectionID(f"D{plate.name}/E"))
+            deposits = np.fromiter((x for pair in collection for x in pair), np.float64).reshape(
+                -1, 2
+            )
             cell, unit = np.divmod(deposits[:, 0].astype(np.int64), section.units)
             gev = deposits[:, 1] / self.g4.GeV
             np.add.at(profile[int(plate.active)], unit + section.first_unit, gev)

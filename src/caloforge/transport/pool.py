@@ -44,7 +44,7 @@ class EngineProcess(Process):
     def __init__(self, how: EngineCommand, number: int) -> None:
         log = how.log_folder / f"worker-{number}.log"
         super().__init__(how.command, how.environment, log)
-        self.served = 0
+        self.shot_count = 0
         self.greeting: dict[str, Any] | None = None
         self.send(how.first_line.encode())
 
@@ -66,7 +66,7 @@ class EngineProcess(Process):
                 shower = read_answer(self.answers)
             if shower is None or shower.index != shot.index:
                 return number
-            self.served += 1
+            self.shot_count += 1
             answer(shower)
         return len(shots)
 
@@ -91,8 +91,8 @@ class EngineWorker:
 
         Raises CaloforgeError when none starts, DataError when the engine lacks a particle type.
         """
-        running = self.current.process
-        if running and self.renew_after and running.served >= self.renew_after:
+        process = self.current.process
+        if process and self.renew_after and process.shot_count >= self.renew_after:
             self.close()
         engine = self._start() or self._start(last=True)
         assert engine is not None
@@ -117,17 +117,17 @@ class EngineWorker:
 
     def serve(self, shots: Sequence[Shot], answer: Callable[[Shower], None]) -> list[Shot]:
         """Answer all shots; returns those at which two engines died."""
-        left, missing = list(shots), list[Shot]()
-        while left:
-            batch = left[: self.renew_after]
-            answered = self.ready().serve(batch, answer)
-            left = left[answered:]
-            if answered < len(batch):
+        remaining, missing = list(shots), list[Shot]()
+        while remaining:
+            batch = remaining[: self.renew_after]
+            answers = self.ready().serve(batch, answer)
+            remaining = remaining[answers:]
+            if answers < len(batch):
                 self.close()
-                culprit = left[0].index
+                culprit = remaining[0].index
                 self.deaths[culprit] = self.deaths.get(culprit, 0) + 1
                 if self.deaths[culprit] >= DEATHS:
-                    missing.append(left.pop(0))
+                    missing.append(remaining.pop(0))
         return missing
 
     def close(self) -> None:

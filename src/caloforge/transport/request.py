@@ -111,16 +111,16 @@ class Request:
     @cached_property
     def arrivals(self) -> Arrivals:
         """Where the particles meet the face; DataError for energies outside the engine's range."""
-        found = arrivals(self.detector, self.geometry, self.particles.conditions)
+        at_face = arrivals(self.detector, self.geometry, self.particles.conditions)
         low, high = ENERGIES_GEV
-        outside = (found.kinetic_gev < low) | (found.kinetic_gev > high)
+        outside = (at_face.kinetic_gev < low) | (at_face.kinetic_gev > high)
         if outside.any():
             row = int(np.argmax(outside))
             raise DataError(
-                f"{self.particles.source}: row {row}: kinetic energy {found.kinetic_gev[row]:.4g} "
-                f"GeV is outside the engine's range of {low:g} to {high:g} GeV"
+                f"{self.particles.source}: row {row}: kinetic energy {at_face.kinetic_gev[row]:.4g}"
+                f" GeV is outside the engine's range of {low:g} to {high:g} GeV"
             )
-        return found
+        return at_face
 
     @cached_property
     def fates(self) -> NDArray[np.int8]:

@@ -66,7 +66,7 @@ class _Work:
     def note_engine(self, engine: str) -> None:
         """Keep the engine's version for the output."""
         with self.lock:
-            if engine and not self.parts.noted("engine"):
+            if engine and not self.parts.entry("engine"):
                 self.parts.note({"engine": engine})
 
 
@@ -293,10 +293,10 @@ def _overview(request: Request, parts: Parts) -> tuple[np.ndarray[Any, np.dtype[
 
 
 def _append(writer: ShowerWriter, request: Request, rows: range, shard: Shard) -> None:
-    kept = shard.fate != MISSING
-    index = np.arange(rows.start, rows.stop)[kept]
+    complete = shard.fate != MISSING
+    index = np.arange(rows.start, rows.stop)[complete]
     place = index // request.repeats
-    cells = shard.cells[kept]
+    cells = shard.cells[complete]
     if request.detector.counts and cells.size and cells.max() > np.iinfo(np.uint16).max:
         raise DataError(f"a fibre counts {cells.max():.0f} photons, more than 65535")
     writer.append(
@@ -304,8 +304,8 @@ def _append(writer: ShowerWriter, request: Request, rows: range, shard: Shard) -
         request.conditions(index),
         request.particles.number[place],
         pdg=request.particles.pdg[place],
-        cpu_seconds=shard.cpu_seconds[kept],
-        overflow=shard.overflow[kept] if request.overflow_layers else None,
+        cpu_seconds=shard.cpu_seconds[complete],
+        overflow=shard.overflow[complete] if request.overflow_layers else None,
     )
 
 
@@ -348,7 +348,7 @@ def provenance_of(
     if request.command is not None:
         return {"engine": request.command, "tables": "of that engine", **origin}
     return {
-        "engine": ENGINE.format(version=parts.noted("engine")),
+        "engine": ENGINE.format(version=parts.entry("engine")),
         "tables": setup.tables_kind,
         "physics": " ".join(setup.physics),
         "cut_mm": str(setup.cut_mm),

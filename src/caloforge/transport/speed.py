@@ -114,8 +114,8 @@ class SpeedUp:
 
 def with_error(seconds: Seconds, scale: float = 1.0) -> str:
     """Three digits of a value and two of its error, without exponents."""
-    shown = ((seconds.value * scale, 3), (seconds.error * scale, 2))
-    return " +- ".join(_digits(value, count) for value, count in shown)
+    parts = ((seconds.value * scale, 3), (seconds.error * scale, 2))
+    return " +- ".join(_digits(value, count) for value, count in parts)
 
 
 def _digits(value: float, count: int) -> str:
@@ -143,16 +143,16 @@ def speed_up(
             raise DataError(f"{path} holds no /cpu_seconds: no speed-up without a measured time")
         conditions, seconds = file.conditions, file.cpu_seconds.astype(np.float64)
         provenance = file.provenance
-    chosen = list(bands_of(simulator.detector, conditions, seconds))
-    if not chosen:
+    rows_of_bands = list(bands_of(simulator.detector, conditions, seconds))
+    if not rows_of_bands:
         raise DataError(f"{path}: no band of energy has {FEWEST} transported showers")
     with one_core() as core:
         times = time_simulator(
-            simulator, [conditions[rows] for _, rows in chosen], rounds, reporter
+            simulator, [conditions[rows] for _, rows in rows_of_bands], rounds, reporter
         )
     bands = [
         band(edges, energies(simulator.detector, conditions[rows]), seconds[rows], timed)
-        for (edges, rows), timed in zip(chosen, times, strict=True)
+        for (edges, rows), timed in zip(rows_of_bands, times, strict=True)
     ]
     return SpeedUp(
         simulator.detector.name, simulator.folder.name, trained,
@@ -183,32 +183,32 @@ def one_core() -> Iterator[int | None]:
     if not hasattr(os, "sched_setaffinity"):
         yield None
         return
-    allowed = os.sched_getaffinity(0)
-    core = min(allowed)
+    cores = os.sched_getaffinity(0)
+    core = min(cores)
     os.sched_setaffinity(0, {core})
     try:
         yield core
     finally:
-        os.sched_setaffinity(0, allowed)
+        os.sched_setaffinity(0, cores)
 
 
 def time_simulator(
     simulator: Simulator, conditions: Sequence[Array], rounds: int, reporter: Reporter
 ) -> list[dict[int, Array]]:
     """CPU seconds a shower of each band and batch size.  [{batch: (rounds,)}]"""
-    filled = [given[np.arange(BLOCK) % len(given)] for given in conditions]
-    found: list[dict[int, list[float]]] = [{batch: [] for batch in BATCHES} for _ in conditions]
+    filled = [rows[np.arange(BLOCK) % len(rows)] for rows in conditions]
+    seconds: list[dict[int, list[float]]] = [{batch: [] for batch in BATCHES} for _ in conditions]
     for batch in BATCHES:
         simulator.generate(filled[0], batch=batch)
     with reporter.progress("time", rounds, "rounds") as advance:
         for number in range(rounds):
-            for given, timed in zip(filled, found, strict=True):
+            for rows, timed in zip(filled, seconds, strict=True):
                 for batch in BATCHES:
                     start = time.process_time()
-                    simulator.generate(given, seed=number, batch=batch)
+                    simulator.generate(rows, seed=number, batch=batch)
                     timed[batch].append((time.process_time() - start) / BLOCK)
             advance()
-    return [{batch: np.array(values) for batch, values in timed.items()} for timed in found]
+    return [{batch: np.array(values) for batch, values in timed.items()} for timed in seconds]
 
 
 def band(

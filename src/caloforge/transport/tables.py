@@ -60,8 +60,8 @@ class Tables:
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Environment for a process that imports Geant4; also stops its download question."""
-        known = {data_set.variable for data_set in DATA_SETS}
-        rest = {name: value for name, value in environ.items() if name not in known}
+        variables = {data_set.variable for data_set in DATA_SETS}
+        rest = {name: value for name, value in environ.items() if name not in variables}
         return {**rest, FOLDER_VARIABLE: str(self.folder), **self.variables}
 
     def describe(self) -> str:
@@ -82,17 +82,17 @@ def find_tables(elements: Sequence[int], *, hadronic: bool, environ: Mapping[str
 
     Raises DataError naming the first file or folder that an official data set lacks.
     """
-    needed = [data_set for data_set in DATA_SETS if hadronic or not data_set.hadronic]
+    data_sets = [data_set for data_set in DATA_SETS if hadronic or not data_set.hadronic]
     pointed = [d.variable for d in DATA_SETS if environ.get(d.variable)]
     if not environ.get(FOLDER_VARIABLE) and not pointed:
         return formula_tables(cache_folder(environ))
     for variable in pointed:
         if not Path(environ[variable]).is_dir():
             raise DataError(f"{variable}: {environ[variable]} is not a folder")
-    folders = {d.variable: _official_folder(d, environ) for d in needed}
-    for data_set in needed:
+    folders = {d.variable: _official_folder(d, environ) for d in data_sets}
+    for data_set in data_sets:
         _require_complete(folders[data_set.variable], data_set, elements)
-    root = Path(environ.get(FOLDER_VARIABLE) or folders[needed[0].variable].parent)
+    root = Path(environ.get(FOLDER_VARIABLE) or folders[data_sets[0].variable].parent)
     return Tables("official", root, {name: str(folder) for name, folder in folders.items()})
 
 
@@ -106,9 +106,9 @@ def _official_folder(data_set: DataSet, environ: Mapping[str, str]) -> Path:
     if own := environ.get(data_set.variable):
         return Path(own)
     root = environ.get(FOLDER_VARIABLE)
-    found = sorted(Path(root).glob(f"{data_set.folder}*")) if root else []
-    if found:
-        return found[-1]
+    matches = sorted(Path(root).glob(f"{data_set.folder}*")) if root else []
+    if matches:
+        return matches[-1]
     where = f"{FOLDER_VARIABLE}={root} has no folder {data_set.folder}*, and " if root else ""
     raise DataError(
         f"{where}{data_set.variable} is not set: set it to that Geant4 data set, or unset all "

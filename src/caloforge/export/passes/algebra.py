@@ -71,12 +71,12 @@ def _rewrite_one(model: onnx.ModelProto) -> bool:
 
 def _nearest_scale(graph: Graph, node: onnx.NodeProto) -> int | None:
     """Factor of a nearest upsampling, equal along both axes, that repeats each cell."""
-    given = attributes(node)
-    if node.op_type != "Resize" or given.get("mode") != b"nearest" or len(node.input) < 3:
+    settings = attributes(node)
+    if node.op_type != "Resize" or settings.get("mode") != b"nearest" or len(node.input) < 3:
         return None
-    if given.get("nearest_mode") != b"floor":
+    if settings.get("nearest_mode") != b"floor":
         return None
-    if given.get("coordinate_transformation_mode") != b"asymmetric":
+    if settings.get("coordinate_transformation_mode") != b"asymmetric":
         return None
     factors = graph.weight(node.input[2])
     if factors is None or factors.shape != (4,) or tuple(factors[:2]) != (1.0, 1.0):

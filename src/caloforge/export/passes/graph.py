@@ -45,8 +45,8 @@ class Graph:
 
     def add_weight(self, name: str, values: NDArray[Any]) -> str:
         """Add an initialiser under a name of its own, and return that name."""
-        taken = {weight.name for weight in self.proto.initializer}
-        while name in taken:
+        names = {weight.name for weight in self.proto.initializer}
+        while name in names:
             name += "_"
         self.proto.initializer.append(numpy_helper.from_array(values, name))
         return name
@@ -56,29 +56,29 @@ class Graph:
         nodes = list(self.proto.node)
         place = max(index for index, node in enumerate(nodes) if any(node is one for one in old))
         nodes[place + 1 : place + 1] = new
-        kept = [node for node in nodes if not any(node is one for one in old)]
+        rest = [node for node in nodes if not any(node is one for one in old)]
         del self.proto.node[:]
-        self.proto.node.extend(kept)
+        self.proto.node.extend(rest)
         self.drop_unused_weights()
 
     def drop_unused_nodes(self) -> None:
         """Remove nodes whose outputs nobody reads, and their weights."""
-        kept: list[onnx.NodeProto] = []
-        needed = set(self.outputs)
+        used_nodes: list[onnx.NodeProto] = []
+        names = set(self.outputs)
         for node in reversed(self.proto.node):
-            if needed & set(node.output):
-                kept.append(node)
-                needed |= set(node.input)
+            if names & set(node.output):
+                used_nodes.append(node)
+                names |= set(node.input)
         del self.proto.node[:]
-        self.proto.node.extend(reversed(kept))
+        self.proto.node.extend(reversed(used_nodes))
         self.drop_unused_weights()
 
     def drop_unused_weights(self) -> None:
         """Remove initialisers that nobody reads any more."""
-        used = {name for node in self.proto.node for name in node.input}
-        kept = [weight for weight in self.proto.initializer if weight.name in used]
+        names = {name for node in self.proto.node for name in node.input}
+        weights = [weight for weight in self.proto.initializer if weight.name in names]
         del self.proto.initializer[:]
-        self.proto.initializer.extend(kept)
+        self.proto.initializer.extend(weights)
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -90,13 +90,13 @@ def is_plain_convolution(node: onnx.NodeProto | None, weight: NDArray[Any] | Non
     """A 2-D convolution of stride 1 without padding, groups or dilation."""
     if node is None or node.op_type != "Conv" or weight is None or weight.ndim != 4:
         return False
-    given = attributes(node)
+    settings = attributes(node)
     return (
-        set(given.get("pads", [0])) == {0}
-        and set(given.get("strides", [1])) == {1}
-        and set(given.get("dilations", [1])) == {1}
-        and given.get("group", 1) == 1
-        and given.get("auto_pad", b"NOTSET") == b"NOTSET"
+        set(settings.get("pads", [0])) == {0}
+        and set(settings.get("strides", [1])) == {1}
+        and set(settings.get("dilations", [1])) == {1}
+        and settings.get("group", 1) == 1
+        and settings.get("auto_pad", b"NOTSET") == b"NOTSET"
     )
 
 

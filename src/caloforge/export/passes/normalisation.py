@@ -38,14 +38,14 @@ def _fold_one(model: onnx.ModelProto) -> bool:
 
 
 def _can_fold(graph: Graph, node: onnx.NodeProto) -> bool:
-    given = attributes(node)
+    settings = attributes(node)
     alone = graph.only_reader(node.output[0]) is not None
-    known = all(graph.weight(name) is not None for name in node.input[1:])
+    constant = all(graph.weight(name) is not None for name in node.input[1:])
     return (
         node.op_type in LINEAR
         and alone
-        and known
-        and given.get("alpha", 1.0) == given.get("beta", 1.0) == 1.0
+        and constant
+        and settings.get("alpha", 1.0) == settings.get("beta", 1.0) == 1.0
     )
 
 
@@ -67,10 +67,10 @@ def _scale(graph: Graph, node: onnx.NodeProto, scale: NDArray[Any], shift: NDArr
         bias = np.asarray(graph.weight(node.input[2]), dtype=np.float64)
     name = node.input[1]
     folded = (weight * scale.reshape(shape)).astype(np.float32)
-    moved = (bias * scale + shift).astype(np.float32)
+    shifted_bias = (bias * scale + shift).astype(np.float32)
     new = [node.input[0], graph.add_weight(f"{name}.folded", folded)]
     del node.input[:]
-    node.input.extend([*new, graph.add_weight(f"{name}.bias.folded", moved)])
+    node.input.extend([*new, graph.add_weight(f"{name}.bias.folded", shifted_bias)])
 
 
 __all__ = ["fold_batch_norm"]

@@ -41,10 +41,10 @@ def _rewrite_one(model: onnx.ModelProto) -> bool:
         if node.op_type != "Concat" or attributes(node).get("axis") != 1:
             continue
         waves = {place: _wave(graph, name) for place, name in enumerate(node.input)}
-        found = {place: wave for place, wave in waves.items() if wave is not None}
-        if len(found) < FEWEST:
+        usable = {place: wave for place, wave in waves.items() if wave is not None}
+        if len(usable) < FEWEST:
             continue
-        graph.replace([node], _rewritten(graph, node, found))
+        graph.replace([node], _rewritten(graph, node, usable))
         graph.drop_unused_nodes()
         return True
     return False
@@ -98,9 +98,9 @@ def _rewritten(graph: Graph, concat: onnx.NodeProto, waves: dict[int, Wave]) -> 
     return nodes
 
 
-def _place(waves: dict[int, Wave], wanted: Wave) -> int:
+def _place(waves: dict[int, Wave], wave: Wave) -> int:
     """Where a wave first stood in the old Concat; -1 for a new one, which goes unused."""
-    return next((place for place, wave in waves.items() if wave == wanted), -1)
+    return next((place for place, other in waves.items() if other == wave), -1)
 
 
 __all__ = ["stack_waves"]

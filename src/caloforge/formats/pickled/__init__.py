@@ -27,29 +27,29 @@ def is_pickle(path: Path) -> bool:
     """Whether a file begins as pickles of protocol 2 and later do, or is called a pickle."""
     with reading(path), path.open("rb") as file:
         head = file.read(2)
-    named = path.suffix.lower() in (".pkl", ".pickle", ".p")
-    return (len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5) or named
+    suffix_fits = path.suffix.lower() in (".pkl", ".pickle", ".p")
+    return (len(head) == 2 and head[0] == 0x80 and 2 <= head[1] <= 5) or suffix_fits
 
 
-def unpickle(path: Path, *, allowed: bool) -> Array | Frame:
+def unpickle(path: Path, *, allow: bool) -> Array | Frame:
     """The array or table of a pickle.
 
     Raises UsageError unless it is allowed, DataError for what is no array of numbers and no table.
     """
-    if not allowed:
+    if not allow:
         raise UsageError(f"{path} is a pickle; --allow-pickle reads it, and executes nothing of it")
     with reading(path), path.open("rb") as file:
         size = path.stat().st_size
-        found = Machine(file, size, ADMITTED).load()
-        if left := size - file.tell():
+        content = Machine(file, size, ADMITTED).load()
+        if rest_bytes := size - file.tell():
             raise DataError(
-                f"holds {left} bytes behind its first pickle, perhaps more rows: write each "
+                f"holds {rest_bytes} bytes behind its first pickle, perhaps more rows: write each "
                 "array into a file of its own"
             )
     # One that was named but never filled has no values either.
-    if not isinstance(found, Array | Frame) or not vars(found):
+    if not isinstance(content, Array | Frame) or not vars(content):
         raise DataError(f"{path}: holds neither an array nor a table")
-    return found
+    return content
 
 
 __all__ = ["ADMITTED", "Array", "Frame", "is_pickle", "unpickle"]

@@ -54,8 +54,8 @@ class Kind:
     def __init__(self, text: Any) -> None:
         if not isinstance(text, str) or not (NUMBERS.fullmatch(text) or text in OBJECTS):
             # Only text is shown: a list may hold itself ten times, and so on, and never end.
-            shown = repr(text)[:40] if isinstance(text, str) else type(text).__name__
-            raise DataError(f"holds values of type {shown}, not plain numbers")
+            kind = repr(text)[:40] if isinstance(text, str) else type(text).__name__
+            raise DataError(f"holds values of type {kind}, not plain numbers")
         self.text, self.order = text, "="
 
     def __setstate__(self, state: Any) -> None:

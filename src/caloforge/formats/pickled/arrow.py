@@ -45,19 +45,26 @@ def _there(bits: bytes, first: int, length: int) -> NDArray[np.bool_]:
     """Which texts there are; all where no bits say.  (length,)"""
     if not bits:
         return np.ones(length, dtype=np.bool_)
-    found = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")[first : first + length]
-    if len(found) != length:
+    bits_set = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")[
+        first : first + length
+    ]
+    if len(bits_set) != length:
         raise DataError(UNKNOWN)
-    return found.astype(np.bool_)
+    return bits_set.astype(np.bool_)
 
 
 def _bounds(places: bytes, kind: str, first: int, length: int, size: int) -> list[int]:
     """Where texts begin and the last one ends; none overlap.  (length + 1,)"""
     width = np.dtype(kind).itemsize
-    found = np.frombuffer(places[first * width : (first + length + 1) * width], kind)
-    if len(found) != length + 1 or found[0] < 0 or found[-1] > size or (np.diff(found) < 0).any():
+    bounds = np.frombuffer(places[first * width : (first + length + 1) * width], kind)
+    if (
+        len(bounds) != length + 1
+        or bounds[0] < 0
+        or bounds[-1] > size
+        or (np.diff(bounds) < 0).any()
+    ):
         raise DataError(UNKNOWN)
-    return [int(place) for place in found]
+    return [int(place) for place in bounds]
 
 
 def _byte_array(content: Any = b"") -> bytes:

@@ -60,14 +60,14 @@ class Manager:
         names = self.axes[0].texts()
         if len(set(names)) != len(names):
             raise DataError("holds a table that has two columns of one name")
-        found: dict[int, NDArray[Any]] = {}
+        columns: dict[int, NDArray[Any]] = {}
         for block in self.blocks:
-            found |= block.columns(len(names))
-        if sorted(found) != list(range(len(names))):
+            columns |= block.columns(len(names))
+        if sorted(columns) != list(range(len(names))):
             raise DataError(UNKNOWN)
-        if len({len(column) for column in found.values()}) > 1:
+        if len({len(column) for column in columns.values()}) > 1:
             raise DataError("holds a table whose columns differ in length")
-        return {name: found[place] for place, name in enumerate(names)}
+        return {name: columns[place] for place, name in enumerate(names)}
 
 
 class Labels:

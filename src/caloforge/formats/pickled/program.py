@@ -42,26 +42,26 @@ class Machine(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """What stands for this name; DataError for any name but those of the table."""
         if (module, name) not in self._names:
-            shown = " ".join(f"{module}.{name}".split())
+            name_text = " ".join(f"{module}.{name}".split())
             raise DataError(
-                f"holds {shown:.100}, which is not admitted; nothing of it was executed"
+                f"holds {name_text:.100}, which is not admitted; nothing of it was executed"
             )
         return self._names[module, name]
 
-    def made(self) -> None:
+    def count_bytes(self) -> None:
         """Count what a call has made; DataError when text is made into bytes again and again."""
         self._left -= _bytes_of(self.stack[-1])
         if self._left < 0:
             raise DataError(f"makes more than {MOST_MADE} times of what it holds")
 
 
-def _bytes_of(made: Any) -> int:
-    if isinstance(made, bytes):
-        return len(made)
-    if isinstance(made, Array) and vars(made):
-        return made.values.nbytes + made.copied
-    if isinstance(made, Frame) and vars(made):
-        return COLUMN * len(made.columns)
+def _bytes_of(value: Any) -> int:
+    if isinstance(value, bytes):
+        return len(value)
+    if isinstance(value, Array) and vars(value):
+        return value.values.nbytes + value.copied
+    if isinstance(value, Frame) and vars(value):
+        return COLUMN * len(value.columns)
     return 0
 
 
@@ -75,7 +75,7 @@ def _counted(code: bytes) -> Callable[[Machine], None]:
 
     def run(machine: Machine) -> None:
         _step(code)(machine)
-        machine.made()
+        machine.count_bytes()
 
     return run
 
