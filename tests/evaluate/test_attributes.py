@@ -23,7 +23,7 @@ from caloforge.evaluate.metrics.layered import (
 from caloforge.evaluate.metrics.networks import ClassifierConfig
 from caloforge.evaluate.observables import layout_of, values_of
 from caloforge.evaluate.resampling import Measured, resamplings
-from caloforge.report.layered_sections import traversal_pictures, values_told
+from caloforge.report.layered_sections import traversal_pictures, value_labels
 
 LAYOUT = layout_of(ATLAS_EM)
 MIDDLE = np.array([50.0, math.pi / 2, 0.0, 0.0, 0.0])
@@ -250,11 +250,11 @@ def test_real_showers_beside_a_traversal_are_the_nearest_by_loops():
 
 
 def test_values_are_told_to_a_hundredth_of_their_steps():
-    assert values_told(np.array([-50.0, -0.00726, 49.99])) == ["-50", "0", "50"]
-    assert values_told(np.array([1.0712, 50.499, 99.93])) == ["1.1", "50.5", "99.9"]
-    assert values_told(np.array([1.2217, 1.5704, 1.918])) == ["1.222", "1.57", "1.918"]
-    assert values_told(np.array([0.123456]), like=np.array([0.0, 50.0])) == ["0.1"]
-    assert values_told(np.array([7.0, 7.0])) == ["7", "7"]
+    assert value_labels(np.array([-50.0, -0.00726, 49.99])) == ["-50", "0", "50"]
+    assert value_labels(np.array([1.0712, 50.499, 99.93])) == ["1.1", "50.5", "99.9"]
+    assert value_labels(np.array([1.2217, 1.5704, 1.918])) == ["1.222", "1.57", "1.918"]
+    assert value_labels(np.array([0.123456]), like=np.array([0.0, 50.0])) == ["0.1"]
+    assert value_labels(np.array([7.0, 7.0])) == ["7", "7"]
 
 
 def test_a_traversal_is_drawn_over_real_showers_and_less_its_middle():

@@ -171,8 +171,8 @@ def traversal_pictures(traversal: Traversal, real: Showers) -> tuple[Figure, Fig
     """Averages at each value, and their differences to the middle one; real ones below them."""
     detector, beside = real.detector, real_beside(traversal, real)
     condition = detector.conditions[traversal.attribute.column]
-    at = values_labels(traversal.condition)
-    near = values_labels(beside.condition, like=traversal.condition)
+    at = value_labels(traversal.condition)
+    near = value_labels(beside.condition, like=traversal.condition)
     samples = {
         "generated": (
             [f"{condition.name} = {one} {condition.unit}" for one in at],
@@ -197,7 +197,7 @@ def _less_middle(titles: list[str], images: Values) -> tuple[list[str], Values]:
     return titles_of_differences, images[others] - images[middle]
 
 
-def values_labels(values: Values, like: Values | None = None) -> list[str]:
+def value_labels(values: Values, like: Values | None = None) -> list[str]:
     """Values to a hundredth of the steps between those of ``like`` (themselves)."""
     reference = values if like is None else like
     step = float(np.abs(np.diff(reference)).max(initial=0.0)) or 1.0
