@@ -151,7 +151,8 @@ class Recipe(Part):
     training: Training = Training()
     sampling: Literal["rounding", "poisson", "negative-binomial"] | NegativeBinomial = "rounding"
     """How counts are drawn from expected counts, in training and in generation alike. The numbers
-    of ``negative-binomial``, if none are given, are read off the repeats of training showers."""
+    of ``negative-binomial``, if none are given, are read off the repeats of training showers; where
+    there are too few, counts follow Poisson's law."""
     seed: int = Field(default=0, ge=0, lt=2**63)
 
     @model_validator(mode="after")

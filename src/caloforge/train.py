@@ -103,7 +103,7 @@ def prepare(
 ) -> Run:
     """A run at step 0; nothing is written yet."""
     scaling, detector = dataset.scaling(recipe), dataset.detector(recipe)
-    game = build_game(recipe, scaling, context, detector, dataset.law(recipe))
+    game = build_game(recipe, scaling, context, detector, dataset.law(recipe, reporter))
     begin_from(game, dataset)
     return Run(
         recipe=recipe,

@@ -69,6 +69,12 @@ Stream = Annotated[
 Wide = Annotated[
     bool, typer.Option("--wide", help="Tables as wide as they are; default: 80 columns.")
 ]
+ToCard = Annotated[
+    bool,
+    typer.Option(
+        "--to-card", help="State the numbers and the gate's answer in the card of the simulator."
+    ),
+]
 Report = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Write the report there (html), numbers beside it (json)."),
@@ -86,6 +92,7 @@ def command(
     style: Style = "plain",
     stream: Stream = False,
     out: Report = None,
+    to_card: ToCard = False,
     seed: Seed = 0,
     force: Force = False,
     wide: Wide = False,
@@ -96,11 +103,13 @@ def command(
     from caloforge.evaluate.gate.limits import DEFAULT, read_gate
     from caloforge.evaluate.inputs import load
     from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
+    from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)
     if stream:
         return _stream(subject, against, scheme, reporter)
     _check(out, force, style)
+    folder = find_simulator(subject) if to_card else None
     inputs = load(subject, against, train=train, part=part, seed=seed, reporter=reporter)
     inputs.real.detector.scheme(scheme)
     read_gate(gate or DEFAULT, inputs.real.detector)
@@ -116,6 +125,8 @@ def command(
     if out is not None:
         _write(out, result, inputs, style, force, reporter)
         reporter.say(f"report: {out}")
+    if folder is not None:
+        _write_to_card(folder, result, inputs.about["against"], against, reporter)
     return _print(result, reporter, gated=gate is not None, wide=wide)
 
 
@@ -161,6 +172,17 @@ def _print(result: EvaluationResult, reporter: Reporter, *, gated: bool, wide: b
     reporter.result(table(result, None if wide else COLUMNS), result.record)
     if gated and result.gate is not None and not result.gate.accepted:
         raise GateFailed(str(result.gate))
+
+
+def _write_to_card(
+    folder: Path, result: EvaluationResult, against: str, file: Path, reporter: Reporter
+) -> None:
+    from caloforge.evaluate.card_quality import quality_of
+    from caloforge.io.files import sha256_of
+    from caloforge.simulator.card import CARD, write_quality
+
+    write_quality(folder, quality_of(result, against, sha256_of(file)))
+    reporter.say(f"card: {folder / CARD}")
 
 
 def _stream(subject: str, against: Path, scheme: str | None, reporter: Reporter) -> None:

@@ -20,6 +20,7 @@ from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector, Layer
 from caloforge.networks.calogan import calogan, conditional_calogan
 from caloforge.networks.dcgan import ReferenceBody
+from caloforge.networks.impact_profile import ImpactProfile
 from caloforge.networks.layered import LayeredGenerator
 from caloforge.networks.mlp import MlpBody
 from caloforge.networks.scales import ConditionScale
@@ -30,15 +31,15 @@ class GeneratorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal[
-        "light", "reference", "o2", "mlp", "layered", "calogan", "conditional-calogan"
+        "profile", "light", "reference", "o2", "mlp", "layered", "calogan", "conditional-calogan"
     ] = "light"
     latent: int = Field(default=10, ge=1)
     """Length of the latent vector; O2 draws 10."""
     features: Literal["features", "plain"] = "features"
     """The detector's feature map (log energy, slopes), or the conditions as they are."""
     head: Literal["leaky", "steep"] = "leaky"
-    """How the total of a shower follows from the network; ``light`` and ``o2`` only. ``steep`` has
-    next to no gradient once a shower is dark."""
+    """How the total of a shower follows from the network; ``profile``, ``light`` and ``o2`` only.
+    ``steep`` has next to no gradient once a shower is dark."""
     told: tuple[str, ...] | None = None
     """Conditions that the networks, the critic's among them, are told of; None: all."""
     attention: bool = True
@@ -124,15 +125,48 @@ class TrunkBody(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         trunk = self.trunk(inputs)
-        images = [stream(trunk) for stream in self.streams]
+        images = self.images(inputs, trunk)
         if self.roots is None:
             return torch.cat(images, dim=1)
         roots = self.roots(trunk).split(1, dim=1)
         shares = [torch.softmax(image, dim=1) for image in images]
         return torch.cat([self.total(r) * s for r, s in zip(roots, shares, strict=True)], dim=1)
 
+    def images(self, inputs: Tensor, trunk: Tensor) -> list[Tensor]:
+        """Logits of the cells of each layer.  (N, Z + F), (N, T) -> [(N, cells)]"""
+        return [stream(trunk) for stream in self.streams]
+
 
 TRUNK = 256
+
+
+class ProfileBody(TrunkBody):
+    """Cells around the point of impact, corrected by the stream of each layer.
+
+    The features give the impact to a fraction of a cell; a network that has to learn where the
+    core of a shower is spreads it over the cells around.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        scaling: FeatureScaling,
+        latent: int,
+        stream: Callable[[Layer, int], nn.Module],
+        head: str = "leaky",
+    ) -> None:
+        super().__init__(detector, latent + len(scaling.features), stream, head)
+        self.latent = latent
+        self.profiles = nn.ModuleList(
+            ImpactProfile(detector, scaling, layer, TRUNK) for layer in detector.layers
+        )
+
+    def images(self, inputs: Tensor, trunk: Tensor) -> list[Tensor]:
+        features = inputs[:, self.latent :]
+        corrections = super().images(inputs, trunk)
+        profiles = [profile(features, trunk) for profile in self.profiles]
+        return [one + other for one, other in zip(profiles, corrections, strict=True)]
+
 
 
 def root_heads(layers: int) -> nn.Sequential:
@@ -214,6 +248,12 @@ def of_stream(stream: Callable[[Layer, int], nn.Module]) -> Build:
     )(config, detector, scaling)
 
 
+def of_impact(config: GeneratorConfig, detector: Detector, scaling: FeatureScaling) -> nn.Module:
+    """A generator of profiles around the point of impact."""
+    body = ProfileBody(detector, scaling, config.latent, CosineStream, config.head)
+    return Generator(detector, scaling, body)
+
+
 def of_layers(network: Callable[..., nn.Module]) -> Build:
     """A generator of deposits, layer by layer."""
     return lambda config, detector, scaling: network(
@@ -236,6 +276,7 @@ def of_logarithms(
 
 
 GENERATORS: dict[str, Build] = {
+    "profile": of_impact,
     "light": of_stream(PatchStream),
     "o2": of_stream(CosineStream),
     "reference": of_body(ReferenceBody),

@@ -11,10 +11,10 @@ def calibrated(detector: str = "alice_zn") -> Recipe:
         name="calibrated",
         detector=detector,
         citation="caloforge, docs/methods.md; score: Gneiting and Raftery (2007), Eq. (22)",
-        generator=GeneratorConfig(head="steep"),
+        generator=GeneratorConfig(kind="profile", head="steep"),
         objective=1.0 * EnergyScore(),
         optimisers=Optimisers(generator=Adam(learning_rate=1e-3, weight_decay=0.1)),
-        sampling="poisson",
+        sampling="negative-binomial",
     )
 
 

@@ -5,6 +5,7 @@ they were found). The papers' own are in ``published``.
 """
 
 from caloforge.networks.critics import CriticConfig
+from caloforge.networks.generators import GeneratorConfig
 from caloforge.objectives import (
     R1,
     R2,
@@ -33,6 +34,7 @@ def dcgan(detector: str = "alice_zn") -> Recipe:
         name="dcgan",
         detector=detector,
         citation="arXiv:2207.01561, section 4 (baseline)",
+        generator=GeneratorConfig(kind="profile"),
         critic=CriticConfig(kind="counts"),
         objective=Paired() + PENALTIES,
         optimisers=Optimisers(
@@ -40,7 +42,7 @@ def dcgan(detector: str = "alice_zn") -> Recipe:
         ),
         data=Data(particles=32, repeats=2),
         training=Training(steps=8000, decay_from=0.4, average=0.995),
-        sampling="poisson",
+        sampling="negative-binomial",
     )
 
 

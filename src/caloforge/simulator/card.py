@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from caloforge.detector import Detector
 from caloforge.documents import flaw_of, read_json
 from caloforge.errors import DataError
+from caloforge.io.files import write_aside
 from caloforge.simulator.sampling import Sampling, name_of_law
 
 FORMAT: Literal["caloforge-simulator"] = "caloforge-simulator"
@@ -122,6 +123,13 @@ def read_record(path: Path, model: type[Record], what: str) -> Record:
         return model.model_validate_json(json.dumps(record))
     except ValidationError as error:
         raise DataError(f"{path}: {flaw_of(error)}") from error
+
+
+def write_quality(folder: Path, quality: Quality) -> None:
+    """State a measured quality in the card of a simulator, in the place of an older one."""
+    card = read_card(folder / CARD).model_copy(update={"quality": quality, "version": VERSION})
+    with write_aside(folder / CARD, overwrite=True) as aside:
+        aside.write_text(card.model_dump_json(indent=1), encoding="utf-8")
 
 
 def read_limited(path: Path, limit: int) -> bytes:

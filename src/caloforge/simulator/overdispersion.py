@@ -60,7 +60,7 @@ def read_off(
     if not usable.any():
         raise UsageError(
             f"too few repeats of {detector.name} to read clumps off (at least {FEWEST_REPEATS} "
-            "showers of each particle): give sampling.excess a number, or draw poisson"
+            "showers of each particle): give sampling.excess a number, or set sampling=poisson"
         )
     mean, excess = means[usable] / number[usable], nuggets[usable] / means[usable] - 1
     constant, _ = _fitted(mean, excess, number[usable])

@@ -18,8 +18,9 @@ from caloforge.data.split import split_by_particle, split_by_row
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.recipe import Data, Recipe
+from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator.overdispersion import read_off
-from caloforge.simulator.sampling import NegativeBinomial
+from caloforge.simulator.sampling import Sampling
 from caloforge.training.distributed import DistributedContext
 
 LAW_ROWS = 8192
@@ -87,16 +88,20 @@ class Dataset:
         fraction = sampling_fraction(detector, self.source.provenance)
         return detector.model_copy(update={"sampling_fraction": fraction})
 
-    def law(self, recipe: Recipe) -> NegativeBinomial | None:
-        """The law of counts that repeats tell, where the recipe asks for it, else None.
+    def law(self, recipe: Recipe, reporter: Reporter = SILENT) -> Sampling | None:
+        """The law of counts that repeats show, where the recipe leaves it to them, else None.
 
-        Raises UsageError where there are too few repeats.
+        Poisson's law, and a warning, where there are too few repeats.
         """
         detector = recipe.resolve()
         if recipe.sampling != "negative-binomial" or not detector.counts:
             return None
         some = self.first(LAW_ROWS)
-        return read_off(detector, some.cells, some.particle)
+        try:
+            return read_off(detector, some.cells, some.particle)
+        except UsageError as error:
+            reporter.warn(f"counts follow Poisson's law: {error}")
+            return "poisson"
 
     def first(self, rows: int = BEGINNING_ROWS) -> Showers:
         """Some training showers: the same ones in each process and whenever a run goes on."""

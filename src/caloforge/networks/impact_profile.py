@@ -1,0 +1,87 @@
+"""Profiles of a shower around the point where the particle hits a layer.
+
+Shapes: N rows, F features, T numbers of the trunk, K profiles, a layer of (nx, ny) cells.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.detector import Detector, Layer
+
+WIDTHS_CELLS = (0.3, 0.3, 0.6, 0.6, 1.2, 2.4, 4.8, 9.6)
+"""Scales of the logistic profiles; two of the narrow ones, since a core may split."""
+LEAST_SHARE = 1e-6
+"""Added to what a cell holds, so that its logarithm stays finite far from the impact."""
+
+
+class ImpactPoint(nn.Module):
+    """Point of impact on a layer, in cells from its corner.  (N, F) -> (N, 2)
+
+    The middle of the layer along an axis for which the features have no point of impact.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, detector: Detector, scaling: FeatureScaling, layer: Layer) -> None:
+        super().__init__()
+        axes = {condition.name: condition.axis for condition in detector.conditions}
+        columns: dict[str, int] = {}
+        for number, feature in enumerate(scaling.features):
+            axis = axes.get(feature.of[0])
+            if feature.kind == "impact" and axis is not None:
+                columns.setdefault(axis, number)
+        cells_of_cm = {axis: 10 / size for axis, size in zip("xy", layer.cell_mm, strict=True)}
+        self.columns = [columns.get(axis, 0) for axis in "xy"]
+        scale = [
+            scaling.std[columns[axis]] * cells_of_cm[axis] if axis in columns else 0.0
+            for axis in "xy"
+        ]
+        offset = [
+            cells / 2 + (scaling.mean[columns[axis]] * cells_of_cm[axis] if axis in columns else 0)
+            for axis, cells in zip("xy", layer.shape, strict=True)
+        ]
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
+
+    def forward(self, features: Tensor) -> Tensor:
+        point: Tensor = features[:, self.columns] * self.scale + self.offset
+        return point
+
+
+class ImpactProfile(nn.Module):
+    """Logarithm of a mixture of logistic profiles around the impact.  (N, F), (N, T) -> (N, nx ny)
+
+    Weights and shifts of the profiles follow from the trunk, hence from latents too: a shower may
+    start beside the impact. A profile is a product of one along x and one along y, integrated over
+    the cells.
+    """
+
+    widths: Tensor
+
+    def __init__(
+        self, detector: Detector, scaling: FeatureScaling, layer: Layer, trunk: int
+    ) -> None:
+        super().__init__()
+        self.impact = ImpactPoint(detector, scaling, layer)
+        self.register_buffer("widths", torch.tensor(WIDTHS_CELLS)[:, None])
+        for axis, cells in zip("xy", layer.shape, strict=True):
+            self.register_buffer(f"edges_{axis}", torch.arange(cells + 1.0))
+        self.mixture = nn.Linear(trunk, 3 * len(WIDTHS_CELLS))
+
+    def forward(self, features: Tensor, trunk: Tensor) -> Tensor:
+        point = self.impact(features)
+        mixture = self.mixture(trunk).to(point.dtype)
+        logits, shift_x, shift_y = (part[:, :, None] for part in mixture.chunk(3, dim=1))
+        along_x = self.along(self.get_buffer("edges_x"), point[:, 0], shift_x)
+        along_y = self.along(self.get_buffer("edges_y"), point[:, 1], shift_y)
+        cells = (torch.softmax(logits, dim=1) * along_x).transpose(1, 2) @ along_y
+        return torch.log(cells + LEAST_SHARE).flatten(1)
+
+    def along(self, edges: Tensor, impact: Tensor, shift: Tensor) -> Tensor:
+        """Shares of the cells along one axis.  (n + 1,), (N,), (N, K, 1) -> (N, K, n)"""
+        below = torch.sigmoid((edges - impact[:, None, None]) / self.widths - shift)
+        return below[:, :, 1:] - below[:, :, :-1]
