@@ -280,7 +280,7 @@ def test_setting_changes_one_value(setting: str, wanted: Any) -> None:
         ("optimisers.critic.learning_rate=Infinity", "learning_rate: Input should be a finite"),
         ("detector=alice_zq", "alice_zq"),
         ("seed.low=1", "seed has no low; valid: nothing below it"),
-        ("generator.kind=big", "generator.kind: Input should be 'light'"),
+        ("generator.kind=big", "generator.kind: Input should be 'profile'"),
     ],
 )
 def test_bad_setting_is_told_with_what_is_valid(setting: str, told: str) -> None:

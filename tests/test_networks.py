@@ -21,6 +21,7 @@ from small_game import TINY
 
 FITS = {
     "reference": lambda detector: detector.name in DCGAN_TABLES,
+    "profile": lambda detector: not detector.signed,
     "layered": lambda detector: not detector.signed,
     "calogan": lambda detector: detector.energy is not None,
     "conditional-calogan": lambda detector: detector.energy is not None,

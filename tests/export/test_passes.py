@@ -269,7 +269,7 @@ def test_a_few_waves_stay():
 # ---- whole generators --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["reference", "light", "o2"])
+@pytest.mark.parametrize("kind", ["reference", "profile", "light", "o2"])
 def test_generators_keep_their_answers(kind):
     torch = pytest.importorskip("torch")
     from caloforge.data.samples import sample_path

@@ -18,6 +18,7 @@ from torch.nn.functional import softplus
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector, Layer
+from caloforge.errors import UsageError
 from caloforge.networks.calogan import calogan, conditional_calogan
 from caloforge.networks.dcgan import ReferenceBody
 from caloforge.networks.impact_profile import ImpactProfile
@@ -168,7 +169,6 @@ class ProfileBody(TrunkBody):
         return [one + other for one, other in zip(profiles, corrections, strict=True)]
 
 
-
 def root_heads(layers: int) -> nn.Sequential:
     """From the trunk to one number per layer, the root of its total.  (N, T) -> (N, layers)"""
     return nn.Sequential(nn.Linear(TRUNK, 64), nn.LeakyReLU(0.2), nn.Linear(64, layers))
@@ -250,6 +250,8 @@ def of_stream(stream: Callable[[Layer, int], nn.Module]) -> Build:
 
 def of_impact(config: GeneratorConfig, detector: Detector, scaling: FeatureScaling) -> nn.Module:
     """A generator of profiles around the point of impact."""
+    if detector.signed:
+        raise UsageError(f"{detector.name} has cells of any sign: set generator.kind=mlp")
     body = ProfileBody(detector, scaling, config.latent, CosineStream, config.head)
     return Generator(detector, scaling, body)
 

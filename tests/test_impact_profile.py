@@ -1,0 +1,94 @@
+"""Profiles around the point of impact, beside a loop over cells."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from caloforge.data.samples import sample_path
+from caloforge.data.scaling import FeatureScaling
+from caloforge.data.showers import Showers, read
+from caloforge.detectors.alice_zn import ALICE_ZN
+from caloforge.detectors.points import POINTS
+from caloforge.errors import UsageError
+from caloforge.networks.generators import GeneratorConfig
+from caloforge.networks.impact_profile import LEAST_SHARE, ImpactPoint, ImpactProfile
+
+LAYER = ALICE_ZN.layers[0]
+TRUNK = 5
+
+
+@pytest.fixture(scope="module")
+def real() -> Showers:
+    return read(sample_path("alice_zn")).rows(np.arange(0, 8000, 10))
+
+
+def scaling_of(showers: Showers, kind: str = "features") -> FeatureScaling:
+    return FeatureScaling.fit(ALICE_ZN, showers.conditions, kind)
+
+
+def features_of(showers: Showers, scaling: FeatureScaling) -> torch.Tensor:
+    columns = [
+        feature.value(np, *(showers.conditions[:, ALICE_ZN.column(name)] for name in feature.of))
+        for feature in scaling.features
+    ]
+    standardised = (np.stack(columns, axis=1) - scaling.mean) / scaling.std
+    return torch.tensor(standardised, dtype=torch.float32)
+
+
+def logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def test_real_showers_lie_around_their_point_of_impact(real: Showers) -> None:
+    scaling = scaling_of(real)
+    point = ImpactPoint(ALICE_ZN, scaling, LAYER)(features_of(real, scaling)).numpy()
+    images = real.cells.reshape(-1, *LAYER.shape).astype(float)
+    total = images.sum(axis=(1, 2))
+    bright = total > 200
+    places = np.arange(LAYER.shape[0]) + 0.5
+    for axis in (0, 1):
+        centre = images[bright].sum(axis=2 - axis) @ places / total[bright]
+        assert np.corrcoef(centre, point[bright, axis])[0, 1] > 0.98
+        assert abs(np.median(centre - point[bright, axis])) < 0.2
+
+
+def test_profile_is_the_mixture_written_cell_by_cell(real: Showers) -> None:
+    scaling = scaling_of(real)
+    torch.manual_seed(0)
+    profile = ImpactProfile(ALICE_ZN, scaling, LAYER, TRUNK)
+    features, trunk = features_of(real, scaling)[:1], torch.randn(1, TRUNK)
+    with torch.no_grad():
+        logarithms = profile(features, trunk).reshape(LAYER.shape)
+        point = profile.impact(features)[0].tolist()
+        logits, *shifts = profile.mixture(trunk)[0].chunk(3)
+    weights = torch.softmax(logits, dim=0).tolist()
+    for x, y in ((0, 0), (21, 22), (int(point[0]) % 44, int(point[1]) % 44)):
+        share = 0.0
+        for number, (weight, width) in enumerate(
+            zip(weights, profile.widths.flatten().tolist(), strict=True)
+        ):
+            along = []
+            for cell, middle, shift in zip((x, y), point, shifts, strict=True):
+                centre = middle + width * float(shift[number])
+                upper, lower = (cell + 1 - centre) / width, (cell - centre) / width
+                along.append(logistic(upper) - logistic(lower))
+            share += weight * along[0] * along[1]
+        assert float(logarithms[x, y]) == pytest.approx(math.log(share + LEAST_SHARE), abs=1e-3)
+
+
+def test_without_an_impact_among_the_features_profiles_stand_in_the_middle(real: Showers) -> None:
+    scaling = scaling_of(real, "plain")
+    point = ImpactPoint(ALICE_ZN, scaling, LAYER)(torch.randn(3, len(scaling.features)))
+    assert point.tolist() == [[22.0, 22.0]] * 3
+
+
+def test_cells_of_any_sign_have_no_profile() -> None:
+    scaling = FeatureScaling.fit(
+        POINTS, np.random.default_rng(0).normal(size=(9, len(POINTS.columns))), "plain"
+    )
+    with pytest.raises(UsageError, match=r"points has cells of any sign: set generator\.kind=mlp"):
+        GeneratorConfig(kind="profile").build(POINTS, scaling)
