@@ -28,12 +28,7 @@ class ImpactPoint(nn.Module):
 
     def __init__(self, detector: Detector, scaling: FeatureScaling, layer: Layer) -> None:
         super().__init__()
-        axes = {condition.name: condition.axis for condition in detector.conditions}
-        columns: dict[str, int] = {}
-        for number, feature in enumerate(scaling.features):
-            axis = axes.get(feature.of[0])
-            if feature.kind == "impact" and axis is not None:
-                columns.setdefault(axis, number)
+        columns = impact_columns(detector, scaling)
         cells_of_cm = {axis: 10 / size for axis, size in zip("xy", layer.cell_mm, strict=True)}
         self.columns = [columns.get(axis, 0) for axis in "xy"]
         scale = [
@@ -50,6 +45,21 @@ class ImpactPoint(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         point: Tensor = features[:, self.columns] * self.scale + self.offset
         return point
+
+
+def impact_columns(detector: Detector, scaling: FeatureScaling) -> dict[str, int]:
+    """Number of the feature that is the point of impact along each axis that has one.
+
+    The first along an axis, but one that knows the dispersion by magnets before one that does not.
+    """
+    axes = {condition.name: condition.axis for condition in detector.conditions}
+    columns: dict[str, int] = {}
+    impacts = [(n, f) for n, f in enumerate(scaling.features) if f.kind == "impact"]
+    for number, feature in sorted(impacts, key=lambda impact: impact[1].dispersion is None):
+        axis = axes.get(feature.of[0])
+        if axis is not None:
+            columns.setdefault(axis, number)
+    return columns
 
 
 class ImpactProfile(nn.Module):
