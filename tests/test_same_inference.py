@@ -25,6 +25,7 @@ from caloforge.export.onnx import export_simulator, graph_bytes, make_reference
 from caloforge.recipe import GeneratorConfig
 from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.simulator import CARD, Simulator
+from caloforge.simulator.sampling import NegativeBinomial
 from caloforge.train import train
 from small_run import small_recipe, write_part_of_sample
 
@@ -143,7 +144,7 @@ def exported(folder: Path, name: str, seed: int, **card: str) -> Simulator:
     """The simulator of an untrained recipe for the ZN, with some words of its card."""
     recipe, detector = recipe_of_name(name, "alice_zn"), detector_of_name("alice_zn")
     generator, known = generator_of(recipe.generator, "alice_zn", seed), conditions(detector)
-    size, law = recipe.generator.latent, recipe.sampling
+    size, law = recipe.generator.latent, NegativeBinomial(excess=0.2)
     export_simulator(generator, detector, {}, known, folder, latent_size=size, sampling=law)
     file = folder / CARD
     file.write_text(json.dumps(json.loads(file.read_text()) | card))
