@@ -151,12 +151,12 @@ def over_transport(
     """The speed-up over transport, by energy, on the same particles."""
     import tempfile
 
+    from benchmarks.transport_speed import speed_up
     from caloforge.data.showers import ShowerFile
     from caloforge.io.files import write_aside
     from caloforge.reporter import to_json
     from caloforge.simulator import Simulator
     from caloforge.simulator.shipped import find_simulator, shipped_simulators
-    from caloforge.transport.speed import speed_up
 
     with ShowerFile(transport) as file:
         detector = file.detector

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.transport_speed import BLOCK, Seconds, ratio, speed_up, with_error
 from caloforge.data.showers import Showers, write
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError
 from caloforge.machine import processor
-from caloforge.transport.speed import BLOCK, Seconds, ratio, speed_up, with_error
 
 Run = Callable[..., tuple[int, str, str]]
 MICROSECONDS = 3.0
