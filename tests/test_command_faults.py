@@ -14,6 +14,7 @@ import pytest
 from caloforge.data.showers import Showers, read, write
 from caloforge.detectors.find import find_detector
 from extras import needs
+from processes import run_command
 from small_run import set_options, write_part_of_sample
 
 CASES = Path(__file__).parent / "cases"
@@ -26,15 +27,19 @@ def command(*arguments):
 
 def refused(*arguments, code=2):
     """The one line with which a command is refused."""
-    done = subprocess.run(
-        command(*arguments), capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == code, done.stderr
-    assert done.stdout == ""
-    lines = done.stderr.splitlines()
-    assert lines[-1].startswith("caloforge: "), done.stderr
-    assert "Traceback" not in done.stderr
+    found, out, err = run_command(*arguments)
+    assert found == code, err
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[-1].startswith("caloforge: "), err
+    assert "Traceback" not in err
     return lines[-1]
+
+
+def accepted(*arguments):
+    """Run a command that does what it is asked."""
+    code, _, err = run_command(*arguments)
+    assert code == 0, err
 
 
 TRANSPORT = ("transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "--out", "OUT")
@@ -61,7 +66,7 @@ def test_values_beyond_sense(tmp_path, name):
 def test_more_particles_than_memory(tmp_path):
     out = tmp_path / "out.h5"
     line = refused(
-        "transport", "atlas_em", "--spectrum", "eplus", "-n", 10**14, "--out", out, code=1
+        "transport", "atlas_em", "--spectrum", "eplus", "-n", 10**12, "--out", out, code=1
     )
     assert "memory ran out" in line
     assert not any(tmp_path.iterdir())
@@ -102,12 +107,9 @@ def test_names_that_are_no_mathematics_are_drawn_as_they_are(tmp_path, rng):
             provenance={},
         )  # fmt: skip
         write(tmp_path / f"{name}.h5", showers)
-    line = command("evaluate", tmp_path / "made.h5", "--against", tmp_path / "real.h5", "-q")
     page = tmp_path / "page.html"
-    done = subprocess.run(
-        [*line, "--classifier", "none", "--out", page], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    line = ("evaluate", tmp_path / "made.h5", "--against", tmp_path / "real.h5", "-q")
+    accepted(*line, "--classifier", "none", "--out", page)
     assert page.read_text().count("data:image/png") > 3
 
 
@@ -138,11 +140,8 @@ def test_two_root_files_become_one(tmp_path):
     root = CASES.with_name("formats") / "root"
     parts = [root / "o2sim-split0.root", root / "o2sim-split99.root"]
     for name, sources in (("one", parts[:1]), ("both", parts)):
-        line = command("data", "convert", *sources, "--detector", "alice_zn", "--out")
-        done = subprocess.run(
-            [*line, tmp_path / f"{name}.h5", "-q"], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        out = ("--out", tmp_path / f"{name}.h5", "-q")
+        accepted("data", "convert", *sources, "--detector", "alice_zn", *out)
     one, both = (read(tmp_path / f"{name}.h5") for name in ("one", "both"))
     # The files hold the same particles, which are taken together.
     assert sorted(map(bytes, both.cells)) == sorted(2 * list(map(bytes, one.cells)))
@@ -180,12 +179,11 @@ def wait_for(path, process, seconds=60):
 def test_a_damaged_line_of_metrics_does_not_stop_a_run(tmp_path):
     out, data = tmp_path / "run", write_part_of_sample(tmp_path / "zn.h5")
     line = ("train", "sdi-gan", "--data", data, "--out", out, "-q", *set_options())
-    subprocess.run(command(*line), check=True, capture_output=True)
+    accepted(*line)
     metrics = out / "metrics.jsonl"
     whole = metrics.read_bytes().splitlines(keepends=True)
     metrics.write_bytes(b"".join([b'{"step": \xff\n', b"[" * 100_000 + b"\n", *whole]))
-    done = subprocess.run(command(*line, "--resume"), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    accepted(*line, "--resume")
     assert [json.loads(one)["step"] for one in metrics.read_bytes().splitlines()] == [4, 8, 12]
 
 
@@ -193,9 +191,7 @@ def test_the_former_options_of_an_export_are_still_taken(tmp_path):
     former = ("--classifier", "always", "--showers", CASES / "real8.h5")
     present = ("--hit-classifier", "always", "--data", CASES / "real8.h5")
     for name, options in (("former", former), ("present", present)):
-        line = command("export", "alice_zn", "--target", "o2", *options, "--out", tmp_path / name)
-        done = subprocess.run(line, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        accepted("export", "alice_zn", "--target", "o2", *options, "--out", tmp_path / name)
     former, present = (
         sorted(p.name for p in (tmp_path / n).iterdir()) for n in ("former", "present")
     )

@@ -87,6 +87,7 @@ def add(root: Path, files: dict[str, str], rows: list[tuple[str, str, str]]) -> 
         (root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_project_with_the_method_passes(
     files: dict[str, str], rows: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from evaluate.browser import browser, chromium
 
+pytestmark = pytest.mark.slow
 WIDTHS = (1280, 390)
 OVERLAPS = """
 (() => {

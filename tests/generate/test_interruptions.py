@@ -36,13 +36,8 @@ def whole(shop, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param(("-q",), marks=pytest.mark.slow, id="iterative"),
-        pytest.param(PROCESSES, id="futures"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("-q",), PROCESSES], ids=["iterative", "futures"])
 def test_a_run_killed_at_five_points_ends_with_the_same_arrays(shop, tmp_path, whole, options):
     folder = tmp_path / "folder"
     points = [

@@ -128,10 +128,18 @@ def test_no_worker_outlives_its_run(tmp_path: Path) -> None:
 # ---- batch systems ---------------------------------------------------------------------------
 
 
+REFUSES = "echo 'invalid account or partition' >&2; exit 1"
+
+
 @pytest.mark.parametrize(
-    ("cluster", "command"), [("slurm", "sbatch"), ("htcondor", "condor_submit")]
+    ("cluster", "command", "script"),
+    [
+        ("slurm", "sbatch", REFUSES),
+        ("htcondor", "condor_submit", None),
+        pytest.param("slurm", "sbatch", None, marks=pytest.mark.slow),
+        pytest.param("htcondor", "condor_submit", REFUSES, marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("script", ["echo 'invalid account or partition' >&2; exit 1", None])
 def test_a_batch_system_that_takes_no_job_costs_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: str, command: str, script: str | None
 ) -> None:
