@@ -71,27 +71,38 @@ class ImpactProfile(nn.Module):
     """
 
     widths: Tensor
+    sinh: Tensor
+    cosh: Tensor
 
     def __init__(
         self, detector: Detector, scaling: FeatureScaling, layer: Layer, trunk: int
     ) -> None:
         super().__init__()
         self.impact = ImpactPoint(detector, scaling, layer)
-        self.register_buffer("widths", torch.tensor(WIDTHS_CELLS)[:, None])
+        self.register_buffer("widths", torch.tensor(WIDTHS_CELLS)[:, None], persistent=False)
+        self.register_buffer("sinh", 2 * torch.sinh(0.5 / self.widths), persistent=False)
+        self.register_buffer("cosh", 2 * torch.cosh(0.5 / self.widths), persistent=False)
         for axis, cells in zip("xy", layer.shape, strict=True):
-            self.register_buffer(f"edges_{axis}", torch.arange(cells + 1.0))
+            self.register_buffer(f"middles_{axis}", torch.arange(cells) + 0.5, persistent=False)
         self.mixture = nn.Linear(trunk, 3 * len(WIDTHS_CELLS))
 
     def forward(self, features: Tensor, trunk: Tensor) -> Tensor:
         point = self.impact(features)
         mixture = self.mixture(trunk).to(point.dtype)
         logits, shift_x, shift_y = (part[:, :, None] for part in mixture.chunk(3, dim=1))
-        along_x = self.along(self.get_buffer("edges_x"), point[:, 0], shift_x)
-        along_y = self.along(self.get_buffer("edges_y"), point[:, 1], shift_y)
+        along_x = self.along(self.get_buffer("middles_x"), point[:, 0], shift_x)
+        along_y = self.along(self.get_buffer("middles_y"), point[:, 1], shift_y)
         cells = (torch.softmax(logits, dim=1) * along_x).transpose(1, 2) @ along_y
         return torch.log(cells + LEAST_SHARE).flatten(1)
 
-    def along(self, edges: Tensor, impact: Tensor, shift: Tensor) -> Tensor:
-        """Shares of the cells along one axis.  (n + 1,), (N,), (N, K, 1) -> (N, K, n)"""
-        below = torch.sigmoid((edges - impact[:, None, None]) / self.widths - shift)
-        return below[:, :, 1:] - below[:, :, :-1]
+    def along(self, middles: Tensor, impact: Tensor, shift: Tensor) -> Tensor:
+        r"""Shares of the cells along one axis.  (n,), (N,), (N, K, 1) -> (N, K, n)
+
+        .. math:: \sigma(u + h) - \sigma(u - h) = \frac{2 \sinh(h)\, e^{-|u|}}
+            {1 + e^{-2 |u|} + 2 \cosh(h)\, e^{-|u|}}
+
+        for a cell 2 h wide at u, in units of the width: exact far from the impact, too.
+        """
+        away = torch.abs((middles - impact[:, None, None]) / self.widths - shift)
+        falling = torch.exp(-away)
+        return self.sinh * falling / (1 + falling.square() + self.cosh * falling)
