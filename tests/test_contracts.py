@@ -294,9 +294,9 @@ def test_bad_setting_is_told_with_what_is_valid(setting: str, told: str) -> None
     ("text", "told"),
     [
         ("{", "not JSON"),
-        ("[]", "not a caloforge-recipe"),
-        ('{"format": "caloforge-recipe", "version": 99}', "reads version 2"),
-        ('{"format": "caloforge-recipe", "version": 1}', "recipe: name: Field required"),
+        ("[]", "no caloforge-recipe document"),
+        ('{"format": "caloforge-recipe", "version": 99}', "version 99 is newer than 2: update"),
+        ('{"format": "caloforge-recipe", "version": 1}', "name: Field required"),
     ],
 )
 def test_bad_recipe_file_is_told(text: str, told: str, tmp_path: Any) -> None:

@@ -97,11 +97,14 @@ class Demonstration:
         )
 
 
-def demonstrate(out: Path, *, seed: int, overwrite: bool, reporter: Reporter) -> Demonstration:
+def demonstrate(
+    out: str | Path, *, seed: int, overwrite: bool, reporter: Reporter
+) -> Demonstration:
     """Train two recipes on a small budget, judge both, generate 100 000 showers, into ``out``.
 
     Raises UsageError when ``out`` exists. Nothing is canned: another seed, another result.
     """
+    out = Path(out)
     start = time.perf_counter()
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; --force replaces what the demo writes there")

@@ -38,6 +38,7 @@ class Document(BaseModel):
     OLDEST: ClassVar[int] = 1
     ERROR: ClassVar[type[CaloforgeError]] = DataError
     """What a document that cannot be read raises."""
+    LARGEST_BYTES: ClassVar[int] = LARGEST_BYTES
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -47,7 +48,8 @@ class Document(BaseModel):
             CaloforgeError: the system refuses the file.
             DataError: (or what ERROR names) it is no document of this format and version.
         """
-        return cls.of_record(read_json(path, error=cls.ERROR), str(path))
+        record = read_json(path, largest_bytes=cls.LARGEST_BYTES, error=cls.ERROR)
+        return cls.of_record(record, str(path))
 
     @classmethod
     def parse(cls, text: str | bytes, where: str = "") -> Self:
@@ -69,10 +71,8 @@ class Document(BaseModel):
                 "update caloforge"
             )
         fields = {name: value for name, value in record.items() if name not in HEADER}
-        fields = cls.upgraded(fields, version)
-        own = {name: record[name] for name in HEADER if name in cls.model_fields}
         try:
-            return cls.model_validate_json(json.dumps(own | fields))
+            return cls.model_validate_json(json.dumps(cls.upgraded(fields, version)))
         except ValidationError as error:
             raise cls.ERROR(f"{where}: {flaw_of(error)}") from error
 
@@ -82,10 +82,15 @@ class Document(BaseModel):
         del version
         return fields
 
-    def to_json(self, indent: int | None = 2) -> str:
-        """The document as JSON, format and version first."""
+    @property
+    def record(self) -> dict[str, Any]:
+        """The document as a JSON object, format and version first."""
         header = {"format": self.FORMAT, "version": self.VERSION}
-        return json.dumps(header | self.model_dump(mode="json"), indent=indent, allow_nan=False)
+        return header | self.model_dump(mode="json")
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The document as JSON."""
+        return json.dumps(self.record, indent=indent, allow_nan=False)
 
 
 HEADER = ("format", "version")
@@ -108,17 +113,46 @@ def read_json(
         CaloforgeError: the system refuses the file.
         DataError: (or ``error``) it is missing, too large, or no strict JSON.
     """
+    content = read_bytes(path, largest_bytes=largest_bytes, error=error)
+    return parse_json(content, str(path), error=error)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines, none where there is no file.
+
+    A line that a killed process left unfinished, or that is damaged, is left out.
+    """
+    if not path.exists():
+        return []
+    whole = read_bytes(path).split(b"\n")[:-1]
+    return [record for line in whole if (record := _object_or_none(line)) is not None]
+
+
+def _object_or_none(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = parse_json(line, "")
+    except DataError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def read_bytes(
+    path: Path,
+    *,
+    largest_bytes: int = LARGEST_BYTES,
+    error: type[CaloforgeError] = DataError,
+) -> bytes:
+    """What a regular file of bounded size holds; raises as ``read_json`` does."""
     try:
         if not path.is_file():
             kind = "no such file" if not path.exists() else "a folder, a pipe or a device"
             raise error(f"{path}: {kind}")
         if path.stat().st_size > largest_bytes:
             raise error(f"{path} is larger than {largest_bytes} bytes")
-        content = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as failure:
         reason = getattr(failure, "strerror", None) or reason_of(failure)
         raise CaloforgeError(f"{path}: {reason}") from failure
-    return parse_json(content, str(path), error=error)
 
 
 def parse_json(text: str | bytes, where: str, *, error: type[CaloforgeError] = DataError) -> Any:
@@ -138,6 +172,14 @@ def parse_json(text: str | bytes, where: str, *, error: type[CaloforgeError] = D
         raise error(f"{where}: nested too deeply to be JSON of ours") from None
     except ValueError as failure:
         raise error(f"{where}: not JSON ({reason_of(failure)})") from failure
+
+
+def json_or_word(text: str) -> Any:
+    """What a text is as JSON, or the text itself where it is none."""
+    try:
+        return parse_json(text, "")
+    except DataError:
+        return text
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -167,4 +209,12 @@ def flaw_of(error: ValidationError) -> str:
     return one_line(f"{where}: {first['msg']}" if where else first["msg"], 300)
 
 
-__all__ = ["Document", "flaw_of", "parse_json", "read_json"]
+__all__ = [
+    "Document",
+    "flaw_of",
+    "json_or_word",
+    "parse_json",
+    "read_bytes",
+    "read_json",
+    "read_json_lines",
+]

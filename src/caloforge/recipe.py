@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -19,15 +18,12 @@ from pydantic import (
 
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
-from caloforge.documents import parse_json
+from caloforge.documents import Document, flaw_of, json_or_word
 from caloforge.errors import UsageError
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.objectives import Objective, objective_from_record, objective_record
 from caloforge.simulator.sampling import NegativeBinomial
-
-RECIPE_FORMAT = "caloforge-recipe"
-RECIPE_VERSION = 2
 
 
 class Part(BaseModel):
@@ -123,7 +119,7 @@ class Start(Part):
     """Its learning rate falls linearly to zero over the second half of these steps."""
 
 
-class Recipe(Part):
+class Recipe(Document):
     """One training run, whole: same recipe, data and seed, same result.
 
     Example:
@@ -134,6 +130,12 @@ class Recipe(Part):
         >>> shorter.training.steps, Recipe.from_json(shorter.to_json()) == shorter
         (100, True)
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    FORMAT = "caloforge-recipe"
+    VERSION = 2
+    ERROR = UsageError
 
     name: str
     detector: str = "alice_zn"
@@ -179,24 +181,17 @@ class Recipe(Part):
         changes = {"detector": detector.name, "described": None if ships else detector}
         return self.model_copy(update=changes)
 
-    def to_json(self) -> str:
-        """The recipe as a JSON document with format and version."""
-        header = {"format": RECIPE_FORMAT, "version": RECIPE_VERSION}
-        return json.dumps(header | self.model_dump(mode="json"), indent=2)
-
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The inverse of ``to_json``; raises UsageError for anything else."""
-        record = parse_json(text, "recipe", error=UsageError)
-        if not isinstance(record, dict) or record.pop("format", None) != RECIPE_FORMAT:
-            raise UsageError(f"recipe: not a {RECIPE_FORMAT} document")
-        version = record.pop("version", None)
-        if version == 1:
-            record = from_version_1(record)
-        elif version != RECIPE_VERSION:
-            raise UsageError(f"recipe: this caloforge reads version {RECIPE_VERSION}; upgrade it")
-        record.pop("run", None)  # what a run folder adds: program, data, machine
-        return recipe_from_record(record, cls)
+        return cls.parse(text, "recipe")
+
+    @classmethod
+    def upgraded(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
+        """Without ``run``, what a run folder adds: program, data, machine."""
+        fields = from_version_1(fields) if version == 1 else dict(fields)
+        fields.pop("run", None)
+        return fields
 
 
 ABSENT_IN_VERSION_1: dict[str, dict[str, Any]] = {
@@ -227,16 +222,6 @@ def from_version_1(record: dict[str, Any]) -> dict[str, Any]:
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 
-def recipe_from_record(record: dict[str, Any], kind: type[AnyRecipe]) -> AnyRecipe:
-    """A validated recipe; raises UsageError that names the path and the flaw."""
-    try:
-        return kind.model_validate(record)
-    except ValidationError as error:
-        flaw = error.errors()[0]
-        path = ".".join(str(part) for part in flaw["loc"])
-        raise UsageError(f"recipe: {path}: {flaw['msg']} (got {flaw['input']!r})") from error
-
-
 def override(recipe: AnyRecipe, settings: list[str], *, option: str = "--set") -> AnyRecipe:
     """The recipe with ``path=value`` settings applied, for example ``training.steps=100``.
 
@@ -251,8 +236,11 @@ def override(recipe: AnyRecipe, settings: list[str], *, option: str = "--set") -
             raise UsageError(
                 f"{option} {setting}: write path=value, for example training.steps=100"
             )
-        _assign(record, path, _value(text), option)
-    return recipe_from_record(record, type(recipe))
+        _assign(record, path, json_or_word(text), option)
+    try:
+        return type(recipe).model_validate(record)
+    except ValidationError as error:
+        raise UsageError(f"{option}: {flaw_of(error)}") from error
 
 
 def _assign(record: dict[str, Any], path: str, value: Any, option: str) -> None:
@@ -266,10 +254,3 @@ def _assign(record: dict[str, Any], path: str, value: Any, option: str) -> None:
         if depth < len(parents):
             place = place[name]
     place[last] = value
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text

@@ -37,8 +37,8 @@ from caloforge.training.selection import Validation
 
 def train(
     recipe: Recipe,
-    data: Path,
-    out: Path,
+    data: str | Path,
+    out: str | Path,
     *,
     resume: bool = False,
     overwrite: bool = False,
@@ -52,6 +52,7 @@ def train(
     NonFinite when a term or gradient does, Terminated after SIGTERM; UsageError, too, when another
     process trains into ``out``.
     """
+    data, out = showers_path(data), Path(out)
     require_rows(recipe)
     if threads is not None:
         torch.set_num_threads(require_threads(threads))

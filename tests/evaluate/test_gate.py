@@ -110,9 +110,9 @@ def test_default_gates_ship_for_every_detector():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "other"}, "format is not"),
+        ({"format": "other"}, "no caloforge-gate document"),
         ({"version": 2}, "version 2 is newer than 1"),
-        ({"version": "1"}, "newer"),
+        ({"version": "1"}, "version '1' does not exist"),
         ({"limits": []}, "limits"),
         ({"limits": [{"check": "copies"}]}, "limits.0"),
         ({"limits": [{"check": "copies", "sigma": -1}]}, "sigma"),

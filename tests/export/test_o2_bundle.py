@@ -217,7 +217,7 @@ def test_missing_files_are_named(caloforge, damaged, name):
         ("classifier.onnx", b"", ""),
         ("reference.npz", b"PK", "reference"),
         ("bundle.json", b"{", "not JSON"),
-        ("bundle.json", b"[]", "describes no bundle"),
+        ("bundle.json", b"[]", "no caloforge-bundle document"),
         ("bundle.json", b'{"format": "caloforge-bundle", "version": 3}', "version 3"),
         ("bundle.json", b'{"format": "caloforge-bundle", "version": 1}', "Field required"),
     ],

@@ -135,8 +135,8 @@ def test_a_folder_with_other_files_is_refused(caloforge, shop, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": "else"}, "is no manifest"),
-        ({"version": 2}, "version 2; this caloforge reads 1: update"),
+        ({"format": "else"}, "no caloforge-production document"),
+        ({"version": 2}, "version 2 is newer than 1: update"),
         ({"plan": {}}, "plan"),
         ({"surprise": 1}, "surprise"),
     ],

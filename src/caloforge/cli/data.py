@@ -221,7 +221,7 @@ def info(what: Described, quiet: Quiet = False, json: Json = False) -> None:
     reporter = reporter_of(quiet, json)
     if (folder := has_simulator(what)) is not None:
         card = read_card(folder / CARD)
-        reporter.result(describe_card(card), card.model_dump(mode="json"))
+        reporter.result(describe_card(card), card.record)
         return
     summary = summarise(showers_file(what))
     for warning in summary.warnings:

@@ -67,10 +67,9 @@ PdgNumbers = Annotated[
 
 def showers_file(text: str) -> Path:
     """A file, or the name of a shipped sample where there is no such file."""
-    from caloforge.data.samples import SAMPLES, sample_path
+    from caloforge.data.samples import showers_path
 
-    path = Path(text)
-    return sample_path(text) if text in SAMPLES and not path.exists() else path
+    return showers_path(text)
 
 
 def shipped_showers(detector: str, option: str) -> Path:

@@ -154,11 +154,11 @@ def _shipped(recipe: "Recipe", plain: bool) -> tuple[str, ...]:
 
 def _recorded(folder: Path) -> tuple[str, ...]:
     """What joined the training rows of the run to be resumed."""
+    from caloforge.recipe import Recipe
     from caloforge.training.folder import RunFolder
 
     run = RunFolder(folder)
-    record = run.record() if run.recipe.is_file() else {}
-    return tuple(record.get("data", {}).get("training_files", ()))
+    return Recipe.read(run.recipe).data.training_files if run.recipe.is_file() else ()
 
 
 def _showers_of(folder: Path, resume: bool, detector: str) -> Path:

@@ -79,7 +79,7 @@ class _Totals:
     doubts: list[str]
 
 
-def summarise(path: Path, detector: Detector | None = None) -> Summary:
+def summarise(path: str | Path, detector: Detector | None = None) -> Summary:
     """Walk through a file, larger than memory or not; DataError when anything in it is odd."""
     with open_showers(path, detector) as file:
         walked = _walk(file)

@@ -43,9 +43,9 @@ class Choice:
 
 
 def select(
-    source: Path,
+    source: str | Path,
     choice: Choice,
-    out: Path,
+    out: str | Path,
     *,
     notes: Mapping[str, str] | None = None,
     overwrite: bool = False,

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.showers import Showers
-from caloforge.documents import parse_json
+from caloforge.documents import read_json_lines
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.baselines import REAL
@@ -67,9 +67,9 @@ class Run:
     def cpu_seconds(self) -> float | None:
         """CPU seconds of the training, where the run folder tells."""
         path = Path(self.path) / "metrics.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        lines = read_json_lines(path)
         try:
-            return float(parse_json(lines[-1], str(path))["cpu_seconds"]) if lines else None
+            return float(lines[-1]["cpu_seconds"]) if lines else None
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: its last line has no cpu_seconds") from error
 
@@ -312,7 +312,7 @@ class Comparison:
 
 def compare_runs(
     groups: Mapping[str, list[Run]],
-    against: Path,
+    against: str | Path,
     *,
     part: Part | None = None,
     scheme: str | None = None,

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from caloforge.data.kinematics import doubts
 from caloforge.data.record import cell_type, check_cells, check_conditions
+from caloforge.data.samples import showers_path
 from caloforge.data.showers import Showers, read
 from caloforge.data.split import LEAKY, RowSplit, Split, split_by_particle, split_by_row
 from caloforge.detector import Condition, Detector, Layer
@@ -241,10 +243,10 @@ class EvaluationInputs:
 
 
 def load(
-    subject: str,
-    against: Path,
+    subject: str | Path,
+    against: str | Path,
     *,
-    train: Path | None = None,
+    train: str | Path | None = None,
     part: Part | None = None,
     seed: int = 0,
     reporter: Reporter = SILENT,
@@ -256,7 +258,8 @@ def load(
     says otherwise, and its training particles feed the baselines. Raises UsageError for a subject
     that is none, DataError for showers that do not fit.
     """
-    if Path(subject).is_file() or is_production(Path(subject)):
+    subject, against = str(subject), showers_path(against)
+    if Path(subject).is_file() or is_production(subject):
         return _of_file(Path(subject), against, train)
     if not Path(subject).exists() and len(Path(subject).parts) > 1:
         raise UsageError(f"{subject}: no such file, run or simulator")
@@ -278,12 +281,12 @@ def load(
             "against": f"{against} ({division} particles)",
             "seed": str(seed),
         },
-        warnings=(LEAKY,) if isinstance(divided, RowSplit) else (),
+        warnings=(*doubts(real), *((LEAKY,) if isinstance(divided, RowSplit) else ())),
         simulator=simulator,
     )
 
 
-def _of_file(generated: Path, against: Path, train: Path | None) -> EvaluationInputs:
+def _of_file(generated: Path, against: Path, train: str | Path | None) -> EvaluationInputs:
     real = read(against)
     real, made, warnings = matched(real, read(generated, real.detector))
     return EvaluationInputs(
@@ -291,7 +294,7 @@ def _of_file(generated: Path, against: Path, train: Path | None) -> EvaluationIn
         generated=made,
         train=None if train is None else read(train, real.detector),
         about={"judged": str(generated), "against": str(against)},
-        warnings=warnings,
+        warnings=(*doubts(real), *warnings),
     )
 
 
@@ -300,7 +303,7 @@ def _divided(
 ) -> Split | RowSplit | None:
     """How the run behind a simulator divided these showers; None where it never saw them."""
     recipe = simulator.card.recipe
-    train_sha256 = recipe.get("run", {}).get("data", {}).get("sha256")
+    train_sha256 = simulator.card.run.data.sha256
     if "data" not in recipe:
         if part in (None, "all"):
             return None

@@ -59,7 +59,11 @@ class Streamed:
 
 
 def stream(
-    real: Path, generated: Path, *, scheme: str | None = None, reporter: Reporter = SILENT
+    real: str | Path,
+    generated: str | Path,
+    *,
+    scheme: str | None = None,
+    reporter: Reporter = SILENT,
 ) -> tuple[Streamed, ...]:
     """Histograms of every channel and observable of two files, in little memory.
 

@@ -5,30 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from caloforge.detector import Detector
+from caloforge.documents import Document, flaw_of
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.simulator import GRAPH, Simulator
-from caloforge.simulator.card import Quality, read_record
+from caloforge.simulator.card import LARGEST_CARD_BYTES, Quality
 from caloforge.simulator.reference import Reference, read_reference
 from caloforge.simulator.sampling import Sampling
 
 CARD, REFERENCE = "bundle.json", "reference.npz"
-FORMAT: Literal["caloforge-bundle"] = "caloforge-bundle"
-VERSION: Literal[2] = 2
 
 
-class BundleCard(BaseModel):
+class ReaderFacts(BaseModel):
+    """What an emulator has to know of a bundle; each reader has its own."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+Facts = TypeVar("Facts", bound=ReaderFacts)
+Cells = Annotated[int, Field(ge=1, le=1024)]
+"""Cells along an axis of a reader's mesh."""
+Size = Annotated[float, Field(gt=0)]
+
+
+class BundleCard(Document):
     """What bundle.json says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    FORMAT = "caloforge-bundle"
+    VERSION = 2
+    LARGEST_BYTES = LARGEST_CARD_BYTES
 
-    format: Literal["caloforge-bundle"] = FORMAT
-    version: Literal[1, 2] = VERSION
     target: str
     detector: Detector
     latent_size: int = Field(ge=1, le=65536)
@@ -37,11 +48,11 @@ class BundleCard(BaseModel):
     training_ranges: dict[str, tuple[float, float]]
     files: dict[str, str]
     """SHA-256 of each file that the reader reads, and of the stored answers."""
-    reader: dict[str, Any] = {}
+    reader: dict[str, Any] = Field(default={})
     """What this reader's emulator has to know (mesh, energy range, classifier, ...)."""
     generator_sha256: str
     recipe: dict[str, Any]
-    provenance: dict[str, str] = {}
+    provenance: dict[str, str] = Field(default={})
     caloforge_version: str
     species: tuple[int, ...] = ()
     """PDG numbers that the generator was trained on."""
@@ -61,9 +72,16 @@ class BundleCard(BaseModel):
 class Bundle:
     """A bundle's folder and card."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.card = read_card(folder / CARD)
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.card = read_card(self.folder / CARD)
+
+    def reader(self, facts: type[Facts]) -> Facts:
+        """What the reader's emulator has to know; DataError where the card does not tell."""
+        try:
+            return facts.model_validate(self.card.reader)
+        except ValidationError as error:
+            raise DataError(f"{self.folder / CARD}: reader.{flaw_of(error)}") from error
 
     def file(self, name: str) -> Path:
         """Path of a file of the bundle; DataError when the card or the folder lacks it."""
@@ -87,16 +105,16 @@ class Bundle:
                 raise DataError(f"{self.folder / name} is not the file that {CARD} describes")
 
 
-def read_card(path: Path) -> BundleCard:
+def read_card(path: str | Path) -> BundleCard:
     """The card of a bundle; DataError names what is wrong with it, a newer version by number."""
-    return read_record(path, BundleCard, "bundle")
+    return BundleCard.read(Path(path))
 
 
 @dataclass(frozen=True)
 class Options:
     """What an adapter may need beside the simulator; each takes what it knows."""
 
-    showers: Path | None = None
+    showers: str | Path | None = None
     """Showers that a classifier is made from, or whose particles fill a library."""
     mesh: tuple[int, ...] | None = None
     """Cells along the axes of a reader's mesh, in the reader's order."""
@@ -141,6 +159,7 @@ __all__ = [
     "BundleCard",
     "Contents",
     "Options",
+    "ReaderFacts",
     "generator_bytes",
     "read_card",
     "require_latents",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.documents import read_bytes
 from caloforge.errors import DataError
 from caloforge.simulator.engines import Session
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
@@ -147,12 +148,7 @@ class Graph:
 
 def read_model(path: Path) -> bytes:
     """Bytes of an ONNX file that wants nothing but itself; DataError names what else it wants."""
-    try:
-        if path.stat().st_size > LARGEST_GRAPH_BYTES:
-            raise DataError(f"{path} is larger than an ONNX file can be")
-        model = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
+    model = read_bytes(path, largest_bytes=LARGEST_GRAPH_BYTES)
     refuse_foreign(read_facts(model, str(path)), str(path))
     return model
 

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
-from caloforge.export.bundle import Bundle, Contents, Options, generator_bytes, require_latents
+from caloforge.export.bundle import (
+    Bundle,
+    Cells,
+    Contents,
+    Options,
+    ReaderFacts,
+    Size,
+    generator_bytes,
+    require_latents,
+)
 from caloforge.export.checks import CheckOptions, CheckResult, Graph
 from caloforge.export.mesh import (
     MEV_PER_GEV,
@@ -135,13 +144,23 @@ those of perpendicular incidence at the middle. Properties:
 """
 
 
+class GridFacts(ReaderFacts):
+    """Properties of the reader's grid, as it names them."""
+
+    NCellsZ: Cells
+    NCellsX: Cells
+    NCellsY: Cells
+    CellSizeX: Size
+    CellSizeY: Size
+
+
 class Grid:
     """The reader's properties: cells and their size; how it places what it reads."""
 
     def __init__(self, bundle: Bundle) -> None:
-        facts = bundle.card.reader
-        self.cells = tuple(int(facts[name]) for name in ("NCellsZ", "NCellsX", "NCellsY"))
-        self.size_mm = (float(facts["CellSizeX"]), float(facts["CellSizeY"]))
+        facts = bundle.reader(GridFacts)
+        self.cells = (facts.NCellsZ, facts.NCellsX, facts.NCellsY)
+        self.size_mm = (facts.CellSizeX, facts.CellSizeY)
         self.depths_mm = [layer.depth_mm or 0.0 for layer in bundle.card.detector.layers]
 
     def place(self, output: NDArray[np.float32]) -> NDArray[np.float64]:

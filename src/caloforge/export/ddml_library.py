@@ -13,9 +13,10 @@ import io
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from caloforge.errors import DataError, UsageError
-from caloforge.export.bundle import Bundle, Contents, Options
+from caloforge.export.bundle import Bundle, Contents, Options, ReaderFacts
 from caloforge.export.checks import CheckOptions, CheckResult, Finding, numbers_agree
 from caloforge.export.ddml import Grid, finest_grid, grid_facts
 from caloforge.export.mesh import MEV_PER_GEV, overlap, require_energies
@@ -113,6 +114,12 @@ class LibraryReader:
         return shower
 
 
+class LibraryFacts(ReaderFacts):
+    """What all showers of the library hold together."""
+
+    energy_mev: float = Field(ge=0)
+
+
 def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     """Read all showers and compare their energy with what was generated."""
     del options
@@ -122,7 +129,7 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     finite = bool(np.isfinite(library).all() and (library >= 0).all())
     text = f"{len(library)} showers on a grid of {readers[0].grid.cells}"
     total = np.array([library.sum(dtype=np.float64)])
-    energy = np.array([float(bundle.card.reader["energy_mev"])])
+    energy = np.array([bundle.reader(LibraryFacts).energy_mev])
     same = np.array_equal(readers[1].library, library)
     findings = (
         Finding("cells", finite and same, text, {"showers": len(library)}),

@@ -19,8 +19,9 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.documents import read_bytes
 from caloforge.errors import DataError, UsageError
-from caloforge.export.bundle import Bundle, Contents, Options, generator_bytes
+from caloforge.export.bundle import Bundle, Contents, Options, ReaderFacts, generator_bytes
 from caloforge.export.checks import CheckOptions, CheckResult, Finding, Graph, numbers_agree
 from caloforge.export.mesh import (
     MEV_PER_GEV,
@@ -191,12 +192,21 @@ class Voxels:
         return (len(self.edges_mm) - 1) * self.sectors
 
 
+class FcsFacts(ReaderFacts):
+    """The particle and the slice in pseudorapidity of the networks."""
+
+    pid: int
+    eta: tuple[int, int]
+
+
 class FcsReader:
     """Networks and binning of a folder; DataError where FastCaloSim could not use them."""
 
     def __init__(self, bundle: Bundle) -> None:
-        facts = bundle.card.reader
-        self.particle, self.eta = int(facts["pid"]), tuple(int(edge) for edge in facts["eta"])
+        facts = bundle.reader(FcsFacts)
+        self.particle, self.eta = facts.pid, facts.eta
+        if self.particle not in NETWORKS:
+            raise DataError(f"{bundle.folder}: FastCaloSim has no networks of {self.particle}")
         described = self.particle if self.particle in (11, 22) else 211
         self.latents, self.layers = read_binning(bundle.file(BINNING), described, self.eta)
         self.networks = {
@@ -253,7 +263,7 @@ def read_binning(path: Path, particle: int, eta: tuple[int, ...]) -> tuple[int, 
 
     Raises DataError for a file that is damaged or has a DOCTYPE.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_bytes(path).decode(errors="replace")
     if re.search("<!(DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise DataError(f"{path} has a DOCTYPE, which is not read")
     try:

@@ -22,12 +22,13 @@ FEWEST_VALUES = 256
 NOTE = {"precision": "float16 weights"}
 
 
-def halve(simulator: Simulator, out: Path, *, overwrite: bool = False) -> float:
+def halve(simulator: Simulator, out: str | Path, *, overwrite: bool = False) -> float:
     """Write the simulator with weights in half precision; returns how far its answers moved.
 
     Raises CaloforgeError, and writes nothing, where they move by more than a thousandth of the
     largest cell.
     """
+    out = Path(out)
     model = half_graph((simulator.folder / GRAPH).read_bytes())
     card = simulator.card.model_copy(
         update={
@@ -38,7 +39,7 @@ def halve(simulator: Simulator, out: Path, *, overwrite: bool = False) -> float:
     reference = simulator.reference
     with write_aside_folder(out, overwrite=overwrite) as aside:
         (aside / GRAPH).write_bytes(model)
-        (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
+        (aside / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
         answers = Simulator.load(aside).expected(reference.latent, reference.conditions)
         if not (deviation := reference.difference(answers)) <= LARGEST_DEVIATION:
             raise CaloforgeError(

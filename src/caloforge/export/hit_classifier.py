@@ -64,7 +64,7 @@ class HitClassifier:
         return {"kind": "trained"} | {name: getattr(self, name) for name in names}
 
 
-def read_table(path: Path, detector: Detector) -> Table:
+def read_table(path: str | Path, detector: Detector) -> Table:
     """Conditions and light of a showers file, without its images."""
     with ShowerFile(path, detector) as file:
         light = np.concatenate([chunk.total() for chunk in file.chunks()])

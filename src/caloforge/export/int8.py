@@ -41,8 +41,8 @@ HALVINGS = 16
 
 def quantise(
     simulator: Simulator,
-    real: Path,
-    out: Path,
+    real: str | Path,
+    out: str | Path,
     *,
     showers: int = FEWEST_SHOWERS,
     seed: int = 0,
@@ -54,6 +54,7 @@ def quantise(
     Raises UsageError for fewer than 50 000 showers, GateFailed, with the figures and without
     writing, where W1 moves too far.
     """
+    out = Path(out)
     if showers < FEWEST_SHOWERS:
         raise UsageError(f"int8 is judged on at least {FEWEST_SHOWERS} showers, not {showers}")
     with ShowerFile(real, simulator.detector) as file:
@@ -175,7 +176,7 @@ def _write(simulator: Simulator, model: bytes, folder: Path) -> Simulator:
     )
     reference = simulator.reference
     (folder / GRAPH).write_bytes(model)
-    (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    (folder / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
     reference.write(folder / REFERENCE)
     fast = Simulator.load(folder)
     answers = fast.expected(reference.latent, reference.conditions)

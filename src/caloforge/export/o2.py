@@ -26,12 +26,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from caloforge.detectors import FACTS, facts_of
 from caloforge.detectors.facts import AliceNames
+from caloforge.documents import read_bytes
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.export import hit_classifier
-from caloforge.export.bundle import Bundle, Contents, Options, generator_bytes, require_latents
+from caloforge.export.bundle import (
+    Bundle,
+    Contents,
+    Options,
+    ReaderFacts,
+    generator_bytes,
+    require_latents,
+)
 from caloforge.export.checks import (
     LARGEST_PULL,
     CheckOptions,
@@ -226,9 +235,8 @@ class Scales:
 def read_scales(path: Path) -> Scales:
     """Means and scales of a file; DataError where O2 would stop or switch fast simulation off."""
     try:
-        with path.open(encoding="utf-8", newline="\n") as stream:
-            text = stream.read(1 << 20)
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path, largest_bytes=1 << 20).decode()
+    except UnicodeDecodeError as error:
         raise DataError(f"{path}: {error}") from error
     if "\r" in text:
         raise DataError(f"{path} has lines that end in CR LF; O2 reads LF only")
@@ -397,7 +405,7 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
 
     Raises DataError for a bundle that O2 cannot use.
     """
-    detector = bundle.card.detector
+    detector, loss = bundle.card.detector, classifier_loss(bundle)
     for name in FILES:
         bundle.file(name)
     reader = O2Reader(bundle.folder, detector.name)
@@ -408,7 +416,7 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     responses = [reader.respond(*row) for row in zip(raw, noise, strict=True)]
     seconds = (time.perf_counter() - start) / len(raw)
     findings = compare(bundle, reference, observed_of(responses, len(reference.latent)), "emulator")
-    findings.append(classifier_loss(bundle))
+    findings.append(loss)
     if options.native:
         with native_reader(options.library) as program:
             answers = program.respond(bundle.folder, detector.name, raw, noise)
@@ -445,9 +453,23 @@ def observed_of(responses: list[Response], particles: int) -> Observed:
     )
 
 
+class ClassifierFacts(ReaderFacts):
+    """The hit classifier, and the part of the light that it loses."""
+
+    kind: str = "none"
+    lost_light: float = Field(default=0.0, ge=0, le=1)
+
+
+class O2Facts(ReaderFacts):
+    """Which stored particles hit, and by what classifier."""
+
+    reference_hits: tuple[bool, ...] = ()
+    classifier: ClassifierFacts = ClassifierFacts()
+
+
 def compare(bundle: Bundle, reference: Reference, observed: Observed, reader: str) -> list[Finding]:
     """Classifier, channel means, and the image fibre by fibre."""
-    hit = np.array(bundle.card.reader.get("reference_hits", ()), dtype=bool)
+    hit = np.array(bundle.reader(O2Facts).reference_hits, dtype=bool)
     if hit.shape != observed.simulated.shape:
         raise DataError(f"{bundle.folder}: the card does not say which reference particles hit")
     same = int((hit == observed.simulated).sum())
@@ -495,9 +517,9 @@ def compare_images(
 
 def classifier_loss(bundle: Bundle) -> Finding:
     """What the classifier lost on particles that it was not made from."""
-    facts = bundle.card.reader.get("classifier", {})
-    fraction = float(facts.get("lost_light", 0.0))
-    text = f"{facts.get('kind')}, loses {fraction:.3%} of the light of particles not used for it"
+    facts = bundle.reader(O2Facts).classifier
+    fraction = facts.lost_light
+    text = f"{facts.kind}, loses {fraction:.3%} of the light of particles not used for it"
     return Finding("hit classifier", fraction < LARGEST_LOSS, text, {"lost_light": fraction})
 
 

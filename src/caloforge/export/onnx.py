@@ -78,7 +78,7 @@ def export_simulator(
     )
     with write_aside_folder(folder, overwrite=overwrite) as aside:
         (aside / GRAPH).write_bytes(model)
-        (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
+        (aside / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
         reference.write(aside / REFERENCE)
         Simulator.load(aside).check()
 

@@ -14,9 +14,18 @@ from math import pi
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from caloforge.errors import DataError, UsageError
-from caloforge.export.bundle import Bundle, Contents, Options, generator_bytes
+from caloforge.export.bundle import (
+    Bundle,
+    Cells,
+    Contents,
+    Options,
+    ReaderFacts,
+    Size,
+    generator_bytes,
+)
 from caloforge.export.checks import CheckOptions, CheckResult, Graph
 from caloforge.export.mesh import (
     Mesh,
@@ -127,14 +136,22 @@ those of its edge. The mesh starts at the front face. Macro:
 """
 
 
+class Par04Facts(ReaderFacts):
+    """The mesh of Par04 and the size of its cells."""
+
+    mesh: tuple[Cells, Cells, Cells]
+    latents: int = Field(ge=1, le=65536)
+    cell_r_mm: Size
+    cell_z_mm: Size
+
+
 class Par04Reader:
     """A model file behind Par04's inference; DataError where it cannot be used."""
 
     def __init__(self, bundle: Bundle) -> None:
-        facts = bundle.card.reader
-        self.mesh = tuple(int(size) for size in facts["mesh"])
-        self.latents = int(facts["latents"])
-        self.cell_r_mm, self.cell_z_mm = float(facts["cell_r_mm"]), float(facts["cell_z_mm"])
+        facts = bundle.reader(Par04Facts)
+        self.mesh, self.latents = facts.mesh, facts.latents
+        self.cell_r_mm, self.cell_z_mm = facts.cell_r_mm, facts.cell_z_mm
         self.graph = Graph(bundle.file(FILE), optimise=False)
         self.graph.require_float32()
         if len(self.graph.inputs) != 1:

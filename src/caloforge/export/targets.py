@@ -48,7 +48,12 @@ def target_of_name(name: str) -> Target:
 
 
 def export(
-    simulator: Simulator, target: str, folder: Path, options: Options, *, overwrite: bool = False
+    simulator: Simulator,
+    target: str,
+    folder: str | Path,
+    options: Options,
+    *,
+    overwrite: bool = False,
 ) -> tuple[Contents, CheckResult]:
     """Write a bundle that its reader's emulator has read and found right.
 
@@ -62,12 +67,18 @@ def export(
 
 
 def write_bundle(
-    simulator: Simulator, target: str, contents: Contents, folder: Path, *, overwrite: bool = False
+    simulator: Simulator,
+    target: str,
+    contents: Contents,
+    folder: str | Path,
+    *,
+    overwrite: bool = False,
 ) -> CheckResult:
     """Write a bundle aside, let its reader's emulator check it, then move it into place.
 
     Raises UsageError when the folder exists, CaloforgeError when the check fails.
     """
+    folder = Path(folder)
     with write_aside_folder(folder, overwrite=overwrite) as aside:
         for name, content in contents.files.items():
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +103,7 @@ def write_bundle(
             quality=simulator.card.quality,
             weaknesses=simulator.card.weaknesses,
         )
-        (aside / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
+        (aside / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
         result = check_bundle(aside, CheckOptions(repeats=REPEATS))
         if failed := [finding for finding in result.findings if not finding.passed]:
             raise CaloforgeError(f"{target}: {failed[0].what}: {failed[0].text}; nothing is kept")
@@ -105,7 +116,7 @@ def _readme(contents: Contents, simulator: Simulator) -> str:
     return f"{contents.readme.rstrip()}\n\n## Quality of the showers\n\n{quality}\n"
 
 
-def check_bundle(folder: Path, options: CheckOptions | None = None) -> CheckResult:
+def check_bundle(folder: str | Path, options: CheckOptions | None = None) -> CheckResult:
     """Let the emulator of a bundle's reader read it, and compare with the native model.
 
     Raises DataError for a bundle that the reader cannot use.

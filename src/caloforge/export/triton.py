@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from caloforge.documents import read_bytes
 from caloforge.errors import DataError
-from caloforge.export.bundle import Bundle, Contents, Options, generator_bytes
+from caloforge.export.bundle import Bundle, Contents, Options, ReaderFacts, generator_bytes
 from caloforge.export.checks import (
     CheckOptions,
     CheckResult,
@@ -106,11 +107,17 @@ Send `noise` (standard normal) and `particle` (conditions in physical units, ord
 """
 
 
+class TritonFacts(ReaderFacts):
+    """The name of the model in the repository."""
+
+    model: str
+
+
 class TritonReader:
     """A model of a repository; DataError where Triton would not load it."""
 
     def __init__(self, bundle: Bundle) -> None:
-        name = str(bundle.card.reader["model"])
+        name = bundle.reader(TritonFacts).model
         path = bundle.file(f"{name}/{CONFIG}")
         self.graph = Graph(bundle.file(f"{name}/{MODEL}"))
         config = read_config(path)
@@ -138,7 +145,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
     Raises DataError for what is none.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_bytes(path).decode(errors="replace")
     tokens, place = [], 0
     while text[place:].strip():
         match = TOKEN.match(text, place)

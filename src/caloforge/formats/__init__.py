@@ -1,6 +1,7 @@
 """Showers in file formats of others, converted into ours; a new format is one file and one row."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from caloforge.data.kinematics import PhysicsCheck
@@ -51,7 +52,7 @@ def _already_ours(sources: tuple[Path, ...]) -> str:
 
 def convert(
     request: ConversionRequest,
-    out: Path,
+    out: str | Path,
     *,
     overwrite: bool = False,
     compression: Compression = "portable",
@@ -63,6 +64,7 @@ def convert(
     when ``out`` exists or an option would not be heeded. Deposits that cannot belong to the
     incident energy are a warning.
     """
+    request = replace(request, sources=tuple(map(Path, request.sources)))
     file_format = OWN_FILES if request.layout else format_of(request.sources)
     check_options(file_format, request)
     with file_format.open(request) as foreign:

@@ -37,7 +37,7 @@ class Frame:
 class Order:
     """What somebody wants written."""
 
-    source: Path
+    source: str | Path
     layout: Layout
     frame: Frame = Frame()
     pdg: int | None = None
@@ -45,7 +45,7 @@ class Order:
 
 
 def write_foreign(
-    order: Order, out: Path, *, overwrite: bool = False, reporter: Reporter = SILENT
+    order: Order, out: str | Path, *, overwrite: bool = False, reporter: Reporter = SILENT
 ) -> int:
     """Write a file in a foreign layout; the number of rows.
 

@@ -59,7 +59,7 @@ class Production:
 def generate(
     simulator: Simulator,
     particles: Source,
-    out: Path,
+    out: str | Path,
     *,
     showers: int,
     seed: int = 0,
@@ -74,6 +74,7 @@ def generate(
     Raises UsageError for an existing file and impossible numbers, DataError for bad conditions
     (and, if ``strict``, for any outside the domain of the simulator).
     """
+    out = Path(out)
     _check_numbers(showers, seed, batch)
     settings = output or Output(scheme=simulator.detector.scheme().scheme)
     unusual = _outside(simulator, particles, showers, strict, reporter)

@@ -82,7 +82,7 @@ class Particles:
         return cls(**arrays, source=source)
 
     @classmethod
-    def like(cls, path: Path, detector: Detector) -> Particles:
+    def like(cls, path: str | Path, detector: Detector) -> Particles:
         """The rows of a showers file; DataError when it is none of this detector."""
         with ShowerFile(path, detector) as file:
             return cls(file.conditions, file.particle, file.pdg, source=str(path))

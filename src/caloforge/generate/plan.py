@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 import caloforge
-from caloforge.documents import read_json
+from caloforge.documents import Document
 from caloforge.errors import DataError, UsageError
 from caloforge.generate.output import Output
 from caloforge.generate.particles import Particles, Source, Spectrum
 from caloforge.io.files import sha256_of, write_aside
+from caloforge.io.productions import MANIFEST, ManifestOfShards
 from caloforge.simulator import Simulator, SimulatorCard
 from caloforge.simulator.domain import Domain
 from caloforge.simulator.sampling import BATCH, BLOCK
 
-FORMAT: Literal["caloforge-production"] = "caloforge-production"
-VERSION: Literal[1] = 1
-MANIFEST = "manifest.json"
 SHARE_NAME = re.compile(r"manifest-(\d{5,})-of-(\d{5,})\.json")
 """Of what one job of an array has made."""
-LARGEST_BYTES = 2**28
 MOST_SHARDS = 10**6
 SHARD_NAME = re.compile(r"(showers|channels)-\d{5,}-of-\d{5,}\.(h5|root)")
 
@@ -210,11 +206,12 @@ class ShardRecord(Frozen):
         return sha256_of(path) == self.sha256
 
 
-class Manifest(Frozen):
+class Manifest(Document):
     """The whole record; ``complete`` once every shard is there."""
 
-    format: Literal["caloforge-production"] = FORMAT
-    version: Literal[1] = VERSION
+    FORMAT = ManifestOfShards.FORMAT
+    LARGEST_BYTES = ManifestOfShards.LARGEST_BYTES
+
     caloforge_version: str = caloforge.__version__
     complete: bool = False
     count: int = 0
@@ -233,33 +230,16 @@ class Manifest(Frozen):
     def write(self, folder: Path, name: str = MANIFEST) -> None:
         """Replace the manifest of a folder."""
         with write_aside(folder / name, overwrite=True) as aside:
-            aside.write_text(self.model_dump_json(indent=1, exclude_none=True), encoding="utf-8")
+            aside.write_text(self.to_json(indent=1), encoding="utf-8")
 
 
 def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     """The manifest of a folder; DataError when damaged, newer, or naming files elsewhere."""
     path = folder / name
     try:
-        record = read_json(path, largest_bytes=LARGEST_BYTES)
+        manifest = Manifest.read(path)
     except DataError as error:
-        raise DataError(f"{error}: damaged; --force starts anew") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise DataError(f"{path} is no manifest of a production (format is not {FORMAT})")
-    if record.get("version") != VERSION:
-        raise DataError(
-            f"{path} has {FORMAT} version {record.get('version')!r}; this caloforge reads "
-            f"{VERSION}: update caloforge"
-        )
-    return _validated(path, record)
-
-
-def _validated(path: Path, record: object) -> Manifest:
-    try:
-        manifest = Manifest.model_validate_json(json.dumps(record))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: {place}: {first['msg']}; --force starts anew") from error
+        raise DataError(f"{error}; --force starts anew") from error
     for shard in manifest.shards:
         if not SHARD_NAME.fullmatch(shard.file) or (path.parent / shard.file).is_symlink():
             raise DataError(f"{path} names {shard.file!r}, which is no shard of this folder")

@@ -37,6 +37,7 @@ from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
 from caloforge.simulator.engine_choice import choose_engine
 from caloforge.simulator.engines import engine_of_name
+from caloforge.simulator.shipped import find_simulator
 
 AUTO = "auto"
 
@@ -81,7 +82,7 @@ def how_many(showers: int | None, particles: object) -> int:
 
 
 def prepare(
-    simulator: Path,
+    simulator: str | Path,
     source: SourcePlan,
     *,
     showers: int | None,
@@ -96,6 +97,7 @@ def prepare(
 
     Raises UsageError for impossible numbers, DataError for a simulator or particles that are none.
     """
+    simulator = find_simulator(simulator)
     model = Simulator.load(simulator, threads=settings.threads, engine=settings.engine)
     model.check()
     particles = source.open(model.card, seed)
@@ -205,7 +207,7 @@ class Progress:
 
 def produce(
     plan: Plan,
-    folder: Path,
+    folder: str | Path,
     *,
     executor: Executor = ALONE,
     share: Share | None = None,
@@ -219,6 +221,7 @@ def produce(
     Raises UsageError when another run writes there, when the folder was begun by another plan or
     holds something else; what a shard met; Terminated after SIGTERM. Finished shards are kept.
     """
+    folder = Path(folder)
     if share is not None and overwrite:
         raise UsageError("--force would remove the shards of other jobs: remove the folder instead")
     with only_run(folder, reporter, shared=share is not None):

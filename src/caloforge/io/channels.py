@@ -32,7 +32,7 @@ class ChannelWriter:
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         detector: Detector,
         provenance: Mapping[str, str],
         *,
@@ -40,7 +40,7 @@ class ChannelWriter:
         channels_scheme: str | None = None,
         overwrite: bool = False,
     ) -> None:
-        self.path = path
+        self.path = Path(path)
         self.detector = detector
         self.scheme = detector.scheme(channels_scheme)
         self._provenance = provenance

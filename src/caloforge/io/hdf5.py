@@ -320,13 +320,13 @@ class FileAside:
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         *,
         overwrite: bool = False,
         libver: str | tuple[str, str] = OLDEST_AND_NEWEST,
     ) -> None:
-        require_ending(path, *HDF5_ENDINGS)
-        self._path, self._overwrite, self._libver = path, overwrite, libver
+        self._path, self._overwrite, self._libver = Path(path), overwrite, libver
+        require_ending(self._path, *HDF5_ENDINGS)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from caloforge.data.particles import check_same_conditions, groups_of
 from caloforge.detector import Detector
+from caloforge.documents import Document
 from caloforge.errors import DataError
 from caloforge.io.reading import reading
 from caloforge.io.showers import ShowerFile
 
 MANIFEST = "manifest.json"
-LARGEST_MANIFEST_BYTES = 2**28
 
 
-def is_production(path: Path) -> bool:
+class NamedShard(BaseModel):
+    """What reading needs to know of a shard."""
+
+    file: str
+    showers: int = Field(ge=1)
+
+
+class ManifestOfShards(Document):
+    """The manifest of a production, as far as reading its showers needs it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    FORMAT = "caloforge-production"
+    LARGEST_BYTES = 2**28
+
+    complete: bool
+    shards: tuple[NamedShard, ...]
+
+
+def is_production(path: str | Path) -> bool:
     """Whether a folder holds a production, finished or not."""
-    return path.is_dir() and any(path.glob("manifest*.json"))
+    return Path(path).is_dir() and any(Path(path).glob("manifest*.json"))
 
 
-def open_showers(path: Path, detector: Detector | None = None) -> ShowerFile:
+def open_showers(path: str | Path, detector: Detector | None = None) -> ShowerFile:
     """A file of showers, or the folder of a production as one.
 
     Raises:
@@ -45,7 +64,7 @@ class Production(ShowerFile):
     Conditions and particle numbers of all showers are kept in memory, cells are not.
     """
 
-    def __init__(self, path: Path, detector: Detector | None = None) -> None:
+    def __init__(self, path: str | Path, detector: Detector | None = None) -> None:
         self.path = Path(path)
         self.shards = shards_of(self.path)
         conditions, particle, pdg = [], [], []
@@ -118,16 +137,10 @@ def shards_of(folder: Path) -> list[tuple[Path, int]]:
             f"{folder} holds the parts of an array of jobs: the same generate command without "
             "--shard joins them"
         )
-    with reading(path):
-        if path.stat().st_size > LARGEST_MANIFEST_BYTES:
-            raise DataError(f"is larger than {LARGEST_MANIFEST_BYTES} bytes")
-        record = json.loads(path.read_bytes())
-        if not isinstance(record, dict) or record.get("format") != "caloforge-production":
-            raise DataError("is no manifest of a production")
-        shards = [(str(one["file"]), int(one["showers"])) for one in record["shards"]]
-        complete = record["complete"]
-    if not complete:
+    manifest = ManifestOfShards.read(path)
+    if not manifest.complete:
         raise DataError(f"{folder} is not finished: the same generate command goes on")
+    shards = [(one.file, one.showers) for one in manifest.shards]
     for name, _ in shards:
         if Path(name).name != name or (folder / name).is_symlink():
             raise DataError(f"{path} names {name[:80]!r}, which is no shard of this folder")

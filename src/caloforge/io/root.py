@@ -34,7 +34,7 @@ class RootWriter:
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         detector: Detector,
         provenance: Mapping[str, str],
         *,
@@ -43,8 +43,8 @@ class RootWriter:
         overwrite: bool = False,
         images: bool = True,
     ) -> None:
-        require_ending(path, ".root")
-        self.path = path
+        self.path = Path(path)
+        require_ending(self.path, ".root")
         self.detector = detector
         self.scheme = detector.scheme(channels_scheme)
         self.images = images
@@ -130,7 +130,7 @@ class RootWriter:
 
 
 def write_root(
-    source: Path, out: Path, *, overwrite: bool = False, reporter: Reporter = SILENT
+    source: str | Path, out: str | Path, *, overwrite: bool = False, reporter: Reporter = SILENT
 ) -> int:
     """Write a showers file as a tree; the number of rows.
 

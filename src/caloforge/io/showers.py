@@ -29,6 +29,7 @@ from caloforge.data.record import (
     check_overflow,
     check_values,
 )
+from caloforge.data.samples import showers_path
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS
 from caloforge.documents import parse_json
@@ -132,7 +133,7 @@ class ShowerFile:
     """An open showers file: conditions and particles in memory, cells read when asked for.
 
     Args:
-        path: an HDF5 file of showers.
+        path: an HDF5 file of showers, or the name of a shipped one.
         detector: the detector that is expected; without it any will do.
 
     Raises:
@@ -147,8 +148,8 @@ class ShowerFile:
         3
     """
 
-    def __init__(self, path: Path, detector: Detector | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, detector: Detector | None = None) -> None:
+        self.path = showers_path(path)
         self._file = hdf5.open_hdf5(self.path)
         try:
             with reading(self.path):
@@ -320,11 +321,12 @@ def _check_wanted(stored: Detector, requested: Detector | None) -> None:
     )
 
 
-def read(path: Path, detector: Detector | None = None) -> Showers:
+def read(path: str | Path, detector: Detector | None = None) -> Showers:
     """A whole file of showers, or a whole production, checked.
 
     Args:
-        path: an HDF5 file of showers, or the folder of a finished production.
+        path: an HDF5 file of showers, the folder of a finished production, or the name of shipped
+            showers.
         detector: the detector that is expected; without it any will do.
 
     Returns:
@@ -334,14 +336,13 @@ def read(path: Path, detector: Detector | None = None) -> Showers:
         DataError: for a file that is none, damaged, newer, or of another detector.
 
     Example:
-        >>> from caloforge.data.samples import sample_path
-        >>> showers = read(sample_path("alice_zp"))
+        >>> showers = read("alice_zp")
         >>> showers.detector.name, len(showers), len(showers.groups())
         ('alice_zp', 2080, 260)
     """
     from caloforge.io.productions import open_showers
 
-    with open_showers(Path(path), detector) as file:
+    with open_showers(path, detector) as file:
         return file.rows(0, len(file))
 
 
@@ -374,7 +375,7 @@ class ShowerWriter:
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         detector: Detector,
         provenance: Mapping[str, str],
         *,
@@ -510,7 +511,7 @@ def _sums(showers: Showers, scheme: Channels) -> NDArray[Any]:
     return np.rint(sums) if showers.detector.counts else sums
 
 
-def write(path: Path, showers: Showers, *, overwrite: bool = False) -> None:
+def write(path: str | Path, showers: Showers, *, overwrite: bool = False) -> None:
     """Write showers as one file, which appears when it is whole.
 
     Args:

@@ -49,7 +49,7 @@ class Piece(NamedTuple):
 
 
 def read_pieces(
-    path: Path, detector: Detector, *, pdg: Sequence[int] = (), rows: int = PIECE_ROWS
+    path: str | Path, detector: Detector, *, pdg: Sequence[int] = (), rows: int = PIECE_ROWS
 ) -> Iterator[Piece]:
     """The particles of a table in the order of its rows, in constant memory.
 
@@ -64,6 +64,7 @@ def read_pieces(
         DataError: there is no such file, it is no table, lacks a column, has a unit that cannot
             be, a number that is none, or no particle of these types.
     """
+    path = Path(path)
     chosen, found = frozenset(pdg), 0
     numbers = count()
     with _opened(path) as table, reading(path):

@@ -32,7 +32,4 @@ def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: in
 
 def read_recipe(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:
     """A recipe file; UsageError, starting with the path, when it is none."""
-    try:
-        return kind.from_json(path.read_text(encoding="utf-8"))
-    except (UsageError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
+    return kind.read(path)

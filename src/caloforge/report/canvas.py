@@ -64,7 +64,7 @@ def data_uri(plot: Figure) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def save(plot: Figure, path: Path) -> None:
+def save(plot: Figure, path: str | Path) -> None:
     """Write the figure in the format that the suffix of the path names."""
     plot.savefig(path, dpi=DOTS_PER_INCH)
 

@@ -127,7 +127,7 @@ def check_comparison_out(out: Path | None, *, overwrite: bool = False) -> None:
 
 
 def write_report(
-    out: Path,
+    out: str | Path,
     result: EvaluationResult,
     real: Showers,
     generated: Showers,
@@ -138,13 +138,15 @@ def write_report(
     reporter: Reporter = SILENT,
 ) -> None:
     """Write the page to ``out`` and the result as JSON beside it."""
+    out = Path(out)
     check_out(out, overwrite=overwrite)
     page = report(result, real, generated, train, traversals, reporter)
     _write({out.with_suffix(NUMBERS): result.to_json() + "\n", out: page}, overwrite)
 
 
-def write_comparison(out: Path, comparison: Comparison, *, overwrite: bool = False) -> None:
+def write_comparison(out: str | Path, comparison: Comparison, *, overwrite: bool = False) -> None:
     """Write the page and the numbers into a folder."""
+    out = Path(out)
     check_comparison_out(out, overwrite=overwrite)
     page, numbers = comparison_page(comparison), to_json(comparison.record) + "\n"
     _write({out / COMPARISON_NUMBERS: numbers, out / COMPARISON_PAGE: page}, overwrite)

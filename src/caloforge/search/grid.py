@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caloforge.documents import json_or_word
 from caloforge.errors import UsageError
 
 
@@ -70,18 +71,10 @@ def title(point: Point) -> str:
 
 
 def _values(text: str) -> list[Any]:
-    try:
-        values = json.loads(f"[{text}]")
-    except json.JSONDecodeError:
-        values = [_word(part.strip()) for part in text.split(",") if part.strip()]
+    values = json_or_word(f"[{text}]")
+    if isinstance(values, str):
+        return [json_or_word(part.strip()) for part in text.split(",") if part.strip()]
     return list(values)
-
-
-def _word(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 def _shown(value: Any) -> str:

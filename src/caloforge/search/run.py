@@ -25,8 +25,8 @@ FATAL = (DataError, UsageError)
 def search(
     recipe: Recipe,
     axes: Sequence[Axis],
-    data: Path,
-    out: Path,
+    data: str | Path,
+    out: str | Path,
     *,
     seeds: int = 1,
     workers: int = 1,
@@ -40,8 +40,10 @@ def search(
     gradient that is not finite) rules its point out; raises what every run would meet, DataError
     for showers that do not fit among it.
     """
+    from caloforge.data.samples import showers_path
     from caloforge.data.showers import ShowerFile
 
+    data, out = showers_path(data), Path(out)
     grid = points(axes)
     trials = plan(recipe, grid, seeds, out / RUNS)
     require_possible_folder(out)

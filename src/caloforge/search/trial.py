@@ -114,7 +114,7 @@ def is_finished(run: RunFolder, recipe: Recipe, sha256: str) -> bool:
         return False
     if read_recipe(run.recipe, type(recipe)) != recipe:
         raise UsageError(f"{run.path} holds a run of another recipe; name another --out")
-    if run.record().get("run", {}).get("data", {}).get("sha256") != sha256:
+    if run.facts().data.sha256 != sha256:
         raise DataError(f"{run.path} was trained on other showers; name another --out")
     # A run that SIGTERM stopped has a simulator, too; the last one follows the last checkpoint.
     last = run.checkpoint

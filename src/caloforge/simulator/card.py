@@ -6,22 +6,18 @@ A simulator is a folder: ``generator.onnx`` (scaling inside), ``simulator.json``
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from caloforge.detector import Detector
-from caloforge.documents import flaw_of, read_json
+from caloforge.documents import Document, flaw_of
 from caloforge.errors import DataError
 from caloforge.io.files import write_aside
 from caloforge.simulator.sampling import Sampling, name_of_law
 
-FORMAT: Literal["caloforge-simulator"] = "caloforge-simulator"
-VERSION: Literal[2] = 2
-"""Version 1 has no species, quality and weaknesses, and no law of counts in clumps."""
 GRAPH, CARD, REFERENCE = "generator.onnx", "simulator.json", "reference.npz"
 LARGEST_CARD_BYTES = 16 * 2**20
 
@@ -57,20 +53,53 @@ class Quality(Part):
     """Checks of the gate that failed."""
 
 
-class SimulatorCard(BaseModel):
+class TrainingData(BaseModel):
+    """The showers that a run was trained on."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    path: str | None = None
+    sha256: str | None = None
+    training_files: dict[str, str] = {}
+    """Those that joined the training part, with their checksums."""
+
+
+class RunFacts(BaseModel):
+    """What a run depends on beside its recipe, kept under ``run`` of the recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    commit: str | None = None
+    data: TrainingData = TrainingData()
+
+    @classmethod
+    def of_recipe(cls, recipe: Mapping[str, Any], where: str) -> RunFacts:
+        """The facts that a recipe carries; DataError where they are none."""
+        try:
+            return cls.model_validate(recipe.get("run", {}))
+        except ValidationError as error:
+            raise DataError(f"{where}: run.{flaw_of(error)}") from error
+
+    def get(self, name: str) -> Any:
+        """A fact by its name, None where it is not kept."""
+        return getattr(self, name, None)
+
+
+class SimulatorCard(Document):
     """What simulator.json says: all that a user of the graph has to know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    FORMAT = "caloforge-simulator"
+    VERSION = 2
+    """Version 1 has no species, quality and weaknesses, and no law of counts in clumps."""
+    LARGEST_BYTES = LARGEST_CARD_BYTES
 
-    format: Literal["caloforge-simulator"] = FORMAT
-    version: Literal[1, 2] = VERSION
     detector: Detector
     latent_size: int = Field(ge=1, le=65536)
     latent_law: Literal["normal"] = "normal"
     sampling: Sampling
     training_ranges: dict[str, tuple[FiniteFloat, FiniteFloat]]
     """Smallest and largest value of each condition that the generator was trained on."""
-    impact_ranges_cm: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
+    impact_ranges_cm: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default={})
     """Where the particles of training met the face, of each impact feature of the detector."""
     species: tuple[int, ...] = ()
     """PDG numbers of the particles that it was trained on; empty where the card does not tell."""
@@ -80,66 +109,42 @@ class SimulatorCard(BaseModel):
     """What the training took."""
     generator_sha256: str
     caloforge_version: str
-    provenance: dict[str, str] = {}
+    provenance: dict[str, str] = Field(default={})
     """Of the training data: engine, source, licence."""
     quality: Quality | None = None
     """None: not judged."""
     weaknesses: tuple[str, ...] = ()
     """What is known to be off, in plain words."""
 
+    @property
+    def run(self) -> RunFacts:
+        """What the training depended on beside the recipe."""
+        return RunFacts.of_recipe(self.recipe, CARD)
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if set(self.training_ranges) != set(self.detector.columns):
             raise ValueError(f"training_ranges must name {list(self.detector.columns)}")
+        try:
+            RunFacts.of_recipe(self.recipe, "recipe")
+        except DataError as error:
+            raise ValueError(str(error)) from error
         if self.detector.counts == (self.sampling == "continuous"):
             law = name_of_law(self.sampling)
             raise ValueError(f"sampling {law} does not fit {self.detector.name}")
         return self
 
 
-Record = TypeVar("Record", bound=BaseModel)
-
-
-def read_card(path: Path) -> SimulatorCard:
+def read_card(path: str | Path) -> SimulatorCard:
     """The card of a simulator; DataError names what is wrong with it, a newer version by number."""
-    return read_record(path, SimulatorCard, "simulator")
-
-
-def read_record(path: Path, model: type[Record], what: str) -> Record:
-    """A JSON record with the model's ``format`` and its ``version`` or an older one, checked.
-
-    Raises DataError in one line for anything else.
-    """
-    kind, version = (model.model_fields[name].default for name in ("format", "version"))
-    record = read_json(path, largest_bytes=LARGEST_CARD_BYTES)
-    if not isinstance(record, Mapping) or record.get("format") != kind:
-        raise DataError(f"{path} describes no {what} (format is not {kind})")
-    if record.get("version") not in range(1, version + 1):
-        raise DataError(
-            f"{path} has {kind} version {record.get('version')!r}; this caloforge reads "
-            f"{version}: update caloforge or export again"
-        )
-    try:
-        return model.model_validate_json(json.dumps(record))
-    except ValidationError as error:
-        raise DataError(f"{path}: {flaw_of(error)}") from error
+    return SimulatorCard.read(Path(path))
 
 
 def write_quality(folder: Path, quality: Quality) -> None:
     """State a measured quality in the card of a simulator, in the place of an older one."""
-    card = read_card(folder / CARD).model_copy(update={"quality": quality, "version": VERSION})
+    card = read_card(folder / CARD).model_copy(update={"quality": quality})
     with write_aside(folder / CARD, overwrite=True) as aside:
-        aside.write_text(card.model_dump_json(indent=1), encoding="utf-8")
-
-
-def read_limited(path: Path, limit: int) -> bytes:
-    """Bytes of a file of a simulator, refused above a size that none has."""
-    try:
-        if path.stat().st_size > limit:
-            raise DataError(f"{path} is larger than {limit} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        aside.write_text(card.to_json(indent=1), encoding="utf-8")
 
 
 __all__ = [
@@ -150,6 +155,4 @@ __all__ = [
     "Quality",
     "SimulatorCard",
     "read_card",
-    "read_limited",
-    "read_record",
 ]

@@ -27,14 +27,13 @@ class Judged(Protocol):
 
 def describe(card: SimulatorCard) -> str:
     """All that a user has to know, some lines of text."""
-    run = card.recipe.get("run", {})
-    data = run.get("data", {}) if isinstance(run, dict) else {}
+    run = card.run
     lines = [
         f"simulator of {card.detector.name} ({card.detector.title}), {card.latent_size} latents",
         f"recipe: {card.recipe.get('name', 'not told')}, caloforge {card.caloforge_version}, "
-        f"commit {run.get('commit', 'not told')}",
-        f"trained on: {card.provenance.get('source', data.get('path', 'not told'))}"
-        f" (sha256 {str(data.get('sha256', 'not told'))[:16]})",
+        f"commit {run.commit or 'not told'}",
+        f"trained on: {card.provenance.get('source', run.data.path or 'not told')}"
+        f" (sha256 {(run.data.sha256 or 'not told')[:16]})",
         f"species: {', '.join(map(str, card.species)) or 'not told'} (PDG numbers)",
         f"training: {_seconds(card.cpu_seconds)}",
         f"counts: {law_text(card.sampling, card.detector)}",

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
+from caloforge.documents import read_bytes
 from caloforge.errors import DataError, UsageError
-from caloforge.simulator.card import CARD, GRAPH, REFERENCE, SimulatorCard, read_card, read_limited
+from caloforge.simulator.card import CARD, GRAPH, REFERENCE, SimulatorCard, read_card
 from caloforge.simulator.domain import Domain
 from caloforge.simulator.engines import INPUTS, OUTPUT, Engine, engine_of_name, require_ports
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
@@ -74,7 +75,7 @@ class Simulator:
         folder = find_simulator(source)
         card = read_card(folder / CARD)
         path = folder / GRAPH
-        model = read_limited(path, LARGEST_GRAPH_BYTES)
+        model = read_bytes(path, largest_bytes=LARGEST_GRAPH_BYTES)
         if hashlib.sha256(model).hexdigest() != card.generator_sha256:
             raise DataError(f"{path} is not the file that {CARD} describes (checksum differs)")
         refuse_foreign(read_facts(model, str(path)), str(path))

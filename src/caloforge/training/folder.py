@@ -16,6 +16,7 @@ from caloforge.errors import DataError, UsageError
 from caloforge.io.files import new_folder, write_aside
 from caloforge.recipe import Recipe
 from caloforge.simulator import CARD
+from caloforge.simulator.card import RunFacts, TrainingData
 from caloforge.training import metrics
 
 
@@ -50,8 +51,12 @@ class RunFolder:
         """The showers that the run was trained on, if the folder tells."""
         if not self.recipe.is_file():
             return None
-        path = self.record().get("run", {}).get("data", {}).get("path")
+        path = self.facts().data.path
         return Path(path) if path else None
+
+    def facts(self) -> RunFacts:
+        """What the run depended on beside its recipe; DataError where it does not say."""
+        return RunFacts.of_recipe(self.record(), str(self.recipe))
 
     def summary(self) -> dict[str, Any]:
         """Where the run is and how good its best generator is."""
@@ -74,18 +79,12 @@ class RunFolder:
         """
         if not self.checkpoint.is_file():
             raise UsageError(f"{self.path} has no checkpoint.pt to resume; train without --resume")
-        record = self.record()
-        then = type(recipe).from_json(json.dumps(record))
-        if different := _difference(json.loads(recipe.to_json()), json.loads(then.to_json())):
+        then, ran = type(recipe).read(self.recipe), self.facts()
+        if different := _difference(recipe.record, then.record):
             raise UsageError(f"{self.recipe}: another recipe, {different}; resume it as it was")
-        ran = record.get("run", {})
-        data, before = facts["data"], ran.get("data", {})
-        if before.get("sha256") != data["sha256"] or (
-            before.get("training_files", {}) != data.get("training_files", {})
-        ):
-            raise DataError(
-                f"{data['path']} is not what {self.path} was trained on ({before.get('path')})"
-            )
+        data = TrainingData.model_validate(facts["data"])
+        if (ran.data.sha256, ran.data.training_files) != (data.sha256, data.training_files):
+            raise DataError(f"{data.path} is not what {self.path} was trained on ({ran.data.path})")
         return ", ".join(
             f"{name} {facts[name]} (was {ran.get(name)})"
             for name in ("torch", "threads", "device", "precision")
@@ -100,7 +99,7 @@ class RunFolder:
         self.metrics.unlink(missing_ok=True)
         if (self.simulator / CARD).is_file():
             shutil.rmtree(self.simulator)
-        record = json.loads(recipe.to_json()) | {"run": dict(facts)}
+        record = recipe.record | {"run": dict(facts)}
         with write_aside(self.recipe, overwrite=True) as part:
             part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

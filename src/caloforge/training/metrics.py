@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from caloforge.documents import read_json_lines
 from caloforge.io.files import write_aside
 from caloforge.reporter import to_json
 
@@ -23,18 +23,7 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
 
 def read(path: Path) -> list[dict[str, Any]]:
     """All whole lines; a line that a killed process left unfinished, or damaged, is not one."""
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    return [record for line in lines if (record := _record(line)) is not None]
-
-
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
+    return [line for line in read_json_lines(path) if isinstance(line.get("step"), int)]
 
 
 def truncate(path: Path, step: int) -> None:

@@ -51,7 +51,7 @@ class Particles:
         return digest.hexdigest()[:16]
 
 
-def read_particles(path: Path, detector: Detector, *, pdg: Sequence[int] = ()) -> Particles:
+def read_particles(path: str | Path, detector: Detector, *, pdg: Sequence[int] = ()) -> Particles:
     """Particles of a table (``caloforge.particles``), one row for each even where it holds repeats.
 
     Raises DataError when the file is missing, foreign, or lacks a column or a known type.

@@ -6,25 +6,41 @@ parts are joined in order into OUT and then removed.
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from caloforge.documents import read_json
+from caloforge.documents import Document
 from caloforge.errors import DataError, UsageError
 from caloforge.io.arrays import open_arrays
 from caloforge.io.files import remove_unfinished, write_aside
 from caloforge.jobs import LOCK
 
-FORMAT = "caloforge-transport-parts"
-VERSION = 1
+PLAN = "plan.json"
 COMMAND_FOLDER = "command-"
 """Prefix of folders in which another engine works."""
+
+
+class PartsPlan(Document):
+    """What the parts are of."""
+
+    FORMAT = "caloforge-transport-parts"
+
+    request: str
+    """Fingerprint of all that decides the showers."""
+    rows: int = Field(ge=1)
+    shard_rows: int = Field(ge=1)
+    engine: str = ""
+    """Its version, once it has answered."""
+
+    def write(self, folder: Path) -> None:
+        """Replace the plan of a folder."""
+        with write_aside(folder / PLAN, overwrite=True) as aside:
+            aside.write_text(self.to_json(None), encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -94,17 +110,15 @@ class Parts:
         except DataError as error:
             raise DataError(f"{error}; the part is damaged: delete it and --resume") from None
 
-    def note(self, record: dict[str, Any]) -> None:
+    def note_engine(self, version: str) -> None:
         """Add to the plan what only the engine could tell."""
-        path = self.folder / "plan.json"
-        plan = read_json(path)
-        with write_aside(path, overwrite=True) as aside:
-            aside.write_text(json.dumps({**plan, **record}), encoding="utf-8")
+        plan = PartsPlan.read(self.folder / PLAN)
+        plan.model_copy(update={"engine": version}).write(self.folder)
 
-    def entry(self, name: str) -> str:
-        """What ``note`` kept, or an empty text."""
-        plan = read_json(self.folder / "plan.json")
-        return str(plan.get(name, ""))
+    @property
+    def engine(self) -> str:
+        """What ``note_engine`` kept, or an empty text."""
+        return PartsPlan.read(self.folder / PLAN).engine
 
     def remove(self) -> None:
         """Remove all parts."""
@@ -125,7 +139,7 @@ def open_parts(
     to resume, or when it was asked for other showers; DataError when its plan is damaged.
     """
     folder = parts_folder(out)
-    plan = folder / "plan.json"
+    plan = folder / PLAN
     if plan.exists() and resume:
         _sweep(folder)
         return _resumed(folder, fingerprint, rows)
@@ -135,12 +149,7 @@ def open_parts(
         raise UsageError(f"there is nothing to resume: {plan} does not exist")
     folder.mkdir(parents=True, exist_ok=True)
     _clear(folder)
-    record = {
-        "format": FORMAT, "version": VERSION, "request": fingerprint, "rows": rows,
-        "shard_rows": shard_rows,
-    }  # fmt: skip
-    with write_aside(plan) as aside:
-        aside.write_text(json.dumps(record), encoding="utf-8")
+    PartsPlan(request=fingerprint, rows=rows, shard_rows=shard_rows).write(folder)
     return Parts(folder, rows, shard_rows)
 
 
@@ -162,14 +171,11 @@ def _clear(folder: Path) -> None:
 
 def _resumed(folder: Path, fingerprint: str, rows: int) -> Parts:
     try:
-        plan = read_json(folder / "plan.json")
-        identity = plan["format"], plan["request"], int(plan["rows"]), int(plan["shard_rows"])
-    except (DataError, ValueError, KeyError, TypeError):
-        raise DataError(f"{folder}/plan.json is damaged; --force starts anew") from None
-    if identity[0] != FORMAT or plan.get("version") != VERSION:
-        raise DataError(f"{folder}/plan.json is not of {FORMAT} version {VERSION}")
-    if identity[1] != fingerprint or identity[2] != rows:
+        plan = PartsPlan.read(folder / PLAN)
+    except DataError as error:
+        raise DataError(f"{error}; --force starts anew") from None
+    if (plan.request, plan.rows) != (fingerprint, rows):
         raise UsageError(
             f"{folder} was begun for other showers; same options, or --force, or another --out"
         )
-    return Parts(folder, rows, identity[3])
+    return Parts(folder, rows, plan.shard_rows)

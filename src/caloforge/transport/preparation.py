@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from caloforge.detector import Detector
+from caloforge.documents import flaw_of, read_json
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.machine import install
 from caloforge.transport.arrival import Upstream
@@ -45,7 +47,7 @@ def prepare(
     seed: int = 0,
     geometry: Geometry | None = None,
     scoring: str | None = None,
-    light_table: Path | None = None,
+    light_table: str | Path | None = None,
     light_scale: float = LIGHT_SCALE,
     upstream: Upstream | None = None,
     command: str | None = None,
@@ -63,6 +65,7 @@ def prepare(
     else:
         check_command(command)
     if light_table is not None:
+        light_table = Path(light_table)
         Table.read(light_table)
     setup = Setup(
         detector=detector.name,
@@ -100,16 +103,13 @@ def require_engine() -> None:
         )
 
 
-def read_geometry(path: Path) -> Geometry:
+def read_geometry(path: str | Path) -> Geometry:
     """A geometry from JSON, as an output keeps it in ``geometry``; DataError for anything else."""
+    path = Path(path)
     try:
-        return GEOMETRY.validate_json(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+        return GEOMETRY.validate_json(json.dumps(read_json(path)))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise DataError(f"{path}: not a geometry: {where}: {first['msg']}") from None
+        raise DataError(f"{path}: not a geometry: {flaw_of(error)}") from None
 
 
 def choose_particles(

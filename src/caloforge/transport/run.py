@@ -66,14 +66,14 @@ class _Work:
     def note_engine(self, engine: str) -> None:
         """Keep the engine's version for the output."""
         with self.lock:
-            if engine and not self.parts.entry("engine"):
-                self.parts.note({"engine": engine})
+            if engine and not self.parts.engine:
+                self.parts.note_engine(engine)
 
 
 def transport(
     request: Request,
     tables: Tables | None,
-    out: Path,
+    out: str | Path,
     *,
     pool: Pool = ONE_WORKER,
     resume: bool = False,
@@ -85,6 +85,7 @@ def transport(
     Raises UsageError, DataError before any work for what cannot be, CaloforgeError when the engine
     does not start or, after writing all others, when showers are missing; Terminated after SIGTERM.
     """
+    out = Path(out)
     require_ending(out, *HDF5_ENDINGS)
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; --force replaces it")
@@ -348,7 +349,7 @@ def provenance_of(
     if request.command is not None:
         return {"engine": request.command, "tables": "of that engine", **origin}
     return {
-        "engine": ENGINE.format(version=parts.entry("engine")),
+        "engine": ENGINE.format(version=parts.engine),
         "tables": setup.tables_kind,
         "physics": " ".join(setup.physics),
         "cut_mm": str(setup.cut_mm),

@@ -29,6 +29,7 @@ def further_samples(detector: str) -> tuple[str, ...]:
     return tuple(name for name in SAMPLES if name.startswith(f"{detector}/part-"))
 
 
-def showers_path(name: str) -> Path:
-    """A shipped file by its name, any other by its path."""
-    return sample_path(name) if name in SAMPLES and not Path(name).exists() else Path(name)
+def showers_path(name: str | Path) -> Path:
+    """A shipped file by its name where there is no such file, any other by its path."""
+    shipped = str(name) in SAMPLES and not Path(name).exists()
+    return sample_path(str(name)) if shipped else Path(name)

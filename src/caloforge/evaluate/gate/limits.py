@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from caloforge.documents import flaw_of, read_json
+from caloforge.documents import Document
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.evaluate.baselines import REAL
 
@@ -239,7 +239,6 @@ def _worst_first(sizes: list[tuple[float, str]]) -> str:
     return ", ".join(text for _, text in worst[:SHOWN_FAILURES])
 
 
-FORMAT, VERSION = "caloforge-gate", 1
 DEFAULT = "default"
 ANY = "any"
 
@@ -273,13 +272,12 @@ class Limit(BaseModel):
         return self
 
 
-class Gate(BaseModel):
+class Gate(Document):
     """All limits of a sign-off."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    FORMAT = "caloforge-gate"
+    ERROR = UsageError
 
-    format: Literal["caloforge-gate"] = FORMAT  # type: ignore[assignment]
-    version: int = VERSION
     detector: str | None = None
     about: str = ""
     limits: tuple[Limit, ...] = Field(min_length=1)
@@ -294,26 +292,14 @@ def read_gate(name: str, detector: Detector) -> tuple[str, Gate]:
         folder = files("caloforge.evaluate") / "gate"
         own = folder / f"{detector.name}.json"
         path = own if own.is_file() else folder / f"{ANY}.json"
-        return f"default of {detector.name}", Gate.model_validate_json(path.read_text("utf-8"))
-    gate = _parsed(Path(name))
+        return f"default of {detector.name}", Gate.parse(path.read_bytes())
+    try:
+        gate = Gate.read(Path(name))
+    except CaloforgeError as error:
+        raise UsageError(f"--gate {error}") from error
     if gate.detector not in (None, detector.name):
         raise UsageError(f"--gate {name} is for {gate.detector}, not for {detector.name}")
     return name, gate
-
-
-def _parsed(path: Path) -> Gate:
-    try:
-        record = read_json(path)
-    except CaloforgeError as error:
-        raise UsageError(f"--gate {error}") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise UsageError(f'--gate {path}: its format is not "{FORMAT}"')
-    if not isinstance(record.get("version"), int) or record["version"] > VERSION:
-        raise UsageError(f"--gate {path}: version {record.get('version')} is newer than {VERSION}")
-    try:
-        return Gate.model_validate(record)
-    except ValidationError as error:
-        raise UsageError(f"--gate {path}: {flaw_of(error)}") from error
 
 
 def check_limits(
