@@ -14,7 +14,13 @@ import pytest
 import caloforge
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-MODULES = ("caloforge", "caloforge.evaluate", "caloforge.objectives", "caloforge.simulator")
+MODULES = (
+    "caloforge",
+    "caloforge.evaluate",
+    "caloforge.evaluate.comparison",
+    "caloforge.objectives",
+    "caloforge.simulator",
+)
 
 
 def public() -> Iterator[tuple[str, Any]]:

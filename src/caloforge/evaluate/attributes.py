@@ -49,7 +49,13 @@ class Attribute:
 
 
 def attributes(detector: Detector) -> tuple[Attribute, ...]:
-    """Those of the conditions of a layered detector, in their order; the polar angle last."""
+    """Those of the conditions of a layered detector, in their order; the polar angle last.
+
+    Example:
+        >>> from caloforge.detectors import ATLAS_EM
+        >>> [one.name for one in attributes(ATLAS_EM)]
+        ['E', 'theta', 'phi', 'x0', 'y0', 'polar angle squared']
+    """
     return tuple(_found(detector)) if len(detector.layers) > 1 else ()
 
 
@@ -149,7 +155,27 @@ def traverse(
     rng: np.random.Generator,
     steps: int = STEPS,
 ) -> tuple[Traversal, ...]:
-    """All attributes of a detector; ``latents`` is Z, ``ranges`` those of the training."""
+    """Every attribute of a detector moved at fixed latents.
+
+    Args:
+        expected: Cells from latents (N, Z) and conditions (N, C), as ``Simulator.expected``.
+        latents: Number of latents, Z.
+        detector: Whose attributes they are.
+        ranges: Of each condition in the training.
+        rng: Random numbers of the latents.
+        steps: Values of each attribute.
+
+    References:
+        Paganini, de Oliveira & Nachman, arXiv:1712.10321.
+
+    Example:
+        >>> from caloforge.detectors import ATLAS_EM
+        >>> def flat(latent, conditions):
+        ...     return np.repeat(conditions[:, :1] / ATLAS_EM.cells, ATLAS_EM.cells, axis=1)
+        >>> ranges = dict.fromkeys(ATLAS_EM.columns, (1.0, 2.0))
+        >>> traverse(flat, 2, ATLAS_EM, ranges, rng=np.random.default_rng(0))[0].at
+        array([1.  , 1.25, 1.5 , 1.75, 2.  ])
+    """
     latent = rng.standard_normal((LATENTS, latents)).astype(np.float32)
     limits = np.array([ranges[name] for name in detector.columns])
     return tuple(

@@ -196,12 +196,30 @@ class Contrast:
 
 
 def combine_seeds(replicates: Sequence[Values]) -> CombinedSeeds:
-    """One number of all seeds.  S of (1 + B,)"""
+    """One number of all seeds.  S of (1 + B,)
+
+    Example:
+        >>> seeds = [np.array([2.0, 1.9, 2.1]), np.array([4.0, 3.9, 4.1])]
+        >>> str(combine_seeds(seeds).measured), combine_seeds(seeds).seeds
+        ('3.0 ± 1.0', 1.0)
+    """
     return CombinedSeeds(np.stack(replicates))
 
 
 def contrast(first: str, second: str, of: Mapping[str, CombinedSeeds]) -> Contrast:
-    """The second minus the first, by the same resamplings of the particles."""
+    """The second minus the first, by the same resamplings of the particles.
+
+    Args:
+        first: Name of a method.
+        second: Name of another.
+        of: The same number of each method, seeds combined.
+
+    Example:
+        >>> hard = np.array([0.0, -3.0, 3.0])  # the same particles are hard for both
+        >>> numbers = {"a": combine_seeds([hard + 10.0]), "b": combine_seeds([hard + 12.0])}
+        >>> contrast("a", "b", numbers).measured.value
+        2.0
+    """
     a, b = of[first], of[second]
     difference = measured(b.replicates.mean(axis=0) - a.replicates.mean(axis=0))
     both = [error for error in (a.seeds, b.seeds) if error is not None]
@@ -321,8 +339,20 @@ def compare_runs(
 ) -> Comparison:
     """Evaluate every run with the same real showers.
 
-    Raises UsageError for runs that keep other particles for the test, DataError for showers that
-    do not fit.
+    Args:
+        groups: Runs of each recipe, as ``runs_by_recipe`` finds them.
+        against: Showers file of the real showers.
+        part: Particles of that file; default: the test particles of the runs.
+        scheme: Read-out scheme of the channel sums; default: that of the detector.
+        seed: Of the evaluation and of the generated showers.
+        reporter: What is told of the progress.
+
+    Returns:
+        Every number of every recipe and baseline, and the paired differences of the recipes.
+
+    Raises:
+        UsageError: runs that keep other particles for the test.
+        DataError: showers that do not fit.
     """
     first: EvaluationInputs | None = None
     evaluation: PairedEvaluation | None = None
@@ -430,3 +460,16 @@ def _numbers(replicates: list[Replicates]) -> dict[str, CombinedSeeds]:
 def _value(number: CombinedSeeds) -> float:
     value = number.measured.value
     return float("inf") if value is None else value
+
+
+__all__ = [
+    "CombinedSeeds",
+    "Comparison",
+    "Contrast",
+    "Method",
+    "Run",
+    "combine_seeds",
+    "compare_runs",
+    "contrast",
+    "runs_by_recipe",
+]

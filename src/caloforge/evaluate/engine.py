@@ -177,6 +177,17 @@ def evaluate(
 
     References:
         Conditional W1: ``metrics.wasserstein``; bootstrap: Efron & Tibshirani (1993), chapter 8.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> from caloforge.data.showers import read
+        >>> showers = read(sample_path("alice_zp"))
+        >>> real, other = (showers.rows(slice(start, 400, 2)) for start in (0, 1))
+        >>> result = evaluate(real, other, resamples=20)
+        >>> result.particles, result.n_showers
+        (50, '2 v 2')
+        >>> abs(result.measured("w1").value - result.measured("w1", "real").value) < 5
+        True
     """
     real, generated, n_showers, warnings = _comparable(real, generated, train)
     evaluation = PairedEvaluation.of(
@@ -262,7 +273,24 @@ def two_sample_metrics(
     seed: int = 0,
     cache: FloorCache = NO_CACHE,
 ) -> tuple[MetricResult, ...]:
-    """Two-sample metrics of split halves with their floors; classifiers by ``config``."""
+    """Two-sample metrics of split halves with their floors.
+
+    Args:
+        real: Real showers.
+        generated: Showers of the same particles.
+        scheme: Read-out scheme of the channel sums; default: that of the detector.
+        config: Of the classifiers; default: none are trained.
+        seed: Of split halves, draws and networks.
+        cache: Where noise floors are kept.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> from caloforge.data.showers import read
+        >>> showers = read(sample_path("alice_zp"))
+        >>> real, other = (showers.rows(slice(start, 160, 2)) for start in (0, 1))
+        >>> two_sample_metrics(real, other)[0].metric.name
+        'fpd'
+    """
     rng = np.random.default_rng([seed, 0xE7])
     samples = Samples(real, generated, None, scheme, seed, config, cache, rng)
     return (*two_sample.results(samples), *classifiers.results(samples))

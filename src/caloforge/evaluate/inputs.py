@@ -49,6 +49,19 @@ def plain_detector(
     """A detector from the shapes of its layers and the units of its conditions.
 
     Channels are the layers; the first condition should be the energy.
+
+    Args:
+        name: Name of the detector.
+        layers: Cells along both axes of each layer.
+        conditions: Unit of each condition.
+        unit: Of the cells.
+        counts: Cells hold whole numbers.
+        cell_mm: Size of a cell along both axes.
+
+    Example:
+        >>> box = plain_detector("box", {"front": (4, 2)}, {"E": "GeV"}, unit="GeV")
+        >>> box.cells, box.columns
+        (8, ('E',))
     """
     planes = tuple(Layer(name=key, shape=shape, cell_mm=cell_mm) for key, shape in layers.items())
     return Detector(
@@ -71,10 +84,24 @@ def showers_of(
     particle: Sequence[int] | NDArray[Any] | None = None,
     pdg: Sequence[int] | NDArray[Any] | None = None,
 ) -> Showers:
-    """Showers from plain arrays: cells (N, K), (N, nx, ny) or by layer; conditions (N, C).
+    """Showers from plain arrays, rows of one particle together.
 
-    Without ``particle``, rows with equal conditions are repeats of one particle. Raises DataError
-    for other shapes, values that are not finite, negative cells, or counts that are not whole.
+    Args:
+        detector: Whose showers they are.
+        cells: Cells (N, K), (N, nx, ny) or by layer, in the detector's unit.
+        conditions: Conditions of each row in the detector's units, (N, C).
+        particle: Particle number of each row; default: rows with equal conditions are repeats of
+            one particle, (N,).
+        pdg: PDG number of each row, (N,).
+
+    Raises:
+        DataError: other shapes, values that are not finite, negative cells, or counts that are not
+            whole.
+
+    Example:
+        >>> box = plain_detector("box", {"front": (2, 2)}, {"E": "GeV"}, unit="GeV")
+        >>> showers_of(box, np.ones((3, 2, 2)), [[1.0], [2.0], [1.0]]).particle
+        array([0, 0, 1])
     """
     table = np.asarray(conditions, dtype=np.float64).reshape(-1, len(detector.columns))
     flat = detector.join(cells) if isinstance(cells, Mapping) else np.asarray(cells)
@@ -112,7 +139,20 @@ def matched(real: Showers, generated: Showers) -> tuple[Showers, Showers, tuple[
 
     Generated showers with the conditions of a real particle get its number (``caloforge generate``
     numbers every cycle anew). Where no conditions agree, bands of the conditions of both become the
-    particles. Raises DataError for showers of different detectors.
+    particles.
+
+    Returns:
+        Real showers, generated showers, and warnings.
+
+    Raises:
+        DataError: showers of different detectors.
+
+    Example:
+        >>> box = plain_detector("box", {"front": (2, 2)}, {"E": "GeV"}, unit="GeV")
+        >>> real = showers_of(box, np.ones((2, 4)), [[1.0], [2.0]], particle=[7, 9])
+        >>> generated = showers_of(box, np.ones((2, 4)), [[1.0], [2.0]], particle=[0, 1])
+        >>> matched(real, generated)[1].particle
+        array([7, 9])
     """
     if generated.detector.fingerprint != real.detector.fingerprint:
         raise DataError(f"{generated.detector.name} showers against {real.detector.name} showers")

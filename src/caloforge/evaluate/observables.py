@@ -250,7 +250,16 @@ def _of_layer(number: int, layer: Layer) -> Iterator[Observable]:
 
 
 def calogan(detector: Detector) -> tuple[Observable, ...]:
-    """The 20 shower shapes of CaloGAN, by the authors' names and definitions."""
+    """The 20 shower shapes of CaloGAN, by the authors' names and definitions.
+
+    References:
+        Paganini, de Oliveira & Nachman, arXiv:1712.10321.
+
+    Example:
+        >>> from caloforge.detectors import ATLAS_EM
+        >>> [one.name for one in calogan(ATLAS_EM)][:5]
+        ['E_0', 'E_1', 'E_2', 'E_tot', 'f_0']
+    """
     numbers = range(len(detector.layers))
     return (
         *(Observable(f"E_{d}", f"E_{d}", None, partial(layer_sum, layer=d)) for d in numbers),
@@ -480,7 +489,13 @@ def _texture(detector: Detector) -> Iterator[Observable]:
 
 
 def observables(detector: Detector) -> tuple[Observable, ...]:
-    """What a detector lets one see, by its layers and towers; ``empty`` is the last one."""
+    """What a detector lets one see, by its layers and towers; ``empty`` is the last one.
+
+    Example:
+        >>> from caloforge.detectors import ALICE_ZN
+        >>> [one.name for one in observables(ALICE_ZN)][:4]
+        ['total', 'centre_x', 'centre_y', 'width']
+    """
     return tuple(_chosen(detector))
 
 
@@ -496,7 +511,20 @@ def _chosen(detector: Detector) -> Iterator[Observable]:
 
 
 def observe(showers: Showers, scheme: str | None = None) -> Observed:
-    """Channel sums and all observables of showers.  (N, K) -> (N, c) and (N,) each"""
+    """Channel sums and all observables of showers.  (N, K) -> (N, c) and (N,) each
+
+    Args:
+        showers: N showers.
+        scheme: Read-out scheme of the channel sums; default: that of the detector.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> from caloforge.data.showers import read
+        >>> showers = read(sample_path("alice_zp"))
+        >>> observed = observe(showers.rows(slice(3)))
+        >>> observed.channels.shape, observed.values["width"].shape
+        ((3, 5), (3,))
+    """
     detector = showers.detector
     return Observed(
         cells=showers.cells,

@@ -160,7 +160,12 @@ LEAST_DEFINED = 0.5
 
 @dataclass(frozen=True)
 class Measured:
-    """A value and its standard error; None where it is undefined, and then why."""
+    """A value and its standard error; None where it is undefined, and then why.
+
+    Example:
+        >>> print(Measured(12.46, 0.57), Measured(None, None, "no repeats"), sep=", ")
+        12.46 ± 0.57, no repeats
+    """
 
     value: float | None
     error: float | None = None

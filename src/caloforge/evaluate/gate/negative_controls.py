@@ -170,11 +170,31 @@ def apply_gate(
     seed: int = 0,
     result: EvaluationResult | None = None,
 ) -> GateResult:
-    """The answer of a gate (a file, or the default one of the detector).
+    """The answer of a gate: permutation tests of generated against real showers.
 
-    ``train`` holds training showers, to find copies of them; ``result`` is needed by gates that
-    limit metrics of the table. Raises DataError for showers that cannot be compared, UsageError
-    for a gate that does not fit.
+    Args:
+        real: Real showers.
+        generated: Generated showers.
+        train: Training showers, to find copies of them.
+        gate: A file, or ``default``, the gate of the detector.
+        scheme: Read-out scheme of the channel sums; default: that of the detector.
+        seed: Of the permutations; equal inputs and seed give the same answer.
+        result: The evaluation, for gates that limit metrics of the table.
+
+    Raises:
+        DataError: showers that cannot be compared.
+        UsageError: a gate that does not fit the detector.
+
+    References:
+        Permutation tests: Good (2005); energy distance: Székely & Rizzo (2013).
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> from caloforge.data.showers import read
+        >>> showers = read(sample_path("alice_zp"))
+        >>> real, other = (showers.rows(slice(start, 400, 2)) for start in (0, 1))
+        >>> apply_gate(real, other).outcome
+        'accepted'
     """
     name, limits = read_gate(gate, real.detector)
     pooled = pool_samples(real, generated, scheme)

@@ -409,7 +409,23 @@ def transfer(
 ) -> Transfer:
     """Accuracy between the two most frequent kinds of particles, for all four combinations.
 
-    Balanced over kinds. Raises DataError unless both samples name two kinds with 20 particles each.
+    Balanced over kinds.
+
+    Args:
+        real: Real showers with the PDG numbers of their particles.
+        generated: Generated showers with the same.
+        seed: Of the division of the particles and of the networks.
+        config: Size and training of the networks.
+
+    Returns:
+        Accuracies by (trained on, tested on), each ``real`` or ``generated``.
+
+    Raises:
+        CaloforgeError: torch is not installed.
+        DataError: a sample does not name two kinds with 20 particles each.
+
+    References:
+        Paganini, de Oliveira & Nachman, arXiv:1712.10321, Table 3.
     """
     kinds = common_kinds(real, generated)
     samples = {"real": _of_kinds(real, kinds), "generated": _of_kinds(generated, kinds)}
@@ -496,6 +512,13 @@ def widened(cells: NDArray[Any], detector: Detector, factor: float = FACTOR) -> 
     A cell at distance r from the centre of its layer is multiplied by exp(k r^2), with k such that
     the root mean square distance grows by the factor, and the layer keeps its energy: dark cells
     stay dark, sums stay, only the profile changes. A layer of one lit cell cannot be widened.
+
+    Example:
+        >>> from caloforge.detectors import ATLAS_EM
+        >>> cells = np.random.default_rng(0).exponential(1.0, (2, ATLAS_EM.cells))
+        >>> wide = widened(cells, ATLAS_EM)
+        >>> bool(np.allclose(wide.sum(axis=1), cells.sum(axis=1)))
+        True
     """
     wide = cells.astype(np.float64)
     for layer in layout_of(detector).layers:

@@ -71,6 +71,26 @@ def response(
     ``resolved`` (P,) names the particles that have a resolution; default: those with light. Where
     two samples are compared they have to be the same: a particle whose few photons are generated
     but dark in reality has a relative width of several hundred per cent on one side only.
+
+    Args:
+        total: Sum of each shower, (N,).
+        energy: Energy of its particle, (N,).
+        particle_index: Number of its particle, from 0, (N,).
+        edges: Of the bands of energy, (b + 1,).
+        rng: Random numbers of the bootstrap.
+        resolved: Particles that have a resolution, (P,).
+
+    Returns:
+        Mean of total over energy, and the relative standard deviation within a particle.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> particle = np.repeat(np.arange(100), 10)
+        >>> energy = 10.0 + particle
+        >>> total = energy * rng.normal(0.5, 0.05, 1000)
+        >>> band = response(total, energy, particle, np.array([10.0, 110.0]), rng)
+        >>> round(band.response[0].value, 2), round(band.resolution[0].value, 2)
+        (0.5, 0.1)
     """
     particles = int(particle_index.max()) + 1
     count = np.bincount(particle_index, minlength=particles)

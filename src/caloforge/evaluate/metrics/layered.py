@@ -63,7 +63,21 @@ class Slope:
 
 
 def slopes(real: Showers, generated: Showers, *, rng: np.random.Generator) -> tuple[Slope, ...]:
-    """Slopes of all attributes, errors by bootstrap over the particles that both samples have."""
+    """Slopes of all attributes, errors by bootstrap over the particles that both samples have.
+
+    Args:
+        real: Real showers of a detector with several layers.
+        generated: Showers of the same particles.
+        rng: Random numbers of the bootstrap.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> from caloforge.data.showers import read
+        >>> showers = read(sample_path("atlas_em")).rows(slice(200))
+        >>> first = slopes(showers, showers, rng=np.random.default_rng(0))[0]
+        >>> first.attribute.name, round(first.real.value, 2), first.difference.value
+        ('E', 1.0, 0.0)
+    """
     detector, layout = real.detector, layout_of(real.detector)
     names, *both = resampling.index_shared_particles(real.particle, generated.particle)
     weights = resamplings(len(names), RESAMPLINGS, rng)
@@ -140,9 +154,17 @@ def read_back(
     seed: int = 0,
     config: ClassifierConfig = READER,
 ) -> tuple[Readable, ...]:
-    """R2 of every condition that varies; ``train`` holds real showers of other particles.
+    """R2 of every condition that varies, by a network that reads it from the cells.
 
-    Raises CaloforgeError where torch is not installed.
+    Args:
+        train: Real showers of other particles, which the network learns from.
+        real: Real showers of the test.
+        generated: Showers of the same particles.
+        seed: Of the network, its training and the bootstrap.
+        config: Size and training of the network.
+
+    Raises:
+        CaloforgeError: torch is not installed.
     """
     names = real.detector.columns
     varying = np.flatnonzero(train.conditions.std(axis=0) > 0)
