@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import caloforge
+from caloforge import evaluate
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 MODULES = (
@@ -52,6 +53,16 @@ def test_examples_of_public_names_run(
     for test in examples_of(name, item):
         runner.run(test)
     assert runner.summarize(verbose=False).failed == 0
+
+
+TRAINS = ["add_two_sample_metrics", "classify", "read_back", "transfer"]
+"""Functions of ``evaluate`` whose example would train networks."""
+
+
+def test_every_function_of_evaluate_has_an_example() -> None:
+    items = {name: getattr(evaluate, name) for name in evaluate.__all__}
+    functions = {name: item for name, item in items.items() if inspect.isfunction(item)}
+    assert [n for n, item in functions.items() if not examples_of(n, item)] == TRAINS
 
 
 def test_every_public_name_of_the_package_has_an_example() -> None:

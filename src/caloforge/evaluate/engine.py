@@ -230,7 +230,19 @@ def add_two_sample_metrics(
 ) -> EvaluationResult:
     """The result with the answer of a gate, two-sample metrics and regions.
 
-    Raises UsageError for an unknown gate or classifier.
+    Args:
+        result: What ``evaluate`` made of the same showers.
+        real: Real showers.
+        generated: Showers of the same particles.
+        train: Training showers, for the memory and the gate.
+        gate: A file, or ``default``, the gate of the detector.
+        classifier: Size of the classifiers; ``none`` trains none.
+        cache: Where noise floors are kept.
+        advance: Called after each part.
+
+    Raises:
+        UsageError: an unknown gate or classifier.
+        DataError: showers of one particle without repeats.
     """
     if classifier not in CLASSIFIERS:
         raise UsageError(f"no classifier {classifier}; there are {', '.join(CLASSIFIERS)}")

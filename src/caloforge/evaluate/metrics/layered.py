@@ -247,7 +247,20 @@ def layered_checks(
 ) -> Iterator[MetricResult]:
     """All metrics of a detector with several layers, none for others.
 
-    Networks need real training showers, torch and a ``config``.
+    Args:
+        real: Real showers.
+        generated: Showers of the same particles.
+        train: Real showers of other particles; without them no network is trained.
+        config: Of the networks; default: none are trained.
+        seed: Of the bootstrap and the networks.
+        advance: Called after each training.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> from caloforge.data.showers import read
+        >>> showers = read(sample_path("atlas_em")).rows(slice(200))
+        >>> next(layered_checks(showers, showers, None, config=None)).metric.name
+        'slope_E'
     """
     if len(real.detector.layers) < 2 or real.detector.signed:
         return

@@ -287,8 +287,24 @@ def fast_score(
 
     Both in the detector's unit, without errors; ``evaluate`` gives those. Deposits without repeats:
     the mean W1 of all observables, each in units of its real spread, for a marginal W1 of sums
-    hardly sees a conditional error. Raises DataError when the showers are of another detector or
-    not finite.
+    hardly sees a conditional error.
+
+    Args:
+        real: Real showers.
+        generated: Showers of the same particles.
+        scheme: Read-out scheme of the channel sums; default: that of the detector.
+        seed: Of split halves and draws.
+
+    Raises:
+        DataError: showers of another detector, or not finite.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> from caloforge.data.showers import read
+        >>> showers = read(sample_path("alice_zp"))
+        >>> real, other = (showers.rows(slice(start, 400, 2)) for start in (0, 1))
+        >>> 10 < fast_score(real, other) < 20
+        True
     """
     if real.detector.fingerprint != generated.detector.fingerprint:
         raise DataError(f"{generated.detector.name} showers against {real.detector.name} showers")
