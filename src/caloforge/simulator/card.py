@@ -6,7 +6,7 @@ A simulator is a folder: ``generator.onnx`` (scaling inside), ``simulator.json``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -140,9 +140,10 @@ def read_card(path: str | Path) -> SimulatorCard:
     return SimulatorCard.read(Path(path))
 
 
-def write_quality(folder: Path, quality: Quality) -> None:
-    """State a measured quality in the card of a simulator, in the place of an older one."""
-    card = read_card(folder / CARD).model_copy(update={"quality": quality})
+def write_quality(folder: Path, quality: Quality, weaknesses: Sequence[str] = ()) -> None:
+    """State a measured quality and what is off in a simulator's card, in the place of older ones."""
+    news = {"quality": quality, "weaknesses": tuple(weaknesses)}
+    card = read_card(folder / CARD).model_copy(update=news)
     with write_aside(folder / CARD, overwrite=True) as aside:
         aside.write_text(card.to_json(indent=1), encoding="utf-8")
 

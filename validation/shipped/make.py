@@ -1,0 +1,40 @@
+"""``python -m validation.shipped.make NAME``: train, judge and install a simulator that ships."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from caloforge import cli
+from caloforge.simulator.shipped import SHIPPED
+from validation.shipped.plan import TRAININGS
+
+COMMAND = "python -m validation.shipped.make"
+Name = Annotated[str, typer.Argument(metavar="|".join(TRAININGS))]
+Folder = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder of the run; one that is there goes on.")
+]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(name: Name, out: Folder) -> None:
+    """Train or go on, state the quality in the card, put the simulator into the package."""
+    training = TRAININGS[name]
+    train = training.command(out) + (["--resume"] if (out / "recipe.json").is_file() else [])
+    judge = ["evaluate", str(out), "--against", training.sample, "--to-card", "--force"]
+    for arguments in (train, [*judge, "--out", str(out / "report.html")]):
+        if code := cli.main(arguments):
+            raise SystemExit(code)
+    target = SHIPPED / name
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(out / "simulator", target)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(app, COMMAND))

@@ -1,0 +1,53 @@
+"""How the simulators that ship are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Training:
+    """The training of one simulator, by the recipe that was best on validation particles."""
+
+    sample: str
+    """Real showers: name of a sample that ships; its further parts join the training rows."""
+    steps: int
+    settings: tuple[str, ...] = ()
+    """What else is changed in the recipe."""
+    recipe: str = "calibrated"
+
+    def command(self, out: Path) -> list[str]:
+        """Arguments of ``caloforge`` that train it."""
+        every = self.steps // 40
+        changes = (
+            f"training.steps={self.steps}",
+            "training.average=0.999",
+            f"training.validation_interval={every}",
+            f"training.checkpoint_interval={every}",
+            *self.settings,
+        )
+        detector = self.sample.partition("/")[0]
+        command = ["train", self.recipe, "--detector", detector, "--threads", "1", "--seed", "0"]
+        return [*command, *joined("--set", changes), *self.data, "--out", str(out)]
+
+    @property
+    def data(self) -> Sequence[str]:
+        """Options for a sample that is not the detector's own."""
+        return ["--data", self.sample] if "/" in self.sample else []
+
+
+def joined(option: str, values: Sequence[str]) -> list[str]:
+    """The option before each value."""
+    return [word for value in values for word in (option, value)]
+
+
+TRAININGS = {
+    "alice_zn": Training("alice_zn", 24000),
+    "alice_zp": Training("alice_zp", 8000),
+    "atlas_em/eplus": Training("atlas_em", 6000),
+    "atlas_em/gamma": Training("atlas_em/gamma", 2000),
+    "atlas_em/piplus": Training("atlas_em/piplus", 2000),
+}
+"""By the name of the simulator."""
