@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from caloforge.data.showers import ShowerFile, write
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import ShowerFile, read, write
 from caloforge.errors import DataError, UsageError
 from caloforge.objectives import EnergyScore, GanStep, NonFinite, Term
-from caloforge.recipe import Recipe
-from caloforge.recipes import DETECTORS_OF, RECIPES
-from caloforge.reporter import SILENT
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
+from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
+from caloforge.simulator.sampling import NegativeBinomial
 from caloforge.train import prepare, train
 from caloforge.training.dataset import divide, size_line
 from caloforge.training.distributed import DistributedContext
@@ -212,7 +214,7 @@ def test_without_drawing_terms_see_expected_counts(showers: Path) -> None:
         first, second = play.generate(play.z1), play.generate(play.z1)
         assert torch.equal(first, second) != drawn
         assert torch.equal(first, first.round()) == drawn
-        assert run.validation.sampling == "poisson"
+        assert isinstance(run.validation.sampling, NegativeBinomial)
 
 
 @pytest.mark.parametrize(
@@ -470,3 +472,16 @@ def test_a_batch_of_one_particle_trains(showers: Path, tmp_path: Path) -> None:
     """Its unit is that of its own real showers."""
     recipe = small_recipe("data.particles=1", "training.steps=2")
     train(recipe, showers, tmp_path / "run", threads=1)
+
+
+def test_where_repeats_are_too_few_counts_follow_poissons_law(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files with one shower a particle train by default, and the log says what law they get."""
+    real = read(sample_path("alice_zn"))
+    single = real.rows(np.unique(real.particle, return_index=True)[1][:200])
+    write(tmp_path / "single.h5", single)
+    recipe = override(recipe_of_name("dcgan", "alice_zn"), ["training.steps=1"])
+    train(recipe, tmp_path / "single.h5", tmp_path / "run", reporter=Reporter())
+    assert "counts follow Poisson's law: too few repeats" in capsys.readouterr().err
+    assert Simulator.load(tmp_path / "run").card.sampling == "poisson"

@@ -141,7 +141,7 @@ def read_card(path: str | Path) -> SimulatorCard:
 
 
 def write_quality(folder: Path, quality: Quality, weaknesses: Sequence[str] = ()) -> None:
-    """State a measured quality and what is off in a simulator's card, in the place of older ones."""
+    """State a measured quality, and what is off, in the card in the place of older ones."""
     news = {"quality": quality, "weaknesses": tuple(weaknesses)}
     card = read_card(folder / CARD).model_copy(update=news)
     with write_aside(folder / CARD, overwrite=True) as aside:

@@ -20,7 +20,7 @@ from caloforge.errors import UsageError
 from caloforge.recipe import Data, Recipe
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator.overdispersion import read_off
-from caloforge.simulator.sampling import Sampling
+from caloforge.simulator.sampling import NegativeBinomial
 from caloforge.training.distributed import DistributedContext
 
 LAW_ROWS = 8192
@@ -88,10 +88,10 @@ class Dataset:
         fraction = sampling_fraction(detector, self.source.provenance)
         return detector.model_copy(update={"sampling_fraction": fraction})
 
-    def law(self, recipe: Recipe, reporter: Reporter = SILENT) -> Sampling | None:
+    def law(self, recipe: Recipe, reporter: Reporter = SILENT) -> NegativeBinomial | None:
         """The law of counts that repeats show, where the recipe leaves it to them, else None.
 
-        Poisson's law, and a warning, where there are too few repeats.
+        None and a warning where there are too few repeats.
         """
         detector = recipe.resolve()
         if recipe.sampling != "negative-binomial" or not detector.counts:
@@ -101,7 +101,7 @@ class Dataset:
             return read_off(detector, some.cells, some.particle)
         except UsageError as error:
             reporter.warn(f"counts follow Poisson's law: {error}")
-            return "poisson"
+            return None
 
     def first(self, rows: int = BEGINNING_ROWS) -> Showers:
         """Some training showers: the same ones in each process and whenever a run goes on."""

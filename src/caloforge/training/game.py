@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from caloforge.data.batches import Batch
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
-from caloforge.errors import UsageError
 from caloforge.networks.views import Views
 from caloforge.objectives import GanStep, NonFinite, Objective, Rows
 from caloforge.objectives.rules import PLAYERS, Player, belongs_to, training_only
@@ -175,12 +174,10 @@ def build_game(
 
 
 def law_of(recipe: Recipe, detector: Detector) -> Sampling:
-    """How cells are drawn from expected cells; UsageError for a law that still lacks numbers."""
+    """How cells are drawn from expected cells; Poisson's law where a law lacks its numbers."""
     if not detector.counts:
         return "continuous"
-    if recipe.sampling == "negative-binomial":
-        raise UsageError("sampling negative-binomial has no numbers: give sampling.excess")
-    return recipe.sampling
+    return "poisson" if recipe.sampling == "negative-binomial" else recipe.sampling
 
 
 def stream(seed: int, context: DistributedContext) -> torch.Generator:
