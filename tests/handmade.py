@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.detector import Condition, Detector, Layer
-from caloforge.features import Feature
-from caloforge.readout import Channels
+from caloforge.detector.features import Feature
+from caloforge.detector.readout import Channels
 
 Z, C, K = 3, 2, 16
 DETECTOR = Detector(

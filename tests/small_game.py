@@ -11,12 +11,12 @@ from torch import nn
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Condition, Detector, Layer
-from caloforge.features import Feature
+from caloforge.detector.features import Feature
+from caloforge.detector.readout import Channels
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.networks.views import Views
 from caloforge.objectives import GanStep, Rows
-from caloforge.readout import Channels
 
 TINY = Detector(
     name="tiny",

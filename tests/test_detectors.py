@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from caloforge.detector import Detector, Layer
+from caloforge.detector.matter import BRASS, FibreStack
+from caloforge.detector.readout import by_layer
 from caloforge.detectors import DETECTORS, FACTS, DetectorFacts, facts_of, register, zdc
 from caloforge.detectors.spectra import OverTheFace, Spectators
 from caloforge.errors import UsageError
-from caloforge.matter import BRASS, FibreStack
-from caloforge.readout import by_layer
 from caloforge.species import SPECIES
 
 COPPER_BOX = Detector(

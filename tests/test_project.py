@@ -25,7 +25,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("documents", "machine", "reporter", "termination"),
     ("jobs",),
-    ("detector", "features", "layer", "matter", "readout", "species"),
+    ("detector", "species"),
     ("detectors",),
     ("io", "formats", "data", "particles"),
     ("evaluate", "report", "simulator"),

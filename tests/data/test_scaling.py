@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from caloforge.data.samples import sample_path
 from caloforge.data.scaling import FeatureScaling, evaluate_features, features
 from caloforge.data.showers import ShowerFile, read
+from caloforge.detector.features import Feature
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.errors import DataError
 from caloforge.evaluate.regions import impact_mm
-from caloforge.features import Feature
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 
 from caloforge.detector import Condition, Detector, Layer
-from caloforge.features import Feature
-from caloforge.readout import Channels
+from caloforge.detector.features import Feature
+from caloforge.detector.readout import Channels
 
 TOY = Detector(
     name="toy_calorimeter",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.detector.matter import TUNGSTEN
 from caloforge.detectors import detector_of_name
-from caloforge.matter import TUNGSTEN
 from caloforge.transport.geometry import FibreStack, Geometry, geometry_of
 from caloforge.transport.particles import Particles
 from caloforge.transport.preparation import prepare

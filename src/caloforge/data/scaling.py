@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from caloforge.detector import Detector
+from caloforge.detector.features import Feature
 from caloforge.errors import DataError, UsageError
-from caloforge.features import Feature
 
 FeatureKind = Literal["features", "plain"]
 

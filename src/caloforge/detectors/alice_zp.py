@@ -12,12 +12,12 @@ and its particles of a few GeV would be dispersed by metres, hence an end to whe
 import numpy as np
 
 from caloforge.detector import Detector, Layer, Symmetry
+from caloforge.detector.features import Dispersion
+from caloforge.detector.matter import BRASS, FibreStack
+from caloforge.detector.readout import checkerboard, quadrants
 from caloforge.detectors import zdc
 from caloforge.detectors.facts import AliceNames, DetectorFacts
 from caloforge.detectors.spectra import OverTheFace, Spectators
-from caloforge.features import Dispersion
-from caloforge.matter import BRASS, FibreStack
-from caloforge.readout import checkerboard, quadrants
 
 SHAPE = (56, 30)
 HALF_WIDTH_CM = 11.2

@@ -9,11 +9,11 @@ import math
 from typing import Any
 
 from caloforge.detector import Condition, Detector, Layer, Symmetry
+from caloforge.detector.features import Feature, impact_features
+from caloforge.detector.matter import LEAD, LIQUID_ARGON, PlateStack
+from caloforge.detector.readout import by_layer
 from caloforge.detectors.facts import DetectorFacts
 from caloforge.detectors.spectra import Cone
-from caloforge.features import Feature, impact_features
-from caloforge.matter import LEAD, LIQUID_ARGON, PlateStack
-from caloforge.readout import by_layer
 
 LAYERS = (
     Layer(name="layer_0", shape=(3, 96), cell_mm=(160.0, 5.0), depth_mm=90.0),

@@ -17,10 +17,10 @@ from xml.parsers import expat
 from pydantic import ValidationError
 
 from caloforge.detector import Condition, Detector
+from caloforge.detector.features import Feature
+from caloforge.detector.layer import LARGEST_CELLS, Layer
+from caloforge.detector.readout import by_layer
 from caloforge.errors import DataError
-from caloforge.features import Feature
-from caloforge.layer import LARGEST_CELLS, Layer
-from caloforge.readout import by_layer
 
 QUANTUM_GEV = 0.001
 SHOWN_LETTERS = 40

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from caloforge.detector import Detector
+from caloforge.detector.matter import Geometry
 from caloforge.detectors.spectra import Law
-from caloforge.matter import Geometry
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from caloforge.detector import Detector
+from caloforge.detector.layer import LARGEST_CELLS
+from caloforge.detector.readout import by_layer
 from caloforge.documents import read_json as read_document
 from caloforge.errors import DataError
-from caloforge.layer import LARGEST_CELLS
-from caloforge.readout import by_layer
 
 FORMAT, VERSION = "caloforge-detector", 1
 NAME = re.compile(r"[A-Za-z][\w-]*")

@@ -5,7 +5,7 @@ what O2 calls nphe ("photons" in the papers).
 """
 
 from caloforge.detector import Condition
-from caloforge.features import Dispersion, Feature, impact_features
+from caloforge.detector.features import Dispersion, Feature, impact_features
 
 TOWERS = ("tower1", "tower2", "tower3", "tower4", "common")
 

@@ -21,6 +21,8 @@ from caloforge.data.samples import showers_path
 from caloforge.data.showers import Showers, read
 from caloforge.data.split import LEAKY, RowSplit, Split, split_by_particle, split_by_row
 from caloforge.detector import Condition, Detector, Layer
+from caloforge.detector.features import Feature
+from caloforge.detector.readout import by_layer
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.attributes import Traversal, traverse
 from caloforge.evaluate.baselines import bands_of
@@ -28,10 +30,8 @@ from caloforge.evaluate.engine import add_two_sample_metrics, evaluate, steps_of
 from caloforge.evaluate.gate.limits import DEFAULT
 from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
 from caloforge.evaluate.result import EvaluationResult
-from caloforge.features import Feature
 from caloforge.io.files import sha256_of
 from caloforge.io.productions import is_production
-from caloforge.readout import by_layer
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
 from caloforge.simulator.shipped import find_simulator

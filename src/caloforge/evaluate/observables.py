@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector, Layer
-from caloforge.readout import Channels
+from caloforge.detector.readout import Channels
 
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers

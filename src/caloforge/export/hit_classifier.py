@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from caloforge.data.showers import ShowerFile
 from caloforge.data.split import split_by_particle
 from caloforge.detector import Detector
+from caloforge.detector.features import Feature
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.features import Feature
 
 LARGEST_LOSS = 1e-3
 """Share of the light that a classifier may lose."""

@@ -31,6 +31,7 @@ from caloforge.data.record import (
 )
 from caloforge.data.samples import showers_path
 from caloforge.detector import Detector
+from caloforge.detector.readout import Channels
 from caloforge.detectors import DETECTORS
 from caloforge.documents import parse_json
 from caloforge.errors import DataError
@@ -38,7 +39,6 @@ from caloforge.io import hdf5
 from caloforge.io.arrays import whole_numbers
 from caloforge.io.hdf5 import Compression, filters_of
 from caloforge.io.reading import reading
-from caloforge.readout import Channels
 
 FORMAT = "caloforge-showers"
 VERSION = 1

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.detector.features import Feature
 from caloforge.errors import DataError
-from caloforge.features import Feature
 from caloforge.species import SPECIES
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
+from caloforge.detector.features import Description
 from caloforge.errors import DataError, UsageError
-from caloforge.features import Description
 from caloforge.transport.geometry import Geometry, PlateStack
 
 Array = NDArray[np.float64]

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
+from caloforge.detector.matter import VACUUM, Material
 from caloforge.errors import UsageError
-from caloforge.matter import VACUUM, Material
 from caloforge.transport.geometry import FibreStack, Geometry
 from caloforge.transport.request import Setup, Shot, Shower
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 
 from caloforge.detector import Detector
+from caloforge.detector.features import Description
+from caloforge.detector.matter import FibreStack as FibreStack
+from caloforge.detector.matter import Geometry as Geometry
+from caloforge.detector.matter import PlateStack as PlateStack
 from caloforge.detectors import DETECTORS, facts_of
 from caloforge.errors import UsageError
-from caloforge.features import Description
-from caloforge.matter import FibreStack as FibreStack
-from caloforge.matter import Geometry as Geometry
-from caloforge.matter import PlateStack as PlateStack
 
 GEOMETRY: TypeAdapter[Geometry] = TypeAdapter(Geometry)
 """Reads a geometry from JSON."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caloforge.detector import Detector
-from caloforge.matter import VACUUM
+from caloforge.detector.matter import VACUUM
 from caloforge.transport.geant4 import Image, SetDetector, Volumes
 from caloforge.transport.geometry import PlateStack, Section, sections
 from caloforge.transport.request import Setup

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
+from caloforge.detector.features import Description
 from caloforge.errors import DataError
-from caloforge.features import Description
 from caloforge.transport.arrival import Arrivals, Upstream, arrivals, survival
 from caloforge.transport.geometry import Geometry
 from caloforge.transport.light import LIGHT_SCALE

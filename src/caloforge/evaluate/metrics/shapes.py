@@ -19,7 +19,7 @@ from caloforge.evaluate.resampling import Pair, Side
 
 if TYPE_CHECKING:
     from caloforge.detector import Detector
-    from caloforge.readout import Channels
+    from caloforge.detector.readout import Channels
 
 Values = NDArray[np.float64]
 

@@ -35,7 +35,7 @@ from caloforge.evaluate.resampling import Indices, Pair
 if TYPE_CHECKING:
     from caloforge.data.showers import Showers
     from caloforge.detector import Detector
-    from caloforge.readout import Channels
+    from caloforge.detector.readout import Channels
 
 Values = NDArray[np.float64]
 CELLS_AT_ONCE = 2_000_000

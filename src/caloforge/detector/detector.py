@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from caloforge.detector.features import Description, Dispersion, Feature
+from caloforge.detector.layer import Layer
+from caloforge.detector.readout import Channels
 from caloforge.errors import DataError, UsageError
-from caloforge.features import Description, Dispersion, Feature
-from caloforge.layer import Layer as Layer
-from caloforge.readout import Channels
 
 Axis = Literal["x", "y"]
 

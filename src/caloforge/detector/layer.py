@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from caloforge.features import Description
+from caloforge.detector.features import Description
 
 LARGEST_CELLS = 2**20
 """More than any detector has; descriptions from files are held to it."""

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.features import Description
+from caloforge.detector.features import Description
 
 
 class Channels(Description):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from caloforge.features import Description
+from caloforge.detector.features import Description
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A length or a density."""
