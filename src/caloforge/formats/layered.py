@@ -45,35 +45,35 @@ class Clip:
 
 
 def deposits(
-    stored: NDArray[Any], name: str, *, clip: Clip, first_row: int, per: float = MEV_PER_GEV
+    values: NDArray[Any], name: str, *, clip: Clip, first_row: int, per: float = MEV_PER_GEV
 ) -> NDArray[np.float32]:
     """Deposits in the detector's unit, which is ``per`` of those stored.  (N, K) -> (N, K)
 
     Raises DataError naming the first row that holds NaN, infinity, or (unless they are clipped)
     a negative deposit.
     """
-    if not (stored >= 0).all() or not np.isfinite(stored).all():
-        stored = _mended(stored, name, clip, first_row)
+    if not (values >= 0).all() or not np.isfinite(values).all():
+        values = _mended(values, name, clip, first_row)
     with np.errstate(over="ignore"):
-        cells = np.asarray(stored / per, dtype=np.float32)
+        cells = np.asarray(values / per, dtype=np.float32)
     if len(bad := np.argwhere(~np.isfinite(cells))):
         raise DataError(f"{name} row {first_row + bad[0][0]}: a deposit is beyond float32")
     return cells
 
 
-def _mended(stored: NDArray[Any], name: str, clip: Clip, first_row: int) -> NDArray[Any]:
-    if len(bad := np.argwhere(~np.isfinite(stored))):
+def _mended(values: NDArray[Any], name: str, clip: Clip, first_row: int) -> NDArray[Any]:
+    if len(bad := np.argwhere(~np.isfinite(values))):
         raise DataError(f"{name} row {first_row + bad[0][0]}: a deposit is NaN or infinite")
-    negative = stored < 0
+    negative = values < 0
     if not clip.allowed:
         row = int(np.flatnonzero(negative.any(axis=1))[0])
         raise DataError(
-            f"{name} row {first_row + row}: a deposit is negative ({stored[row].min():g} "
+            f"{name} row {first_row + row}: a deposit is negative ({values[row].min():g} "
             f"{clip.unit}); --clip-negative takes such deposits for 0 and counts them"
         )
     clip.count += int(negative.sum())
-    clip.total += float(stored[negative].sum())
-    return np.where(negative, 0, stored)
+    clip.total += float(values[negative].sum())
+    return np.where(negative, 0, values)
 
 
 OPTIONAL: tuple[Column, ...] = ("pdg", "cpu_seconds", "overflow")

@@ -91,14 +91,14 @@ class _Particles:
     particle: NDArray[np.int64]
 
 
-def _joined(parts: Sequence[_Particles], told: int | None) -> _Particles:
+def _joined(parts: Sequence[_Particles], option_value: int | None) -> _Particles:
     # -0.0 and 0.0 are one condition, but other bytes.
     conditions = np.ascontiguousarray(np.concatenate([one.conditions for one in parts])) + 0.0
-    known = [one.pdg for one in parts if one.pdg is not None]
-    found = np.concatenate(known) if len(known) == len(parts) else None
+    columns = [one.pdg for one in parts if one.pdg is not None]
+    pdg_column = np.concatenate(columns) if len(columns) == len(parts) else None
     stated = [one.particle for one in parts if len(one.particle)]
     particle = np.concatenate(stated) if len(stated) == len(parts) else particle_numbers(conditions)
-    return _Particles(conditions, pdg_numbers(found, len(conditions), told), particle)
+    return _Particles(conditions, pdg_numbers(pdg_column, len(conditions), option_value), particle)
 
 
 class _File:
@@ -126,16 +126,16 @@ class _File:
             raise DataError(f"{detector.name} has {len(layers)} layers, --cells names {len(names)}")
         for name, shape, (image, cells) in zip(names, shapes, expected, strict=True):
             if shape not in (image, (*image, 1), (cells,)):
-                wanted = f"{image} or ({cells},)" if image else f"({cells},)"
-                raise DataError(f"{name} is {shape} a row, {detector.name} needs {wanted}")
+                expected_shapes = f"{image} or ({cells},)" if image else f"({cells},)"
+                raise DataError(f"{name} is {shape} a row, {detector.name} needs {expected_shapes}")
 
     def particles(self) -> _Particles:
         """Conditions (N, C), PDG numbers (N,) and particle numbers (N, or 0 if not stored)."""
         with reading(self.path):
-            read = self._columns()
-            used = columns_of(list(read), self._detector)
-            conditions = used.convert(read)
-            pdg, particle = (self._whole(used, name, read) for name in (PDG, PARTICLE))
+            arrays = self._columns()
+            selection = columns_of(list(arrays), self._detector)
+            conditions = selection.convert(arrays)
+            pdg, particle = (self._whole(selection, name, arrays) for name in (PDG, PARTICLE))
             if particle is not None and (particle < 0).any():
                 raise DataError(f"row {int(np.argmax(particle < 0))}: {PARTICLE} is negative")
         self._rows = len(conditions)
@@ -148,9 +148,10 @@ class _File:
 
     @staticmethod
     def _whole(
-        used: UsedColumns, name: str, read: Mapping[str, NDArray[Any]]
+        selection: UsedColumns, name: str, arrays: Mapping[str, NDArray[Any]]
     ) -> NDArray[np.int64] | None:
-        return whole_numbers(read[used.used[name].name], name) if name in used.used else None
+        column = selection.columns.get(name)
+        return None if column is None else whole_numbers(arrays[column.name], name)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         """Columns by name and unit.  (N,) each"""
@@ -188,12 +189,12 @@ class _File:
         if request.values:
             raise UsageError(f"--values is for counts; {self._detector.name} holds energies")
         start = 0
-        for stored in self.chunks(CHUNK_ROWS):
+        for chunk in self.chunks(CHUNK_ROWS):
             if self._detector.signed:
-                yield stored.astype(np.float32)
+                yield chunk.astype(np.float32)
             else:
-                yield deposits(stored, "cells", clip=clip, first_row=start, per=per_cell)
-            start += len(stored)
+                yield deposits(chunk, "cells", clip=clip, first_row=start, per=per_cell)
+            start += len(chunk)
 
 
 def _width(values: NDArray[Any], name: str) -> int:
@@ -284,45 +285,47 @@ def _description(path: Path) -> dict[str, Any]:
     with reading(path), uproot.open(path) as file:
         if root.DESCRIPTION not in file.keys(cycle=False, filter_classname="TObjString"):
             return {}
-        said = parse_json(str(file[root.DESCRIPTION]), root.DESCRIPTION)
-    return said if isinstance(said, dict) and said.get("format") == root.FORMAT else {}
+        record = parse_json(str(file[root.DESCRIPTION]), root.DESCRIPTION)
+    return record if isinstance(record, dict) and record.get("format") == root.FORMAT else {}
 
 
 @contextmanager
 def _open_trees(request: ConversionRequest) -> Iterator[ForeignShowers]:
     first, *others = [_checked(path) for path in request.sources]
     detector = first["detector"]
-    for path, said in zip(request.sources[1:], others, strict=True):
-        if said["detector"].fingerprint != detector.fingerprint:
+    for path, description in zip(request.sources[1:], others, strict=True):
+        if description["detector"].fingerprint != detector.fingerprint:
             raise DataError(
-                f"{path} holds showers of {said['detector'].name}, {detector.name} before"
+                f"{path} holds showers of {description['detector'].name}, {detector.name} before"
             )
-    wanted = request.detector
-    if wanted is not None and wanted.fingerprint != detector.fingerprint:
+    requested = request.detector
+    if requested is not None and requested.fingerprint != detector.fingerprint:
         raise DataError(
-            f"{request.sources[0]} holds showers of {detector.name}, {wanted.name} is asked for"
+            f"{request.sources[0]} holds showers of {detector.name}, {requested.name} is asked for"
         )
     with open_table(request.sources[0]) as tree:
         extra = [name for name in (PARTICLE, PDG) if name in tree.names]
         columns = (*detector.columns, *extra)
     layout = Layout(tuple(layer.name for layer in detector.layers), columns, columns)
     left_out = {*DESCRIPTION, "scheme", "labels"}
-    provenance = {name: str(said) for name, said in first.items() if name not in left_out}
-    asked = request
+    provenance = {name: str(text) for name, text in first.items() if name not in left_out}
+    raw_request = request
     if detector.counts and request.values is None:
-        asked = replace(request, values="raw", reporter=SILENT)
-    with _opened(asked, detector, layout, provenance) as foreign:
+        raw_request = replace(request, values="raw", reporter=SILENT)
+    with _opened(raw_request, detector, layout, provenance) as foreign:
         yield foreign
 
 
 def _checked(path: Path) -> dict[str, Any]:
     """The description of a tree of ours, its detector as one; DataError for one of a later time."""
-    said = _description(path)
+    description = _description(path)
     with reading(path):
-        if said.get("version") != root.VERSION:
-            raise DataError(f"{root.FORMAT} version {said.get('version')!r:.20} is not known")
-        record, fingerprint = said.get("detector"), str(said.get("detector_hash"))
-        return said | {"detector": detector_of_text(json.dumps(record), fingerprint)}
+        if description.get("version") != root.VERSION:
+            raise DataError(
+                f"{root.FORMAT} version {description.get('version')!r:.20} is not known"
+            )
+        record, fingerprint = description.get("detector"), str(description.get("detector_hash"))
+        return description | {"detector": detector_of_text(json.dumps(record), fingerprint)}
 
 
 OUR_TREES = FileFormat(

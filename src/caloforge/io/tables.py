@@ -63,8 +63,8 @@ def open_table(path: Path, *, whole: Collection[str] = ()) -> Iterator[Table]:
     head = head_of(path)
     with reading(path):
         if head.startswith(HDF5_MAGIC):
-            with hdf5.open_hdf5(path) as opened:
-                yield Hdf5Table(opened)
+            with hdf5.open_hdf5(path) as hdf5_file:
+                yield Hdf5Table(hdf5_file)
         elif head.startswith(ZIP_MAGIC):
             yield NpzTable(path)
         elif head.startswith(PARQUET_MAGIC):
@@ -112,10 +112,10 @@ class TextTable:
             while True:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # the end of the file is no surprise
-                    read = self._piece(file, kind, converters, places, rows)
-                if not len(read):
+                    block = self._piece(file, kind, converters, places, rows)
+                if not len(block):
                     return
-                yield {name: read[str(n)] for n, name in enumerate(names)}
+                yield {name: block[str(n)] for n, name in enumerate(names)}
 
     def _piece(
         self, file: Any, kind: Any, converters: Any, places: Sequence[int], rows: int
@@ -148,10 +148,10 @@ class NpzTable:
 
     def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
         """The named arrays, so many rows at a time.  (n, ...) each"""
-        stored = {name: StoredArray(self.path, name) for name in names}
-        _require_equal_lengths({name: len(array) for name, array in stored.items()})
-        for pieces in zip(*(array.chunks(rows) for array in stored.values()), strict=True):
-            yield dict(zip(stored, pieces, strict=True))
+        arrays = {name: StoredArray(self.path, name) for name in names}
+        _require_equal_lengths({name: len(array) for name, array in arrays.items()})
+        for pieces in zip(*(array.chunks(rows) for array in arrays.values()), strict=True):
+            yield dict(zip(arrays, pieces, strict=True))
 
 
 class Hdf5Table:
@@ -163,12 +163,12 @@ class Hdf5Table:
 
     def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
         """The named datasets, so many rows at a time.  (n, ...) each"""
-        stored = {
+        arrays = {
             name: hdf5.dataset(*hdf5.place_of(self.file, name), "iuf", None) for name in names
         }
-        _require_equal_lengths({name: len(array) for name, array in stored.items()})
-        for start in range(0, len(next(iter(stored.values()))), rows):
-            yield {name: np.asarray(array[start : start + rows]) for name, array in stored.items()}
+        _require_equal_lengths({name: len(array) for name, array in arrays.items()})
+        for start in range(0, len(next(iter(arrays.values()))), rows):
+            yield {name: np.asarray(array[start : start + rows]) for name, array in arrays.items()}
 
 
 class ParquetTable:
@@ -207,12 +207,12 @@ class TreeTable:
 
     def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
         """The named branches, so many rows at a time.  (n, ...) each"""
-        wanted = frozenset(names)
+        selection = frozenset(names)
         # Not by expressions: uproot would compute what a name spells.
-        for read in self.tree.iterate(
-            filter_name=wanted.__contains__, step_size=rows, library="np"
+        for block in self.tree.iterate(
+            filter_name=selection.__contains__, step_size=rows, library="np"
         ):
-            yield {name: _numbers(read[name], name) for name in names}
+            yield {name: _numbers(block[name], name) for name in names}
 
 
 def _numbers(values: NDArray[Any], name: str) -> NDArray[Any]:
@@ -223,8 +223,8 @@ def _numbers(values: NDArray[Any], name: str) -> NDArray[Any]:
 
 def _require_equal_lengths(lengths: Mapping[str, int]) -> None:
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise DataError(f"its columns have different lengths: {told}")
+        text = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise DataError(f"its columns have different lengths: {text}")
 
 
 __all__ = ["Columns", "Table", "head_of", "open_table", "open_tree", "require_names"]

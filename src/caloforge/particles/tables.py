@@ -65,22 +65,22 @@ def read_pieces(
             be, a number that is none, or no particle of these types.
     """
     path = Path(path)
-    chosen, found = frozenset(pdg), 0
+    selection, rows_total = frozenset(pdg), 0
     numbers = count()
     with _opened(path) as table, reading(path):
         columns = columns_of(table.names, detector)
-        for read in table.pieces(columns.names, rows):
+        for block in table.pieces(columns.names, rows):
             try:
-                piece = _piece(columns.convert(read), read, detector, numbers)
+                piece = _piece(columns.convert(block), block, detector, numbers)
             except DataError as error:
-                raise DataError(_moved_by(str(error), found)) from None
-            if chosen:
-                piece = _only(piece, chosen)
-            found += len(piece.particle)
+                raise DataError(_moved_by(str(error), rows_total)) from None
+            if selection:
+                piece = _only(piece, selection)
+            rows_total += len(piece.particle)
             if len(piece.particle):
                 yield piece
-    if not found:
-        types = f" of PDG number {', '.join(map(str, sorted(chosen)))}" if chosen else ""
+    if not rows_total:
+        types = f" of PDG number {', '.join(map(str, sorted(selection)))}" if selection else ""
         raise DataError(f"{path} holds no particle{types}")
 
 
@@ -89,30 +89,30 @@ def _moved_by(text: str, rows: int) -> str:
     return re.sub(r"\brow (\d+)", lambda match: f"row {int(match[1]) + rows}", text, count=1)
 
 
-def _only(piece: Piece, chosen: frozenset[int]) -> Piece:
+def _only(piece: Piece, types: frozenset[int]) -> Piece:
     if piece.pdg is None:
         raise DataError("the particles' types are not known; give a column pdg")
-    kept = np.isin(piece.pdg, list(chosen))
-    return Piece(piece.conditions[kept], piece.pdg[kept], piece.particle[kept])
+    mask = np.isin(piece.pdg, list(types))
+    return Piece(piece.conditions[mask], piece.pdg[mask], piece.particle[mask])
 
 
-def _piece(conditions: Array, read: Columns, detector: Detector, numbers: Iterator[int]) -> Piece:
+def _piece(conditions: Array, block: Columns, detector: Detector, numbers: Iterator[int]) -> Piece:
     if conditions.ndim != 2 or conditions.shape[1] != len(detector.columns):
         raise DataError(f"conditions are {conditions.shape}, not rows of {list(detector.columns)}")
     if not np.isfinite(conditions).all():
         row = int(np.argmin(np.isfinite(conditions).all(axis=1)))
         raise DataError(f"the conditions of row {row} are not finite")
     rows = len(conditions)
-    if PARTICLE in read:
-        particle = whole_numbers(_one_a_row(read, PARTICLE), PARTICLE)
+    if PARTICLE in block:
+        particle = whole_numbers(_one_a_row(block, PARTICLE), PARTICLE)
         if (particle < 0).any():
             raise DataError(
                 f"row {int(np.argmax(particle < 0))}: particle numbers are not negative"
             )
     else:
         particle = np.fromiter(numbers, np.int64, rows)
-    if PDG in read:
-        pdg = whole_numbers(_one_a_row(read, PDG), PDG, np.int32)
+    if PDG in block:
+        pdg = whole_numbers(_one_a_row(block, PDG), PDG, np.int32)
         return Piece(conditions, pdg, particle)
     return Piece(conditions, types_of(detector, conditions), particle)
 
@@ -144,28 +144,28 @@ class Column:
     name: str
     factor: float = 1.0
 
-    def of(self, read: Columns) -> Array:
+    def of(self, block: Columns) -> Array:
         """Its numbers.  (N,)"""
-        return finite_numbers(_one_a_row(read, self.name), self.name) * self.factor
+        return finite_numbers(_one_a_row(block, self.name), self.name) * self.factor
 
 
-def _one_a_row(read: Columns, name: str) -> NDArray[Any]:
-    if read[name].ndim != 1:
-        raise DataError(f"column {name} has {read[name].shape[1:]} numbers a row, not one")
-    return read[name]
+def _one_a_row(block: Columns, name: str) -> NDArray[Any]:
+    if block[name].ndim != 1:
+        raise DataError(f"column {name} has {block[name].shape[1:]} numbers a row, not one")
+    return block[name]
 
 
 @dataclass(frozen=True)
 class UsedColumns:
     """Which columns of a table are read, and how they become conditions."""
 
-    used: Mapping[str, Column]
+    columns: Mapping[str, Column]
     convert: Callable[[Columns], Array]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Columns to read."""
-        return tuple(dict.fromkeys(column.name for column in self.used.values()))
+        return tuple(dict.fromkeys(column.name for column in self.columns.values()))
 
 
 def columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
@@ -174,20 +174,20 @@ def columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
     if CONDITIONS in names:
         return UsedColumns(
             {CONDITIONS: Column(CONDITIONS), **plain},
-            lambda read: np.asarray(read[CONDITIONS], dtype=np.float64),
+            lambda block: np.asarray(block[CONDITIONS], dtype=np.float64),
         )
-    parsed = dict(map(_parsed, names))
-    if set(detector.columns) <= parsed.keys():
+    by_name = dict(map(_parsed, names))
+    if set(detector.columns) <= by_name.keys():
         own = {
-            condition.name: _own_column(*parsed[condition.name], condition.name, condition.unit)
+            condition.name: _own_column(*by_name[condition.name], condition.name, condition.unit)
             for condition in detector.conditions
         }
         return UsedColumns(
             {**own, **plain},
-            lambda read: np.column_stack([own[name].of(read) for name in detector.columns]),
+            lambda block: np.column_stack([own[name].of(block) for name in detector.columns]),
         )
-    quantities = _quantities(parsed)
-    missing = next(name for name in detector.columns if name not in parsed)
+    quantities = _quantities(by_name)
+    missing = next(name for name in detector.columns if name not in by_name)
     if PDG not in quantities or not ({"energy", "kinetic", "px"} & quantities.keys()):
         raise DataError(
             f"no column {missing}; a table has {', '.join(detector.columns)}, or pdg with energy "
@@ -195,23 +195,25 @@ def columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
         )
     builder_of(detector)  # raises where conditions are no kinematics
     return UsedColumns(
-        {**quantities, **plain}, lambda read: _from_physics(detector, quantities, read)
+        {**quantities, **plain}, lambda block: _from_physics(detector, quantities, block)
     )
 
 
-def _from_physics(detector: Detector, used: Mapping[str, Column], read: Columns) -> Array:
+def _from_physics(detector: Detector, columns: Mapping[str, Column], block: Columns) -> Array:
     """Conditions from PDG number, energy and direction, or momentum.  (N, C)"""
-    pdg = whole_numbers(_one_a_row(read, used[PDG].name), PDG, np.int32)
+    pdg = whole_numbers(_one_a_row(block, columns[PDG].name), PDG, np.int32)
     nothing = np.zeros(len(pdg))
 
     def vector(prefix: str) -> Array | None:
-        named = [f"{prefix}{axis}" for axis in "xyz"]
-        if not set(named) & used.keys():
+        names = [f"{prefix}{axis}" for axis in "xyz"]
+        if not set(names) & columns.keys():
             return None
-        return np.column_stack([used[n].of(read) if n in used else nothing for n in named])
+        return np.column_stack([columns[n].of(block) if n in columns else nothing for n in names])
 
     momentum = vector("p")
-    energy = {f"{name}_gev": used[name].of(read) for name in ("energy", "kinetic") if name in used}
+    energy = {
+        f"{name}_gev": columns[name].of(block) for name in ("energy", "kinetic") if name in columns
+    }
     if momentum is not None:
         energy = {}  # it follows from momentum and mass
     elif len(energy) > 1:
@@ -247,23 +249,23 @@ def _own_column(full: str, unit: str, name: str, usual: str) -> Column:
     return Column(full, _factor(unit, kind, name) / (KINDS[kind][_plain(usual)] if kind else 1.0))
 
 
-def _quantities(parsed: Mapping[str, tuple[str, str]]) -> dict[str, Column]:
+def _quantities(by_name: Mapping[str, tuple[str, str]]) -> dict[str, Column]:
     """Columns by the quantity that they hold."""
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for quantity, (aliases, kind) in QUANTITIES.items():
-        for name, (full, unit) in parsed.items():
+        for name, (full, unit) in by_name.items():
             if name.lower() in aliases:
-                found[quantity] = Column(full, _factor(unit, kind, name) if unit else 1.0)
+                columns[quantity] = Column(full, _factor(unit, kind, name) if unit else 1.0)
                 break
-    return found
+    return columns
 
 
 def _factor(unit: str, kind: str, name: str) -> float:
     """What a unit is in GeV, cm or rad; DataError for one that the quantity does not have."""
     units = KINDS.get(kind, {})
     if _plain(unit) not in units:
-        known = f"one of {', '.join(units)}" if units else "none: it has no unit"
-        raise DataError(f"column {name} has the unit {unit[:40]!r}, not {known}")
+        choice = f"one of {', '.join(units)}" if units else "none: it has no unit"
+        raise DataError(f"column {name} has the unit {unit[:40]!r}, not {choice}")
     return units[_plain(unit)]
 
 
@@ -294,17 +296,17 @@ class _HepMC:
         self.path, self.library = path, import_module("pyhepmc")
 
     def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
-        held: list[tuple[float, ...]] = []
+        rows_read: list[tuple[float, ...]] = []
         with self.library.open(str(self.path)) as file:
             for event in file:
                 event.set_units(self.library.Units.GEV, self.library.Units.CM)
                 final = (one for one in event.particles if one.status == FINAL_STATE)
-                held += map(_row_of, final)
-                while len(held) >= rows:
-                    yield _stacked(held[:rows], names)
-                    held = held[rows:]
-        if held:
-            yield _stacked(held, names)
+                rows_read += map(_row_of, final)
+                while len(rows_read) >= rows:
+                    yield _stacked(rows_read[:rows], names)
+                    rows_read = rows_read[rows:]
+        if rows_read:
+            yield _stacked(rows_read, names)
 
 
 def _row_of(particle: Any) -> tuple[float, ...]:
