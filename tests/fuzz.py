@@ -203,11 +203,12 @@ def read_detector(path: Path) -> int:
 
 
 GATE = "../src/caloforge/evaluate/gate/alice_zn.json"
+MINE = TESTS / "cases" / "detector_bom.json"
 BINNING = TESTS / "cases" / "binning_small.xml"
 ZN = ("--detector", "alice_zn")
 FORMATS: dict[str, Format] = {
     "showers": Format(copied("cases/real8.h5"), lambda p: command("data", "info", p, "-q")),
-    "calogan": Format(copied("cases/calogan_my.h5"), convert),
+    "calogan": Format(copied("cases/calogan_my.h5"), lambda p: convert(p, "--detector", MINE)),
     "challenge": Format(copied("cases/cc_ok.hdf5"), lambda p: convert(p, "--detector", BINNING)),
     "transport": Format(transport_output, convert),
     "images npz": Format(lambda f: alice(f, "responses"), convert),

@@ -3,6 +3,7 @@
 tests/cases/README.md names what is wrong with each.
 """
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,8 +15,10 @@ import h5py
 import numpy as np
 import pytest
 
-from caloforge.data.showers import read
+from caloforge.data.showers import read, write
 from caloforge.io.arrays import open_arrays
+from processes import run_command
+from small_run import set_options
 
 CASES = Path(__file__).parent / "cases"
 
@@ -271,3 +274,86 @@ def test_limits_and_ranges_that_are_no_numbers_are_refused(tmp_path, number):
     )
     with pytest.raises(DataError, match="not JSON"):
         read_card(card)
+
+
+EVALUATE = ("-q", "--classifier", "none", "--gate", "default")
+
+
+@pytest.mark.parametrize(
+    ("made", "real", "says"),
+    [
+        ("one_saturated", "real8", "too few to say"),
+        ("all_empty", "all_empty", "too few to say"),
+        ("all_empty", "real8", ""),
+        ("real8", "all_empty", ""),
+    ],
+)
+def test_a_gate_that_cannot_judge_does_not_accept(caloforge, made, real, says):
+    line = ("evaluate", CASES / f"{made}.h5", "--against", CASES / f"{real}.h5", *EVALUATE)
+    out, err = told(caloforge, *line, code=4)
+    assert says in err.lower()
+    assert "ACCEPTED" not in out
+    assert "e+15" not in out
+
+
+def test_one_real_shower_is_too_few(caloforge):
+    line = ("evaluate", CASES / "real64.h5", "--against", CASES / "one_shower_real.h5", *EVALUATE)
+    _, err = told(caloforge, *line, code=3)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_exit_code_of_the_gate_survives_ascii(tmp_path):
+    line = ("evaluate", CASES / "one_saturated.h5", "--against", CASES / "real8.h5", *EVALUATE)
+    cache = {"XDG_CACHE_HOME": str(tmp_path)}
+    done = run(*line, PYTHONIOENCODING="ascii", **cache)
+    assert done.returncode == 4, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.isascii()
+    assert "TOO FEW TO SAY" in done.stdout
+
+
+def test_a_link_to_a_folder_is_no_place_for_a_bundle(caloforge, tmp_path):
+    target, out = tmp_path / "target", tmp_path / "out"
+    target.mkdir()
+    out.symlink_to(target)
+    line = ("export", "alice_zn", "--target", "triton", "--out", out, "--force", "-q")
+    _, err = told(caloforge, *line, code=2)
+    assert "is a link to" in err
+    assert out.is_symlink()
+    assert not any(target.iterdir())
+
+
+def test_a_file_of_an_own_detector(caloforge, tmp_path):
+    out = tmp_path / "out.h5"
+    source, described = CASES / "calogan_my.h5", CASES / "detector_bom.json"
+    told(caloforge, "data", "convert", source, "--detector", described, "--out", out, "-q")
+    with h5py.File(source) as file:
+        mev = file["layer_0"][()].sum()
+    assert read(out).cells.sum() == pytest.approx(mev / 1000, rel=1e-5)
+
+
+def test_the_first_block_of_the_readme(tmp_path, monkeypatch):
+    simulators = Path(__file__).parents[1] / "src" / "caloforge" / "simulators"
+    shutil.copy(CASES / "real8.h5", tmp_path / "showers.h5")
+    shutil.copytree(simulators / "alice_zn", tmp_path / "runs" / "first" / "simulator")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec((CASES / "readme_example.py").read_text(encoding="utf-8"), names)
+    assert names["channels"].shape == (8, 5)
+
+
+def test_energies_in_mev_are_said_by_evaluate_and_train(tmp_path):
+    from caloforge.evaluate.inputs import load
+
+    showers = read("alice_zn")
+    some = showers.of_particles(np.unique(showers.particle)[:40])
+    scale = [1e3 if c.unit == "GeV" else 1.0 for c in some.detector.conditions]
+    path = tmp_path / "mev.h5"
+    write(path, dataclasses.replace(some, conditions=some.conditions * scale))
+    assert any("--energy-unit MeV" in one for one in load(str(path), path).warnings)
+    code, _, err = run_command(
+        "train", "sdi-gan", "--data", path, "--out", tmp_path / "run", *set_options()
+    )
+    assert code == 0, err
+    assert err.count("--energy-unit MeV") == 1

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caloforge.data.showers import Showers, read, write
-from caloforge.detectors.find import find_detector
+from caloforge.data.showers import read
 from extras import needs
 from processes import run_command
 from small_run import set_options, write_part_of_sample
@@ -88,29 +87,6 @@ def test_layers_of_negative_depth_are_refused(tmp_path):
     path.write_text(json.dumps(source))
     line = refused("train", "sdi-gan", "--detector", path, "--dry-run", code=3)
     assert "depth" in line
-
-
-@pytest.mark.slow
-def test_names_that_are_no_mathematics_are_drawn_as_they_are(tmp_path, rng):
-    source = json.loads((CASES / "detector_bom.json").read_text("utf-8-sig"))
-    source["title"] = r"My $\frac{x$ calorimeter"
-    source["conditions"].append({"name": "x", "unit": r"$\bad{$"})
-    described = tmp_path / "detector.json"
-    described.write_text(json.dumps(source))
-    detector = find_detector(str(described))
-    conditions = np.repeat(rng.uniform(1, 10, (12, 2)), 4, axis=0)
-    for name in ("real", "made"):
-        cells = rng.exponential(conditions[:, :1], (48, detector.cells)).astype("f4")
-        particle, pdg = np.repeat(np.arange(12), 4), np.full(48, 22, "i4")
-        showers = Showers(
-            detector=detector, cells=cells, conditions=conditions, particle=particle, pdg=pdg,
-            provenance={},
-        )  # fmt: skip
-        write(tmp_path / f"{name}.h5", showers)
-    page = tmp_path / "page.html"
-    line = ("evaluate", tmp_path / "made.h5", "--against", tmp_path / "real.h5", "-q")
-    accepted(*line, "--classifier", "none", "--out", page)
-    assert page.read_text().count("data:image/png") > 3
 
 
 FILLS = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from caloforge.detector import Detector
@@ -305,6 +307,23 @@ def test_bad_recipe_file_is_told(text: str, told: str, tmp_path: Any) -> None:
     with pytest.raises(UsageError, match=told) as caught:
         find_recipe(str(path), None, [], None)
     assert str(path) in str(caught.value)
+
+
+def numbers_without_end(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """Whole numbers of a model, and of the models below it, that have no largest value."""
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        bounds = {type(bound).__name__ for bound in field.metadata}
+        if int in kinds and not bounds & {"Le", "Lt"}:
+            yield f"{path}{name}"
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Detector:
+                yield from numbers_without_end(kind, f"{path}{name}.")
+
+
+def test_whole_numbers_of_recipes_and_terms_have_bounds() -> None:
+    assert list(numbers_without_end(Recipe)) == []
+    assert [name for term in TERMS.values() for name in numbers_without_end(term)] == []
 
 
 def test_unknown_recipe_is_told_with_those_that_exist() -> None:

@@ -25,6 +25,9 @@ from caloforge.networks.generators import GeneratorConfig
 from caloforge.objectives import Objective, objective_from_record, objective_record
 from caloforge.simulator.sampling import NegativeBinomial
 
+MOST = 10**9
+"""Of rows and steps: products of two fit into the numbers of an array's shape."""
+
 
 class Part(BaseModel):
     """A frozen, validated part of a recipe."""
@@ -53,9 +56,9 @@ class Optimisers(Part):
 class Data(Part):
     """What a batch is and which particles are trained on."""
 
-    particles: int = Field(default=16, ge=1)
+    particles: int = Field(default=16, ge=1, le=MOST)
     """Particles in a batch."""
-    repeats: int = Field(default=8, ge=1)
+    repeats: int = Field(default=8, ge=1, le=MOST)
     """Rows of each particle in a batch."""
     symmetries: bool = True
     """Exact symmetries of the detector as augmentation."""
@@ -69,9 +72,9 @@ class Data(Part):
     """A split by row leaks conditions into the test; for published protocols only."""
     split_seed: int = Field(default=0, ge=0, lt=2**63)
     """Decides which particles are kept, apart from the seed of the run."""
-    showers_per_particle: int | None = Field(default=None, ge=1)
+    showers_per_particle: int | None = Field(default=None, ge=1, le=MOST)
     """Train on at most so many showers of each particle."""
-    buffer_rows: int = Field(default=65536, ge=1)
+    buffer_rows: int = Field(default=65536, ge=1, le=MOST)
     """Rows held in memory while reading."""
     training_files: tuple[str, ...] = ()
     """Samples or files that join the training part; validation and test stay those of the first."""
@@ -80,25 +83,25 @@ class Data(Part):
 class Training(Part):
     """How long, how often judged, what is kept."""
 
-    steps: int = Field(default=2000, ge=1)
-    critic_steps: int = Field(default=1, ge=0)
+    steps: int = Field(default=2000, ge=1, le=MOST)
+    critic_steps: int = Field(default=1, ge=0, le=MOST)
     """Rounds of the critic before each round of the generator."""
-    generator_steps: int = Field(default=1, ge=1)
+    generator_steps: int = Field(default=1, ge=1, le=MOST)
     """Rounds of the generator in each step, with fresh latents."""
-    pretraining: int = Field(default=0, ge=0)
+    pretraining: int = Field(default=0, ge=0, le=MOST)
     """First steps, in which only helper networks play; they are frozen after. 0: all play."""
     drawn: bool = True
     """Critic and terms see drawn counts, as ``generate`` writes them; False: expected counts, as in
     the papers, where the distance of two fakes of a collapsed generator is 0."""
-    warm_up: int = Field(default=0, ge=0)
+    warm_up: int = Field(default=0, ge=0, le=MOST)
     """Steps over which the generator's learning rate rises to its value."""
     decay_from: float = Field(default=0.5, ge=0, le=1)
     """Part of the run after which learning rates fall linearly to zero."""
     average: float | None = Field(default=0.99, gt=0, lt=1)
     """Decay of the running average of the generator's weights, the one that ships."""
-    validation_interval: int = Field(default=200, ge=1)
+    validation_interval: int = Field(default=200, ge=1, le=MOST)
     """Steps between scores on the validation particles; the best generator is kept."""
-    checkpoint_interval: int = Field(default=200, ge=1)
+    checkpoint_interval: int = Field(default=200, ge=1, le=MOST)
     """Steps between checkpoints."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """``auto`` takes bfloat16 where the hardware gains by it."""
@@ -112,7 +115,7 @@ ObjectiveField = Annotated[
 class Start(Part):
     """First steps of a run, in which the generator is trained alone for another objective."""
 
-    steps: int = Field(default=200, ge=0)
+    steps: int = Field(default=200, ge=0, le=MOST)
     """Of the steps of the run, at most a tenth of them; 0: the game begins at once."""
     objective: ObjectiveField
     generator: Adam = Adam(learning_rate=2e-3)

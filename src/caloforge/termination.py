@@ -1,4 +1,4 @@
-"""SIGTERM asks a run to leave; it leaves after the step, with a checkpoint."""
+"""SIGTERM asks a run to leave: after the step, with a checkpoint, or at once, with no output."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,31 @@ class _Request:
         self.event.set()
         if isinstance(self.outer, _Request):
             self.outer(number, frame)
+
+
+EXIT_CODE = 128 + signal.SIGTERM
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """SIGTERM ends what is under way as an error does, so that nothing half-written is left.
+
+    A second one kills. A handler that is there already stays, and other threads have none.
+    """
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise SystemExit(EXIT_CODE)
 
 
 @contextmanager

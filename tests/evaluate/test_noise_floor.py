@@ -1,7 +1,6 @@
 """Floors are computed once, are the same from the folder, and never from a wrong one."""
 
 import dataclasses
-import json
 import resource
 
 import numpy as np
@@ -13,6 +12,7 @@ from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
 from caloforge.evaluate.paired import PairedBootstrap
 from caloforge.report.pages import _write
 from evaluate.stand_in import energies, showers
+from processes import SERVER
 
 ENERGY = energies(24, 0)
 REAL, MADE, OTHER = (showers(ENERGY, 4, n) for n in (1, 2, 3))
@@ -54,13 +54,35 @@ def test_damaged_and_unwritable_folders_are_no_reason_to_fail(tmp_path):
     floors = FloorCache(tmp_path)
     plain = evaluate(REAL, MADE, resamples=20, cache=floors)
     (kept,) = tmp_path.iterdir()
-    kept.write_text("{")
-    assert evaluate(REAL, MADE, resamples=20, cache=floors) == plain
-    assert json.loads(kept.read_text())
+    whole = kept.read_text()
+    for damaged in ("{", '{"w1": [1.0]}', "[" * 100_000, whole.replace("0.", "1.", 1)):
+        kept.write_text(damaged)
+        assert evaluate(REAL, MADE, resamples=20, cache=floors) == plain
+        assert kept.read_text() == whole
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert evaluate(REAL, MADE, resamples=20, cache=FloorCache(blocked / "floors")) == plain
     assert default_cache_folder().parts[-2:] == ("caloforge", "floors")
+
+
+def cached_in(folder):
+    """What one of several evaluations does at once."""
+    document = {"w1": [float(number) for number in range(10_000)]}
+    for _ in range(20):
+        cache = FloorCache(folder)
+        assert cache.cached((np.ones(3),), ("about",), lambda: document) == document
+        for path in folder.glob("*.json"):
+            path.unlink(missing_ok=True)
+
+
+def test_evaluations_at_once_share_a_folder(tmp_path):
+    processes = [SERVER.Process(target=cached_in, args=(tmp_path,)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from caloforge import report as plots
 from caloforge.detector import Layer
+from caloforge.report.canvas import figure
 from caloforge.report.figures import binned, binned_mean, paired_ratio, shared_edges
 
 LAYER = Layer(name="fibres", shape=(6, 4), cell_mm=(2.0, 3.0))
@@ -200,3 +201,14 @@ def test_means_in_bins_of_an_attribute_are_those_of_loops(rng):
             (at, observed), {"made": (at, observed)}, attribute="x", observable="y"
         )
     )
+
+
+@pytest.mark.parametrize("text", [r"$\frac{x$", "$" + "{" * 3000 + "$", "$$", r"a $\bad{b}$ c"])
+def test_names_that_are_no_mathematics_are_drawn_as_they_are(text):
+    plot = figure()
+    axes = plot.subplots()
+    axes.set_xlabel(text)
+    axes.set_ylabel("$E^2$")
+    drawn(plot)
+    assert not axes.xaxis.label.get_parse_math()
+    assert axes.yaxis.label.get_parse_math()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,35 @@ def test_without_an_error_the_file_is_there(tmp_path, kind):
     with writer:
         append(writer, showers)
     assert [path.name for path in tmp_path.iterdir()] == [WRITERS[kind][1]]
+
+
+LONG = {
+    "root": ("data", "export", "atlas_em", "--to", "root", "--out", "out.root"),
+    "showers": ("data", "select", "atlas_em", "--compression", "smallest", "--out", "out.h5"),
+    "calogan": ("data", "export", "atlas_em", "--to", "calogan", "--pdg", "11", "--out", "out.h5"),
+    "generate": ("generate", "alice_zn", "-n", "10000000", "--out", "out.root"),
+}
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("calogan", "showers")]
+
+
+@pytest.mark.parametrize("name", ["root", "generate", *SLOW])
+def test_sigterm_leaves_nothing(tmp_path, name):
+    if "root" in LONG[name][-1]:
+        needs("uproot")
+    line = [sys.executable, "-m", "caloforge", *LONG[name], "-q"]
+    process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not any(tmp_path.iterdir()):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.terminate()
+    _, log = process.communicate(timeout=120)
+    assert process.returncode == 143, log
+    assert "Traceback" not in log
+    assert not any(tmp_path.iterdir())
 
 
 FULL = """

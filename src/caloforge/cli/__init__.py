@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 from caloforge.errors import CaloforgeError, UsageError, one_line, reason_of
 from caloforge.machine import install
 from caloforge.reporter import write
+from caloforge.termination import leaving_at_once
 
 
 class Verb(NamedTuple):
@@ -147,7 +148,8 @@ def run(program: typer.Typer, name: str, arguments: Sequence[str] | None = None)
     """The same for any command line of this project."""
     prepare_streams()
     try:
-        outcome = program(args=arguments, prog_name=name, standalone_mode=False)
+        with leaving_at_once():
+            outcome = program(args=arguments, prog_name=name, standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":

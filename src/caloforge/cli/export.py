@@ -1,5 +1,6 @@
 """``caloforge export``: a trained simulator as the files that another program reads."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -159,8 +160,8 @@ def parse_mesh(text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.split("x")
-    if not all(part.isdigit() and 0 < int(part) <= 1024 for part in parts):
-        raise UsageError(f"--mesh {text}: write numbers of cells, such as 9x16x48")
+    if not all(re.fullmatch("[1-9][0-9]{0,3}", part, re.ASCII) for part in parts):
+        raise UsageError(f"--mesh {text[:40]}: write numbers of cells, such as 9x16x48")
     return tuple(map(int, parts))
 
 

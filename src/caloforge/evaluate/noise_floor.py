@@ -44,14 +44,10 @@ class FloorCache:
         if self.folder is None:
             return make()
         path = self.folder / f"{_key(arrays, about)}.json"
-        try:
-            document = read_json(path)
-            if isinstance(document, dict):
-                return document
-        except CaloforgeError:
-            pass
+        if (document := _kept(path)) is not None:
+            return document
         document = make()
-        self._keep(path, json.dumps(document))
+        self._keep(path, json.dumps({"sha256": _sha256(document), "document": document}))
         return document
 
     def _keep(self, path: Path, text: str) -> None:
@@ -65,6 +61,21 @@ class FloorCache:
 
 
 NO_CACHE = FloorCache()
+
+
+def _kept(path: Path) -> Any:
+    """The document that a file keeps, None where it is missing or not as it was written."""
+    try:
+        record = read_json(path)
+    except CaloforgeError:
+        return None
+    if not isinstance(record, dict) or record.get("sha256") != _sha256(record.get("document")):
+        return None
+    return record["document"]
+
+
+def _sha256(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document).encode()).hexdigest()
 
 
 def _key(arrays: tuple[NDArray[Any], ...], about: tuple[Any, ...]) -> str:

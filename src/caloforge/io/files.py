@@ -172,7 +172,7 @@ def _aside(path: Path, sync: Callable[[Path], None]) -> Iterator[Path]:
     except (OSError, RuntimeError) as error:
         if _is_full(error):
             raise CaloforgeError(f"{path}: no space left on the disk; nothing was kept") from error
-        if isinstance(error, OSError) and error.filename == str(part):
+        if isinstance(error, OSError) and str(error.filename) == str(part):
             raise CaloforgeError(f"{path}: {error.strerror}") from error
         raise
     finally:

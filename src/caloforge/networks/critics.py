@@ -39,7 +39,7 @@ class CriticConfig(BaseModel):
         "calogan",
         "conditional-calogan",
     ] = "light"
-    hottest: int = Field(default=2, ge=0)
+    hottest: int = Field(default=2, ge=0, le=65536)
     """Hottest cells that it sees beside the sum of squares; kind ``counts`` only."""
     minibatch: bool = True
     """Whether it compares the rows of a batch; networks of layers only."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from math import ceil
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ class GeneratorConfig(BaseModel):
     kind: Literal[
         "profile", "light", "reference", "o2", "mlp", "layered", "calogan", "conditional-calogan"
     ] = "light"
-    latent: int = Field(default=10, ge=1)
+    latent: int = Field(default=10, ge=1, le=65536)
     """Length of the latent vector; O2 draws 10."""
     features: Literal["features", "plain"] = "features"
     """The detector's feature map (log energy, slopes), or the conditions as they are."""
@@ -45,7 +45,7 @@ class GeneratorConfig(BaseModel):
     """Conditions that the networks, the critic's among them, are told of; None: all."""
     attention: bool = True
     """Whether a layer may take over from the one before it; networks of layers only."""
-    blur: tuple[int, ...] = ()
+    blur: tuple[Annotated[int, Field(ge=0, le=1024)], ...] = ()
     """Numbers of the layers behind a fixed blur; networks of layers only."""
     blurred: Literal["deposits", "logarithms"] = "deposits"
     """What ``layered`` blurs: of blurred deposits no cell holds more than a ninth of its layer,

@@ -23,7 +23,7 @@ class ZeroCentred(Term):
     """Whether the gradient is taken in what the critic sees, or in coded cells alone."""
     falls_to: float = Field(default=1.0, gt=0, le=1)
     """Part of the weight that is left at the end of the run, on an exponential curve."""
-    every: int = Field(default=1, ge=1)
+    every: int = Field(default=1, ge=1, le=10**9)
     """Taken on each step of so many, with so many times the weight: a second derivative costs as
     much as the rest of a critic's step (Karras et al., arXiv:1912.04958, section 3.1)."""
 

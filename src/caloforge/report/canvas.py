@@ -60,13 +60,31 @@ def tidy(axes: Axes) -> Axes:
 def data_uri(plot: Figure) -> str:
     """The figure as a PNG inside a data URI, for one self-contained page."""
     buffer = io.BytesIO()
+    take_as_written(plot)
     plot.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def save(plot: Figure, path: str | Path) -> None:
     """Write the figure in the format that the suffix of the path names."""
+    take_as_written(plot)
     plot.savefig(path, dpi=DOTS_PER_INCH)
+
+
+def take_as_written(plot: Figure) -> None:
+    """Let texts that are no mathematics be drawn as they are: names and units come from files."""
+    from matplotlib.mathtext import MathTextParser
+    from matplotlib.text import Text
+
+    parser = MathTextParser("path")
+    for text in plot.findobj(Text):
+        assert isinstance(text, Text)
+        if text.get_text().count("$") < 2:
+            continue
+        try:
+            parser.parse(text.get_text())
+        except (ValueError, RecursionError):
+            text.set_parse_math(False)
 
 
 PLAIN = "plain"
