@@ -5,6 +5,8 @@ Shapes: N = P x R rows, K cells, L layers, a layer of shape (nx, ny).
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -32,7 +34,7 @@ class LocalScore(Term):
     neighbours. The norm of a whole image, as in ``EnergyScore``, hardly sees one cell.
     """
 
-    sizes: tuple[int, ...] = Field(default=(1, 3), min_length=1)
+    sizes: tuple[Annotated[int, Field(le=1024)], ...] = Field(default=(1, 3), min_length=1)
     normalise: Unit = "particle"
     """As in ``EnergyScore``."""
 
