@@ -15,6 +15,7 @@ from caloforge.errors import UsageError
 from caloforge.evaluate.inputs import load
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.generate import Particles, Production, generate
+from caloforge.io.files import require_possible_folder
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name
 from caloforge.report.pages import write_report
@@ -106,6 +107,7 @@ def demonstrate(
     """
     out = Path(out)
     start = time.perf_counter()
+    require_possible_folder(out)
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; --force replaces what the demo writes there")
     out.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
+from caloforge.io.files import require_possible_folder
 from caloforge.jobs import ALONE, LOCK, Call, Executor, Limits, only_run
 from extras import needs
 
@@ -231,6 +232,18 @@ def test_a_link_is_no_lock(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a symbolic link"), only_run(folder):
         pass
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_link_is_no_folder_of_a_run(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for target in (tmp_path / "elsewhere", tmp_path / "nowhere"):
+        out.unlink(missing_ok=True)
+        out.symlink_to(target)
+        with pytest.raises(UsageError, match="is a link to"), only_run(out):
+            pass
+        with pytest.raises(UsageError, match="is a link to"):
+            require_possible_folder(out)
+        assert not target.exists()
 
 
 def test_a_folder_that_a_refused_run_made_goes_again(tmp_path: Path) -> None:

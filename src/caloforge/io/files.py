@@ -100,7 +100,8 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Path:
 
 
 def require_possible_folder(path: Path) -> None:
-    """Raise UsageError when it, or something above it, is a file: no folder can be there."""
+    """Raise UsageError when it is a link, or it or something above it is a file."""
+    _refuse_link(path)
     for place in (path, *path.parents):
         if place.exists() and not place.is_dir():
             raise UsageError(f"{place} is a file; name a folder")
@@ -143,9 +144,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _refuse_existing(path: Path, overwrite: bool) -> None:
+def _refuse_link(path: Path) -> None:
     if path.is_symlink():
         raise UsageError(f"{path} is a link to {path.readlink()}; name that instead")
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    _refuse_link(path)
     if path.exists() and not overwrite:
         raise UsageError(f"{path} exists already; --force replaces it")
 

@@ -33,8 +33,10 @@ def only_run(folder: Path, reporter: Reporter = SILENT, *, shared: bool = False)
     A folder that is left empty, and was not there before, is removed.
 
     Raises:
-        UsageError: another process holds the folder, its lock is a link, or it is a file.
+        UsageError: another process holds the folder, it or its lock is a link, or it is a file.
     """
+    if folder.is_symlink():
+        raise UsageError(f"{folder} is a link to {folder.readlink()}; name that instead")
     fresh = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
