@@ -134,4 +134,4 @@ def test_shipped_judgements_are_json() -> None:
 
 def test_the_page_of_the_shipped_simulators_is_that_of_their_cards() -> None:
     assert (ROOT / "validation" / "shipped" / "README.md").read_text("utf-8") == shipped_page()
-    assert list(TRAININGS) == shipped_simulators()
+    assert set(shipped_simulators()) <= set(TRAININGS)
