@@ -30,7 +30,7 @@ from caloforge.export.onnx import export_simulator
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import GRAPH, Simulator
 from caloforge.simulator.engines import ENGINES, installed_engines
-from caloforge.simulator.sampling import draw_latents, stream
+from caloforge.simulator.sampling import NegativeBinomial, draw_latents, stream
 
 BATCHES = (1, 32, 256)
 REFERENCE, REWRITTEN = "reference, torch eager", "reference rewritten"
@@ -38,6 +38,8 @@ SGEMM, SGEMM_SIZE = "sgemm", 1024
 TIMES = {1: 40}
 """Calls of one timing: one shower alone takes less than the clock is good for."""
 EAGER_TIMES = {1: 4}
+CLUMPS = NegativeBinomial(excess=0.2)
+"""The law of counts that the bundle of O2 draws by, as the recipes have it."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,16 @@ def contenders(contest: Contest, scratch: Path) -> list[Contender]:
     configs = {REWRITTEN: contest.reference, **contest.others}
     networks = {name: untrained(config, detector, conditions) for name, config in configs.items()}
     for name, network in networks.items():
-        latents = configs[name].latent
-        export_simulator(network, detector, {}, conditions, scratch / name, latent_size=latents)
+        latents, law = configs[name].latent, CLUMPS if detector.counts else None
+        export_simulator(
+            network,
+            detector,
+            {},
+            conditions,
+            scratch / name,
+            latent_size=latents,
+            sampling=law,
+        )
     field = [Contender(REFERENCE, _eager(networks[REWRITTEN], contest.reference.latent))]
     for name, config in configs.items():
         field += _graphs(name, scratch / name, config.latent)

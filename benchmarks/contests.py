@@ -45,8 +45,8 @@ CONTESTS: Mapping[str, Contest] = MappingProxyType(
             what="speed",
             detector=ALICE_ZN,
             reference=GeneratorConfig(kind="reference"),
-            others={kind: GeneratorConfig(kind=kind) for kind in ("light", "o2")},
-            bundle="o2",
+            others={kind: GeneratorConfig(kind=kind) for kind in ("profile", "light", "o2")},
+            bundle="profile",
         ),
         "atlas_em": Contest(
             what="speed of atlas_em",
