@@ -1,4 +1,4 @@
-"""``caloforge data``: look into a file of showers, convert foreign files into ours."""
+"""``caloforge data``: look into files of showers, draw them, convert foreign ones into ours."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 command = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Look into shower files, convert foreign ones.",
+    help="Look into shower files, draw them, convert foreign ones.",
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -278,6 +278,28 @@ def convert(
         request, out, overwrite=force, compression=compression, notes=_notes(note)
     )
     reporter.result(f"{out}: {rows} showers", {"out": str(out), "rows": rows})
+
+
+@command.command("plot", short_help="Draw showers, means and spectra of a file.")
+def plot(
+    file: File,
+    out: Out,
+    style: Annotated[
+        str, typer.Option(help="plain; alice, atlas, cms or lhcb with caloforge[plots].")
+    ] = "plain",
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Draw some showers of a file, its mean image and its spectra as one figure (.png, .pdf)."""
+    from caloforge.io.files import require_ending, write_aside
+    from caloforge.report import overview, save, styled
+
+    reporter = reporter_of(quiet, json)
+    require_ending(out, ".png", ".pdf")
+    with styled(style), write_aside(out, overwrite=force) as aside:
+        save(overview(file, reporter=reporter), aside)
+    reporter.result(f"{out}: drawn from {file}", {"out": str(out), "file": str(file)})
 
 
 @command.command("select", short_help="Write some showers of a file.")

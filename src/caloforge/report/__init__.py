@@ -17,6 +17,7 @@ from caloforge.report.images import (
     mean_image,
     shower_rows,
 )
+from caloforge.report.overview import overview
 
 __all__ = [
     "STYLES",
@@ -30,6 +31,7 @@ __all__ = [
     "layer_images",
     "layer_lines",
     "mean_image",
+    "overview",
     "radial_profiles",
     "ratio_histogram",
     "save",

@@ -66,9 +66,10 @@ def data_uri(plot: Figure) -> str:
 
 
 def save(plot: Figure, path: str | Path) -> None:
-    """Write the figure in the format that the suffix of the path names."""
+    """Write the figure in the format that the suffix of the path names; no date is written."""
     take_as_written(plot)
-    plot.savefig(path, dpi=DOTS_PER_INCH)
+    dated = {"CreationDate": None} if Path(path).suffix.lower() == ".pdf" else {}
+    plot.savefig(path, dpi=DOTS_PER_INCH, metadata=dated)
 
 
 def take_as_written(plot: Figure) -> None:

@@ -17,7 +17,7 @@ from caloforge.report.canvas import COLOUR_MAP, INK, TEXT_POINTS, figure, tidy
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
 
 Values = NDArray[np.float64]
@@ -138,7 +138,7 @@ def _has_equal_axes(layer: Layer) -> bool:
     return 0.4 < _aspect(layer) < 2.5
 
 
-def colour_bar(plot: Figure, artist: AxesImage, axes: list[Axes], label: str) -> None:
+def colour_bar(plot: Figure | SubFigure, artist: AxesImage, axes: list[Axes], label: str) -> None:
     bar = plot.colorbar(artist, ax=axes, fraction=0.05, pad=0.02, aspect=30)
     bar.set_label(label, fontsize=TEXT_POINTS, color=INK)
     bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)
@@ -175,6 +175,21 @@ def layer_lines(
     height = PANEL_INCHES if len(samples) == 1 else LOW_PANEL_INCHES
     lines = len(layers) * len(samples)
     plot = figure(PANEL_INCHES * width + SIDE_INCHES, height * lines + SIDE_INCHES / 2)
+    draw_layer_lines(plot, samples, layers, label=label, difference=difference)
+    return plot
+
+
+def draw_layer_lines(
+    plot: Figure | SubFigure,
+    samples: Mapping[str, Columns],
+    layers: Sequence[Layer],
+    *,
+    label: str,
+    difference: bool = False,
+) -> None:
+    """Draw ``layer_lines`` into a figure, or into a part of one."""
+    lines = len(layers) * len(samples)
+    width = max(len(columns) for columns in samples.values())
     grid = plot.subplots(lines, width, squeeze=False, sharex=True)
     for number, layer in enumerate(layers):
         own = grid[number * len(samples) : (number + 1) * len(samples)]
@@ -188,11 +203,10 @@ def layer_lines(
     for axes in grid[:, 1:].flat:
         axes.yaxis.set_visible(False)
     plot.supxlabel(layers[-1].axes[0], fontsize=TEXT_POINTS, color=INK)
-    return plot
 
 
 def _draw_layer(
-    plot: Figure,
+    plot: Figure | SubFigure,
     grid: NDArray[Any],
     samples: Mapping[str, Columns],
     layer: Layer,
