@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.evaluate import resampling
-from caloforge.evaluate.metrics import diversity, shapes, wasserstein
+from caloforge.evaluate.metrics import cells, diversity, shapes, wasserstein
 from caloforge.evaluate.metrics.metric import Metric
 from caloforge.evaluate.observables import Observed
 from caloforge.evaluate.resampling import Halves, Indices, Pair, Side
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 Replicates = dict[str, Values]
 """Each metric under all resamplings, the sample's own value first; (1 + B,) each."""
-FAMILIES = (wasserstein, diversity, shapes)
+FAMILIES = (wasserstein, diversity, shapes, cells)
 LEAST_SPLIT_HALVES = 2
 ROWS_TO_HALVE = 60_000
 
