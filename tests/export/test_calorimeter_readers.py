@@ -12,12 +12,13 @@ from scipy.special import erfinv
 
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import DataError, UsageError
-from caloforge.export import ddml, fcs, mesh, par04
+from caloforge.export import ddml, fcs, fcs_binned, mesh, par04
 from caloforge.export.bundle import Bundle, Options
 from caloforge.export.checks import CheckOptions, Graph
 from caloforge.export.ddml import DdmlReader, uniform_of
 from caloforge.export.ddml_library import LibraryReader
 from caloforge.export.fcs import FcsReader, read_binning
+from caloforge.export.fcs_binned import BinnedReader
 from caloforge.export.mesh import depth_shares, overlap, polar_shares
 from caloforge.export.onnx_builder import OnnxBuilder, Output, Value
 from caloforge.export.par04 import Par04Reader
@@ -345,6 +346,60 @@ def test_layers_of_one_edge_are_absent(tmp_path):
     assert [(voxels.layer, voxels.size) for voxels in layers] == [(1, 3), (12, 20)]
 
 
+def test_binned_showers_are_mev_where_the_cells_are(bundle):
+    # y is eta: alpha 0; x is phi: alpha pi / 2
+    lit = fractions(l0_1_48=0.3, l1_6_11=0.2, l1_11_6=0.1)
+    reader = BinnedReader(bundle("fcs-binned", per_condition=lit))
+    hits = reader.hits(-0.3, 32_768.0, np.zeros(10))
+    sums = {layer: found.energy_mev.sum() / 32_768 for layer, found in hits.items()}
+    assert sums == pytest.approx({0: 0, 1: 0.3, 2: 0.3, 3: 0, 12: 0}, rel=1e-4)
+    x, y = reader.places(2, hits[2])
+    share = hits[2].energy_mev / hits[2].energy_mev.sum()
+    assert share[y > x].sum() == pytest.approx(2 / 3, rel=1e-4)
+    assert (x > 0).all()
+    assert (y > 0).all()
+    assert np.hypot(x, y).min() > 180
+    # Every voxel is a ring and a sector of its own, and together they are the disc.
+    for layer, size in {1: 160, 2: 104, 3: 36}.items():
+        start_r, size_r, _, size_alpha = reader.edges[layer][:, :size]
+        area = ((start_r + size_r) ** 2 - start_r**2) / 2 * size_alpha
+        assert area.sum() == pytest.approx(np.pi * 240**2, rel=1e-5)
+
+
+def test_binned_showers_take_latents_and_energies_as_they_are_asked(bundle):
+    per_latent = np.zeros((10, ATLAS_EM.cells))
+    per_latent[3, cell(1, 6, 6)] = 1.0
+    reader = BinnedReader(bundle("fcs-binned", per_latent=per_latent))
+    noise = np.zeros(10, np.float32)
+    noise[3] = 1.5
+    for mev, expected in ((10_000.0, 1500.0), (1e6, 15_000.0), (100.0, 150.0)):
+        hits = reader.hits(0.2, mev, noise)
+        assert hits[2].energy_mev.sum() == pytest.approx(expected, rel=1e-4)
+    noise[3] = -1.0
+    assert not len(reader.hits(0.2, 10_000.0, noise)[2].voxel)
+
+
+def test_binned_showers_refuse_what_the_reader_cannot_hold(simulator):
+    made = simulator(latents=383, per_latent=np.zeros((383, ATLAS_EM.cells)))
+    with pytest.raises(UsageError, match="has 383 latents, fcs-binned draws 382"):
+        fcs_binned.adapt(made, Options())
+    with pytest.raises(UsageError, match="voxels of its own"):
+        fcs_binned.adapt(made, Options(mesh=(8, 8)))
+
+
+@pytest.mark.parametrize("fault", ["missing", "short", "nan"])
+def test_damaged_edges_of_voxels_are_refused(bundle, fault):
+    made = bundle("fcs-binned")
+    with h5py.File(made.folder / "binning.h5", "r+") as file:
+        edges = file["binsize_alpha_layer_2"][:]
+        del file["binsize_alpha_layer_2"]
+        if fault != "missing":
+            file["binsize_alpha_layer_2"] = edges[:-1] if fault == "short" else edges * np.nan
+    words = {"missing": "has no binsize", "short": "of 110 voxels", "nan": "not a finite number"}
+    with pytest.raises(DataError, match=words[fault]):
+        BinnedReader(made)
+
+
 # Triton ------------------------------------------------------------------------------------
 
 
@@ -385,11 +440,12 @@ def test_damaged_configurations_are_refused(bundle, text):
 
 # All of them -------------------------------------------------------------------------------
 
-TARGETS = ("par04", "ddml", "ddml-library", "fcs-ganv2")
+TARGETS = ("par04", "ddml", "ddml-library", "fcs-ganv2", "fcs-binned")
 NETWORK = {
     "par04": "generator.onnx",
     "ddml": "generator.onnx",
     "fcs-ganv2": "neural_net_22_eta_20_25_High12.onnx",
+    "fcs-binned": "generator.onnx",
     "triton": "caloforge_atlas_em/1/model.onnx",
 }
 

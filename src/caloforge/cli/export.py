@@ -32,7 +32,8 @@ Source = Annotated[
 TargetName = Annotated[
     str,
     typer.Option(
-        "--target", help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, triton; or int8, half."
+        "--target",
+        help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, fcs-binned, triton; or int8, half.",
     ),
 ]
 ShowersFile = Annotated[

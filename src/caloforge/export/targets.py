@@ -36,6 +36,7 @@ TARGETS = {
     "ddml": Target("caloforge.export.ddml", "key4hep DDML, RegularGridGANModel"),
     "ddml-library": Target("caloforge.export.ddml_library", "key4hep DDML, LoadHdf5"),
     "fcs-ganv2": Target("caloforge.export.fcs", "FastCaloSim, GAN version 2"),
+    "fcs-binned": Target("caloforge.export.fcs_binned", "FastCaloSim, binned showers"),
     "triton": Target("caloforge.export.triton", "NVIDIA Triton inference server"),
 }
 
