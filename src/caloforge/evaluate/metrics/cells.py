@@ -28,7 +28,7 @@ from caloforge.evaluate.resampling import Indices, Pair, Side
 
 if TYPE_CHECKING:
     from caloforge.detector import Detector
-    from caloforge.readout import Channels
+    from caloforge.detector.readout import Channels
 
 Values = NDArray[np.float64]
 ELEMENTS_AT_ONCE = 2_000_000
