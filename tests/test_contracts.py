@@ -272,7 +272,7 @@ def test_setting_changes_one_value(setting: str, wanted: Any) -> None:
         ("training.steps=0", "training.steps: Input should be greater than or equal to 1"),
         ("training.steps", "write path=value"),
         ("critics.kind=light", "the recipe has no critics; valid: citation, critic"),
-        ("objective.Hinge.weight=1", "objective has no Hinge"),
+        ("objective.Hinges.weight=1", "objective has no Hinges"),
         ("objective.Paired.gamma=1", "objective.Paired has no gamma; valid: weight"),
         ("objective.SelectiveDiversity.space=volts", "objective.SelectiveDiversity.space"),
         ("objective.SelectiveDiversity.weight=much", "objective.SelectiveDiversity.weight"),
@@ -282,7 +282,7 @@ def test_setting_changes_one_value(setting: str, wanted: Any) -> None:
         ("optimisers.critic.learning_rate=Infinity", "learning_rate: Input should be a finite"),
         ("detector=alice_zq", "alice_zq"),
         ("seed.low=1", "seed has no low; valid: nothing below it"),
-        ("generator.kind=big", "generator.kind: Input should be 'profile'"),
+        ("generator.kind=big", "generator.kind: no generator big; there are calogan"),
     ],
 )
 def test_bad_setting_is_told_with_what_is_valid(setting: str, told: str) -> None:

@@ -40,8 +40,8 @@ NEW = DetectorFacts(
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr("caloforge.detectors.FACTS", dict(FACTS))
-    monkeypatch.setattr("caloforge.detectors.DETECTORS", dict(DETECTORS))
+    monkeypatch.setattr(FACTS, "own", dict(FACTS.own))
+    monkeypatch.setattr(DETECTORS, "own", dict(DETECTORS.own))
     register(NEW)
 
 

@@ -30,7 +30,8 @@ ASKS_FOR_ROWS = (
 
 @pytest.fixture(scope="module")
 def section() -> str:
-    return PAGE.read_text(encoding="utf-8").split("\n## A verb")[0]
+    text = PAGE.read_text(encoding="utf-8")
+    return text.split("\n## A method of this package\n")[1].split("\n## A verb")[0]
 
 
 @pytest.fixture(scope="module")

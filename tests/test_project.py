@@ -23,7 +23,7 @@ PACKAGE = ROOT / "src" / "caloforge"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("documents", "machine", "reporter", "termination"),
+    ("documents", "extensions", "machine", "reporter", "termination"),
     ("jobs",),
     ("detector", "species"),
     ("detectors",),
@@ -66,10 +66,12 @@ PUBLIC = {
         "__version__",
         "detector_of_name",
         "read",
+        "use",
         "write",
     ],
     "caloforge.evaluate": [
         "Attribute",
+        "CellMetric",
         "CheckResult",
         "ClassifierResult",
         "ConditionalW1",
@@ -122,6 +124,18 @@ PUBLIC = {
         "w1",
         "w1_channels",
         "widened",
+    ],
+    "caloforge.networks": [
+        "CRITICS",
+        "ConditionScale",
+        "Critic",
+        "CriticConfig",
+        "CriticOutput",
+        "FeatureScaling",
+        "GENERATORS",
+        "Generator",
+        "GeneratorConfig",
+        "ResponseScale",
     ],
     "caloforge.objectives": [
         "AttributeRegression",

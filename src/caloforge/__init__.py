@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from caloforge.detector import Detector
     from caloforge.detectors import detector_of_name
     from caloforge.errors import CaloforgeError, DataError, UsageError
+    from caloforge.extensions import use
     from caloforge.recipe import Recipe
     from caloforge.simulator import Simulator
 
@@ -28,6 +29,7 @@ HOMES = {
     "UsageError": "caloforge.errors",
     "detector_of_name": "caloforge.detectors",
     "read": "caloforge.data.showers",
+    "use": "caloforge.extensions",
     "write": "caloforge.data.showers",
 }
 
@@ -44,6 +46,7 @@ __all__ = [
     "__version__",
     "detector_of_name",
     "read",
+    "use",
     "write",
 ]
 

@@ -20,9 +20,9 @@ from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.documents import Document, flaw_of, json_or_word
 from caloforge.errors import UsageError
-from caloforge.networks.critics import CriticConfig
-from caloforge.networks.generators import GeneratorConfig
-from caloforge.objectives import Objective, objective_from_record, objective_record
+from caloforge.extensions import Origin, origin_of, sources
+from caloforge.networks import CriticConfig, GeneratorConfig
+from caloforge.objectives import TERMS, Objective, objective_from_record, objective_record
 from caloforge.simulator.sampling import NegativeBinomial
 
 MOST = 10**9
@@ -180,9 +180,35 @@ class Recipe(Document):
 
     def made_for(self, detector: Detector) -> Recipe:
         """The same recipe for another detector, which travels with it unless it ships."""
-        ships = DETECTORS.get(detector.name) == detector
+        ships = DETECTORS.own.get(detector.name) == detector
         changes = {"detector": detector.name, "described": None if ships else detector}
         return self.model_copy(update=changes)
+
+    @property
+    def modules(self) -> tuple[Origin, ...]:
+        """Modules outside this package that its terms and networks come from, by name."""
+        objectives = (self.objective, self.start.objective) if self.start else (self.objective,)
+        pieces: list[Any] = [type(term) for one in objectives for _, term in one.terms]
+        pieces += [config.KINDS[config.kind] for config in (self.generator, self.critic)]
+        return tuple(sorted({o for piece in pieces if (o := origin_of(piece)) is not None}))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The recipe as a JSON object, with the modules outside this package that it needs."""
+        record = super().record
+        if origins := self.modules:
+            record["modules"] = [origin._asdict() for origin in origins]
+        return record
+
+    @classmethod
+    def of_record(cls, record: Any, where: str = "") -> Self:
+        """The recipe of a JSON object; UsageError says which module it lacks."""
+        try:
+            return super().of_record(record, where)
+        except UsageError as error:
+            text = str(error) if str(error).startswith(where) else f"{where}: {error}"
+            origins = record.get("modules") if isinstance(record, dict) else None
+            raise UsageError(text + import_hint(origins)) from error
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -191,10 +217,23 @@ class Recipe(Document):
 
     @classmethod
     def upgraded(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
-        """Without ``run``, what a run folder adds: program, data, machine."""
+        """Without what a recipe says of its modules, and a run folder of its run."""
         fields = from_version_1(fields) if version == 1 else dict(fields)
-        fields.pop("run", None)
+        for name in ("run", "modules"):
+            fields.pop(name, None)
         return fields
+
+
+def import_hint(origins: Any) -> str:
+    """How to import the modules that a recipe names; nothing is imported because it does."""
+    rows = origins if isinstance(origins, list) else []
+    known = [row for row in rows if isinstance(row, dict) and isinstance(row.get("name"), str)]
+    missing = [row for row in known if row["name"] not in {source.name for source in sources()}]
+    if not missing:
+        return ""
+    names = ", ".join(f"{row['name']} {row.get('version') or ''}".strip() for row in missing)
+    options = " ".join(f"--import {row['name']}" for row in missing)
+    return f"; it was written with {names}: give {options}"
 
 
 ABSENT_IN_VERSION_1: dict[str, dict[str, Any]] = {
@@ -248,6 +287,7 @@ def override(recipe: AnyRecipe, settings: list[str], *, option: str = "--set") -
 
 def _assign(record: dict[str, Any], path: str, value: Any, option: str) -> None:
     *parents, last = path.split(".")
+    _make_place(record, [*parents, last])
     place: Any = record
     for depth, name in enumerate([*parents, last]):
         if not isinstance(place, dict) or name not in place:
@@ -257,3 +297,16 @@ def _assign(record: dict[str, Any], path: str, value: Any, option: str) -> None:
         if depth < len(parents):
             place = place[name]
     place[last] = value
+
+
+def _make_place(record: dict[str, Any], names: list[str]) -> None:
+    """Add what a setting may add: a term to the objective, an option of an own network."""
+    match names:
+        case ["objective", term, field] if term in TERMS:
+            fields = record["objective"].setdefault(term, {"weight": 1.0})
+            if field in TERMS[term].model_fields:
+                fields.setdefault(field, None)
+        case ["generator" | "critic" as player, "options", *option]:
+            options = record[player].setdefault("options", {})
+            for name in option if isinstance(options, dict) else []:
+                options.setdefault(name, None)

@@ -19,8 +19,7 @@ from caloforge.errors import Terminated, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.jobs import only_run
 from caloforge.machine import require_threads
-from caloforge.networks.layered import LayeredGenerator
-from caloforge.networks.layered_critics import StandardisedCritic
+from caloforge.networks.kinds import BeginsFromShowers
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
 from caloforge.termination import asked_to_leave
@@ -123,7 +122,7 @@ def prepare(
 def begin_from(game: Game, dataset: Dataset) -> None:
     """Let networks that can start from real showers do so, before their first step."""
     for network in game.networks.values():
-        if isinstance(network, LayeredGenerator | StandardisedCritic):
+        if isinstance(network, BeginsFromShowers):
             some, device = dataset.first(), next(network.parameters()).device
             cells = torch.from_numpy(some.cells.astype(np.float32)).to(device)
             network.begin(cells, torch.from_numpy(some.conditions.astype(np.float32)).to(device))

@@ -32,7 +32,7 @@ from caloforge.cli import main
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LANGUAGES = ("python", "sh", "bash", "console")
-QUIET = ("json", "text", "diff", "cpp", "csv", "markdown", "{")
+QUIET = ("json", "text", "diff", "cpp", "csv", "markdown", "toml", "{")
 """Languages of blocks that are shown and not run."""
 BLOCK = re.compile(
     r"((?:^<!--.*?-->\n)*)^```([\w-]*|\{[\w-]+\}[^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL

@@ -149,7 +149,7 @@ class PublishedScript(Term):
         return position_error(other.ask(self, other.fake), play.peak)
 
 
-SCRIPT_TERMS: dict[str, type[Term]] = TERMS | {"PublishedScript": PublishedScript}
+SCRIPT_TERMS: dict[str, type[Term]] = {**TERMS, "PublishedScript": PublishedScript}
 """What an objective may hold here."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -103,11 +103,51 @@ def load(name: str) -> Any:
     """Import a verb and make a command of its function (or of its Typer)."""
     module, attribute = VERBS[name].target.split(":")
     command = getattr(import_module(module), attribute)
-    if isinstance(command, typer.Typer):
-        return typer.main.get_command(command)
-    single = typer.Typer(add_completion=False, context_settings=CONTEXT, rich_markup_mode=None)
-    single.command(name)(command)
-    return typer.main.get_command(single)
+    if not isinstance(command, typer.Typer):
+        single = typer.Typer(add_completion=False, context_settings=CONTEXT, rich_markup_mode=None)
+        single.command(name)(command)
+        command = single
+    return with_imports(typer.main.get_command(command))
+
+
+def with_imports(command: Any) -> Any:
+    """The command, or those below it, with the option --import."""
+    for one in getattr(command, "commands", {"": command}).values():
+        one.params.append(import_option())
+    return command
+
+
+def import_option() -> Any:
+    """The option that imports modules before anything else is read."""
+
+    def imports(modules: Imports = None) -> None:
+        """Nothing but an option."""
+
+    single = typer.Typer(add_completion=False)
+    single.command()(imports)
+    return typer.main.get_command(single).params[0]
+
+
+def use_all(context: typer.Context, names: list[str] | None) -> None:
+    """Import modules with own terms, networks, recipes, metrics or detectors."""
+    from caloforge.extensions import use
+
+    for name in names or [] if not context.resilient_parsing else []:
+        use(name)
+
+
+Imports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--import",
+        metavar="MODULE",
+        help="Own terms, networks, recipes, metrics, detectors: a module or a .py file; repeat.",
+        show_default=False,
+        callback=use_all,
+        is_eager=True,
+        expose_value=False,
+    ),
+]
 
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -1,5 +1,8 @@
 """The detectors that ship, one module each, and the table of their names."""
 
+from collections.abc import Iterator
+from types import ModuleType
+
 from caloforge.detector import Detector
 from caloforge.detectors import alice_zn, alice_zp, atlas_em, points
 from caloforge.detectors.alice_zn import ALICE_ZN
@@ -8,8 +11,9 @@ from caloforge.detectors.atlas_em import ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.detectors.facts import DetectorFacts
 from caloforge.detectors.points import POINTS
 from caloforge.errors import UsageError
+from caloforge.extensions import Registry
 
-FACTS: dict[str, DetectorFacts] = {
+SHIPPED = {
     facts.detector.name: facts
     for facts in (
         alice_zn.FACTS,
@@ -19,8 +23,31 @@ FACTS: dict[str, DetectorFacts] = {
         points.FACTS,
     )
 }
-"""All that is known of the detectors, by name: a new detector is one module and one row here."""
-DETECTORS: dict[str, Detector] = {name: facts.detector for name, facts in FACTS.items()}
+"""A new detector is one module and one row here."""
+
+
+def facts_in(module: ModuleType) -> Iterator[tuple[str, DetectorFacts]]:
+    """Detectors that stand in a module, with what is known of them; not those that ship."""
+    members = list(vars(module).values())
+    pieces = [DetectorFacts(one) for one in members if isinstance(one, Detector)]
+    pieces += [one for one in members if isinstance(one, DetectorFacts)]
+    for name, facts in {facts.detector.name: facts for facts in pieces}.items():
+        if name not in SHIPPED or SHIPPED[name].detector != facts.detector:
+            yield name, facts
+
+
+def detectors_in(module: ModuleType) -> Iterator[tuple[str, Detector]]:
+    """Detectors that stand in a module."""
+    for name, facts in facts_in(module):
+        yield name, facts.detector
+
+
+RULE = "a detector is a Detector, or DetectorFacts, that stands in the module under any name"
+FACTS: Registry[DetectorFacts] = Registry("detector", "detectors", dict(SHIPPED), facts_in, RULE)
+"""All that is known of the detectors, by name."""
+DETECTORS: Registry[Detector] = Registry(
+    "detector", "detectors", {n: facts.detector for n, facts in SHIPPED.items()}, detectors_in, RULE
+)
 
 
 def detector_of_name(name: str) -> Detector:
@@ -33,9 +60,7 @@ def detector_of_name(name: str) -> Detector:
         >>> detector_of_name("alice_zn").schemes
         ('paper-zn', 'paper-zp', 'o2')
     """
-    if name not in DETECTORS:
-        raise UsageError(f"no detector {name}; there are {', '.join(sorted(DETECTORS))}")
-    return DETECTORS[name]
+    return DETECTORS.require(name)
 
 
 def facts_of(detector: Detector) -> DetectorFacts:

@@ -24,7 +24,7 @@ from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.gate.limits import DEFAULT, read_gate
 from caloforge.evaluate.gate.negative_controls import apply_gate
 from caloforge.evaluate.metrics import classifier as classifiers
-from caloforge.evaluate.metrics import events, layered, neighbours, two_sample
+from caloforge.evaluate.metrics import events, layered, neighbours, own, two_sample
 from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
 from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
 from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
@@ -44,7 +44,7 @@ SUSPICIOUS_SIGMA = 3.0
 OTHER_UNIT = 50.0
 FEWEST_PARTICLES = 2
 """Of a baseline, and of an evaluation without repeats."""
-FAMILIES = (two_sample, classifiers, layered, neighbours, events)
+FAMILIES = (two_sample, classifiers, layered, neighbours, events, own)
 """Families of two-sample metrics, in the order of the report."""
 NO_CLASSIFIER = "none"
 CLASSIFIERS = (*CLASSIFIER_CONFIGS, NO_CLASSIFIER)
@@ -125,7 +125,7 @@ class PairedEvaluation:
 
         arrays = (real.cells, real.conditions, real.particle, bootstrap.n_showers)
         settings = (real.detector.scheme(self.scheme).scheme, self.seed, len(bootstrap.weights) - 1)
-        names = (metric.name for metric in bootstrap.metrics)
+        names = (part for m in bootstrap.metrics for part in (m.name, *own.version_of(m)))
         document = self.cache.cached(
             arrays, ("table", real.detector.fingerprint, *settings, *names), make
         )

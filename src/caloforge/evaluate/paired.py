@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.errors import UsageError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.metrics import cells, diversity, shapes, wasserstein
 from caloforge.evaluate.metrics.metric import Metric
+from caloforge.evaluate.metrics.own import own_paired_metrics
 from caloforge.evaluate.observables import Observed
 from caloforge.evaluate.resampling import Halves, Indices, Pair, Side
 
@@ -33,7 +35,12 @@ ROWS_TO_HALVE = 60_000
 def paired_metrics(detector: Detector, scheme: str | None = None) -> tuple[Metric, ...]:
     """The metrics of the table of a detector, read out by a scheme."""
     channels = detector.scheme(scheme)
-    return tuple(m for family in FAMILIES for m in family.metrics(detector, channels))
+    metrics = [m for family in FAMILIES for m in family.metrics(detector, channels)]
+    metrics += own_paired_metrics()
+    names = [metric.name for metric in metrics]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"there is a metric {twice} already; rename it")
+    return tuple(metrics)
 
 
 @dataclass(frozen=True)

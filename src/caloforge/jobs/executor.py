@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from caloforge.errors import CaloforgeError, Terminated, UsageError
+from caloforge.extensions import sources, with_sources
 from caloforge.reporter import SILENT, Reporter
 from caloforge.termination import asked_to_leave
 
@@ -70,13 +71,16 @@ class Executor:
     ) -> Iterator[Done]:
         """Calls as they end, each with what it returned or met.
 
-        A call whose workers die is done again, ``limits.attempts`` times. A caller that stops
+        Other processes import the modules of own pieces that this one has (``--import``). A call
+        whose workers die is done again, ``limits.attempts`` times. A caller that stops
         iterating ends the workers.
 
         Raises:
             Terminated: SIGTERM came, and the calls under way have left.
             CaloforgeError: the cluster does not take any job.
         """
+        if self.name != "iterative" and (imported := sources()):
+            calls = [Call(with_sources, (imported, *call[:2]), call.label) for call in calls]
         with asked_to_leave() as leaving:
             for result in RUNNERS[self.name](self, calls, limits, leaving, reporter):
                 if isinstance(result.error, Terminated):

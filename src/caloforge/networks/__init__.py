@@ -1,0 +1,25 @@
+"""Generators, critics, and what own ones are made of.  (N, Z), (N, C) -> (N, K)
+
+>>> from caloforge.networks import CRITICS, GENERATORS
+>>> "light" in GENERATORS, "counts" in CRITICS
+(True, True)
+"""
+
+from caloforge.data.scaling import FeatureScaling
+from caloforge.networks.critic import Critic, CriticOutput
+from caloforge.networks.critics import CRITICS, CriticConfig
+from caloforge.networks.generators import GENERATORS, Generator, GeneratorConfig
+from caloforge.networks.scales import ConditionScale, ResponseScale
+
+__all__ = [
+    "CRITICS",
+    "GENERATORS",
+    "ConditionScale",
+    "Critic",
+    "CriticConfig",
+    "CriticOutput",
+    "FeatureScaling",
+    "Generator",
+    "GeneratorConfig",
+    "ResponseScale",
+]

@@ -142,7 +142,30 @@ def he_uniform(layer: nn.Conv2d) -> nn.Module:
     return layer
 
 
-calogan = partial(CaloGenerator, stream=local_stream, local=True)
-conditional_calogan = partial(CaloGenerator, stream=convolved_stream)
+def calogan(
+    detector: Detector,
+    scaling: FeatureScaling,
+    latent: int,
+    *,
+    attention: bool,
+    blur: tuple[int, ...],
+) -> CaloGenerator:
+    """The generator of arXiv:1712.10321."""
+    build = partial(CaloGenerator, stream=local_stream, local=True)
+    return build(detector, scaling, latent, attention=attention, blur=blur)
+
+
+def conditional_calogan(
+    detector: Detector,
+    scaling: FeatureScaling,
+    latent: int,
+    *,
+    attention: bool,
+    blur: tuple[int, ...],
+) -> CaloGenerator:
+    """The generator of arXiv:1711.08813."""
+    build = partial(CaloGenerator, stream=convolved_stream)
+    return build(detector, scaling, latent, attention=attention, blur=blur)
+
 
 __all__ = ["calogan", "conditional_calogan"]

@@ -5,55 +5,23 @@ Shapes: N rows, K cells, C conditions, F features.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
-
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, leaky_relu
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
+from caloforge.extensions import Registry
+from caloforge.networks import layered_critics
 from caloforge.networks.count_critic import CountCritic
 from caloforge.networks.critic import Critic, CriticOutput
 from caloforge.networks.image_encoders import authors_block, strided_encoder
-from caloforge.networks.layered_critics import LAYERED_CRITICS
+from caloforge.networks.kinds import OF_CRITIC, Build, NetworkConfig, networks_of
 from caloforge.networks.mlp import WIDTH, hidden_layers
 from caloforge.networks.scales import ConditionScale, ResponseScale
 from caloforge.networks.sparsity import Form
-
-
-class CriticConfig(BaseModel):
-    """Which critic is built; its sizes come from the detector."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal[
-        "counts",
-        "light",
-        "reference",
-        "mlp",
-        "layered",
-        "standardised",
-        "calogan",
-        "conditional-calogan",
-    ] = "light"
-    hottest: int = Field(default=2, ge=0, le=65536)
-    """Hottest cells that it sees beside the sum of squares; kind ``counts`` only."""
-    minibatch: bool = True
-    """Whether it compares the rows of a batch; networks of layers only."""
-    occupancy: Form | None = "root"
-    """How lit cells are counted, None: not at all; networks of layers only."""
-
-    def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
-        """The critic for a detector, with its scaling inside."""
-        options: dict[str, Any] = {}
-        if self.kind in LAYERED_CRITICS:
-            options = {"minibatch": self.minibatch, "occupied": self.occupancy}
-        if self.kind == "counts":
-            options = {"hottest": self.hottest}
-        return CRITICS[self.kind](detector, scaling, **options)
 
 
 class LightCritic(Critic):
@@ -172,10 +140,37 @@ class MlpCritic(Critic):
         return CriticOutput(self.logit(features)[:, 0], features)
 
 
-CRITICS: dict[str, Callable[..., nn.Module]] = {
-    "counts": CountCritic,
-    "light": LightCritic,
-    "reference": ReferenceCritic,
-    "mlp": MlpCritic,
-    **LAYERED_CRITICS,
-}
+CRITICS: Registry[Build] = Registry(
+    "critic",
+    "networks",
+    {
+        "counts": CountCritic,
+        "light": LightCritic,
+        "reference": ReferenceCritic,
+        "mlp": MlpCritic,
+        "layered": layered_critics.layered,
+        "standardised": layered_critics.StandardisedCritic,
+        "calogan": layered_critics.calogan,
+        "conditional-calogan": layered_critics.conditional_calogan,
+    },
+    networks_of(OF_CRITIC),
+    "a critic is a class or a function of (detector, scaling)",
+)
+
+
+class CriticConfig(NetworkConfig):
+    """Which critic is built; its sizes come from the detector."""
+
+    PLAYER = "critic"
+    KINDS = CRITICS
+
+    hottest: int = Field(default=2, ge=0, le=65536)
+    """Hottest cells that it sees beside the sum of squares; kind ``counts`` only."""
+    minibatch: bool = True
+    """Whether it compares the rows of a batch; networks of layers only."""
+    occupancy: Form | None = "root"
+    """How lit cells are counted, None: not at all; networks of layers only."""
+
+    def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
+        """The critic for a detector, with its scaling inside."""
+        return self.make(detector, scaling)

@@ -12,48 +12,21 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from caloforge.data.scaling import FeatureScaling
 from caloforge.detector import Detector, Layer
 from caloforge.errors import UsageError
+from caloforge.extensions import Registry
 from caloforge.networks.calogan import calogan, conditional_calogan
 from caloforge.networks.dcgan import ReferenceBody
 from caloforge.networks.impact_profile import ImpactProfile
+from caloforge.networks.kinds import OF_GENERATOR, Build, NetworkConfig, networks_of
 from caloforge.networks.layered import LayeredGenerator
 from caloforge.networks.mlp import MlpBody
 from caloforge.networks.scales import ConditionScale
-
-
-class GeneratorConfig(BaseModel):
-    """Which generator is built; its sizes come from the detector."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Literal[
-        "profile", "light", "reference", "o2", "mlp", "layered", "calogan", "conditional-calogan"
-    ] = "light"
-    latent: int = Field(default=10, ge=1, le=65536)
-    """Length of the latent vector; O2 draws 10."""
-    features: Literal["features", "plain"] = "features"
-    """The detector's feature map (log energy, slopes), or the conditions as they are."""
-    head: Literal["leaky", "steep"] = "leaky"
-    """How the total of a shower follows from the network; ``profile``, ``light`` and ``o2`` only.
-    ``steep`` has next to no gradient once a shower is dark."""
-    told: tuple[str, ...] | None = None
-    """Conditions that the networks, the critic's among them, are told of; None: all."""
-    attention: bool = True
-    """Whether a layer may take over from the one before it; networks of layers only."""
-    blur: tuple[Annotated[int, Field(ge=0, le=1024)], ...] = ()
-    """Numbers of the layers behind a fixed blur; networks of layers only."""
-    blurred: Literal["deposits", "logarithms"] = "deposits"
-    """What ``layered`` blurs: of blurred deposits no cell holds more than a ninth of its layer,
-    where the hottest cell of an electron holds half."""
-
-    def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
-        """The generator for a detector, with its scaling inside."""
-        return GENERATORS[self.kind](self, detector, scaling)
 
 
 class Generator(nn.Module):
@@ -96,7 +69,8 @@ class LeakyTotal(nn.Module):
         return total + (below - below.detach())
 
 
-HEADS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
+Head = Literal["leaky", "steep"]
+HEADS: dict[Head, Callable[[], Callable[[Tensor], Tensor]]] = {
     "leaky": LeakyTotal,
     "steep": lambda: steep_total,
 }
@@ -114,7 +88,7 @@ class TrunkBody(nn.Module):
         detector: Detector,
         inputs: int,
         stream: Callable[[Layer, int], nn.Module],
-        head: str = "leaky",
+        head: Head = "leaky",
     ) -> None:
         super().__init__()
         self.total = HEADS[head]()
@@ -154,7 +128,7 @@ class ProfileBody(TrunkBody):
         scaling: FeatureScaling,
         latent: int,
         stream: Callable[[Layer, int], nn.Module],
-        head: str = "leaky",
+        head: Head = "leaky",
     ) -> None:
         super().__init__(detector, latent + len(scaling.features), stream, head)
         self.latent = latent
@@ -230,60 +204,84 @@ def cosines(cells: int, waves: int) -> Tensor:
     return torch.from_numpy(basis.astype(np.float32))
 
 
-Body = Callable[..., nn.Module]
-Build = Callable[[GeneratorConfig, Detector, FeatureScaling], nn.Module]
-
-
-def of_body(body: Body) -> Build:
+def around(
+    detector: Detector, scaling: FeatureScaling, latent: int, body: Callable[..., nn.Module]
+) -> Generator:
     """A generator around a body that knows nothing of units."""
-    return lambda config, detector, scaling: Generator(
-        detector, scaling, body(detector, config.latent + len(scaling.features))
-    )
+    return Generator(detector, scaling, body(detector, latent + len(scaling.features)))
 
 
-def of_stream(stream: Callable[[Layer, int], nn.Module]) -> Build:
-    """A generator of a trunk and streams."""
-    return lambda config, detector, scaling: of_body(
-        partial(TrunkBody, stream=stream, head=config.head)
-    )(config, detector, scaling)
+def light(detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head) -> Generator:
+    """A trunk and few dense convolutions on small maps."""
+    body = partial(TrunkBody, stream=PatchStream, head=head)
+    return around(detector, scaling, latent, body)
 
 
-def of_impact(config: GeneratorConfig, detector: Detector, scaling: FeatureScaling) -> nn.Module:
-    """A generator of profiles around the point of impact."""
+def o2(detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head) -> Generator:
+    """A trunk and a fixed cosine basis, for one shower at a time."""
+    body = partial(TrunkBody, stream=CosineStream, head=head)
+    return around(detector, scaling, latent, body)
+
+
+def profile(detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head) -> Generator:
+    """Profiles around the point of impact."""
     if detector.signed:
         raise UsageError(f"{detector.name} has cells of any sign: set generator.kind=mlp")
-    body = ProfileBody(detector, scaling, config.latent, CosineStream, config.head)
+    body = ProfileBody(detector, scaling, latent, CosineStream, head)
     return Generator(detector, scaling, body)
 
 
-def of_layers(network: Callable[..., nn.Module]) -> Build:
-    """A generator of deposits, layer by layer."""
-    return lambda config, detector, scaling: network(
-        detector, scaling, config.latent, attention=config.attention, blur=config.blur
-    )
+def reference(detector: Detector, scaling: FeatureScaling, latent: int) -> Generator:
+    """The published DC-GAN."""
+    return around(detector, scaling, latent, ReferenceBody)
 
 
-def of_logarithms(
-    config: GeneratorConfig, detector: Detector, scaling: FeatureScaling
-) -> nn.Module:
-    """The light generator of deposits, which draws them on a log scale."""
-    return LayeredGenerator(
-        detector,
-        scaling,
-        config.latent,
-        attention=config.attention,
-        blur=config.blur,
-        blurred=config.blurred,
-    )
+def mlp(detector: Detector, scaling: FeatureScaling, latent: int) -> Generator:
+    """Two hidden layers."""
+    return around(detector, scaling, latent, MlpBody)
 
 
-GENERATORS: dict[str, Build] = {
-    "profile": of_impact,
-    "light": of_stream(PatchStream),
-    "o2": of_stream(CosineStream),
-    "reference": of_body(ReferenceBody),
-    "mlp": of_body(MlpBody),
-    "layered": of_logarithms,
-    "calogan": of_layers(calogan),
-    "conditional-calogan": of_layers(conditional_calogan),
-}
+GENERATORS: Registry[Build] = Registry(
+    "generator",
+    "networks",
+    {
+        "profile": profile,
+        "light": light,
+        "o2": o2,
+        "reference": reference,
+        "mlp": mlp,
+        "layered": LayeredGenerator,
+        "calogan": calogan,
+        "conditional-calogan": conditional_calogan,
+    },
+    networks_of(OF_GENERATOR),
+    "a generator is a class or a function of (detector, scaling, latent)",
+)
+
+
+class GeneratorConfig(NetworkConfig):
+    """Which generator is built; its sizes come from the detector."""
+
+    PLAYER = "generator"
+    KINDS = GENERATORS
+
+    latent: int = Field(default=10, ge=1, le=65536)
+    """Length of the latent vector; O2 draws 10."""
+    features: Literal["features", "plain"] = "features"
+    """The detector's feature map (log energy, slopes), or the conditions as they are."""
+    head: Head = "leaky"
+    """How the total of a shower follows from the network; ``profile``, ``light`` and ``o2`` only.
+    ``steep`` has next to no gradient once a shower is dark."""
+    told: tuple[str, ...] | None = None
+    """Conditions that the networks, the critic's among them, are told of; None: all."""
+    attention: bool = True
+    """Whether a layer may take over from the one before it; networks of layers only."""
+    blur: tuple[Annotated[int, Field(ge=0, le=1024)], ...] = ()
+    """Numbers of the layers behind a fixed blur; networks of layers only."""
+    blurred: Literal["deposits", "logarithms"] = "deposits"
+    """What ``layered`` blurs: of blurred deposits no cell holds more than a ninth of its layer,
+    where the hottest cell of an electron holds half."""
+
+    def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
+        """The generator for a detector, with its scaling inside."""
+        return self.make(detector, scaling, self.latent)

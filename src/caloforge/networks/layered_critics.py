@@ -6,7 +6,6 @@ Shapes: N rows, K cells, C conditions, L layers, F critic features.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,8 @@ from caloforge.networks.locally_connected import LocallyConnected
 from caloforge.networks.minibatch import MinibatchDiscrimination
 from caloforge.networks.scales import ConditionScale, ResponseScale
 from caloforge.networks.shower_inputs import StandardisedInputs
-from caloforge.networks.sparsity import Form, occupancy
+from caloforge.networks.sparsity import Form
+from caloforge.networks.sparsity import occupancy as lit_cells
 
 SLOPE = 0.3
 MOMENTUM = 0.01
@@ -46,14 +46,14 @@ class LayeredCritic(nn.Module):
         scaling: FeatureScaling,
         *,
         minibatch: bool,
-        occupied: Form | None,
+        occupancy: Form | None,
         eye: Callable[[tuple[int, int]], nn.Module],
         light: bool = False,
     ) -> None:
         super().__init__()
         if detector.signed or (detector.energy is None and not light):
             raise UsageError(f"{detector.name} names no energy: set critic.kind=light")
-        self.detector, self.light, self.occupied = detector, light, occupied
+        self.detector, self.light, self.occupancy = detector, light, occupancy
         self.scale = ResponseScale(detector)
         self.conditions = ConditionScale(detector, scaling)
         self.energy = None if detector.energy is None else detector.column(detector.energy)
@@ -68,9 +68,9 @@ class LayeredCritic(nn.Module):
         if minibatch:
             self.batch["cells"] = MinibatchDiscrimination(NARROW if light else of_images)
             self.batch["energies"] = MinibatchDiscrimination(layers)
-            if occupied:
+            if occupancy:
                 self.batch["occupancy"] = MinibatchDiscrimination(layers)
-        inputs = of_images + (layers if occupied else 0) + 10 * len(self.batch)
+        inputs = of_images + (layers if occupancy else 0) + 10 * len(self.batch)
         inputs += layers + 1 + (0 if self.energy is None else 2)
         inputs += self.conditions.size if light else 0
         self.join = join(inputs) if light else nn.Sequential()
@@ -94,8 +94,8 @@ class LayeredCritic(nn.Module):
         )
         parts = [encoded, *self.energies(layers, conditions)]
         compared = {"cells": self.narrow(encoded), "energies": parts[1]}
-        if self.occupied:
-            lit = occupancy(self.detector, showers, self.occupied)
+        if self.occupancy:
+            lit = lit_cells(self.detector, showers, self.occupancy)
             parts.append(lit)
             compared["occupancy"] = lit
         parts += [self.batch[name](compared[name]) for name in self.batch]
@@ -130,14 +130,19 @@ class StandardisedCritic(Critic):
         detector: the calorimeter; cells of any sign are refused.
         scaling: features of the conditions that the critic receives.
         minibatch: whether rows are compared across the batch.
-        occupied: form of the soft sparsity among the statistics; None leaves it out.
+        occupancy: form of the soft sparsity among the statistics; None leaves it out.
     """
 
     def __init__(
-        self, detector: Detector, scaling: FeatureScaling, *, minibatch: bool, occupied: Form | None
+        self,
+        detector: Detector,
+        scaling: FeatureScaling,
+        *,
+        minibatch: bool,
+        occupancy: Form | None,
     ) -> None:
         super().__init__()
-        self.inputs = StandardisedInputs(detector, scaling, occupied)
+        self.inputs = StandardisedInputs(detector, scaling, occupancy)
         features = self.inputs.conditions.size
         self.blocks = (self.inputs.statistics, 2 * detector.cells)
         self.compares_rows = minibatch
@@ -227,11 +232,31 @@ def convolved_encoder(shape: tuple[int, int]) -> nn.Sequential:
     )
 
 
-LAYERED_CRITICS: dict[str, Callable[..., nn.Module]] = {
-    "layered": partial(LayeredCritic, eye=strided_encoder, light=True),
-    "standardised": StandardisedCritic,
-    "calogan": partial(LayeredCritic, eye=local_encoder),
-    "conditional-calogan": partial(LayeredCritic, eye=convolved_encoder),
-}
+def layered(
+    detector: Detector, scaling: FeatureScaling, *, minibatch: bool, occupancy: Form | None
+) -> LayeredCritic:
+    """Strided convolutions on the network scale."""
+    return LayeredCritic(
+        detector, scaling, minibatch=minibatch, occupancy=occupancy, eye=strided_encoder, light=True
+    )
 
-__all__ = ["LAYERED_CRITICS", "StandardisedCritic"]
+
+def calogan(
+    detector: Detector, scaling: FeatureScaling, *, minibatch: bool, occupancy: Form | None
+) -> LayeredCritic:
+    """The critic of arXiv:1712.10321."""
+    return LayeredCritic(
+        detector, scaling, minibatch=minibatch, occupancy=occupancy, eye=local_encoder
+    )
+
+
+def conditional_calogan(
+    detector: Detector, scaling: FeatureScaling, *, minibatch: bool, occupancy: Form | None
+) -> LayeredCritic:
+    """The critic of arXiv:1711.08813."""
+    return LayeredCritic(
+        detector, scaling, minibatch=minibatch, occupancy=occupancy, eye=convolved_encoder
+    )
+
+
+__all__ = ["LayeredCritic", "StandardisedCritic", "calogan", "conditional_calogan", "layered"]

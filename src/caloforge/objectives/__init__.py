@@ -1,14 +1,17 @@
 """Terms by the name they carry in recipes, logs and on the command line."""
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
 from math import isfinite
+from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
 
 from caloforge.errors import UsageError
+from caloforge.extensions import Registry, defined_in, name_of
 from caloforge.objectives.adversarial import (
     FlippedLabels,
     Hinge,
@@ -35,27 +38,34 @@ from caloforge.objectives.rules import PLAYERS
 from caloforge.objectives.score import EnergyScore
 
 
-def terms_in(module: str | None = None) -> dict[str, type[Term]]:
-    """Terms with a share for a player, by name: all that were imported, or those below a module."""
-    found = {}
-    for term in subclasses(Term):
-        inside = module is None or term.__module__.startswith(f"{module}.")
-        if inside and any(getattr(term, player) is not getattr(Term, player) for player in PLAYERS):
-            found[term.__name__] = term
-    return dict(sorted(found.items()))
+def plays(term: type[Term]) -> bool:
+    """Whether a class has a share for a player."""
+    return any(getattr(term, player) is not getattr(Term, player) for player in PLAYERS)
+
+
+def terms_in(module: ModuleType) -> Iterator[tuple[str, type[Term]]]:
+    """Terms that a module defines, by the name of their class."""
+    for piece in defined_in(module):
+        if inspect.isclass(piece) and issubclass(piece, Term) and plays(piece):
+            yield name_of(piece), piece
+
+
+def own_terms() -> dict[str, type[Term]]:
+    """Terms of this package: a new one is found in whatever module of it stands."""
+    names = [f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)]
+    return dict(sorted(pair for name in names for pair in terms_in(importlib.import_module(name))))
+
+
+TERMS: Registry[type[Term]] = Registry(
+    "term", "terms", own_terms(), terms_in, "a term is a class below Term"
+)
 
 
 def subclasses(kind: type[Term]) -> Iterator[type[Term]]:
-    """All classes below a class."""
+    """All classes below a class, wherever they were defined."""
     for one in kind.__subclasses__():
         yield one
         yield from subclasses(one)
-
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
-TERMS: dict[str, type[Term]] = terms_in(__name__)
-"""Terms of this package: a new one is found in whatever module of it stands."""
 
 
 def objective_record(objective: Objective) -> dict[str, dict[str, Any]]:
@@ -75,7 +85,6 @@ def objective_from_record(
 
     Raises UsageError with the names that exist.
     """
-    terms = TERMS | terms_in() if terms is None else terms
     if isinstance(record, Objective):
         return record
     if not isinstance(record, Mapping):
@@ -83,12 +92,25 @@ def objective_from_record(
     return Objective(terms=tuple(_weighed(name, fields, terms) for name, fields in record.items()))
 
 
+def term_of_name(name: str) -> type[Term]:
+    """A term of this package, of an imported module, or of a class that Python knows already.
+
+    Raises UsageError with the names that exist.
+    """
+    if name in TERMS:
+        return TERMS[name]
+    found = [term for term in subclasses(Term) if term.__name__ == name and plays(term)]
+    # A notebook defines a class again and again: the last one counts.
+    return found[-1] if found else TERMS.require(name, "objective: ")
+
+
 def _weighed(
-    name: str, fields: Mapping[str, Any], terms: Mapping[str, type[Term]]
+    name: str, fields: Mapping[str, Any], terms: Mapping[str, type[Term]] | None
 ) -> tuple[float, Term]:
     """A term and its weight, 1 by default."""
-    if name not in terms:
-        raise UsageError(f"objective: no term {name}; there are {', '.join(sorted(terms))}")
+    kind = term_of_name(name) if terms is None else terms.get(name)
+    if kind is None:
+        raise UsageError(f"objective: no term {name}; there are {', '.join(sorted(terms or ()))}")
     if not isinstance(fields, Mapping):
         raise UsageError(f"objective.{name}: set objective.{name}.weight, not {fields!r}")
     weight = fields.get("weight", 1.0)
@@ -96,7 +118,7 @@ def _weighed(
         raise UsageError(f"objective.{name}.weight: a finite number, not {weight!r}")
     try:
         numbers = {field: value for field, value in fields.items() if field != "weight"}
-        return float(weight), terms[name](**numbers)
+        return float(weight), kind(**numbers)
     except ValidationError as error:
         flaw = error.errors()[0]
         raise UsageError(f"objective.{name}.{flaw['loc'][0]}: {flaw['msg']}") from error

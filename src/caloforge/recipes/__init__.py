@@ -8,18 +8,22 @@ from types import ModuleType
 
 from caloforge.detector import Detector
 from caloforge.detectors import detector_of_name
-from caloforge.errors import DataError, UsageError
+from caloforge.errors import DataError
+from caloforge.extensions import Registry, defined_in, name_of
 from caloforge.recipe import Recipe
 from caloforge.recipes import calibrated, points
 from caloforge.recipes.published import without_units
 
 
 def recipes_in(module: ModuleType) -> Iterator[tuple[str, Callable[[str], Recipe]]]:
-    """Functions of a detector's name that return a Recipe, by the name of the recipe."""
-    for name, function in inspect.getmembers(module, inspect.isfunction):
-        parameters = tuple(inspect.signature(function).parameters)
-        if function.__module__ == module.__name__ and parameters == ("detector",):
-            yield name.replace("_", "-"), function
+    """Functions ``(detector: str) -> Recipe``, by the name of the recipe."""
+    for piece in defined_in(module):
+        if inspect.isfunction(piece):
+            signature = inspect.signature(piece)
+            returned = signature.return_annotation
+            kind = str(getattr(returned, "__name__", returned)).rpartition(".")[2]
+            if tuple(signature.parameters) == ("detector",) and kind == Recipe.__name__:
+                yield name_of(piece), piece
 
 
 FINDER = "find"
@@ -29,8 +33,12 @@ MODULES = [
     for module in pkgutil.iter_modules(__path__)
     if module.name != FINDER
 ]
-RECIPES: dict[str, Callable[[str], Recipe]] = dict(
-    sorted(found for module in MODULES for found in recipes_in(module))
+RECIPES: Registry[Callable[[str], Recipe]] = Registry(
+    "recipe",
+    "recipes",
+    dict(sorted(found for module in MODULES for found in recipes_in(module))),
+    recipes_in,
+    "a recipe is a function (detector: str) -> Recipe",
 )
 """A new recipe is found in whatever module of this package stands."""
 
@@ -41,10 +49,10 @@ DETECTORS_OF: dict[str, tuple[str, ...]] = {
     ),
     **{
         name: ("alice_zp",) if name.startswith("proton") else ("alice_zn", "alice_zp")
-        for name in RECIPES
+        for name in RECIPES.own
         if name.endswith("-published")
     },
-    **{name: ("atlas_em",) for name in RECIPES if "calogan" in name},
+    **{name: ("atlas_em",) for name in RECIPES.own if "calogan" in name},
 }
 """Recipes that are made for some detectors only, the first of them by default."""
 DEFAULT_DETECTOR = "alice_zn"
@@ -67,18 +75,25 @@ def recipe_of_name(name: str, detector: str | None = None) -> Recipe:
 
     Raises UsageError with the names that exist, DataError for a detector it is not made for.
     """
-    if name not in RECIPES:
-        raise UsageError(f"no recipe {name}; there are {', '.join(sorted(RECIPES))}")
-    detector = detector or DETECTORS_OF.get(name, (DEFAULT_DETECTOR,))[0]
+    function = RECIPES.require(name)
+    detector = detector or default_detector(name, function)
     described = detector_of_name(detector)
     settings = like(described)
     require_made_for(name, settings)
     if (name, settings) in VARIANTS:
         return VARIANTS[name, settings]().made_for(described)
-    recipe = RECIPES[name](detector)
+    recipe = function(detector)
     if not described.counts:
         recipe = without_units(recipe)
     return SETTINGS[detector](recipe) if detector in SETTINGS else recipe
+
+
+def default_detector(name: str, function: Callable[[str], Recipe]) -> str:
+    """The detector that a recipe is made for first, or else the default of its function."""
+    if name in DETECTORS_OF:
+        return DETECTORS_OF[name][0]
+    default = inspect.signature(function).parameters["detector"].default
+    return default if isinstance(default, str) else DEFAULT_DETECTOR
 
 
 def like(detector: Detector) -> str:

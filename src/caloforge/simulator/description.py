@@ -32,6 +32,7 @@ def describe(card: SimulatorCard) -> str:
         f"simulator of {card.detector.name} ({card.detector.title}), {card.latent_size} latents",
         f"recipe: {card.recipe.get('name', 'not told')}, caloforge {card.caloforge_version}, "
         f"commit {run.commit or 'not told'}",
+        *module_lines(card),
         f"trained on: {card.provenance.get('source', run.data.path or 'not told')}"
         f" (sha256 {(run.data.sha256 or 'not told')[:16]})",
         f"species: {', '.join(map(str, card.species)) or 'not told'} (PDG numbers)",
@@ -42,6 +43,15 @@ def describe(card: SimulatorCard) -> str:
         *quality_lines(card),
     ]
     return "\n".join(lines)
+
+
+def module_lines(card: SimulatorCard) -> Iterator[str]:
+    """Modules outside caloforge that terms and networks came from."""
+    rows = card.recipe.get("modules")
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict):
+            version = f" {row['version']}" if row.get("version") else ""
+            yield f"module: {row.get('name')}{version} (sha256 {str(row.get('sha256'))[:16]})"
 
 
 def law_text(sampling: Sampling, detector: Detector) -> str:

@@ -85,11 +85,12 @@ class RunFolder:
         data = TrainingData.model_validate(facts["data"])
         if (ran.data.sha256, ran.data.training_files) != (data.sha256, data.training_files):
             raise DataError(f"{data.path} is not what {self.path} was trained on ({ran.data.path})")
-        return ", ".join(
+        changed = [
             f"{name} {facts[name]} (was {ran.get(name)})"
             for name in ("torch", "threads", "device", "precision")
             if facts[name] != ran.get(name)
-        )
+        ]
+        return ", ".join([*changed, *_changed_modules(recipe, self.record())])
 
     def create(self, recipe: Recipe, facts: Mapping[str, Any], *, overwrite: bool) -> None:
         """Leave a recipe here, and nothing else of an older run."""
@@ -109,6 +110,17 @@ class RunFolder:
         if not isinstance(record, dict):
             raise DataError(f"{self.recipe}: not a recipe")
         return record
+
+
+def _changed_modules(recipe: Recipe, record: Mapping[str, Any]) -> list[str]:
+    """Modules of own pieces whose file is another one than that of the record."""
+    then = {row["name"]: row for row in record.get("modules", ())}
+    rows = ((one, then.get(one.name, {})) for one in recipe.modules)
+    return [
+        f"module {one} (was {row.get('version') or 'another file'})"
+        for one, row in rows
+        if one.sha256 != row.get("sha256")
+    ]
 
 
 def circumstances(data: Path, sha256: str, **more: Any) -> dict[str, Any]:
