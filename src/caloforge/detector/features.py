@@ -42,7 +42,7 @@ class Grooves(Description):
     depth_cm: float
 
     def flight(self, library: Any, point_cm: Any, slope: Any) -> Any:
-        """How deep a straight line stays in a groove along one axis, in cm.  (N,)
+        """How deep a straight line stays in a groove along each axis, in cm.  (N, axes)
 
         The middle of the face is an edge of cells.
         """
@@ -144,17 +144,15 @@ def groove(library: Any, feature: Feature, *conditions: Any) -> Any:
     x = impact(library, feature, vertex_x, momentum_x, momentum_z, *charge)
     y = impact(library, straight, vertex_y, momentum_y, momentum_z)
     assert feature.grooves is not None
-    depths = (
-        feature.grooves.flight(library, point, momentum / abs(momentum_z))
-        for point, momentum in ((x, momentum_x), (y, momentum_y))
-    )
-    return library.minimum(*depths) / feature.grooves.depth_cm
+    points = library.stack([x, y], 1)
+    slopes = library.stack([momentum_x, momentum_y], 1) / abs(momentum_z)[:, None]
+    depths = feature.grooves.flight(library, points, slopes)
+    return library.amin(depths, 1) / feature.grooves.depth_cm
 
 
 def through(library: Any, feature: Feature, *conditions: Any) -> Any:
     """1 for a particle that flies through a groove from end to end, else 0.  (N,)"""
-    part = groove(library, feature, *conditions)
-    return library.where(part >= 1, 0 * part + 1, 0 * part)
+    return 1.0 * (groove(library, feature, *conditions) >= 1)
 
 
 AIR: tuple[Literal["groove", "through"], ...] = ("groove", "through")

@@ -67,42 +67,51 @@ class ImpactProfile(nn.Module):
 
     Weights and shifts of the profiles follow from the trunk, hence from latents too: a shower may
     start beside the impact. A profile is a product of one along x and one along y, integrated over
-    the cells.
+    the cells. Both axes are computed at once: for one shower the number of operations is the time.
     """
 
     widths: Tensor
     sinh: Tensor
     cosh: Tensor
+    middles: Tensor
+    axes: Tensor
 
     def __init__(
         self, detector: Detector, scaling: FeatureScaling, layer: Layer, trunk: int
     ) -> None:
         super().__init__()
         self.impact = ImpactPoint(detector, scaling, layer)
-        self.register_buffer("widths", torch.tensor(WIDTHS_CELLS)[:, None], persistent=False)
-        self.register_buffer("sinh", 2 * torch.sinh(0.5 / self.widths), persistent=False)
-        self.register_buffer("cosh", 2 * torch.cosh(0.5 / self.widths), persistent=False)
-        for axis, cells in zip("xy", layer.shape, strict=True):
-            self.register_buffer(f"middles_{axis}", torch.arange(cells) + 0.5, persistent=False)
+        self.shape = layer.shape
+        widths = torch.tensor(WIDTHS_CELLS)
+        constants = {
+            "widths": widths,
+            "sinh": 2 * torch.sinh(0.5 / widths),
+            "cosh": 2 * torch.cosh(0.5 / widths),
+            "middles": torch.cat([torch.arange(cells) + 0.5 for cells in layer.shape]),
+            "axes": torch.tensor([0, 1]).repeat_interleave(torch.tensor(layer.shape)),
+        }
+        for name, constant in constants.items():
+            self.register_buffer(name, constant, persistent=False)
         self.mixture = nn.Linear(trunk, 3 * len(WIDTHS_CELLS))
 
     def forward(self, features: Tensor, trunk: Tensor) -> Tensor:
         point = self.impact(features)
-        mixture = self.mixture(trunk).to(point.dtype)
-        logits, shift_x, shift_y = (part[:, :, None] for part in mixture.chunk(3, dim=1))
-        along_x = self.along(self.get_buffer("middles_x"), point[:, 0], shift_x)
-        along_y = self.along(self.get_buffer("middles_y"), point[:, 1], shift_y)
-        cells = (torch.softmax(logits, dim=1) * along_x).transpose(1, 2) @ along_y
+        profiles = len(WIDTHS_CELLS)
+        mixture = self.mixture(trunk).to(point.dtype).reshape(-1, 3, profiles)
+        weights = torch.softmax(mixture[:, :1], dim=2)
+        shares = self.shares(point, mixture[:, 1:])
+        along_x, along_y = shares.split(list(self.shape), dim=1)
+        cells = (weights * along_x) @ along_y.transpose(1, 2)
         return torch.log(cells + LEAST_SHARE).flatten(1)
 
-    def along(self, middles: Tensor, impact: Tensor, shift: Tensor) -> Tensor:
-        r"""Shares of the cells along one axis.  (n,), (N,), (N, K, 1) -> (N, K, n)
+    def shares(self, point: Tensor, shifts: Tensor) -> Tensor:
+        r"""Shares of cells along x, then along y.  (N, 2), (N, 2, K) -> (N, nx + ny, K)
 
         .. math:: \sigma(u + h) - \sigma(u - h) = \frac{2 \sinh(h)\, e^{-|u|}}
             {1 + e^{-2 |u|} + 2 \cosh(h)\, e^{-|u|}}
 
         for a cell 2 h wide at u, in units of the width: exact far from the impact, too.
         """
-        away = torch.abs((middles - impact[:, None, None]) / self.widths - shift)
-        falling = torch.exp(-away)
+        cells = (self.middles - point[:, self.axes])[:, :, None] / self.widths
+        falling = torch.exp(-torch.abs(cells - shifts[:, self.axes]))
         return self.sinh * falling / (1 + falling.square() + self.cosh * falling)
