@@ -100,7 +100,7 @@ class ImpactProfile(nn.Module):
         mixture = self.mixture(trunk).to(point.dtype).reshape(-1, 3, profiles)
         weights = torch.softmax(mixture[:, :1], dim=2)
         shares = self.shares(point, mixture[:, 1:])
-        along_x, along_y = shares.split(list(self.shape), dim=1)
+        along_x, along_y = shares[:, : self.shape[0]], shares[:, self.shape[0] :]
         cells = (weights * along_x) @ along_y.transpose(1, 2)
         return torch.log(cells + LEAST_SHARE).flatten(1)
 
