@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from caloforge.io.files import write_aside
 from validation.plans import Scan
-from validation.runner import Records, Run
-from validation.summary import Group, chosen_weights, groups, of_part
+from validation.runner import Record, Records, Run
+from validation.summary import Group, Measured, chosen_weights, groups, in_order, of_part
 
 PAGE, TEMPLATE = "README.md", "page.md.j2"
 HERE = Path(__file__).parent
@@ -56,6 +56,25 @@ def measured_rows(runs: Iterable[Group], columns: Sequence[tuple[str, ...]]) -> 
         weight = "" if one.weight is None else f"{one.weight:g}"
         rows.append([f"`{one.label}`", weight, *numbers, *training_cells(one)])
     return rows
+
+
+def finals(records: Records, methods: Sequence[str]) -> list[Group]:
+    """Evaluated methods at their default recipes, in the order of the plan."""
+    return [one for one in in_order(groups(of_part(records, "final")), methods) if one.whole]
+
+
+def seed_rows(runs: Sequence[Group], columns: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """``measured_rows`` with the number of seeds behind them."""
+    rows = measured_rows(runs, columns)
+    return [[*row, one.seeds] for row, one in zip(rows, runs, strict=True)]
+
+
+def reference_rows(references: Record, columns: Sequence[tuple[str, ...]]) -> Iterator[list[str]]:
+    """A row a baseline: its title and the columns; it was not trained."""
+    for one in references["references"].values():
+        numbers = [Measured(**one["test" if len(c) == 1 else c[0]][c[-1]]) for c in columns]
+        cells = ("-" if number.value is None else str(number) for number in numbers)
+        yield [f"*{one['title']}*", "", *cells, *[""] * (len(TRAINING_TITLES) + 1)]
 
 
 TRAINING_TITLES = ("lit", "flat", "steps", "CPU s")

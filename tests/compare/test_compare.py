@@ -24,6 +24,7 @@ from caloforge.evaluate.comparison import (
     runs_by_recipe,
 )
 from caloforge.evaluate.inputs import load
+from caloforge.report import canvas
 from caloforge.report.tables import comparison_table
 from caloforge.train import train
 from small_run import small_recipe, write_part_of_sample
@@ -120,8 +121,13 @@ def test_seeds_are_pooled(runs: dict[str, Path], showers: Path) -> None:
 
 
 def test_page_and_numbers_by_the_command_line(
-    runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Command
+    runs: dict[str, Path],
+    showers: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caloforge: Command,
 ) -> None:
+    monkeypatch.setattr(canvas, "data_uri", lambda figure: "data:image/png;base64,")
     out = tmp_path / "compared"
     command = ["compare", *runs.values(), "--against", showers, "--out", out, "-q"]
     code, shown, told = caloforge(*command, "--json")

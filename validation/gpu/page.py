@@ -8,11 +8,11 @@ from typing import Any
 
 from validation.calogan.page import HEADLINES, headlines
 from validation.gpu.plan import METHODS, STEPS, runs
-from validation.page import distinct, provenance, render, run_made, table, write_page
+from validation.page import distinct, provenance, render, run_made, seed_rows, table, write_page
 from validation.pictures import learning_curves
 from validation.runner import Records, read_records
 from validation.summary import Group, groups
-from validation.zn.page import TITLES, rows_of
+from validation.zn.page import NAMES, TITLES
 
 COMMAND = "bash validation/gpu/run.sh"
 
@@ -73,4 +73,4 @@ def tables(records: Records, detector: str) -> Mapping[str, str]:
     finished: list[Group] = [one for one in groups(own) if one.whole]
     if detector == "atlas_em":
         return {"table": table(HEADLINES, headlines(finished))}
-    return {"table": table(TITLES, rows_of(finished))}
+    return {"table": table(TITLES, seed_rows(finished, NAMES))}

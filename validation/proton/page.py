@@ -8,15 +8,17 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from caloforge.report.canvas import save
-from validation.metrics import NEAREST, REAL, Measured
+from validation.metrics import NEAREST, REAL
 from validation.page import (
     TRAINING_TITLES,
     WEIGHT_TITLES,
     edges,
-    measured_rows,
+    finals,
     progress,
     provenance,
+    reference_rows,
     render,
+    seed_rows,
     table,
     weight_rows,
     write_page,
@@ -74,7 +76,7 @@ PARTS = ("equal", "reweighted", "leaky")
 
 def write(folder: Path) -> None:
     """README.md of a folder, and its pictures."""
-    runs = finals(read_records(folder))
+    runs = finals(read_records(folder), METHODS)
     for name, plot in pictures.all_of(runs, read_references(folder)["real"]).items():
         save(plot, folder / name)
     write_page(folder, page(folder))
@@ -91,14 +93,9 @@ def summary(folder: Path) -> str:
     return f"{values['methods']}\n\n{values['progress']}"
 
 
-def finals(records: Records) -> list[Group]:
-    """Evaluated methods at their default recipes, in the order of the paper."""
-    return [one for one in in_order(groups(of_part(records, "final")), METHODS) if one.whole]
-
-
 def facts(records: Records, references: Record) -> dict[str, Any]:
     """All that the template fills in."""
-    runs = finals(records)
+    runs = finals(records, METHODS)
     return {
         "command": COMMAND,
         "seeds": PLAN.seeds,
@@ -122,19 +119,12 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
 def rows_of(records: Records, part: str) -> list[list[str]]:
     """Rows of runs that differ in their seed only."""
     runs = groups(of_part(records, part))
-    runs = in_order(runs, METHODS) if part == "final" else runs
-    rows = measured_rows(runs, NAMES)
-    return [[*row, one.seeds] for row, one in zip(rows, runs, strict=True)]
+    return seed_rows(in_order(runs, METHODS) if part == "final" else runs, NAMES)
 
 
 def methods_table(records: Records, references: Record) -> str:
     """Methods by their default recipes in the order of the paper, then references."""
-    rows = rows_of(records, "final")
-    for one in references["references"].values():
-        numbers = [Measured(**one[where][name]) for where, name in NAMES]
-        cells = ("-" if number.value is None else str(number) for number in numbers)
-        rows.append([f"*{one['title']}*", "", *cells, *[""] * 5])
-    return table(TITLES, rows)
+    return table(TITLES, [*rows_of(records, "final"), *reference_rows(references, NAMES)])
 
 
 def protocol_table(records: Records, references: Record, scheme: str) -> str:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.report.canvas import save
-from validation.metrics import EMPTY, NEAREST, REAL, Measured
+from validation.metrics import EMPTY, NEAREST, REAL
 from validation.page import (
     TRAINING_TITLES,
     WEIGHT_TITLES,
     edges,
-    measured_rows,
+    finals,
     progress,
     provenance,
+    reference_rows,
     render,
+    seed_rows,
     table,
     weight_rows,
     write_page,
@@ -29,7 +31,6 @@ from validation.summary import (
     Group,
     difference,
     groups,
-    in_order,
     of_part,
     ratio_over_seeds,
     reference,
@@ -69,7 +70,7 @@ PARTS = ("equal", "literal", "reweighted", "early", "long", "games")
 def write(folder: Path) -> None:
     """README.md of a folder, and its pictures."""
     records, references = read_records(folder), read_references(folder)
-    for name, plot in pictures.all_of(finals(records), references).items():
+    for name, plot in pictures.all_of(finals(records, METHODS), references).items():
         save(plot, folder / name)
     write_page(folder, page(folder))
 
@@ -87,15 +88,9 @@ def summary(folder: Path) -> str:
     return f"{values['methods']}\n\n{values['progress']}"
 
 
-def finals(records: Records) -> list[Group]:
-    """Evaluated methods at their default recipes, in the order of the plan."""
-    runs = in_order(groups(of_part(records, "final")), METHODS)
-    return [one for one in runs if one.whole]
-
-
 def facts(records: Records, references: Record) -> dict[str, Any]:
     """All that the template fills in."""
-    runs = finals(records)
+    runs = finals(records, METHODS)
     return {
         "command": COMMAND,
         "seeds": PLAN.seeds,
@@ -119,27 +114,15 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
     }
 
 
-def rows_of(runs: Iterable[Group]) -> list[list[str]]:
-    """Rows of runs that differ in their seed only."""
-    runs = list(runs)
-    rows = measured_rows(runs, NAMES)
-    return [[*row, one.seeds] for row, one in zip(rows, runs, strict=True)]
-
-
 def methods_table(records: Records, references: Record) -> str:
     """Methods by their default recipes, nearest to the real showers first; then references."""
     runs = sorted(groups(of_part(records, "final")), key=lambda one: one.value("conditional_w1"))
-    rows = rows_of(runs)
-    for one in references["references"].values():
-        numbers = [Measured(**one["test"][name]) for name, _ in COLUMNS]
-        cells = ("-" if number.value is None else str(number) for number in numbers)
-        rows.append([f"*{one['title']}*", "", *cells, *[""] * 5])
-    return table(TITLES, rows)
+    return table(TITLES, [*seed_rows(runs, NAMES), *reference_rows(references, NAMES)])
 
 
 def part_table(records: Records, part: str) -> str:
     """Evaluated runs of another part of the plan."""
-    return table(TITLES, rows_of(one for one in groups(of_part(records, part)) if one.records))
+    return table(TITLES, seed_rows(groups(of_part(records, part)), NAMES))
 
 
 def sides(runs: Iterable[Group], references: Record) -> dict[str, ByParticle]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -94,13 +93,8 @@ class ChannelWriter:
             rows[-len(whole) :] = whole
         self._aside.check()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+    def __exit__(self, *problem: Any) -> None:
+        self._stack.__exit__(*problem)
 
 
 __all__ = ["ChannelWriter"]

@@ -5,7 +5,6 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import h5py
@@ -341,10 +340,5 @@ class FileAside:
         """Raise what writing has failed with, if it has."""
         self._sink.check()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+    def __exit__(self, *problem: Any) -> None:
+        self._stack.__exit__(*problem)

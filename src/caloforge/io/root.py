@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -116,14 +115,9 @@ class RootWriter:
         self._waiting.clear()
         self._tree.extend(rows)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self._stack.__exit__(kind, error, traceback)
+    def __exit__(self, *problem: Any) -> None:
+        if problem[0] is not None:
+            self._stack.__exit__(*problem)
             return
         with self._stack:
             self._flush()

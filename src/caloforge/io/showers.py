@@ -13,7 +13,6 @@ Shapes: N rows, K cells, C conditions.
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import h5py
@@ -297,12 +296,7 @@ class ShowerFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: Any) -> None:
         self.close()
 
 
@@ -486,14 +480,9 @@ class ShowerWriter:
         self._ids.append(ids)
         self._last = showers.rows(slice(len(showers) - 1, len(showers)))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if error is not None:
-            self._stack.__exit__(kind, error, traceback)
+    def __exit__(self, *problem: Any) -> None:
+        if problem[0] is not None:
+            self._stack.__exit__(*problem)
             return
         with self._stack:
             if not self._rows:

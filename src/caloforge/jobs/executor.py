@@ -100,15 +100,8 @@ def attempt(number: int, call: Call) -> Done:
         return Done(number, error=error)
 
 
-def _here(
-    executor: Executor,
-    calls: Sequence[Call],
-    limits: Limits,
-    leaving: Leaving,
-    reporter: Reporter,
-) -> Iterator[Done]:
+def _here(calls: Sequence[Call], leaving: Leaving) -> Iterator[Done]:
     """One after the other, in this process."""
-    del executor, limits, reporter
     for number, call in enumerate(calls):
         if leaving():
             raise Terminated("terminated")
@@ -116,41 +109,31 @@ def _here(
 
 
 def _processes(
-    executor: Executor,
-    calls: Sequence[Call],
-    limits: Limits,
-    leaving: Leaving,
-    reporter: Reporter,
+    calls: Sequence[Call], workers: int, limits: Limits, leaving: Leaving
 ) -> Iterator[Done]:
     """Processes of this machine."""
     from caloforge.jobs.pool import with_processes
 
-    del reporter
-    return with_processes(calls, executor.workers, limits, leaving)
+    return with_processes(calls, workers, limits, leaving)
 
 
 def _dask(
-    executor: Executor,
-    calls: Sequence[Call],
-    limits: Limits,
-    leaving: Leaving,
-    reporter: Reporter,
+    executor: Executor, calls: Sequence[Call], leaving: Leaving, reporter: Reporter
 ) -> Iterator[Done]:
     """Workers of a Dask cluster."""
     from caloforge.jobs.cluster import with_dask
 
-    del limits
+    cluster, options = executor.cluster, executor.options
     return with_dask(
-        calls,
-        executor.workers,
-        leaving,
-        cluster=executor.cluster,
-        options=executor.options,
-        reporter=reporter,
+        calls, executor.workers, leaving, cluster=cluster, options=options, reporter=reporter
     )
 
 
-RUNNERS: dict[ExecutorName, Runner] = {"iterative": _here, "futures": _processes, "dask": _dask}
+RUNNERS: dict[ExecutorName, Runner] = {
+    "iterative": lambda by, calls, limits, leaving, reporter: _here(calls, leaving),
+    "futures": lambda by, calls, limits, leaving, _: _processes(calls, by.workers, limits, leaving),
+    "dask": lambda by, calls, limits, leaving, reporter: _dask(by, calls, leaving, reporter),
+}
 
 ALONE = Executor()
 

@@ -122,28 +122,18 @@ def ratio_histogram(
 def _draw_real(axes: Axes, truth: Binned, edges: Values) -> None:
     axes.stairs(truth.fraction, edges, fill=True, color=REAL_FILL, label="real")
     axes.stairs(truth.fraction, edges, color=REAL_EDGE, linewidth=0.8)
-    filled = truth.fraction > 0
-    axes.errorbar(
-        _middles(edges)[filled],
-        truth.fraction[filled],
-        truth.error[filled],
-        fmt="none",
-        ecolor=REAL_EDGE,
-        elinewidth=0.9,
-    )
+    _draw_errors(axes, truth, edges, REAL_EDGE)
 
 
 def _draw_other(axes: Axes, other: Binned, edges: Values, colour: str, name: str) -> None:
     axes.stairs(other.fraction, edges, color=colour, linewidth=1.4, label=name)
-    filled = other.fraction > 0
-    axes.errorbar(
-        _middles(edges)[filled],
-        other.fraction[filled],
-        other.error[filled],
-        fmt="none",
-        ecolor=colour,
-        elinewidth=0.9,
-    )
+    _draw_errors(axes, other, edges, colour)
+
+
+def _draw_errors(axes: Axes, binned: Binned, edges: Values, colour: str) -> None:
+    filled = binned.fraction > 0
+    at, fraction, error = (x[filled] for x in (_middles(edges), binned.fraction, binned.error))
+    axes.errorbar(at, fraction, error, fmt="none", ecolor=colour, elinewidth=0.9)
 
 
 def _draw_ratio(axes: Axes, truth: Binned, other: Binned, edges: Values, colour: str) -> None:
