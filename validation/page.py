@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from caloforge.io.files import write_aside
+from validation.metrics import Measured
 from validation.plans import Scan
-from validation.runner import Record, Records, Run
-from validation.summary import Group, Measured, chosen_weights, groups, in_order, of_part
+from validation.runner import Records, Run
+from validation.summary import Group, chosen_weights, groups, in_order, of_part
 
 PAGE, TEMPLATE = "README.md", "page.md.j2"
 HERE = Path(__file__).parent
@@ -69,7 +70,9 @@ def seed_rows(runs: Sequence[Group], columns: Sequence[tuple[str, ...]]) -> list
     return [[*row, one.seeds] for row, one in zip(rows, runs, strict=True)]
 
 
-def reference_rows(references: Record, columns: Sequence[tuple[str, ...]]) -> Iterator[list[str]]:
+def reference_rows(
+    references: Mapping[str, Any], columns: Sequence[tuple[str, ...]]
+) -> Iterator[list[str]]:
     """A row a baseline: its title and the columns; it was not trained."""
     for one in references["references"].values():
         numbers = [Measured(**one["test" if len(c) == 1 else c[0]][c[-1]]) for c in columns]
