@@ -172,3 +172,11 @@ def test_the_former_options_of_an_export_are_still_taken(tmp_path):
         sorted(p.name for p in (tmp_path / n).iterdir()) for n in ("former", "present")
     )
     assert former == present
+
+
+def test_nothing_is_told_to_the_makers_of_the_engine(tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    out = ("--engine", "onnxruntime", "--out", tmp_path / "out.h5", "-q")
+    accepted("generate", "alice_zn", "-n", 1, *out)
+    assert not cache.exists()

@@ -3,6 +3,7 @@
 The names below are loaded when they are first used, so that ``import caloforge`` costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from caloforge.simulator import Simulator
 
 __version__ = "0.1.0"
+
+# Else onnxruntime writes a number of this machine into the user's cache and sends events away.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 HOMES = {
     "CaloforgeError": "caloforge.errors",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -232,6 +233,19 @@ def test_a_link_is_no_lock(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a symbolic link"), only_run(folder):
         pass
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_lock_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(CaloforgeError, match="run: File too large"), only_run(tmp_path / "run"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_link_is_no_folder_of_a_run(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from caloforge.documents import flaw_of
 from caloforge.errors import CaloforgeError, UsageError, one_line, reason_of
 from caloforge.machine import install
 from caloforge.reporter import write
@@ -258,6 +259,5 @@ def usage_line(error: TyperException) -> str:
 
 def validation_line(error: Any) -> str:
     """The first of pydantic's complaints, by the path of its field."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or error.title
-    return f"{where}: {first['msg']}"
+    flaw = flaw_of(error)
+    return flaw if error.errors()[0]["loc"] else f"{error.title}: {flaw}"

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from caloforge.detector import Detector
 from caloforge.detector.layer import LARGEST_CELLS
 from caloforge.detector.readout import by_layer
+from caloforge.documents import flaw_of
 from caloforge.documents import read_json as read_document
 from caloforge.errors import DataError
 
@@ -86,9 +87,7 @@ def _cells(shape: Any) -> int:
 def _flaw(error: ValidationError | RecursionError) -> str:
     if isinstance(error, RecursionError):
         return "nests too deeply"
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"])) or "the detector"
-    return f"{where}: {first['msg']}"
+    return flaw_of(error) if error.errors()[0]["loc"] else f"the detector: {flaw_of(error)}"
 
 
 def _check(detector: Detector) -> None:

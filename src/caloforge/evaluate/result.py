@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from caloforge.documents import parse_json
 from caloforge.evaluate.baselines import BASELINES, MODEL, REAL
 from caloforge.evaluate.gate.limits import GateResult
 from caloforge.evaluate.metrics.metric import Metric, MetricResult
@@ -299,5 +300,5 @@ class ResultRecord(Part):
 def shipped_schema() -> dict[str, Any]:
     """The JSON Schema of version 1, as it ships."""
     path = files("caloforge.evaluate") / "schemas" / "judgement-1.json"
-    schema: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    schema: dict[str, Any] = parse_json(path.read_bytes(), path.name)
     return schema

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from caloforge.errors import UsageError
+from caloforge.documents import parse_json
+from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.reporter import SILENT, Reporter
 
 LOCK = ".lock"
@@ -82,8 +83,12 @@ def _take(descriptor: int, path: Path, reporter: Reporter, shared: bool) -> None
         )
     if shared:
         return
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": here}).encode(), 0)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": here}).encode(), 0)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise CaloforgeError(f"{path.parent}: {error.strerror}") from error
 
 
 def _lock(descriptor: int, path: Path, shared: bool) -> bool | None:
@@ -117,8 +122,8 @@ def _is_alive(pid: object) -> bool:
 
 def _note(descriptor: int) -> dict[str, Any]:
     try:
-        note = json.loads(os.pread(descriptor, NOTE_BYTES, 0) or b"{}")
-    except (ValueError, RecursionError):
+        note = parse_json(os.pread(descriptor, NOTE_BYTES, 0) or b"{}", LOCK)
+    except DataError:
         return {}
     return note if isinstance(note, dict) else {}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from caloforge.documents import flaw_of
 from caloforge.errors import UsageError
 from caloforge.extensions import Registry, defined_in, name_of
 from caloforge.objectives.adversarial import (
@@ -120,8 +121,7 @@ def _weighed(
         numbers = {field: value for field, value in fields.items() if field != "weight"}
         return float(weight), kind(**numbers)
     except ValidationError as error:
-        flaw = error.errors()[0]
-        raise UsageError(f"objective.{name}.{flaw['loc'][0]}: {flaw['msg']}") from error
+        raise UsageError(f"objective.{name}.{flaw_of(error)}") from error
 
 
 def __getattr__(name: str) -> object:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from caloforge.documents import read_json
 from caloforge.evaluate.baselines import MODEL, REAL
 from caloforge.evaluate.comparison import Comparison, Contrast, Method
 from caloforge.evaluate.metrics.metric import Metric
@@ -285,7 +285,4 @@ def _result_line(title: str, candidate: Mapping[str, Any]) -> list[str]:
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
     """Committed results of a folder by their titles, in the order of ``TITLES``."""
-    return {
-        title: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name, title in TITLES.items()
-    }
+    return {title: read_json(folder / f"{name}.json") for name, title in TITLES.items()}
