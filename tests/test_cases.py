@@ -226,14 +226,30 @@ def test_locks_that_cannot_be_had_are_said_or_done_without(fakes, number, said):
         assert "damaged" not in done.stderr
 
 
-def test_a_file_without_permission_is_no_damage(caloforge, tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    source = tmp_path / "a.h5"
+def as_a_user() -> list[str]:
+    """What begins a command that may not do more than a user may."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read and write everything, and no setpriv takes that away")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@pytest.mark.parametrize("kind", ["file", pytest.param("folder", marks=pytest.mark.slow)])
+def test_what_is_not_permitted_is_no_damage(tmp_path, kind):
+    source, folder = tmp_path / "a.h5", tmp_path / "folder"
     shutil.copy(CASES / "real8.h5", source)
-    source.chmod(0)
-    _, err = told(caloforge, "data", "info", source, code=1)
-    assert "Permission denied" in err
+    folder.mkdir()
+    (source if kind == "file" else folder).chmod(0)
+    out = folder / "out.h5"
+    words = {"file": ("data", "info", source), "folder": ("data", "select", source, "--out", out)}
+    line = [*as_a_user(), sys.executable, "-m", "caloforge", *words[kind]]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    folder.chmod(0o700)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert f"{source if kind == 'file' else out}: Permission denied" in done.stderr
+    assert not any(folder.iterdir())
 
 
 def test_doctor_names_what_exists(caloforge):
