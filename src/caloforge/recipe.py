@@ -236,6 +236,17 @@ def import_hint(origins: Any) -> str:
     return f"; it was written with {names}: give {options}"
 
 
+LONGEST_START = 0.1
+"""Part of a run that its start may take: short runs keep their game."""
+
+
+def start_steps(recipe: Recipe) -> int:
+    """Steps of the start; 0 without one."""
+    if recipe.start is None:
+        return 0
+    return min(recipe.start.steps, int(LONGEST_START * recipe.training.steps))
+
+
 ABSENT_IN_VERSION_1: dict[str, dict[str, Any]] = {
     "R1": {"space": "cells"},
     "GradientPenalty": {"space": "cells"},

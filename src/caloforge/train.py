@@ -6,6 +6,7 @@ from the step, everything else that matters is in the checkpoint.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -24,12 +25,14 @@ from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
 from caloforge.termination import asked_to_leave
 from caloforge.training.averaging import Average
+from caloforge.training.callbacks import Callback
 from caloforge.training.dataset import Dataset, divide, size_line
 from caloforge.training.distributed import DistributedContext, distributed_context
 from caloforge.training.folder import RunFolder, circumstances
 from caloforge.training.game import Game, build_game
 from caloforge.training.hardware import device_of_name, precision_of
 from caloforge.training.phases import batches_before, phases_of
+from caloforge.training.pretrained import Pretrained
 from caloforge.training.run import Run
 from caloforge.training.selection import Validation
 
@@ -44,8 +47,14 @@ def train(
     reporter: Reporter = SILENT,
     device: str = "cpu",
     threads: int | None = None,
+    pretrained: Pretrained | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> RunFolder:
     """Train into a run folder, or go on with one, and leave the best generator in simulator/.
+
+    A run that goes on may have more ``training.steps`` than before. ``pretrained`` networks
+    (``training.pretrained.read_pretrained``) are where a fresh run starts from; ``callbacks``
+    (``training.callbacks``) follow each step, line of metrics and checkpoint.
 
     Raises UsageError when ``out`` exists or cannot be resumed, DataError when the data do not fit,
     NonFinite when a term or gradient does, Terminated after SIGTERM; UsageError, too, when another
@@ -71,9 +80,14 @@ def train(
         facts["data"]["training_files"] = {
             name: sha256_of(showers_path(name)) for name in recipe.data.training_files
         }
+        if pretrained is not None:
+            facts["pretrained"] = pretrained.record
         folder = RunFolder(out)
+        recipe = folder.lengthened(recipe) if resume else recipe
         changes = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
-        run = prepare(recipe, divide(file, recipe.data), folder, context, reporter)
+        dataset = divide(file, recipe.data)
+        run = prepare(recipe, dataset, folder, context, reporter, None if resume else pretrained)
+        run.callbacks = tuple(callbacks) if context.leads else ()
         run.reporter.say(size_line(run.batches, run.dataset))
         rows_and_pairs = run.batches.repeats, run.batches.real_pairs_per_particle
         for line in (*doubts(run.dataset.validation), *recipe.objective.warnings(*rows_and_pairs)):
@@ -81,7 +95,11 @@ def train(
         if changes:
             run.reporter.warn(f"resuming with {changes}: not bit for bit the same run")
         run.resume() if resume else run.begin(facts)
-        play_out(run)
+        try:
+            play_out(run)
+        finally:
+            for one in run.callbacks:
+                one.end()
         return folder
 
 
@@ -100,11 +118,15 @@ def prepare(
     folder: RunFolder,
     context: DistributedContext,
     reporter: Reporter,
+    pretrained: Pretrained | None = None,
 ) -> Run:
     """A run at step 0; nothing is written yet."""
     scaling, detector = dataset.scaling(recipe), dataset.detector(recipe)
     game = build_game(recipe, scaling, context, detector, dataset.law(recipe, reporter))
     begin_from(game, dataset)
+    if pretrained is not None:
+        for line in pretrained.load_into(game.networks, detector):
+            (reporter if context.leads else SILENT).warn(line)
     return Run(
         recipe=recipe,
         dataset=dataset,

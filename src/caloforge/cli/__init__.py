@@ -32,6 +32,7 @@ VERBS = {
     "data": Verb("caloforge.cli.data:command", "Look into shower files, convert foreign ones."),
     "transport": Verb("caloforge.cli.transport:command", "Make showers with a transport engine."),
     "train": Verb("caloforge.cli.train:command", "Train a recipe on a file of showers."),
+    "plot-run": Verb("caloforge.cli.plot_run:command", "Draw the learning curves of a run."),
     "evaluate": Verb("caloforge.cli.evaluate:command", "Compare generated with real showers."),
     "compare": Verb("caloforge.cli.compare:command", "Compare runs over seeds, with errors."),
     "search": Verb("caloforge.cli.search:command", "Search the settings of a recipe."),
@@ -59,6 +60,7 @@ EXTRAS = {
     "dask_jobqueue": "cluster",
     "geant4_pybind": "geant4",
     "sklearn": "metrics",
+    "tensorboard": "tensorboard",
     "pyarrow": "tables",
     "pyhepmc": "tables",
 }

@@ -80,9 +80,28 @@ Settings = Annotated[
     ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="RUN|SIMULATOR",
+        help="Start from the networks of a run, or from the generator of a simulator (a folder or "
+        "a shipped name), with their settings and their detector.",
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[
     int | None, whole_number(most=MOST_THREADS, help="Threads of torch.", show_default=False)
+]
+Log = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        metavar="KIND",
+        help="Beside metrics.jsonl: csv (metrics.csv) or tensorboard (extra tensorboard); repeat.",
+        show_default=False,
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe, no more.")]
 
@@ -96,8 +115,10 @@ def command(
     seed: RecipeSeed = None,
     settings: Settings = None,
     resume: Resume = False,
+    start_from: From = None,
     device: Device = "auto",
     threads: Threads = None,
+    log: Log = None,
     dry_run: DryRun = False,
     force: Force = False,
     quiet: Quiet = False,
@@ -107,9 +128,13 @@ def command(
     from caloforge.recipes import RECIPES
     from caloforge.recipes.find import find_recipe
     from caloforge.train import train
+    from caloforge.training.callbacks import logs_of_names
     from caloforge.training.distributed import is_leader
+    from caloforge.training.pretrained import read_pretrained
 
-    config = find_recipe(recipe, detector, settings or [], seed)
+    callbacks = logs_of_names(log or [])
+    pretrained = read_pretrained(start_from) if start_from else None
+    config = find_recipe(recipe, detector, settings or [], seed, pretrained)
     folder = out or Path("runs") / f"{config.name}-{config.detector}-seed{config.seed}"
     plain = data is None and recipe in RECIPES
     config = with_more(config, more or (_recorded(folder) if resume else _shipped(config, plain)))
@@ -126,6 +151,8 @@ def command(
         reporter=reporter,
         device=device,
         threads=threads,
+        pretrained=pretrained,
+        callbacks=callbacks,
     )
     if is_leader():
         record = run.summary()

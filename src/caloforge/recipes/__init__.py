@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 
 from caloforge.detector import Detector
-from caloforge.detectors import detector_of_name
+from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import DataError
 from caloforge.extensions import Registry, defined_in, name_of
 from caloforge.recipe import Recipe
@@ -59,6 +59,8 @@ DEFAULT_DETECTOR = "alice_zn"
 """Of all others."""
 DEPOSITS = "atlas_em"
 """The detector that others with cells of energy take their settings from."""
+COORDINATES = "points"
+"""The same for cells of any sign."""
 
 SETTINGS: dict[str, Callable[[Recipe], Recipe]] = {"points": points.on_points}
 """What a detector changes in any recipe."""
@@ -97,8 +99,12 @@ def default_detector(name: str, function: Callable[[str], Recipe]) -> str:
 
 
 def like(detector: Detector) -> str:
-    """The detector whose settings suit: itself, or atlas_em for any that holds deposits."""
-    return detector.name if detector.counts or detector.signed else DEPOSITS
+    """The detector whose settings suit: itself where it ships, or one that holds the same kind."""
+    if not (detector.counts or detector.signed):
+        return DEPOSITS
+    if detector.name in DETECTORS.own:
+        return detector.name
+    return DEFAULT_DETECTOR if detector.counts else COORDINATES
 
 
 def require_made_for(name: str, detector: str) -> None:

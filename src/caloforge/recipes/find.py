@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
+from caloforge.detector import Detector
 from caloforge.detectors.find import find_detector
 from caloforge.errors import UsageError
 from caloforge.recipe import AnyRecipe, Recipe, override
 from caloforge.recipes import RECIPES, like, recipe_of_name, require_made_for
 
 
-def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: int | None) -> Recipe:
+class Networks(Protocol):
+    """Trained networks that a recipe is to start from."""
+
+    @property
+    def detector(self) -> Detector:
+        """What they were trained for."""
+        ...
+
+    def adapt(self, recipe: Recipe) -> Recipe:
+        """The recipe with the settings of these networks."""
+        ...
+
+
+def find_recipe(
+    recipe: str,
+    detector: str | None,
+    settings: list[str],
+    seed: int | None,
+    pretrained: Networks | None = None,
+) -> Recipe:
     """The recipe of that name, or of that ``recipe.json`` (a run folder has one), with changes.
 
     ``detector`` is a name or a file that describes one. Raises UsageError for an unknown recipe,
     detector or setting, with the names that exist.
     """
-    described = find_detector(detector) if detector else None
+    described = find_detector(detector) if detector else pretrained and pretrained.detector
     changes = [] if seed is None else [f"seed={seed}"]
     path = Path(recipe) / "recipe.json" if Path(recipe).is_dir() else Path(recipe)
     if recipe in RECIPES or not path.is_file():
@@ -25,7 +46,8 @@ def find_recipe(recipe: str, detector: str | None, settings: list[str], seed: in
         named = recipe_of_name(recipe, like(described) if described else None)
     else:
         named = read_recipe(path, Recipe)
-    chosen = override(named.made_for(described) if described else named, [*settings, *changes])
+    named = named.made_for(described) if described else named
+    chosen = override(pretrained.adapt(named) if pretrained else named, [*settings, *changes])
     require_made_for(chosen.name, like(chosen.resolve()))
     return chosen
 

@@ -14,10 +14,13 @@ from typing import Any
 from caloforge.documents import read_json
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import new_folder, write_aside
-from caloforge.recipe import Recipe
+from caloforge.recipe import AnyRecipe, Recipe, start_steps
 from caloforge.simulator import CARD
 from caloforge.simulator.card import RunFacts, TrainingData
 from caloforge.training import metrics
+
+EARLIER = "earlier_steps"
+"""Steps of a run before it was told to go on for longer."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ class RunFolder:
     def summary(self) -> dict[str, Any]:
         """Where the run is and how good its best generator is."""
         lines = metrics.read(self.metrics)
-        last = lines[-1] if lines else {}
-        kept = {key: last.get(key) for key in ("step", "best_score", "best_step", "cpu_seconds")}
+        scored = [line for line in lines if "score" in line]
+        last, best = (rows[-1] if rows else {} for rows in (lines, scored))
+        kept = {key: last.get(key) for key in ("step", "cpu_seconds")}
+        kept |= {key: best.get(key) for key in ("best_score", "best_step")}
         return {"run": str(self.path)} | kept
 
     def check_free(self, overwrite: bool) -> str:
@@ -70,6 +75,34 @@ class RunFolder:
         if self.path.exists() and not (self.path.is_dir() and overwrite):
             new_folder(self.path, overwrite=overwrite)
         return ""
+
+    def lengthened(self, recipe: Recipe) -> Recipe:
+        """The recipe, with the start that the run had where it gets more steps than before.
+
+        A start takes a part of a run at most: of a longer one it would take more.
+        """
+        if recipe.start is None or not self.recipe.is_file():
+            return recipe
+        then = self.trained_with(type(recipe))
+        longer = recipe.training.steps > then.training.steps or self.facts().get(EARLIER)
+        if then.start is None or not longer:
+            return recipe
+        start = recipe.start.model_copy(update={"steps": start_steps(then)})
+        return recipe.model_copy(update={"start": start})
+
+    def go_on(self, recipe: Recipe) -> None:
+        """Bring ``recipe.json`` up to date: more steps, own modules that changed."""
+        steps = self.trained_with(type(recipe)).training.steps
+        ran: dict[str, Any] = self.record().get("run", {})
+        if steps != recipe.training.steps:
+            ran = ran | {EARLIER: [*ran.get(EARLIER, ()), steps]}
+        elif not _changed_modules(recipe, self.record()):
+            return
+        self.write_recipe(recipe, ran)
+
+    def trained_with(self, kind: type[AnyRecipe]) -> AnyRecipe:
+        """The recipe that the run was begun with."""
+        return kind.read(self.recipe)
 
     def check_same(self, recipe: Recipe, facts: Mapping[str, Any]) -> str:
         """What differs from the run that is to go on, in words, where it may differ.
@@ -79,8 +112,11 @@ class RunFolder:
         """
         if not self.checkpoint.is_file():
             raise UsageError(f"{self.path} has no checkpoint.pt to resume; train without --resume")
-        then, ran = type(recipe).read(self.recipe), self.facts()
-        if different := _difference(recipe.record, then.record):
+        then, ran = self.trained_with(type(recipe)), self.facts()
+        steps = max(recipe.training.steps, then.training.steps)
+        longer = then.training.model_copy(update={"steps": steps})
+        then_longer = self.lengthened(then.model_copy(update={"training": longer}))
+        if different := _difference(recipe.record, then_longer.record):
             raise UsageError(f"{self.recipe}: another recipe, {different}; resume it as it was")
         data = TrainingData.model_validate(facts["data"])
         if (ran.data.sha256, ran.data.training_files) != (data.sha256, data.training_files):
@@ -90,7 +126,15 @@ class RunFolder:
             for name in ("torch", "threads", "device", "precision")
             if facts[name] != ran.get(name)
         ]
+        if steps != then.training.steps:
+            changed.append(f"training.steps {steps} (was {then.training.steps})")
         return ", ".join([*changed, *_changed_modules(recipe, self.record())])
+
+    def write_recipe(self, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+        """``recipe.json``, with what the run ran with."""
+        record = recipe.record | {"run": dict(facts)}
+        with write_aside(self.recipe, overwrite=True) as part:
+            part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
     def create(self, recipe: Recipe, facts: Mapping[str, Any], *, overwrite: bool) -> None:
         """Leave a recipe here, and nothing else of an older run."""
@@ -100,9 +144,7 @@ class RunFolder:
         self.metrics.unlink(missing_ok=True)
         if (self.simulator / CARD).is_file():
             shutil.rmtree(self.simulator)
-        record = recipe.record | {"run": dict(facts)}
-        with write_aside(self.recipe, overwrite=True) as part:
-            part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        self.write_recipe(recipe, facts)
 
     def record(self) -> dict[str, Any]:
         """What ``recipe.json`` holds; DataError when it is no JSON document."""

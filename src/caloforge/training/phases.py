@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from caloforge.recipe import Optimisers, Recipe
+from caloforge.recipe import Optimisers, Recipe, start_steps
 from caloforge.training.game import Game, adam, batches_of
-
-LONGEST_START = 0.1
-"""Part of a run that its start may take: short runs keep their game."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +44,6 @@ def phases_of(recipe: Recipe, game: Game) -> tuple[Phase, ...]:
 
 ALONE: dict[str, Any] = {"decay_from": 0.5, "pretraining": 0, "warm_up": 0, "generator_steps": 1}
 """How the generator is trained before its opponents."""
-
-
-def start_steps(recipe: Recipe) -> int:
-    """Steps of the start; 0 without one."""
-    if recipe.start is None:
-        return 0
-    return min(recipe.start.steps, int(LONGEST_START * recipe.training.steps))
 
 
 def current(phases: Sequence[Phase], step: int) -> Phase:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +14,12 @@ from caloforge.errors import DataError, UsageError
 from caloforge.export.onnx import export_simulator
 from caloforge.io.files import remove_unfinished
 from caloforge.objectives import NonFinite
-from caloforge.recipe import Recipe
+from caloforge.objectives.rules import PLAYERS
+from caloforge.recipe import Recipe, Training
 from caloforge.reporter import Reporter
 from caloforge.training import metrics
 from caloforge.training.averaging import Average
+from caloforge.training.callbacks import Callback
 from caloforge.training.clock import Clock
 from caloforge.training.dataset import Dataset
 from caloforge.training.distributed import DistributedContext
@@ -26,6 +28,32 @@ from caloforge.training.game import Game
 from caloforge.training.phases import Phase, current
 from caloforge.training.selection import Best, Validation
 from caloforge.training.warnings import Losses, warnings_of
+
+MOST_LINES = 10
+"""Lines of metrics up to a score, that one included."""
+FEWEST_STEPS = 20
+"""Between two lines without a score."""
+
+
+def line_interval(training: Training) -> int:
+    """Steps between two lines of metrics."""
+    return max(FEWEST_STEPS, training.validation_interval // MOST_LINES)
+
+
+def columns_of(recipe: Recipe, game: Game) -> list[str]:
+    """Names of all numbers of the lines of a run."""
+    objectives = [recipe.start.objective] if recipe.start else []
+    losses = [
+        f"losses/{player}/{type(term).__name__}"
+        for player in PLAYERS
+        for objective in (*objectives, recipe.objective)
+        for weight, term in objective.terms
+        if weight and term.plays(player)
+    ]
+    rates = [f"learning_rate/{name}" for name in game.networks]
+    scores = ["score", "best_score", "best_step", "empty"]
+    times = ["seconds", "cpu_seconds"]
+    return list(dict.fromkeys(["step", *losses, *scores, *rates, *times]))
 
 
 @dataclass
@@ -44,6 +72,10 @@ class Run:
     validation: Validation
     best: Best = field(default_factory=Best)
     means: metrics.Means = field(default_factory=metrics.Means)
+    """Since the last score."""
+    recent: metrics.Means = field(default_factory=metrics.Means)
+    """Since the last line of metrics."""
+    callbacks: Sequence[Callback] = ()
     clock: Clock = field(default_factory=Clock)
     step: int = 0
     warned: set[str] = field(default_factory=set)
@@ -57,6 +89,7 @@ class Run:
             # Whether it may be replaced was checked before the showers were read.
             self.folder.create(self.recipe, facts, overwrite=True)
         self.context.wait()
+        self.begin_callbacks()
         self.save()
 
     def resume(self) -> None:
@@ -65,7 +98,16 @@ class Run:
         self.context.wait()
         if self.context.leads:
             remove_unfinished(self.folder.path)
+            self.folder.go_on(self.recipe)
             metrics.truncate(self.folder.metrics, self.step)
+        self.begin_callbacks()
+
+    def begin_callbacks(self) -> None:
+        """Tell them what the run will log, and what it has logged."""
+        lines = metrics.read(self.folder.metrics) if self.callbacks else []
+        columns = columns_of(self.recipe, self.game)
+        for one in self.callbacks:
+            one.begin(self.folder.path, columns, lines, self.step)
 
     def play(self, stream: Iterator[Batch]) -> metrics.Parts:
         """One step."""
@@ -79,7 +121,10 @@ class Run:
         # Counted in the phase: the average of a game forgets its start.
         self.average.update(self.game.networks["generator"], number)
         self.means.add(parts)
+        self.recent.add(parts)
         self.step += 1
+        for one in self.callbacks:
+            one.step(self.step, parts)
         return parts
 
     def log_and_checkpoint(self, leave: bool) -> None:
@@ -87,6 +132,8 @@ class Run:
         training, last = self.recipe.training, self.step == self.recipe.training.steps
         if last or self.step % training.validation_interval == 0:
             self.judge()
+        elif self.step % line_interval(training) == 0:
+            self.write_line({})
         if last or leave or self.step % training.checkpoint_interval == 0:
             self.save()
 
@@ -98,18 +145,21 @@ class Run:
         score = self.validation.score(self.average.network, self.context.device)
         self.warn(losses, score.empty)
         self.best.offer(score.distance, self.step, self.average.network)
+        best = {"best_score": self.best.score, "best_step": self.best.step}
+        self.write_line({"score": score.distance, **best, "empty": score.empty})
+
+    def write_line(self, scored: Mapping[str, Any]) -> None:
+        """A line of metrics: losses since the line before it, and what was scored."""
+        losses = self.recent.take()
+        if not self.context.leads:
+            return
         optimisers = current(self.phases, self.step - 1).game.optimisers
         rates = {name: o.param_groups[0]["lr"] for name, o in optimisers.items()}
-        record = {
-            "step": self.step,
-            "losses": losses,
-            "score": score.distance,
-            "best_score": self.best.score,
-            "best_step": self.best.step,
-            "empty": score.empty,
-            "learning_rate": rates,
-        }
-        metrics.append(self.folder.metrics, record | self.clock.read())
+        record = {"step": self.step, "losses": losses, **scored, "learning_rate": rates}
+        record |= self.clock.read()
+        metrics.append(self.folder.metrics, record)
+        for one in self.callbacks:
+            one.line(record)
 
     def warn(self, losses: Losses, empty: float) -> None:
         """Say what is wrong, each kind of thing once."""
@@ -135,6 +185,8 @@ class Run:
         self.saved = self.step
         if self.context.leads:
             checkpoint.save(self.folder.checkpoint, self.state() | {"random": random})
+            for one in self.callbacks:
+                one.checkpoint(self.step, self.folder.checkpoint)
 
     def state(self) -> dict[str, Any]:
         """Everything that changes during a run but the random numbers of the processes."""
@@ -146,6 +198,7 @@ class Run:
             "average": self.average.network.state_dict(),
             "best": vars(self.best),
             "means": vars(self.means),
+            "recent": vars(self.recent),
             "clock": self.clock.read(),
         }
 
@@ -166,6 +219,7 @@ class Run:
             self.average.network.load_state_dict(state["average"])
             self.best = Best(**state["best"])
             self.means = metrics.Means(**state["means"])
+            self.recent = metrics.Means(**state.get("recent", {}))
             self.clock = Clock(**state["clock"])
             self.step = self.saved = int(state["step"])
             if self.start:
