@@ -74,6 +74,8 @@ class Data(Part):
     """Decides which particles are kept, apart from the seed of the run."""
     showers_per_particle: int | None = Field(default=None, ge=1, le=MOST)
     """Train on at most so many showers of each particle."""
+    training_particles: int | None = Field(default=None, ge=1, le=MOST)
+    """Train on at most so many particles, drawn at random by ``split_seed``."""
     buffer_rows: int = Field(default=65536, ge=1, le=MOST)
     """Rows held in memory while reading."""
     training_files: tuple[str, ...] = ()

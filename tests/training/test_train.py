@@ -486,3 +486,17 @@ def test_where_repeats_are_too_few_counts_follow_poissons_law(
     train(recipe, tmp_path / "single.h5", tmp_path / "run", reporter=Reporter())
     assert "counts follow Poisson's law: too few repeats" in capsys.readouterr().err
     assert Simulator.load(tmp_path / "run").card.sampling == "poisson"
+
+
+def test_parts_of_the_training_particles_are_nested() -> None:
+    recipe = recipe_of_name("calibrated", "alice_zp")
+    ids = {}
+    with ShowerFile(sample_path("alice_zp"), recipe.resolve()) as file:
+        for number in (20, 50, None):
+            asked = override(recipe, [f"data.training_particles={json.dumps(number)}"])
+            dataset = divide(file, asked.data)
+            ids[number] = set(dataset.train.tolist())
+            assert len(np.unique(dataset.conditions, axis=0)) == len(ids[number])
+            assert len(dataset.validation.groups()) == 26
+    assert (len(ids[20]), len(ids[50])) == (20, 50)
+    assert ids[20] < ids[50] < ids[None]

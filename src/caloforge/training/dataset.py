@@ -115,6 +115,7 @@ def divide(file: ShowerFile, data: Data) -> Dataset:
         return _by_row(file, data)
     split = split_by_particle(file.groups().ids, _fractions(data), seed=data.split_seed)
     source, train = _joined(file, split.train, data)
+    train = at_most(train, data.training_particles, data.split_seed)
     training = source.groups().select(train).at_most(data.showers_per_particle)
     choosing = some(source.groups().select(split.validation), VALIDATION_ROWS, data.split_seed)
     return Dataset(
@@ -123,6 +124,15 @@ def divide(file: ShowerFile, data: Data) -> Dataset:
         source.conditions[training.row_index()],
         rows_of(source, choosing.row_index()),
     )
+
+
+def at_most(particles: NDArray[np.int64], number: int | None, seed: int) -> NDArray[np.int64]:
+    """So many of the particles at random, in their order; a larger number keeps those of a smaller.
+
+    (P,) -> (number,)
+    """
+    order = np.random.default_rng([seed, 0x7A21]).permutation(len(particles))
+    return particles[np.sort(order[:number])]
 
 
 def _joined(
