@@ -181,7 +181,8 @@ def _write_to_card(
     from caloforge.io.files import sha256_of
     from caloforge.simulator.card import CARD, write_quality
 
-    quality = quality_of(result, against, sha256_of(file))
+    name = against.replace(str(file), file.name)
+    quality = quality_of(result, name, sha256_of(file))
     write_quality(folder, quality, () if result.gate is None else result.gate.explanation)
     reporter.say(f"card: {folder / CARD}")
 

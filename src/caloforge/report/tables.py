@@ -254,7 +254,7 @@ README_METRICS = {
 BASELINES = ("real", "nearest", "mean_image", "shuffled")
 """Samples beside the simulators, as evaluated with the first of them."""
 TITLES = {
-    "calibrated-shipped": "`calibrated`, the shipped simulator (15 CPU minutes)",
+    "calibrated-shipped": "`calibrated`, the shipped simulator (11 CPU minutes)",
     "calibrated-demo": "`calibrated`, in the demo (129 CPU seconds)",
     "sdi-gan-demo": "`sdi-gan`, in the demo (210 CPU seconds)",
 }

@@ -223,7 +223,8 @@ def explain(answer: GateResult, result: EvaluationResult) -> GateResult:
     distance = f"conditional W1 is {size:.2f} of its floor" if math.isfinite(size) else "no repeats"
     if channels or any(failure.name == "channel_sums" for failure in answer.failures):
         single = f"; by W1: {_worst_first(channels)}" if channels else ""
-        sentences.append(f"Channel sums are off, too: {distance}{single}.")
+        too = ", too" if shapes else ""
+        sentences.append(f"Channel sums are off{too}: {distance}{single}.")
     else:
         sentences.append(f"Channel sums pass ({distance}): it does not matter for them.")
     return dataclasses.replace(answer, explanation=tuple(sentences))
