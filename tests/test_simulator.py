@@ -177,7 +177,7 @@ def test_impossible_batches_are_refused(simulator, batch):
         ({"generator_sha256": "0" * 64}, "checksum"),
         ({"detector": {"name": "toy"}}, "detector"),
         ({"surprise": 1}, "surprise"),
-        ({"recipe": {"run": "x"}}, "run.Input should be"),
+        ({"recipe": {"run": "x"}}, "run: Input should be"),
         ({"recipe": {"run": {"data": []}}}, "run.data"),
     ],
 )

@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from caloforge.detector import Detector
 from caloforge.documents import Document, flaw_of
@@ -76,13 +84,17 @@ class RunFacts(BaseModel):
     def of_recipe(cls, recipe: Mapping[str, Any], where: str) -> RunFacts:
         """The facts that a recipe carries; DataError where they are none."""
         try:
-            return cls.model_validate(recipe.get("run", {}))
+            return RUN.validate_python({"run": recipe.get("run", {})})["run"]
         except ValidationError as error:
-            raise DataError(f"{where}: run.{flaw_of(error)}") from error
+            raise DataError(f"{where}: {flaw_of(error)}") from error
 
     def get(self, name: str) -> Any:
         """A fact by its name, None where it is not kept."""
         return getattr(self, name, None)
+
+
+RUN = TypeAdapter(dict[str, RunFacts])
+"""By the name of their field, which errors then begin with."""
 
 
 class SimulatorCard(Document):
