@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import exp, tanh
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from caloforge.networks.locally_connected import LocallyConnected
 from caloforge.networks.minibatch import MinibatchDiscrimination
 from caloforge.networks.shower_inputs import StandardisedInputs
 from caloforge.networks.sparsity import EPSILON, FORMS, occupancy
+from caloforge.recipe import Recipe, override
+from caloforge.recipes import recipe_of_name
 from caloforge.simulator import Simulator
 from test_networks import conditions_of, parameters, scaling_of
 
@@ -418,3 +421,12 @@ def test_networks_see_only_what_they_are_told() -> None:
         FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), attributes=("Pt",))
     with pytest.raises(UsageError, match="no feature of atlas_em"):
         FeatureScaling.fit(ATLAS_EM, conditions_of(ATLAS_EM, 50), attributes=("x0",))
+
+
+def test_the_former_name_of_a_setting_still_loads() -> None:
+    recipe = recipe_of_name("calogan", "atlas_em")
+    record = json.loads(recipe.to_json())
+    record["generator"]["told"] = record["generator"].pop("attributes")
+    assert record["generator"]["told"] == ["E"]
+    assert Recipe.from_json(json.dumps(record)) == recipe
+    assert override(recipe, ['generator.told=["E"]']) == recipe

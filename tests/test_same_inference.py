@@ -34,9 +34,9 @@ OWN_LAYERS: dict[tuple[str, str], set[str]] = {
     ("calibrated", "alice_zn"): {"head"},
     ("calibrated", "alice_zp"): {"head"},
     ("calibrated", "atlas_em"): {"kind", "latent", "attention", "head"},
-    ("calogan", "atlas_em"): {"kind", "latent", "told", "attention", "head"},
+    ("calogan", "atlas_em"): {"kind", "latent", "attributes", "attention", "head"},
     ("conditional-calogan", "atlas_em"): {"kind", "latent", "attention", "head"},
-    ("calogan-published", "atlas_em"): {"kind", "latent", "told", "features", "head"},
+    ("calogan-published", "atlas_em"): {"kind", "latent", "attributes", "features", "head"},
     ("conditional-calogan-published", "atlas_em"): {"kind", "latent", "features", "blur", "head"},
 }
 """Recipes whose table of layers is another than that of their baseline, and where it differs: the
@@ -59,7 +59,7 @@ def conditions(detector: Detector) -> np.ndarray:
 def generator_of(config: GeneratorConfig, name: str, seed: int) -> torch.nn.Module:
     detector = detector_of_name(name)
     torch.manual_seed(seed)
-    scaling = FeatureScaling.fit(detector, conditions(detector), config.features, config.told)
+    scaling = FeatureScaling.fit(detector, conditions(detector), config.features, config.attributes)
     return config.build(detector, scaling).eval()
 
 
@@ -132,7 +132,7 @@ LIGHT = sorted(
 @pytest.mark.parametrize(("name", "detector"), LIGHT)
 def test_recipes_of_own_layers_agree_at_one_table(name: str, detector: str) -> None:
     ours = layers("calibrated", detector)
-    one_table = {field: getattr(ours, field) for field in ("told", "attention", "blur")}
+    one_table = {field: getattr(ours, field) for field in ("attributes", "attention", "blur")}
     baseline = graph_of(ours, detector, 0)
     theirs = layers(name, detector)
     assert graph_of(theirs.model_copy(update=one_table), detector, 1) == baseline

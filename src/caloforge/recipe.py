@@ -223,14 +223,18 @@ class Recipe(Document):
         fields = from_version_1(fields) if version == 1 else dict(fields)
         for name in ("run", "modules"):
             fields.pop(name, None)
+        if isinstance(generator := fields.get("generator"), dict):
+            fields["generator"] = {
+                OLD_FIELDS.get(name, name): generator[name] for name in generator
+            }
         return fields
 
 
 def import_hint(origins: Any) -> str:
     """How to import the modules that a recipe names; nothing is imported because it does."""
     rows = origins if isinstance(origins, list) else []
-    known = [row for row in rows if isinstance(row, dict) and isinstance(row.get("name"), str)]
-    missing = [row for row in known if row["name"] not in {source.name for source in sources()}]
+    entries = [row for row in rows if isinstance(row, dict) and isinstance(row.get("name"), str)]
+    missing = [row for row in entries if row["name"] not in {source.name for source in sources()}]
     if not missing:
         return ""
     names = ", ".join(f"{row['name']} {row.get('version') or ''}".strip() for row in missing)
@@ -249,6 +253,8 @@ def start_steps(recipe: Recipe) -> int:
     return min(recipe.start.steps, int(LONGEST_START * recipe.training.steps))
 
 
+OLD_FIELDS = {"told": "attributes"}
+"""Former names of the settings of the generator."""
 ABSENT_IN_VERSION_1: dict[str, dict[str, Any]] = {
     "R1": {"space": "cells"},
     "GradientPenalty": {"space": "cells"},
@@ -300,6 +306,8 @@ def override(recipe: AnyRecipe, settings: list[str], *, option: str = "--set") -
 
 def _assign(record: dict[str, Any], path: str, value: Any, option: str) -> None:
     *parents, last = path.split(".")
+    if parents == ["generator"]:
+        last = OLD_FIELDS.get(last, last)
     _make_place(record, [*parents, last])
     place: Any = record
     for depth, name in enumerate([*parents, last]):

@@ -103,7 +103,8 @@ def farthest(group: Group, prefix: str, side: str = "value") -> Measured:
 
 def worst_ratio(group: Group, side: str = "value") -> Measured:
     """The smallest R² ratio of the attributes that the networks receive."""
-    attributes = group.whole[0]["recipe"]["generator"]["told"]
+    generator = group.whole[0]["recipe"]["generator"]
+    attributes = generator.get("attributes", generator.get("told"))
     prefixes = ["r2_ratio_"] if attributes is None else [f"r2_ratio_{name}" for name in attributes]
     return extreme(group, prefixes, side, lambda one: -(one.value or 0))
 

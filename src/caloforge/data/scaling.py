@@ -22,8 +22,8 @@ def features(
 ) -> tuple[Feature, ...]:
     """The detector's feature map, or every condition as it is (``plain``).
 
-    ``told``: only what is computed of these conditions. Raises UsageError for one that the detector
-    does not have, or where nothing is left.
+    ``attributes``: only what is computed of these conditions. Raises UsageError for one that the
+    detector does not have, or where nothing is left.
     """
     plain = tuple(Feature(name=name, kind="value", of=(name,)) for name in detector.columns)
     whole = {"features": detector.features, "plain": plain}[kind]
@@ -31,10 +31,14 @@ def features(
         return whole
     if unknown := set(attributes) - set(detector.columns):
         names = ", ".join(detector.columns)
-        raise UsageError(f"generator.told: {detector.name} has no {min(unknown)}; it has {names}")
+        raise UsageError(
+            f"generator.attributes: {detector.name} has no {min(unknown)}; it has {names}"
+        )
     available = tuple(feature for feature in whole if set(feature.of) <= set(attributes))
     if not available:
-        raise UsageError(f"generator.told: no feature of {detector.name} hangs on these alone")
+        raise UsageError(
+            f"generator.attributes: no feature of {detector.name} hangs on these alone"
+        )
     return available
 
 

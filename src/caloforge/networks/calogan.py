@@ -82,11 +82,11 @@ class CaloGenerator(nn.Module):
         images = [stream(inputs)[:, 0] for stream in self.streams]
         for number, painter in enumerate(self.painters, start=1):
             images[number] = painter(images[number], images[number - 1])
-        lit = [
+        cells = [
             torch.relu(blur(image)).flatten(1)
             for blur, image in zip(self.blurs, images, strict=True)
         ]
-        return torch.cat(lit, dim=1)
+        return torch.cat(cells, dim=1)
 
 
 def beside(shape: tuple[int, int], inputs: int, outputs: int, kernel: int) -> nn.Module:

@@ -57,9 +57,9 @@ class CellStream(nn.Module):
         """Cells on a log scale, dark where negative.  (N, Z + F), (N, T), (N, Z)"""
         noise = self.noise(latent).reshape(-1, 2, *self.shape)
         hidden = self.profile(self.profiles(inputs, trunk))
-        for number, (told, stirred) in enumerate(zip(self.told, self.stirred, strict=True)):
+        for number, (condition, stirred) in enumerate(zip(self.told, self.stirred, strict=True)):
             hidden = self.near(hidden) if number else hidden
-            hidden = hidden + told(trunk)[:, :, None, None] + stirred(noise)
+            hidden = hidden + condition(trunk)[:, :, None, None] + stirred(noise)
             hidden = leaky_relu(hidden, 0.2)
         middle, above, below = self.law(hidden).unbind(dim=1)
         own = noise[:, 1]

@@ -68,8 +68,8 @@ class CountCritic(Critic):
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         shower = self.of_shower(view)
-        joined = [leaky_relu(shower, 0.2), leaky_relu(condition, 0.2), shower * condition]
-        hidden = leaky_relu(self.join(torch.cat(joined, dim=1)), 0.2)
+        products = [leaky_relu(shower, 0.2), leaky_relu(condition, 0.2), shower * condition]
+        hidden = leaky_relu(self.join(torch.cat(products, dim=1)), 0.2)
         return CriticOutput(self.logit(hidden)[:, 0], layer_norm(hidden, hidden.shape[1:]))
 
 
@@ -87,8 +87,8 @@ def sums_of_cells(detector: Detector) -> Tensor:
     columns = [torch.from_numpy(detector.scheme().matrix).float()]
     images = detector.split(torch.eye(detector.cells))
     for layer in detector.layers:
-        named = blocks(images[layer.name], layer)
-        columns += [sums for name, sums in named if name in SUMS]
+        sums_by_name = blocks(images[layer.name], layer)
+        columns += [sums for name, sums in sums_by_name if name in SUMS]
     return torch.cat(columns, dim=1).contiguous()
 
 

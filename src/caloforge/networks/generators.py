@@ -272,8 +272,8 @@ class GeneratorConfig(NetworkConfig):
     head: Head = "leaky"
     """How the total of a shower follows from the network; ``profile``, ``light`` and ``o2`` only.
     ``steep`` has next to no gradient once a shower is dark."""
-    told: tuple[str, ...] | None = None
-    """Conditions that the networks, the critic's among them, are told of; None: all."""
+    attributes: tuple[str, ...] | None = None
+    """Conditions that the networks receive, the critic's among them; None: all."""
     attention: bool = True
     """Whether a layer may take over from the one before it; networks of layers only."""
     blur: tuple[Annotated[int, Field(ge=0, le=1024)], ...] = ()

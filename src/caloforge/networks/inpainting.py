@@ -53,8 +53,8 @@ class InPainting(nn.Module):
         """(N, nx, ny), (N, mx, my) -> (N, nx, ny)"""
         carried = self.across @ before @ self.along
         both = torch.stack([own, carried], dim=1)
-        weighed: Tensor = (torch.softmax(self.weigh(both), dim=1) * both).sum(dim=1)
-        return weighed
+        mixture: Tensor = (torch.softmax(self.weigh(both), dim=1) * both).sum(dim=1)
+        return mixture
 
 
 def resampling(cells: int, new_cells: int) -> Tensor:

@@ -78,10 +78,10 @@ class NetworkConfig(BaseModel):
     @model_validator(mode="after")
     def _exists(self) -> NetworkConfig:
         build = self.KINDS.require(self.kind, f"{self.PLAYER}.kind: ")
-        where, taken = f"{self.PLAYER}.options", settings_of(build).keys() - self.own_settings()
+        where, possible = f"{self.PLAYER}.options", settings_of(build).keys() - self.own_settings()
         for name, value in self.options.items():
-            if name not in taken:
-                names = ", ".join(sorted(taken)) or "none"
+            if name not in possible:
+                names = ", ".join(sorted(possible)) or "none"
                 raise UsageError(f"{where}: {self.kind} has no option {name}; it has {names}")
             require_fits(build, name, value, f"{where}.{name}")
         return self

@@ -89,10 +89,10 @@ class LayeredGenerator(nn.Module):
         layers = torch.stack(
             [part.flatten(1).sum(dim=1) for part in self.detector.split(showers).values()], dim=1
         )
-        lit = layers.sum(dim=1) > 0
-        if not lit.any():
+        nonempty = layers.sum(dim=1) > 0
+        if not nonempty.any():
             return
-        layers, conditions = layers[lit], conditions[lit]
+        layers, conditions = layers[nonempty], conditions[nonempty]
         total = layers.sum(dim=1)
         shares = (layers / total[:, None]).mean(dim=0).clamp(min=LEAST_SHARE)
         self.shares[-1].get_parameter("bias").copy_(shares.log())
@@ -151,10 +151,10 @@ class LayeredGenerator(nn.Module):
         """Each layer may take over from the one before it.  [(N, nx, ny)]"""
         if self.painters is None:
             return images
-        done = images[:1]
+        painted_images = images[:1]
         for image, painter in zip(images[1:], self.painters, strict=True):
-            done.append(painter(image, done[-1]))
-        return done
+            painted_images.append(painter(image, painted_images[-1]))
+        return painted_images
 
 
 def two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -95,9 +95,9 @@ class LayeredCritic(nn.Module):
         parts = [encoded, *self.energies(layers, conditions)]
         compared = {"cells": self.narrow(encoded), "energies": parts[1]}
         if self.occupancy:
-            lit = lit_cells(self.detector, showers, self.occupancy)
-            parts.append(lit)
-            compared["occupancy"] = lit
+            fractions = lit_cells(self.detector, showers, self.occupancy)
+            parts.append(fractions)
+            compared["occupancy"] = fractions
         parts += [self.batch[name](compared[name]) for name in self.batch]
         return torch.cat([*parts, self.conditions(conditions)] if self.light else parts, dim=1)
 

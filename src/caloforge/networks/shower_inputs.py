@@ -53,8 +53,8 @@ class StandardisedInputs(nn.Module):
         self.quantum = ResponseScale(detector).quantum
         layers = detector.layers
         self.conditions = ConditionScale(detector, scaling)
-        received = {name for feature in scaling.features for name in feature.of}
-        self.energy = detector.column(detector.energy) if detector.energy in received else None
+        names = {name for feature in scaling.features for name in feature.of}
+        self.energy = detector.column(detector.energy) if detector.energy in names else None
         self.statistics = sum(6 + min(HOTTEST, one.cells) + sum(one.shape) for one in layers)
         self.statistics += (self.energy is not None) + (len(layers) if occupied else 0)
         self.sizes = (self.statistics, *(2 * layer.cells for layer in layers))

@@ -100,9 +100,9 @@ def term_of_name(name: str) -> type[Term]:
     """
     if name in TERMS:
         return TERMS[name]
-    found = [term for term in subclasses(Term) if term.__name__ == name and plays(term)]
+    matches = [term for term in subclasses(Term) if term.__name__ == name and plays(term)]
     # A notebook defines a class again and again: the last one counts.
-    return found[-1] if found else TERMS.require(name, "objective: ")
+    return matches[-1] if matches else TERMS.require(name, "objective: ")
 
 
 def _weighed(

@@ -120,10 +120,10 @@ class Objective(BaseModel):
 
     def helpers(self, detector: Detector) -> dict[str, nn.Module]:
         """Helper networks by the name of the term that owns them; none for a weight of 0."""
-        owned = {
+        networks = {
             type(term).__name__: term.network(detector) for weight, term in self.terms if weight
         }
-        return {name: network for name, network in owned.items() if network is not None}
+        return {name: network for name, network in networks.items() if network is not None}
 
     def __call__(self, play: GanStep) -> tuple[Tensor, dict[str, float]]:
         """Weighted mean over rows for the playing player, and the mean of each term.  ()

@@ -89,8 +89,8 @@ class ModeSeeking(ScaledDistance):
     def generator(self, play: GanStep) -> Tensor:
         """Distance of latents over distance of showers.  (N,)"""
         latents = self.averaged(play, l1(play.z1, play.z2))
-        moved = self.in_units(play, self.averaged(play, self.between_fakes(play)))
-        return latents / (moved + self.epsilon)
+        distance = self.in_units(play, self.averaged(play, self.between_fakes(play)))
+        return latents / (distance + self.epsilon)
 
     def averaged(self, play: GanStep, distances: Tensor) -> Tensor:
         """Distances as they are, or their means over a particle or the batch.  (N,) -> (N,)"""
@@ -154,8 +154,8 @@ class DiversitySensitive(ScaledDistance):
 
     def generator(self, play: GanStep) -> Tensor:
         """Minus the bounded ratio.  (N,)"""
-        moved = self.in_units(play, self.between_fakes(play))
-        return -(moved / (l1(play.z1, play.z2) + self.epsilon)).clamp(max=self.bound)
+        distance = self.in_units(play, self.between_fakes(play))
+        return -(distance / (l1(play.z1, play.z2) + self.epsilon)).clamp(max=self.bound)
 
 
 class LogRatio(Distance):
@@ -179,6 +179,6 @@ class LogRatio(Distance):
     def generator(self, play: GanStep) -> Tensor:
         """The same for all rows of a particle.  (N,)"""
         reals = play.condition_mean(self.between_reals(play))
-        added = self.epsilon + self.floor * play.batch_mean(reals)
+        offset = self.epsilon + self.floor * play.batch_mean(reals)
         fakes = play.condition_mean(self.between_fakes(play))
-        return ((fakes + added) / (reals + added)).log().square()
+        return ((fakes + offset) / (reals + offset)).log().square()

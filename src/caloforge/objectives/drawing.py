@@ -38,8 +38,8 @@ def _clump(rates: Tensor, law: NegativeBinomial, random: torch.Generator) -> Ten
     """
     rates = rates.float().clamp(min=0)
     uniform = torch.rand(rates.shape, generator=random, device=rates.device)
-    hit = torch.nonzero(uniform >= torch.exp(-rates * _clumps(rates, law)), as_tuple=True)
-    rate, level = rates[hit].double(), uniform[hit].double()
+    nonzero = torch.nonzero(uniform >= torch.exp(-rates * _clumps(rates, law)), as_tuple=True)
+    rate, level = rates[nonzero].double(), uniform[nonzero].double()
     excess = (law.excess + law.slope * rate).clamp(min=1e-6)
     few = _terms_passed(level, rate.clamp(max=LARGE_RATE), excess)
     spread = 1 + excess
@@ -48,7 +48,7 @@ def _clump(rates: Tensor, law: NegativeBinomial, random: torch.Generator) -> Ten
     width = torch.sqrt((rate * spread - 2 * skew**2 - 1 / 12).clamp(min=0))
     many = torch.round(rate + width * normal + skew * (normal**2 - 1)).clamp(min=0)
     counts = torch.zeros_like(rates)
-    counts[hit] = torch.where(rate > LARGE_RATE, many, few).to(counts.dtype)
+    counts[nonzero] = torch.where(rate > LARGE_RATE, many, few).to(counts.dtype)
     return counts
 
 
@@ -63,17 +63,17 @@ def _clumps(rates: Tensor, law: NegativeBinomial) -> Tensor | float:
 def _terms_passed(level: Tensor, rate: Tensor, excess: Tensor) -> Tensor:
     """How many terms of the sum of probabilities a level passes.  (M,)"""
     a, b = excess / (1 + excess), (rate - excess) / (1 + excess)
-    counts, left = torch.zeros_like(rate), torch.arange(len(rate), device=rate.device)
+    counts, cells = torch.zeros_like(rate), torch.arange(len(rate), device=rate.device)
     term = torch.exp(-rate * torch.log1p(excess) / excess)
     passed, number = term.clone(), 0
-    while len(left):
+    while len(cells):
         more = level >= passed
-        counts[left] += more
+        counts[cells] += more
         number += 1
         term = term * (a + b / number)
         if number & (number - 1) == 0 or number % 8 == 0:
             more &= (passed + term > passed) | (rate > number)
-            left, level, rate = left[more], level[more], rate[more]
+            cells, level, rate = cells[more], level[more], rate[more]
             term, passed, a, b = term[more], passed[more], a[more], b[more]
         passed = passed + term
     return counts

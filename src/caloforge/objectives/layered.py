@@ -129,10 +129,10 @@ class SoftSparsity(Agreement):
 
     def occupancies(self, play: GanStep, showers: Tensor) -> Numbers:
         """Occupancy of each layer.  (N, K) -> (N, L)"""
-        lit = occupancy(
+        fractions = occupancy(
             play.views.detector, showers, self.form, scale=self.scale, epsilon=self.epsilon
         )
-        return Numbers(lit, torch.ones_like(lit[:, 0], dtype=torch.bool))
+        return Numbers(fractions, torch.ones_like(fractions[:, 0], dtype=torch.bool))
 
 
 __all__ = ["AttributeRegression", "EnergyConditioning", "SoftSparsity"]

@@ -36,7 +36,7 @@ MODULES = [
 RECIPES: Registry[Callable[[str], Recipe]] = Registry(
     "recipe",
     "recipes",
-    dict(sorted(found for module in MODULES for found in recipes_in(module))),
+    dict(sorted(recipe for module in MODULES for recipe in recipes_in(module))),
     recipes_in,
     "a recipe is a function (detector: str) -> Recipe",
 )

@@ -35,7 +35,7 @@ def calogan(detector: str = "atlas_em") -> Recipe:
         name="calogan",
         detector=detector,
         citation="arXiv:1712.10321",
-        generator=GeneratorConfig(kind="layered", latent=64, told=("E",), attention=False),
+        generator=GeneratorConfig(kind="layered", latent=64, attributes=("E",), attention=False),
         # Comparing the rows of a batch costs a third of the steps of the same CPU time.
         critic=CriticConfig(kind="standardised", minibatch=False),
         objective=GAME,
@@ -71,7 +71,7 @@ def calogan_published(detector: str = "atlas_em") -> Recipe:
         name="calogan-published",
         detector=detector,
         citation="arXiv:1712.10321",
-        generator=GeneratorConfig(kind="calogan", latent=1024, features="plain", told=("E",)),
+        generator=GeneratorConfig(kind="calogan", latent=1024, features="plain", attributes=("E",)),
         critic=CriticConfig(kind="calogan", occupancy="hard"),
         objective=NonSaturating() + 0.05 * EnergyConditioning(),
         optimisers=Optimisers(

@@ -43,13 +43,13 @@ def find_recipe(
     if recipe in RECIPES or not path.is_file():
         if path.suffix == ".json" and recipe not in RECIPES:
             raise UsageError(f"{path}: there is no such recipe file")
-        named = recipe_of_name(recipe, like(described) if described else None)
+        base = recipe_of_name(recipe, like(described) if described else None)
     else:
-        named = read_recipe(path, Recipe)
-    named = named.made_for(described) if described else named
-    chosen = override(pretrained.adapt(named) if pretrained else named, [*settings, *changes])
-    require_made_for(chosen.name, like(chosen.resolve()))
-    return chosen
+        base = read_recipe(path, Recipe)
+    base = base.made_for(described) if described else base
+    result = override(pretrained.adapt(base) if pretrained else base, [*settings, *changes])
+    require_made_for(result.name, like(result.resolve()))
+    return result
 
 
 def read_recipe(path: Path, kind: type[AnyRecipe]) -> AnyRecipe:

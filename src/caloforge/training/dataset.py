@@ -79,7 +79,7 @@ class Dataset:
         """Scaling of the features that the generator asks for."""
         generator = recipe.generator
         return FeatureScaling.fit(
-            recipe.resolve(), self.conditions, generator.features, generator.told
+            recipe.resolve(), self.conditions, generator.features, generator.attributes
         )
 
     def detector(self, recipe: Recipe) -> Detector:
@@ -144,8 +144,8 @@ def _joined(
     if rows <= data.buffer_rows:
         first = file.rows(0, len(file))
         others = numbered_apart(first, others)
-        held = join([first, *others])
-        return held, np.concatenate([train, *(one.groups().ids for one in others)])
+        whole = join([first, *others])
+        return whole, np.concatenate([train, *(one.groups().ids for one in others)])
     if others:
         raise UsageError(f"data.training_files needs data.buffer_rows >= {rows}")
     return file, train
@@ -156,19 +156,19 @@ def numbered_apart(first: Showers, others: Sequence[Showers]) -> list[Showers]:
 
     Particles of one number and of the same conditions keep it: ``join`` refuses them.
     """
-    apart, taken = [], first
+    apart, numbered = [], first
     for other in others:
-        conditions_of = {number: taken.conditions[row] for number, row in _first_rows(taken)}
+        conditions_of = {number: numbered.conditions[row] for number, row in _first_rows(numbered)}
         alike = [
             (conditions_of[n], other.conditions[row])
             for n, row in _first_rows(other)
             if n in conditions_of
         ]
         if alike and not any(np.array_equal(one, two) for one, two in alike):
-            start = taken.particle.max() + 1 - other.particle.min()
+            start = numbered.particle.max() + 1 - other.particle.min()
             other = replace(other, particle=other.particle + start)
         apart.append(other)
-        taken = other if len(apart) == len(others) else join([taken, other])
+        numbered = other if len(apart) == len(others) else join([numbered, other])
     return apart
 
 
@@ -183,9 +183,9 @@ def _by_row(file: ShowerFile, data: Data) -> Dataset:
         raise UsageError(f"a split by row needs data.buffer_rows >= {len(file)}")
     if data.training_files:
         raise UsageError("data.training_files needs data.split=particle")
-    held = file.rows(0, len(file))
-    split = split_by_row(len(held), _fractions(data), seed=data.split_seed)
-    train, rest = held.rows(split.train), held.rows(split.validation)
+    showers = file.rows(0, len(file))
+    split = split_by_row(len(showers), _fractions(data), seed=data.split_seed)
+    train, rest = showers.rows(split.train), showers.rows(split.validation)
     choosing = some(rest.groups(), VALIDATION_ROWS, data.split_seed).row_index()
     return Dataset(train, train.groups().ids, train.conditions, rest.rows(choosing))
 
@@ -228,10 +228,10 @@ def _runs(index: NDArray[Any]) -> list[tuple[int, int]]:
 
 def size_line(batches: Batches, dataset: Dataset) -> str:
     """What is trained on, for the log."""
-    left = f" ({batches.left_out} left out: single showers)" if batches.left_out else ""
+    exclusions = f" ({batches.left_out} left out: single showers)" if batches.left_out else ""
     pairs = batches.generated_pairs_per_particle
     return (
-        f"training on {len(dataset.train) - batches.left_out} particles{left}, "
+        f"training on {len(dataset.train) - batches.left_out} particles{exclusions}, "
         f"{len(dataset.conditions)} showers; batches of {batches.particles} x {batches.repeats}: "
         f"{pairs} generated pairs per particle; "
         f"{len(dataset.validation)} showers choose the best generator"

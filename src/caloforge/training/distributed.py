@@ -49,10 +49,10 @@ class DistributedContext:
         """The tensors of all processes, of one shape, by rank."""
         if self.world == 1:
             return [value]
-        sent = value.to(self.device)
-        received = [torch.empty_like(sent) for _ in range(self.world)]
-        distributed.all_gather(received, sent)
-        return [one.to(value.device) for one in received]
+        local = value.to(self.device)
+        copies = [torch.empty_like(local) for _ in range(self.world)]
+        distributed.all_gather(copies, local)
+        return [one.to(value.device) for one in copies]
 
     def wait(self) -> None:
         """Until all processes are here."""

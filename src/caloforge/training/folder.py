@@ -66,9 +66,9 @@ class RunFolder:
         lines = metrics.read(self.metrics)
         scored = [line for line in lines if "score" in line]
         last, best = (rows[-1] if rows else {} for rows in (lines, scored))
-        kept = {key: last.get(key) for key in ("step", "cpu_seconds")}
-        kept |= {key: best.get(key) for key in ("best_score", "best_step")}
-        return {"run": str(self.path)} | kept
+        fields = {key: last.get(key) for key in ("step", "cpu_seconds")}
+        fields |= {key: best.get(key) for key in ("best_score", "best_step")}
+        return {"run": str(self.path)} | fields
 
     def check_free(self, overwrite: bool) -> str:
         """Raise UsageError when the folder holds something that may not be replaced."""
@@ -121,14 +121,14 @@ class RunFolder:
         data = TrainingData.model_validate(facts["data"])
         if (ran.data.sha256, ran.data.training_files) != (data.sha256, data.training_files):
             raise DataError(f"{data.path} is not what {self.path} was trained on ({ran.data.path})")
-        changed = [
+        changes = [
             f"{name} {facts[name]} (was {ran.get(name)})"
             for name in ("torch", "threads", "device", "precision")
             if facts[name] != ran.get(name)
         ]
         if steps != then.training.steps:
-            changed.append(f"training.steps {steps} (was {then.training.steps})")
-        return ", ".join([*changed, *_changed_modules(recipe, self.record())])
+            changes.append(f"training.steps {steps} (was {then.training.steps})")
+        return ", ".join([*changes, *_changed_modules(recipe, self.record())])
 
     def write_recipe(self, recipe: Recipe, facts: Mapping[str, Any]) -> None:
         """``recipe.json``, with what the run ran with."""
@@ -190,8 +190,8 @@ def commit() -> str | None:
 
 def _git(checkout: Path, *command: str) -> str:
     call = ["git", "-C", str(checkout), *command]
-    done = subprocess.run(call, capture_output=True, text=True, check=True, timeout=10)
-    return done.stdout.strip()
+    process = subprocess.run(call, capture_output=True, text=True, check=True, timeout=10)
+    return process.stdout.strip()
 
 
 def _version(package: str) -> str | None:
@@ -201,13 +201,13 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _difference(expected: Any, stored: Any, path: str = "") -> str:
+def _difference(expected: Any, recorded: Any, path: str = "") -> str:
     """The first path at which two records differ, in words; empty when the second has it all."""
-    if not (isinstance(expected, dict) and isinstance(stored, dict)):
-        return "" if expected == stored else f"{path} was {stored!r}, not {expected!r}"
-    names = sorted(expected.keys() | stored.keys() - {"run"})
+    if not (isinstance(expected, dict) and isinstance(recorded, dict)):
+        return "" if expected == recorded else f"{path} was {recorded!r}, not {expected!r}"
+    names = sorted(expected.keys() | recorded.keys() - {"run"})
     flaws = (
-        _difference(expected.get(name), stored.get(name), f"{path}.{name}".strip("."))
+        _difference(expected.get(name), recorded.get(name), f"{path}.{name}".strip("."))
         for name in names
     )
     return next(filter(None, flaws), "")

@@ -44,16 +44,16 @@ class Game:
         """One round of each player (several of the critic), and the value of each term."""
         parts: dict[str, dict[str, float]] = {}
         rows = None
-        left = batches_of(self.objective, self.training)
+        remaining = batches_of(self.objective, self.training)
         for player in players(self.training, number):
             for _ in range(rounds(player, self.objective, self.training)):
                 if player == "critic" or rows is None:
                     rows = rows_of_batch(next(batches), self.context.device)
-                    left -= 1
+                    remaining -= 1
                 with without_denormals():
                     parts[player] = self.play(player, rows, number)
         # Every step takes as many batches, so that its number tells where the stream is.
-        for _ in range(left):
+        for _ in range(remaining):
             next(batches)
         return parts
 
@@ -63,7 +63,7 @@ class Game:
         Raises NonFinite when a term or the gradient is; then no weight of the player has changed.
         """
         names = [name for name in self.networks if belongs_to(name, player)]
-        begun = [stream.get_state() for stream in self.random_streams]
+        states = [stream.get_state() for stream in self.random_streams]
         for name in names:
             self.optimisers[name].zero_grad()
         with training_only(self.networks, player):
@@ -72,7 +72,9 @@ class Game:
         for name in names:
             self.context.average(self.networks[name])
             if not has_finite_gradient(self.networks[name]):
-                whose = f"the gradient of the {name}{self.blame(player, rows, name, begun, number)}"
+                whose = (
+                    f"the gradient of the {name}{self.blame(player, rows, name, states, number)}"
+                )
                 raise NonFinite(f"{whose} is NaN or infinite: training stopped")
             self._update(name, getattr(self.settings, player), number)
         return parts
@@ -83,14 +85,14 @@ class Game:
         return (self.random,)
 
     def blame(
-        self, player: Player, rows: Rows, name: str, begun: Sequence[Tensor], step: int
+        self, player: Player, rows: Rows, name: str, states: Sequence[Tensor], step: int
     ) -> str:
         """The first term that makes the gradient of a network not finite by itself, in words.
 
         ``begun`` are the states of the random streams before the round of this step, which failed.
         """
         for number, (_, term) in enumerate(self.objective.terms):
-            for stream, state in zip(self.random_streams, begun, strict=True):
+            for stream, state in zip(self.random_streams, states, strict=True):
                 stream.set_state(state)
             self.networks[name].zero_grad()
             with training_only(self.networks, player):
@@ -189,12 +191,12 @@ def stream(seed: int, context: DistributedContext) -> torch.Generator:
 def adam(name: str, network: nn.Module, settings: Optimisers) -> torch.optim.Adam:
     """The optimiser of a network, with the settings of the player that trains it."""
     player = name if name in ("generator", "critic") else "helper"
-    chosen: Adam = getattr(settings, player)
+    own: Adam = getattr(settings, player)
     return torch.optim.AdamW(
         network.parameters(),
-        lr=chosen.learning_rate,
-        betas=(chosen.beta1, chosen.beta2),
-        weight_decay=chosen.weight_decay,
+        lr=own.learning_rate,
+        betas=(own.beta1, own.beta2),
+        weight_decay=own.weight_decay,
         fused=True,
     )
 

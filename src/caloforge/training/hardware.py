@@ -26,8 +26,8 @@ def device_of_name(name: str) -> torch.device:
 
 def precision_of(precision: Precision, device: torch.device) -> torch.dtype:
     """Type of the networks' products: bfloat16 if asked for, or if ``auto`` gains by it."""
-    chosen = gains_by_bfloat16(device) if precision == "auto" else precision == "bfloat16"
-    return torch.bfloat16 if chosen else torch.float32
+    bfloat16 = gains_by_bfloat16(device) if precision == "auto" else precision == "bfloat16"
+    return torch.bfloat16 if bfloat16 else torch.float32
 
 
 def gains_by_bfloat16(device: torch.device) -> bool:

@@ -28,9 +28,9 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def truncate(path: Path, step: int) -> None:
     """Keep the lines up to a step: what a resumed run will write again goes."""
-    kept = [record for record in read(path) if record["step"] <= step]
+    records = [record for record in read(path) if record["step"] <= step]
     with write_aside(path, overwrite=True) as part:
-        part.write_text("".join(to_json(one, indent=None) + "\n" for one in kept), "utf-8")
+        part.write_text("".join(to_json(one, indent=None) + "\n" for one in records), "utf-8")
 
 
 @dataclass

@@ -25,8 +25,8 @@ class Phase:
 def phases_of(recipe: Recipe, game: Game) -> tuple[Phase, ...]:
     """The phases of a run, in order; the same networks are trained in all of them."""
     steps = start_steps(recipe)
-    left = game.training.model_copy(update={"steps": recipe.training.steps - steps})
-    phases = [Phase(replace(game, training=left), steps)]
+    game_training = game.training.model_copy(update={"steps": recipe.training.steps - steps})
+    phases = [Phase(replace(game, training=game_training), steps)]
     if recipe.start is not None and steps:
         optimisers = Optimisers(generator=recipe.start.generator)
         training = game.training.model_copy(update={"steps": steps, **ALONE})

@@ -119,7 +119,7 @@ def generator_of(recipe: Recipe, simulator: Simulator) -> nn.Module:
     """A generator of the kind that was exported, with fresh weights."""
     config, conditions = recipe.generator, simulator.reference.conditions.astype("float64")
     detector = simulator.detector
-    scaling = FeatureScaling.fit(detector, conditions, config.features, config.told)
+    scaling = FeatureScaling.fit(detector, conditions, config.features, config.attributes)
     return config.build(detector, scaling).eval()
 
 

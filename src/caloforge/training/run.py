@@ -116,8 +116,12 @@ class Run:
         try:
             parts = phase.game.step(stream, number)
         except NonFinite as error:
-            kept = f"{self.folder.checkpoint} holds step {self.saved}" if self.saved >= 0 else ""
-            raise NonFinite(f"{error} in step {self.step + 1}; {kept}".rstrip("; ")) from error
+            checkpoint = (
+                f"{self.folder.checkpoint} holds step {self.saved}" if self.saved >= 0 else ""
+            )
+            raise NonFinite(
+                f"{error} in step {self.step + 1}; {checkpoint}".rstrip("; ")
+            ) from error
         # Counted in the phase: the average of a game forgets its start.
         self.average.update(self.game.networks["generator"], number)
         self.means.add(parts)

@@ -42,8 +42,8 @@ class Validation:
             # A generator that still explodes gets a bad score, not an error.
             rates = np.clip(rates, 0, np.nextafter(np.float32(LARGEST_COUNT), np.float32(0)))
         cells = draw_counts(rates, self.sampling, np.random.default_rng([self.seed, 1]))
-        made = replace(self.real, cells=cells)
-        return Score(fast_score(self.real, made, seed=self.seed), empty=empty_part(made))
+        generated = replace(self.real, cells=cells)
+        return Score(fast_score(self.real, generated, seed=self.seed), empty=empty_part(generated))
 
     @cached_property
     def really_empty(self) -> float:
@@ -54,8 +54,8 @@ class Validation:
     def _rates(self, generator: nn.Module, device: torch.device) -> NDArray[np.float32]:
         conditions = torch.from_numpy(self.real.conditions.astype(np.float32))
         parts = [
-            generator(latents.to(device), known.to(device)).float().cpu()
-            for latents, known in zip(
+            generator(latents.to(device), batch.to(device)).float().cpu()
+            for latents, batch in zip(
                 torch.split(self.latents, ROWS), torch.split(conditions, ROWS), strict=True
             )
         ]
