@@ -23,7 +23,15 @@ PACKAGE = ROOT / "src" / "caloforge"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("documents", "extensions", "machine", "reporter", "termination"),
+    (
+        "callable_module",
+        "documents",
+        "extensions",
+        "machine",
+        "notebook",
+        "reporter",
+        "termination",
+    ),
     ("jobs",),
     ("detector", "species"),
     ("detectors",),
@@ -36,7 +44,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("recipes",),
     ("export",),
     ("checkpoint", "train", "training"),
-    ("demo", "search"),
+    ("api", "demo", "search"),
     ("cli",),
     ("__main__",),
 )
@@ -65,7 +73,11 @@ PUBLIC = {
         "UsageError",
         "__version__",
         "detector_of_name",
+        "evaluate",
+        "export",
+        "generate",
         "read",
+        "train",
         "use",
         "write",
     ],

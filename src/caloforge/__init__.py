@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from caloforge.api import evaluate, export, generate, train
     from caloforge.data.showers import ShowerFile, Showers, ShowerWriter, read, write
     from caloforge.detector import Detector
     from caloforge.detectors import detector_of_name
@@ -21,6 +22,8 @@ __version__ = "0.1.0"
 # Else onnxruntime writes a number of this machine into the user's cache and sends events away.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+PACKAGES = ("evaluate", "export", "generate")
+"""Packages that are called like the function of their name, as ``caloforge.train`` is."""
 HOMES = {
     "CaloforgeError": "caloforge.errors",
     "DataError": "caloforge.errors",
@@ -33,6 +36,7 @@ HOMES = {
     "UsageError": "caloforge.errors",
     "detector_of_name": "caloforge.detectors",
     "read": "caloforge.data.showers",
+    "train": "caloforge.api",
     "use": "caloforge.extensions",
     "write": "caloforge.data.showers",
 }
@@ -49,13 +53,19 @@ __all__ = [
     "UsageError",
     "__version__",
     "detector_of_name",
+    "evaluate",
+    "export",
+    "generate",
     "read",
+    "train",
     "use",
     "write",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in PACKAGES:
+        return import_module(f"{__name__}.{name}")
     if name not in HOMES:
         raise AttributeError(f"module caloforge has no attribute {name}")
     return getattr(import_module(HOMES[name]), name)

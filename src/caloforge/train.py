@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from caloforge.callable_module import make_callable
 from caloforge.data.kinematics import doubts
 from caloforge.data.samples import showers_path
 from caloforge.data.showers import ShowerFile
@@ -35,6 +36,8 @@ from caloforge.training.phases import batches_before, phases_of
 from caloforge.training.pretrained import Pretrained
 from caloforge.training.run import Run
 from caloforge.training.selection import Validation
+
+make_callable(__name__)
 
 
 def train(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from caloforge.cli import completion
 from caloforge.cli.options import Force, Json, Quiet, Seed, reporter_of, showers_file
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ Subject = Annotated[
     str,
     typer.Argument(
         metavar="RUN|SIMULATOR|FILE",
+        autocompletion=completion.simulators,
         help="A run folder, a simulator (folder or shipped name) or a file of generated showers.",
         show_default=False,
     ),
@@ -28,6 +30,7 @@ Against = Annotated[
     typer.Option(
         parser=showers_file,
         metavar="FILE",
+        autocompletion=completion.samples,
         help="Real showers, or the name of a shipped sample.",
         show_default=False,
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from caloforge.cli import completion
 from caloforge.cli.options import (
     Force,
     Json,
@@ -25,6 +26,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SIMULATOR",
+        autocompletion=completion.simulators,
         help="A run folder, a simulator folder, or the name of a shipped simulator (alice_zn).",
         show_default=False,
     ),
@@ -33,6 +35,7 @@ TargetName = Annotated[
     str,
     typer.Option(
         "--target",
+        autocompletion=completion.targets,
         help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, fcs-binned, triton; or int8, half.",
     ),
 ]

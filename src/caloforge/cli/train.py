@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from caloforge.cli import completion
 from caloforge.cli.options import (
     LARGEST_SEED,
     Force,
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
 WhichRecipe = Annotated[
     str,
     typer.Argument(
-        metavar="RECIPE", help="Name of a recipe, or a recipe.json.", show_default=False
+        metavar="RECIPE",
+        help="Name of a recipe, or a recipe.json.",
+        show_default=False,
+        autocompletion=completion.recipes,
     ),
 ]
 DetectorName = Annotated[
     str | None,
     typer.Option(
         "--detector",
+        autocompletion=completion.detectors,
         help="Detector: a name, or a file (.json, binning.xml); default: the recipe's.",
         show_default=False,
     ),
@@ -39,6 +44,7 @@ DataFile = Annotated[
     Path | None,
     typer.Option(
         "--data",
+        autocompletion=completion.samples,
         parser=showers_file,
         metavar="FILE",
         help="Showers, or the name of a shipped sample; default: the detector's sample.",
@@ -84,6 +90,7 @@ From = Annotated[
     str | None,
     typer.Option(
         "--from",
+        autocompletion=completion.simulators,
         metavar="RUN|SIMULATOR",
         help="Start from the networks of a run, or from the generator of a simulator (a folder or "
         "a shipped name), with their settings and their detector.",

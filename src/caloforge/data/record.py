@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from caloforge.data.particles import Groups, check_same_conditions, groups_of
 from caloforge.detector import Detector
 from caloforge.errors import DataError
+from caloforge.notebook import table_of
 
 
 def cell_type(detector: Detector) -> np.dtype[Any]:
@@ -20,9 +21,9 @@ def cell_type(detector: Detector) -> np.dtype[Any]:
     return np.dtype(np.uint16 if detector.counts else np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Showers:
-    """Rows of showers with the particles that made them.
+    """Rows of showers with the particles that made them; ``showers[10:20]`` are some of them.
 
     Raises:
         DataError: when shapes or types disagree with the detector.
@@ -35,6 +36,8 @@ class Showers:
         >>> showers = Showers(zp, cells, np.ones((2, 9)), particle=np.array([7, 7]))
         >>> len(showers), showers.total()
         (2, array([0., 0.]))
+        >>> showers[showers.particle == 7][:1]
+        Showers(1 of alice_zp, particles: 1, cells: 1680)
     """
 
     detector: Detector
@@ -71,6 +74,26 @@ class Showers:
 
     def __len__(self) -> int:
         return len(self.particle)
+
+    def __getitem__(self, index: int | slice | NDArray[Any]) -> "Showers":
+        """Some rows: a number, a slice, numbers or a mask."""
+        if isinstance(index, int | np.integer):
+            index = range(len(self))[index]  # raises IndexError as a list does
+            return self.rows(slice(index, index + 1))
+        return self.rows(index)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}: {value}" for name, value in self._sizes.items())
+        return f"Showers({len(self)} of {self.detector.name}, {counts})"
+
+    def _repr_html_(self) -> str:
+        mean = float(self.total().mean()) if len(self) else float("nan")
+        rows = self._sizes | {f"mean total [{self.detector.unit}]": mean}
+        return table_of(f"{len(self)} showers of {self.detector.name}", rows)
+
+    @property
+    def _sizes(self) -> dict[str, Any]:
+        return {"particles": len(np.unique(self.particle)), "cells": self.detector.cells}
 
     def rows(self, index: NDArray[Any] | slice) -> "Showers":
         """The rows at these places (numbers, mask or slice)."""

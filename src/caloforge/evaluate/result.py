@@ -21,6 +21,7 @@ from caloforge.evaluate.gate.limits import GateResult
 from caloforge.evaluate.metrics.metric import Metric, MetricResult
 from caloforge.evaluate.regions import Region
 from caloforge.evaluate.resampling import Measured
+from caloforge.notebook import table_of
 
 FORMAT, VERSION = "caloforge-judgement", 1
 TITLES = {MODEL: "generated", REAL: "real against real (floor)"}
@@ -53,7 +54,7 @@ class Difference:
         return f"{self.measure}: {self.first} - {self.second} = {self.measured}{tail}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EvaluationResult:
     """All numbers of one evaluation; equal inputs and seed give the same one."""
 
@@ -141,6 +142,15 @@ class EvaluationResult:
             "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
         }
+
+    def __repr__(self) -> str:
+        return f"EvaluationResult({self.detector}: {self.summary})"
+
+    def _repr_html_(self) -> str:
+        model = self.candidate(MODEL)
+        short = [metric for metric in self.metrics if not metric.long]
+        rows = {one.label: self.measured(one.name) for one in short} if model else {}
+        return table_of(self.summary, rows)
 
     def to_json(self) -> str:
         """The result as a JSON document."""

@@ -39,7 +39,7 @@ def learning_curves(lines: Sequence[Line], title: str) -> Figure:
     for axes, player in zip(panels[1:], players, strict=False):
         curves = series(lines, "losses", player)
         draw_curves(axes, curves, f"losses of the {player}")
-    draw_curves(panels[-1], series(lines, "learning_rate"), "learning rate")
+    draw_curves(panels[-1], series(lines, "learning_rate"), "learning rate", log=False)
     panels[-1].set_xlabel("step", fontsize=TEXT_POINTS, color=INK)
     return drawn
 
@@ -69,14 +69,16 @@ def draw_score(axes: Axes, lines: Sequence[Line]) -> None:
         axes.set_title(f"best {score:.4g} at step {step}", fontsize=TEXT_POINTS - 1, loc="right")
 
 
-def draw_curves(axes: Axes, curves: Mapping[str, list[tuple[int, float]]], label: str) -> None:
+def draw_curves(
+    axes: Axes, curves: Mapping[str, list[tuple[int, float]]], label: str, *, log: bool = True
+) -> None:
     """Curves of one quantity, on a log scale where they are positive and span a lot."""
     values = [value for points in curves.values() for _, value in points]
     for number, (name, points) in enumerate(curves.items()):
         colour = MODEL_COLOURS[number % len(MODEL_COLOURS)]
         marker = "." if len(points) < 40 else ""
         axes.plot(*zip(*points, strict=True), color=colour, label=name, lw=1.2, marker=marker)
-    if values and min(values) > 0 and max(values) > LOG_RANGE * min(values):
+    if log and values and min(values) > 0 and max(values) > LOG_RANGE * min(values):
         axes.set_yscale("log")
     if len(curves) > 1 or label.startswith("losses"):
         axes.legend(

@@ -86,6 +86,11 @@ class Simulator:
         simulator.expected(*simulator.first_inputs())
         return simulator
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as where it lies: another process loads, and checks, it again."""
+        engine = self.engine.name.partition(" ")[0].lower()
+        return load_again, (str(self.folder.resolve()), self.engine.threads, engine)
+
     def first_inputs(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Latents and conditions that are tried when it is loaded.  (16, Z), (16, C)"""
         ranges = [self.card.training_ranges[name] for name in self.detector.columns]
@@ -240,6 +245,11 @@ class Simulator:
     def outside(self, conditions: NDArray[Any]) -> dict[str, int]:
         """Number of particles that break each rule of the domain, if any does."""
         return {name: int(rows.sum()) for name, rows in self.domain.violations(conditions).items()}
+
+
+def load_again(folder: str, threads: int, engine: str) -> Simulator:
+    """A simulator that was pickled."""
+    return Simulator.load(folder, threads=threads, engine=engine)
 
 
 __all__ = ["OutsideDomain", "Simulator"]

@@ -1,13 +1,4 @@
-"""What follows a training run: callbacks at each step, line of metrics and checkpoint.
-
->>> import tempfile
->>> folder = Path(tempfile.mkdtemp())
->>> log = CsvLog()
->>> log.begin(folder, ["step", "losses/generator/Paired"], [], 0)
->>> log.line({"step": 20, "losses": {"generator": {"Paired": 0.7}}})
->>> (folder / "metrics.csv").read_text().split()
-['step,losses/generator/Paired', '20,0.7']
-"""
+"""What follows a training run: callbacks at each step, line of metrics and checkpoint."""
 
 from __future__ import annotations
 
@@ -60,7 +51,17 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 class CsvLog(Callback):
-    """``metrics.csv`` in the run folder: the numbers of ``metrics.jsonl`` as a table."""
+    """``metrics.csv`` in the run folder: the numbers of ``metrics.jsonl`` as a table.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> log = CsvLog()
+        >>> log.begin(folder, ["step", "losses/generator/Paired"], [], 0)
+        >>> log.line({"step": 20, "losses": {"generator": {"Paired": 0.7}}})
+        >>> (folder / "metrics.csv").read_text().split()
+        ['step,losses/generator/Paired', '20,0.7']
+    """
 
     def begin(
         self, folder: Path, columns: Sequence[str], lines: Sequence[Mapping[str, Any]], step: int
