@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,16 +111,27 @@ TERMINAL = """
 from caloforge.reporter import Reporter
 with Reporter().progress("train", 4, "steps") as advance:
     for step in range(4):
-        advance(1, f"loss {step}")
+        advance(1, f"loss {step}, and much more that is worth knowing of these networks")
 """
 
 
-def test_a_terminal_gets_a_bar() -> None:
+def terminal(columns: int) -> str:
+    """What a terminal of so many columns is shown."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
     subprocess.run([sys.executable, "-c", TERMINAL], stderr=theirs, env=environment, check=True)
     os.close(theirs)
     shown = os.read(ours, 65536).decode()
     os.close(ours)
-    assert "4/4 steps" in shown
-    assert "loss 3" in shown
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_terminal_gets_a_bar_with_the_time_left(columns: int) -> None:
+    shown = terminal(columns)
+    lines = [line for line in re.split(r"[\r\n]+", shown) if line.strip()]
+    assert max(map(len, lines)) <= columns
+    assert "4/4 steps" in lines[-1]
+    assert re.search(r"\b0:00|00:00|--:--", lines[-1])
+    assert "loss 3" in lines[-1]
+    assert lines[-1].rstrip().endswith("…")

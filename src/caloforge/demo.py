@@ -149,8 +149,11 @@ def attempt(
     reporter.say(f"{name}: {steps} steps")
     run = train(recipe, data, out / name, overwrite=overwrite, reporter=reporter, threads=THREADS)
     inputs = load(str(run.path), data, seed=seed, reporter=reporter)
-    result = inputs.evaluate(seed=seed)
-    write_report(page_of(out, name), result, inputs.real, inputs.generated, overwrite=overwrite)
+    result = inputs.evaluate(seed=seed, reporter=reporter)
+    page = page_of(out, name)
+    write_report(
+        page, result, inputs.real, inputs.generated, overwrite=overwrite, reporter=reporter
+    )
     return Attempt(run.path, run.summary()["best_score"], result)
 
 

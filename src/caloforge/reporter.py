@@ -180,14 +180,25 @@ def _ignore(n: int = 1, note: str = "") -> None:
 def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     from rich import progress
     from rich.console import Console
+    from rich.table import Column
+    from rich.text import Text
+
+    class Note(progress.TextColumn):
+        """What is cut where a terminal is narrow, and never wrapped."""
+
+        def render(self, task: progress.Task) -> Text:
+            text = super().render(task)
+            text.no_wrap, text.overflow = True, "ellipsis"
+            return text
 
     columns = (
         progress.TextColumn("{task.description}"),
         progress.BarColumn(bar_width=24),
         progress.TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
         progress.TextColumn("{task.fields[rate]}"),
-        progress.TimeRemainingColumn(compact=True),
-        progress.TextColumn("{task.fields[note]}"),
+        # What may not wrap keeps its width; the bar and the note give theirs.
+        progress.TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+        Note("{task.fields[note]}", table_column=Column(no_wrap=False)),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=total, unit=unit, rate="", note="")
