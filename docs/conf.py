@@ -1,9 +1,14 @@
 """Sphinx: ``python -m sphinx -W docs docs/_build/html``; ``tests/docs`` runs the examples."""
 
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 from caloforge import __version__
+
+# Sphinx imports modules as a type checker would see them, which pydantic's models do not survive.
+for module in ("evaluate", "simulator"):
+    import_module(f"caloforge.{module}")
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
