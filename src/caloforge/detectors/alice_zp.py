@@ -67,7 +67,7 @@ FACTS = DetectorFacts(
     samples={"": "zp.h5", "part-2": "zp_part_2.h5"},
     spectra={
         "spectator-protons": Spectators(2212),
-        "hadron-mix": OverTheFace((2212, 211, 321), (600.0, 2700.0)),
+        "hadron-mix": OverTheFace((2212, 211, 321), (730.0, 1860.0), half_width_cm=3.8),
     },
     matter=FibreStack(
         absorber=BRASS,

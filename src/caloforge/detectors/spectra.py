@@ -64,6 +64,8 @@ class OverTheFace:
 
     mix: tuple[int, ...]
     momenta_gev: tuple[float, float]
+    half_width_cm: float | None = None
+    """Points lie so far from the middle, at most; None: on all of the face."""
 
     def __call__(self, rng: np.random.Generator, detector: Detector, count: int) -> Drawn:
         """Particles with the nine conditions of a ZDC.  (P,), (P, 9)"""
@@ -76,6 +78,7 @@ class OverTheFace:
         layer = detector.layers[0]
         width_mm = np.multiply(layer.shape, layer.cell_mm)
         half = width_mm / 2 / 10 * FACE_MARGIN
+        half = half if self.half_width_cm is None else np.minimum(half, self.half_width_cm)
         target = rng.uniform(-half, half, (count, 2))
         if detector.dispersion is not None:
             target[:, 0] = 0.0
