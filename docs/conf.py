@@ -30,6 +30,8 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "images/*.md"]
 html_theme = "furo"
 html_title = f"caloforge {release}"
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
 html_theme_options = {"source_repository": REPOSITORY, "source_branch": "main"}
 
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]

@@ -128,6 +128,15 @@ def run(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, slow: bool) -
                 run_shell(command)
 
 
+def test_tutorials_open_as_notebooks_of_python() -> None:
+    """Without these lines jupytext takes the language of most blocks, which is the shell."""
+    for page in ("alice_to_o2", "own_method", "million_showers"):
+        head = (ROOT / "docs" / "tutorials" / f"{page}.md").read_text(encoding="utf-8")
+        _, metadata, _ = head.split("---\n", 2)
+        assert "main_language: python" in metadata
+        assert "name: python3" in metadata
+
+
 WITH_BLOCKS = [page for page in PAGES if any(block.runs for block in blocks_of(page))]
 SLOW_PAGES = [p for p in WITH_BLOCKS if any("slow" in block.marks for block in blocks_of(p))]
 
