@@ -54,7 +54,7 @@ Gate = Annotated[
     str | None,
     typer.Option(
         metavar="FILE|default",
-        help="Exit with 4, and the list, if a check of this gate fails. Default: told, not held.",
+        help="Exit with 4, and the list, if a check of this gate fails. Default: print only.",
     ),
 ]
 Classifier = Annotated[

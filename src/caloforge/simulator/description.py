@@ -30,12 +30,12 @@ def describe(card: SimulatorCard) -> str:
     run = card.run
     lines = [
         f"simulator of {card.detector.name} ({card.detector.title}), {card.latent_size} latents",
-        f"recipe: {card.recipe.get('name', 'not told')}, caloforge {card.caloforge_version}, "
-        f"commit {run.commit or 'not told'}",
+        f"recipe: {card.recipe.get('name', 'not stated')}, caloforge {card.caloforge_version}, "
+        f"commit {run.commit or 'not stated'}",
         *module_lines(card),
-        f"trained on: {card.provenance.get('source', run.data.path or 'not told')}"
-        f" (sha256 {(run.data.sha256 or 'not told')[:16]})",
-        f"species: {', '.join(map(str, card.species)) or 'not told'} (PDG numbers)",
+        f"trained on: {card.provenance.get('source', run.data.path or 'not stated')}"
+        f" (sha256 {(run.data.sha256 or 'not stated')[:16]})",
+        f"species: {', '.join(map(str, card.species)) or 'not stated'} (PDG numbers)",
         f"training: {_seconds(card.cpu_seconds)}",
         f"counts: {law_text(card.sampling, card.detector)}",
         "domain:",
@@ -91,7 +91,7 @@ def gate_text(quality: Quality) -> str:
 
 
 def _seconds(cpu_seconds: float | None) -> str:
-    return "time not told" if cpu_seconds is None else f"{cpu_seconds:.0f} CPU seconds"
+    return "time not stated" if cpu_seconds is None else f"{cpu_seconds:.0f} CPU seconds"
 
 
 __all__ = ["describe", "gate_text", "quality_lines"]
