@@ -26,7 +26,7 @@ from caloforge.train import train
 
 DETECTOR = "alice_zn"
 STEPS = {"sdi-gan": 2000, "calibrated": 2000}
-"""Recipes and steps: about equal CPU seconds, two minutes each on one core."""
+"""Recipes and steps: one to three CPU minutes each."""
 SHOWERS = 100_000
 THREADS = 1
 """One thread: the same result on every machine, and no fight for cores on a busy one."""

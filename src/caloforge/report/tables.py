@@ -255,8 +255,8 @@ BASELINES = ("real", "nearest", "mean_image", "shuffled")
 """Samples beside the simulators, as evaluated with the first of them."""
 TITLES = {
     "calibrated-shipped": "`calibrated`, the shipped simulator (11 CPU minutes)",
-    "calibrated-demo": "`calibrated`, in the demo (129 CPU seconds)",
-    "sdi-gan-demo": "`sdi-gan`, in the demo (210 CPU seconds)",
+    "calibrated-demo": "`calibrated`, in the demo (77 CPU seconds)",
+    "sdi-gan-demo": "`sdi-gan`, in the demo (154 CPU seconds)",
 }
 """Committed results of ``validation/shipped`` that the README shows, in its order."""
 
