@@ -40,7 +40,7 @@ extlinks = {
     "repo": (f"{REPOSITORY}/blob/main/%s", "%s"),
     "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
 }
-for module in ("evaluate", "objectives", "simulator", "training.callbacks"):
+for module in ("api", "evaluate", "objectives", "simulator", "training.callbacks"):
     # Autodoc changes the annotations of pydantic's BaseModel: what is imported later may fail.
     import_module(f"caloforge.{module}")
 autodoc_member_order = "bysource"

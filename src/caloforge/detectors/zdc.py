@@ -39,10 +39,10 @@ def features(
     """Features of a particle that flies to a ZDC of that half width and fibre pitch.
 
     The impact point is vertex + 112.6 m x slope, which standardised momenta hide at low energy.
-    Vertex and slope by themselves are left out: they tell particles apart without telling how
-    they shower, hence only help to learn the training particles by heart. The wave of one pitch
-    tells where in its cell a particle enters: two in three neutral particles that enter at a
-    fibre's groove fly through it and leave no light (docs/decisions/networks.md).
+    Vertex and slope by themselves are left out: they identify particles without deciding how
+    they shower, hence only help to memorise the training particles. The wave of one pitch is the
+    place within a cell; the features of the groove are how far a particle flies in its air, and
+    whether from end to end, in which case it leaves no light (docs/decisions/networks.md).
     With a dispersion, waves along x are those of where the bent flight ends; the end of the
     straight one stays as a number, for files of another transport line.
     """
