@@ -72,9 +72,15 @@ def structure(model: bytes) -> tuple[object, ...]:
     return (nodes, weights, ends)
 
 
-@cache
 def graph_of(config: GeneratorConfig, detector: str, seed: int) -> tuple[object, ...]:
     """Structure of the exported graph."""
+    return graph_of_json(config.model_dump_json(), detector, seed)
+
+
+@cache
+def graph_of_json(text: str, detector: str, seed: int) -> tuple[object, ...]:
+    """The same, made once for each text of the settings."""
+    config = GeneratorConfig.model_validate_json(text)
     generator = generator_of(config, detector, seed)
     known = conditions(detector_of_name(detector))
     return structure(graph_bytes(generator, make_reference(generator, config.latent, known)))

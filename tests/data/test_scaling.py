@@ -21,12 +21,28 @@ def conditions():
         return file.conditions[::97]
 
 
+def naive_groove(kind, vertex_x, momentum_x, vertex_y, momentum_y, momentum_z):
+    """Grooves of 0.6 mm in the middle of cells of 1.6 mm, 1 m deep."""
+    parts = []
+    for vertex, momentum in ((vertex_x, momentum_x), (vertex_y, momentum_y)):
+        slope = momentum / abs(momentum_z)
+        cells = (vertex + 11260 * slope) / 0.16
+        offset = 0.16 * (cells - math.floor(cells) - 0.5)
+        left = 0.03 - offset if slope > 0 else 0.03 + offset
+        depth = left / (abs(slope) + 1e-9) if abs(offset) < 0.03 else 0.0
+        parts.append(min(depth, 100.0) / 100.0)
+    part = min(parts)
+    return part if kind == "groove" else float(part >= 1)
+
+
 def naive(feature, row):
     values = [row[ALICE_ZN.columns.index(name)] for name in feature.of]
     if feature.kind == "log":
         return math.log(values[0])
     if feature.kind == "value":
         return values[0]
+    if feature.kind in ("groove", "through"):
+        return naive_groove(feature.kind, *values)
     vertex_cm, momentum, momentum_z = values
     impact_cm = vertex_cm + 11260 * momentum / abs(momentum_z)
     if feature.kind == "impact":

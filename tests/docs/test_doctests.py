@@ -73,4 +73,4 @@ def test_every_public_name_of_the_package_has_an_example() -> None:
     items = {name: getattr(caloforge, name) for name in caloforge.__all__}
     names = [n for n, item in items.items() if callable(item) and not inspect.ismodule(item)]
     # docs/api/verbs.md trains.
-    assert [n for n in names if not examples_of(n, items[n])] == ["train"]
+    assert {n for n in names if not examples_of(n, items[n])} <= {"train"}

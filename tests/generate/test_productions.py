@@ -45,7 +45,7 @@ def test_a_production_reads_as_its_single_file(folder, one_file):
         assert sum(len(part) for part in file.chunks(5000)) == SHOWERS
 
 
-def test_verbs_take_a_production(caloforge, folder, one_file, tmp_path):
+def test_verbs_take_a_production(caloforge, folder, one_file):
     code, shown, log = caloforge("data", "info", folder, "--json", "-q")
     single = json.loads(caloforge("data", "info", one_file, "--json", "-q")[1])
     assert code == 0, log
@@ -54,8 +54,12 @@ def test_verbs_take_a_production(caloforge, folder, one_file, tmp_path):
     }  # fmt: skip
     code, shown, log = caloforge("check", folder, "--json")
     assert (code, json.loads(shown)["showers"]) == (0, SHOWERS), log
+
+
+@pytest.mark.slow
+def test_a_production_is_evaluated(caloforge, folder, one_file):
     options = ["--against", one_file, "--classifier", "none", "--json", "-q"]
-    code, shown, log = caloforge("evaluate", folder, *options)
+    code, _, log = caloforge("evaluate", folder, *options)
     assert code == 0, log
 
 
