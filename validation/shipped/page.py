@@ -20,6 +20,7 @@ COLUMNS = {
     "sigma_total": "σ(total)",
     "auc_boosted": "AUC boosted",
     "auc_low": "AUC cells",
+    "auc_both": "AUC cells and observables",
 }
 
 

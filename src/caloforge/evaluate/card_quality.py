@@ -16,10 +16,10 @@ TABLE = (
     "sigma_total",
     "w1_occupancy",
     "w1_hottest",
-    "worst_r2_ratio",
 )
 """Rows of the table, where the detector has them."""
-TWO_SAMPLE = ("auc_boosted", "auc_low")
+TWO_SAMPLE = ("auc_boosted", "auc_low", "auc_both", "band_resolution_", "r2_ratio_")
+"""Beginnings of the names of rows that stand below the table."""
 
 
 def quality_of(result: EvaluationResult, against: str, against_sha256: str = "") -> Quality:
@@ -47,7 +47,7 @@ def measurements(result: EvaluationResult) -> Iterator[Measurement]:
         if name in units and (value := result.measured(name)).value is not None:
             yield measurement(name, value, result.measured(name, REAL), units[name])
     for row in result.two_sample:
-        if row.metric.name in TWO_SAMPLE and row.value.value is not None:
+        if row.metric.name.startswith(TWO_SAMPLE) and row.value.value is not None:
             yield measurement(row.metric.name, row.value, row.floor, "")
 
 
