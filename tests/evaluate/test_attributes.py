@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from caloforge import report as plots
-from caloforge.data.showers import Showers
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import Showers, read
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS
 from caloforge.evaluate.attributes import MOVED_WEIGHT, Traversal, attributes, real_beside, traverse
 from caloforge.evaluate.metrics import energy as energy_metrics
@@ -316,3 +317,13 @@ def test_weights_of_a_slope_are_particles():
     table = regressors_of(found[0].attribute, real.conditions)
     again = slope(seen, table, weights)
     assert found[0].real.error == pytest.approx(again[1:].std(ddof=1))
+
+
+def test_what_is_constant_but_for_rounding_is_not_read_back() -> None:
+    """All photons of the sample come straight: the deviation of theta is 7e-14."""
+    showers = read(sample_path("atlas_em/gamma"))
+    assert showers.conditions[:, showers.detector.column("theta")].std() > 0
+    train, real = showers.rows(np.arange(300)), showers.rows(np.arange(300, 400))
+    short = ClassifierConfig("short", (8,), 3e-3, 64, 2, 2)
+    found = layered_metrics.read_back(train, real, real, config=short)
+    assert [one.name for one in found] == ["E"]

@@ -167,7 +167,8 @@ def read_back(
         CaloforgeError: torch is not installed.
     """
     names = real.detector.columns
-    varying = np.flatnonzero(train.conditions.std(axis=0) > 0)
+    # A constant column has a deviation of rounding errors, but no range.
+    varying = np.flatnonzero(np.ptp(train.conditions, axis=0) > 0)
     middle, scale = (getattr(train.conditions[:, varying], m)(axis=0) for m in ("mean", "std"))
     samples = (train, real, generated)
     targets = [(s.conditions[:, varying] - middle) / scale for s in samples]

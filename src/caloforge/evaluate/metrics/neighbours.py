@@ -79,7 +79,7 @@ def fidelity(
     real, generated = _at_most(real, most_rows, rng), _at_most(generated, most_rows, rng)
     if min(len(real), len(generated)) < 2 * neighbours + 2:
         raise DataError(f"nearest neighbours need at least {2 * neighbours + 2} showers a side")
-    scale = np.where(real.std(axis=0) > 0, real.std(axis=0), 1)
+    scale = np.where(np.ptp(real, axis=0) > 0, real.std(axis=0), 1)
     # Half the memory; standardised features need no more digits.
     tables = _tables(*((sample / scale).astype(np.float32) for sample in (real, generated)))
     whole = four_numbers(tables[0], tables[1], tables[2], neighbours)
