@@ -127,3 +127,8 @@ def test_results_stand_on_the_pages_that_they_link() -> None:
 def test_shipped_judgements_are_json() -> None:
     for path in (ROOT / "validation" / "shipped").glob("*.json"):
         json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_page_of_the_shipped_simulators_is_that_of_their_cards() -> None:
+    assert (ROOT / "validation" / "shipped" / "README.md").read_text("utf-8") == shipped_page()
+    assert list(TRAININGS) == shipped_simulators()

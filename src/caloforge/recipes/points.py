@@ -43,4 +43,5 @@ def in_regime(recipe: Recipe, name: str) -> Recipe:
 def calibrated_on_points() -> Recipe:
     """The score needs an adversary for the shape of a cluster, and the log-ratio for its width."""
     objective = NonSaturating() + 1.0 * EnergyScore() + 1.0 * LogRatio()
-    return on_points(calibrated("points")).model_copy(update={"objective": objective})
+    update = {"objective": objective, "sampling": "poisson"}
+    return on_points(calibrated("points")).model_copy(update=update)
