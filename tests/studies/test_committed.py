@@ -12,11 +12,14 @@ import pytest
 
 from caloforge.data.samples import sample_path
 from caloforge.io.files import sha256_of
+from caloforge.simulator.shipped import shipped_simulators
 from validation import calogan, points, proton, transport, zn
 from validation.points.page import STATEMENTS, finals, of_plan
 from validation.points.plan import METHODS, plan
 from validation.points.sample import checksum, sample_of
 from validation.runner import read_records, read_references
+from validation.shipped.page import page as shipped_page
+from validation.shipped.plan import TRAININGS
 
 ROOT = Path(__file__).parents[2]
 PAGES: dict[str, Any] = {

@@ -204,7 +204,7 @@ def test_the_grid_has_the_45_points_of_the_paper() -> None:
     for weights, recipe in points:
         (_, term), *_ = recipe.objective.terms
         assert {name: getattr(term, name) for name in GRID} == weights
-        assert recipe.generator.kind == "light"
+        assert recipe.generator.kind == "profile"
 
 
 def test_reference_script_has_the_rates_of_the_paper() -> None:

@@ -31,7 +31,7 @@ class Number:
     def name(self) -> str:
         return f"number-{self.number}"
 
-    def made(self, record: Mapping[str, Any]) -> bool:
+    def is_record_of(self, record: Mapping[str, Any]) -> bool:
         return bool(record["number"] == self.number)
 
     def execute(self, folder: Path) -> dict[str, Any]:
