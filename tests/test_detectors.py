@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from caloforge.detector import Detector, Layer
+from caloforge.detector.features import Grooves
 from caloforge.detector.matter import BRASS, FibreStack
 from caloforge.detector.readout import by_layer
 from caloforge.detectors import DETECTORS, FACTS, DetectorFacts, facts_of, register, zdc
@@ -21,7 +22,11 @@ COPPER_BOX = Detector(
     counts=True,
     layers=(Layer(name="fibres", shape=(6, 10), cell_mm=(2.0, 3.0), depth_mm=500.0),),
     conditions=zdc.CONDITIONS,
-    features=zdc.features(half_width_cm=1.5, pitch_cm=0.2, distance_cm=5000.0),
+    features=zdc.features(
+        half_width_cm=1.5,
+        grooves=Grooves(width_cm=0.08, pitch_cm=0.2, depth_cm=80.0),
+        distance_cm=5000.0,
+    ),
     channels=(by_layer({"fibres": 60}, "this test"),),
     distance_cm=5000.0,
 )

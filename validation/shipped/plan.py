@@ -47,9 +47,9 @@ MANY_LATENTS = ("generator.latent=256",)
 """The noise of 504 cells comes from the latents. e+, 1000 steps, validation particles: AUC of a
 network on cells and shapes 0.879 +- 0.008 with 256 of them, 0.896 +- 0.008 with 64."""
 TRAININGS = {
-    "alice_zn": Training("alice_zn", 24000),
-    "alice_zp": Training("alice_zp", 8000),
-    "atlas_em/eplus": Training("atlas_em", 6000, MANY_LATENTS),
+    "alice_zn": Training("alice_zn", 16000),
+    "alice_zp": Training("alice_zp", 4000),
+    "atlas_em/eplus": Training("atlas_em", 4500, MANY_LATENTS),
     "atlas_em/gamma": Training("atlas_em/gamma", 2000, MANY_LATENTS),
     "atlas_em/piplus": Training("atlas_em/piplus", 2000, MANY_LATENTS),
 }

@@ -34,11 +34,35 @@ class Dispersion(Description):
         return (charge * self.reference_gev / momentum_gev - 1.0) * self.shift_cm
 
 
+class Grooves(Description):
+    """Square grooves of air along the depth, one in the middle of each cell, a fibre in each."""
+
+    width_cm: float
+    pitch_cm: float
+    depth_cm: float
+
+    def flight(self, library: Any, point_cm: Any, slope: Any) -> Any:
+        """How deep a straight line stays in a groove along one axis, in cm.  (N,)
+
+        The middle of the face is an edge of cells.
+        """
+        cells = point_cm / self.pitch_cm
+        offset = (cells - library.floor(cells) - 0.5) * self.pitch_cm
+        left = self.width_cm / 2 - offset * library.sign(slope)
+        depth = left / (abs(slope) + LEAST_SLOPE)
+        inside = library.where(abs(offset) < self.width_cm / 2, depth, 0 * depth)
+        return library.clip(inside, 0.0, self.depth_cm)
+
+
+LEAST_SLOPE = 1e-9
+"""Added to slopes, so that a flight along the axis has a depth."""
+
+
 class Feature(Description):
     """One input of the networks: its kind, and the conditions that it is computed of."""
 
     name: str
-    kind: Literal["value", "log", "slope", "impact", "sine", "cosine"]
+    kind: Literal["value", "log", "slope", "impact", "sine", "cosine", "groove", "through"]
     of: tuple[str, ...]
     distance_cm: float = 0.0
     """How far particles fly to the plane (impact, sine, cosine)."""
@@ -50,6 +74,8 @@ class Feature(Description):
     """Period of sine and cosine along the front face."""
     dispersion: Dispersion | None = None
     """What magnets add to the impact point; the charge is then one argument more."""
+    grooves: Grooves | None = None
+    """What ``groove`` and ``through`` are about."""
     within_cm: float | None = None
     """An impact point further from the middle counts as this far: metres away it has no meaning,
     but many wavelengths, of which single precision does not see the last."""
@@ -61,6 +87,8 @@ class Feature(Description):
         expected += self.dispersion is not None
         if len(self.of) != expected:
             raise ValueError(f"feature {self.name}: {self.kind} takes {expected} condition(s)")
+        if (self.kind in AIR) != (self.grooves is not None):
+            raise ValueError(f"feature {self.name}: grooves go with {' and '.join(AIR)}")
         return self
 
     def value(self, library: Any, *conditions: Any) -> Any:
@@ -106,6 +134,31 @@ def phase(library: Any, feature: Feature, *conditions: Any) -> Any:
     return impact(library, feature, *conditions) * (2 * pi / feature.wavelength_cm)
 
 
+def groove(library: Any, feature: Feature, *conditions: Any) -> Any:
+    """Part of the depth that a particle flies in the air of a groove, before matter.  (N,)
+
+    Of vertex and momentum in x, in y, the momentum in z and, with a dispersion, the charge.
+    """
+    vertex_x, momentum_x, vertex_y, momentum_y, momentum_z, *charge = conditions
+    straight = feature.model_copy(update={"dispersion": None})
+    x = impact(library, feature, vertex_x, momentum_x, momentum_z, *charge)
+    y = impact(library, straight, vertex_y, momentum_y, momentum_z)
+    assert feature.grooves is not None
+    depths = (
+        feature.grooves.flight(library, point, momentum / abs(momentum_z))
+        for point, momentum in ((x, momentum_x), (y, momentum_y))
+    )
+    return library.minimum(*depths) / feature.grooves.depth_cm
+
+
+def through(library: Any, feature: Feature, *conditions: Any) -> Any:
+    """1 for a particle that flies through a groove from end to end, else 0.  (N,)"""
+    part = groove(library, feature, *conditions)
+    return library.where(part >= 1, 0 * part + 1, 0 * part)
+
+
+AIR: tuple[Literal["groove", "through"], ...] = ("groove", "through")
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "value": lambda _, feature, condition: condition,
     "log": lambda library, feature, condition: library.log(condition),
@@ -113,8 +166,11 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "impact": impact,
     "sine": lambda library, feature, *c: library.sin(phase(library, feature, *c)),
     "cosine": lambda library, feature, *c: library.cos(phase(library, feature, *c)),
+    "groove": groove,
+    "through": through,
 }
 ARGUMENTS = {"value": 1, "log": 1, "slope": 0, "impact": 1, "sine": 1, "cosine": 1}
+ARGUMENTS |= dict.fromkeys(AIR, 5)
 """Beside those of the slope."""
 FLIGHTS = frozenset({"slope", "impact", "sine", "cosine"})
 
@@ -142,6 +198,25 @@ def impact_features(
         for kind in WAVES
     )
     return (point, *waves)
+
+
+def groove_features(
+    grooves: Grooves, distance_cm: float, dispersion: Dispersion | None, within_cm: float | None
+) -> tuple[Feature, ...]:
+    """How far a particle flies in the air of a groove, and whether through all of it."""
+    of = ("Vx", "Px", "Vy", "Py", "Pz") + (() if dispersion is None else ("charge",))
+    return tuple(
+        Feature(
+            name=f"{kind}_groove" if kind == "through" else kind,
+            kind=kind,
+            of=of,
+            distance_cm=distance_cm,
+            dispersion=dispersion,
+            within_cm=within_cm,
+            grooves=grooves,
+        )
+        for kind in AIR
+    )
 
 
 WAVES: tuple[Literal["sine", "cosine"], ...] = ("sine", "cosine")

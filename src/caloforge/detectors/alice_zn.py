@@ -6,6 +6,7 @@ about the order of the towers, hence three read-out schemes.
 """
 
 from caloforge.detector import Detector, Layer, Symmetry
+from caloforge.detector.features import Grooves
 from caloforge.detector.matter import TUNGSTEN_ALLOY, FibreStack
 from caloforge.detector.readout import checkerboard, quadrants
 from caloforge.detectors import zdc
@@ -23,7 +24,11 @@ ALICE_ZN = Detector(
     counts=True,
     layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(1.6, 1.6), depth_mm=1000.0),),
     conditions=zdc.CONDITIONS,
-    features=zdc.features(half_width_cm=3.52, pitch_cm=0.16, distance_cm=DISTANCE_CM),
+    features=zdc.features(
+        half_width_cm=3.52,
+        grooves=Grooves(width_cm=0.06, pitch_cm=0.16, depth_cm=100.0),
+        distance_cm=DISTANCE_CM,
+    ),
     channels=(
         checkerboard(
             SHAPE,

@@ -12,7 +12,7 @@ and its particles of a few GeV would be dispersed by metres, hence an end to whe
 import numpy as np
 
 from caloforge.detector import Detector, Layer, Symmetry
-from caloforge.detector.features import Dispersion
+from caloforge.detector.features import Dispersion, Grooves
 from caloforge.detector.matter import BRASS, FibreStack
 from caloforge.detector.readout import checkerboard, quadrants
 from caloforge.detectors import zdc
@@ -35,7 +35,7 @@ ALICE_ZP = Detector(
     conditions=zdc.CONDITIONS,
     features=zdc.features(
         half_width_cm=HALF_WIDTH_CM,
-        pitch_cm=0.4,
+        grooves=Grooves(width_cm=0.08, pitch_cm=0.4, depth_cm=150.0),
         distance_cm=DISTANCE_CM,
         dispersion=DISPERSION,
         within_cm=4 * HALF_WIDTH_CM,

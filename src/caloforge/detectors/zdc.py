@@ -5,7 +5,13 @@ what O2 calls nphe ("photons" in the papers).
 """
 
 from caloforge.detector import Condition
-from caloforge.detector.features import Dispersion, Feature, impact_features
+from caloforge.detector.features import (
+    Dispersion,
+    Feature,
+    Grooves,
+    groove_features,
+    impact_features,
+)
 
 TOWERS = ("tower1", "tower2", "tower3", "tower4", "common")
 
@@ -25,7 +31,7 @@ CONDITIONS = (
 
 def features(
     half_width_cm: float,
-    pitch_cm: float,
+    grooves: Grooves,
     distance_cm: float,
     dispersion: Dispersion | None = None,
     within_cm: float | None = None,
@@ -40,7 +46,7 @@ def features(
     With a dispersion, waves along x are those of where the bent flight ends; the end of the
     straight one stays as a number, for files of another transport line.
     """
-    wavelengths_cm = (*(half_width_cm * times for times in (8, 4, 2, 1)), pitch_cm)
+    wavelengths_cm = (*(half_width_cm * times for times in (8, 4, 2, 1)), grooves.pitch_cm)
     straight_waves = () if dispersion else wavelengths_cm
     bent = ("Vx", "Px", "Pz", "charge")
     return (
@@ -54,6 +60,7 @@ def features(
             else ()
         ),
         *impact_features(("Vy", "Py", "Pz"), distance_cm, wavelengths_cm, within_cm=within_cm),
+        *groove_features(grooves, distance_cm, dispersion, within_cm),
         Feature(name="mass", kind="value", of=("mass",)),
         Feature(name="charge", kind="value", of=("charge",)),
     )

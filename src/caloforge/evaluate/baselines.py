@@ -118,7 +118,7 @@ def coordinates(detector: Detector, conditions: NDArray[np.float64]) -> NDArray[
     Waves of the impact point are an encoding for networks: every period has its own neighbours,
     so that they blur a distance.
     """
-    features = tuple(f for f in detector.features if f.kind not in ("sine", "cosine"))
+    features = tuple(f for f in detector.features if f.kind in ("value", "log", "slope", "impact"))
     return evaluate_features(features, detector.columns, conditions)
 
 
