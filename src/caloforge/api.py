@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from caloforge.recipe import Recipe
     from caloforge.simulator import Simulator
     from caloforge.training.callbacks import Callback
+    from caloforge.training.pretrained import Pretrained
 
 
 @dataclass(frozen=True)
@@ -110,23 +111,12 @@ def train(
         UsageError: settings or folders that cannot be.
         DataError: showers that do not fit.
     """
-    import json
-
     from caloforge.data.samples import showers_path
-    from caloforge.recipe import override
-    from caloforge.recipes.find import find_recipe
     from caloforge.train import train as train_into
     from caloforge.training.pretrained import read_pretrained
 
     pretrained = None if start_from is None else read_pretrained(start_from)
-    changes = [f"{path}={json.dumps(value)}" for path, value in (settings or {}).items()]
-    if isinstance(recipe, str):
-        recipe = find_recipe(recipe, detector, changes, seed, pretrained)
-    else:
-        if detector is not None:
-            raise UsageError("detector goes with the name of a recipe: use recipe.made_for")
-        recipe = recipe if pretrained is None else pretrained.adapt(recipe)
-        recipe = override(recipe, changes + ([] if seed is None else [f"seed={seed}"]))
+    recipe = _changed(recipe, settings or {}, detector, seed, pretrained)
     default = Path("runs") / f"{recipe.name}-{recipe.detector}-seed{recipe.seed}"
     folder = train_into(
         recipe,
@@ -142,6 +132,28 @@ def train(
     summary = folder.summary()
     summary.pop("run")
     return TrainingResult(folder.path, **summary)
+
+
+def _changed(
+    recipe: Recipe | str,
+    settings: Mapping[str, Any],
+    detector: str | None,
+    seed: int | None,
+    pretrained: Pretrained | None,
+) -> Recipe:
+    """The recipe that is trained; UsageError for what cannot be."""
+    import json
+
+    from caloforge.recipe import override
+    from caloforge.recipes.find import find_recipe
+
+    changes = [f"{path}={json.dumps(value)}" for path, value in settings.items()]
+    if isinstance(recipe, str):
+        return find_recipe(recipe, detector, changes, seed, pretrained)
+    if detector is not None:
+        raise UsageError("detector goes with the name of a recipe: use recipe.made_for")
+    recipe = recipe if pretrained is None else pretrained.adapt(recipe)
+    return override(recipe, changes + ([] if seed is None else [f"seed={seed}"]))
 
 
 def generate(

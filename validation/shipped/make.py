@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from caloforge import cli
+from caloforge.io.files import write_aside_folder
 from caloforge.simulator.shipped import SHIPPED
 from validation.shipped.plan import TRAININGS
 
@@ -31,9 +32,8 @@ def command(name: Name, out: Folder) -> None:
     for arguments in (train, [*judge, "--out", str(out / "report.html")]):
         if code := cli.main(arguments):
             raise SystemExit(code)
-    target = SHIPPED / name
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(out / "simulator", target)
+    with write_aside_folder(SHIPPED / name, overwrite=True) as aside:
+        shutil.copytree(out / "simulator", aside, dirs_exist_ok=True)
 
 
 if __name__ == "__main__":

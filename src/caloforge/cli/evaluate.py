@@ -185,7 +185,7 @@ def _write_to_card(
     from caloforge.simulator.card import CARD, write_quality
 
     name = against.replace(str(file), file.name)
-    quality = quality_of(result, name, sha256_of(file))
+    quality = quality_of(result, name, sha256_of(file) if file.is_file() else "")
     write_quality(folder, quality, () if result.gate is None else result.gate.explanation)
     reporter.say(f"card: {folder / CARD}")
 

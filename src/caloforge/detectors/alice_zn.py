@@ -6,7 +6,6 @@ about the order of the towers, hence three read-out schemes.
 """
 
 from caloforge.detector import Detector, Layer, Symmetry
-from caloforge.detector.features import Grooves
 from caloforge.detector.matter import TUNGSTEN_ALLOY, FibreStack
 from caloforge.detector.readout import checkerboard, quadrants
 from caloforge.detectors import zdc
@@ -15,6 +14,8 @@ from caloforge.detectors.spectra import OverTheFace, Spectators
 
 SHAPE = (44, 44)
 DISTANCE_CM = 11260.0
+FIBRES = Layer(name="fibres", shape=SHAPE, cell_mm=(1.6, 1.6), depth_mm=1000.0)
+GROOVE_MM = 0.6
 
 ALICE_ZN = Detector(
     name="alice_zn",
@@ -22,11 +23,11 @@ ALICE_ZN = Detector(
     quantity="photons",
     unit="counts",
     counts=True,
-    layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(1.6, 1.6), depth_mm=1000.0),),
+    layers=(FIBRES,),
     conditions=zdc.CONDITIONS,
     features=zdc.features(
         half_width_cm=3.52,
-        grooves=Grooves(width_cm=0.06, pitch_cm=0.16, depth_cm=100.0),
+        grooves=zdc.grooves_of(FIBRES, GROOVE_MM),
         distance_cm=DISTANCE_CM,
     ),
     channels=(
@@ -74,7 +75,7 @@ FACTS = DetectorFacts(
     },
     matter=FibreStack(
         absorber=TUNGSTEN_ALLOY,
-        groove_mm=0.6,
+        groove_mm=GROOVE_MM,
         fibre_diameter_mm=0.365,
         source="AliceO2 ZDCBase/Geometry.h",
     ),

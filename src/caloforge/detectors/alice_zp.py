@@ -12,7 +12,7 @@ and its particles of a few GeV would be dispersed by metres, hence an end to whe
 import numpy as np
 
 from caloforge.detector import Detector, Layer, Symmetry
-from caloforge.detector.features import Dispersion, Grooves
+from caloforge.detector.features import Dispersion
 from caloforge.detector.matter import BRASS, FibreStack
 from caloforge.detector.readout import checkerboard, quadrants
 from caloforge.detectors import zdc
@@ -22,6 +22,8 @@ from caloforge.detectors.spectra import OverTheFace, Spectators
 SHAPE = (56, 30)
 HALF_WIDTH_CM = 11.2
 DISTANCE_CM = 11252.0
+FIBRES = Layer(name="fibres", shape=SHAPE, cell_mm=(4.0, 4.0), depth_mm=1500.0)
+GROOVE_MM = 0.8
 DISPERSION = Dispersion(shift_cm=12.0, reference_gev=1380.0)
 """Of the shipped sample: 12 cm x (1380 GeV / p - 1)."""
 
@@ -31,11 +33,11 @@ ALICE_ZP = Detector(
     quantity="photons",
     unit="counts",
     counts=True,
-    layers=(Layer(name="fibres", shape=SHAPE, cell_mm=(4.0, 4.0), depth_mm=1500.0),),
+    layers=(FIBRES,),
     conditions=zdc.CONDITIONS,
     features=zdc.features(
         half_width_cm=HALF_WIDTH_CM,
-        grooves=Grooves(width_cm=0.08, pitch_cm=0.4, depth_cm=150.0),
+        grooves=zdc.grooves_of(FIBRES, GROOVE_MM),
         distance_cm=DISTANCE_CM,
         dispersion=DISPERSION,
         within_cm=4 * HALF_WIDTH_CM,
@@ -71,7 +73,7 @@ FACTS = DetectorFacts(
     },
     matter=FibreStack(
         absorber=BRASS,
-        groove_mm=0.8,
+        groove_mm=GROOVE_MM,
         fibre_diameter_mm=0.55,
         source="AliceO2 ZDCBase/Geometry.h",
     ),

@@ -4,7 +4,7 @@ Geometry: AliceO2 ``Detectors/ZDC/base/include/ZDCBase/Geometry.h``. A pixel is 
 what O2 calls nphe ("photons" in the papers).
 """
 
-from caloforge.detector import Condition
+from caloforge.detector import Condition, Layer
 from caloforge.detector.features import (
     Dispersion,
     Feature,
@@ -27,6 +27,12 @@ CONDITIONS = (
     Condition(name="charge", unit="e", meaning="electric charge"),
 )
 """Order and units of the nine conditions, on which all public codes agree."""
+
+
+def grooves_of(layer: Layer, groove_mm: float) -> Grooves:
+    """The grooves of the fibres of a layer, one in each of its cells."""
+    depth_mm = layer.depth_mm or 0.0
+    return Grooves(width_cm=groove_mm / 10, pitch_cm=layer.cell_mm[0] / 10, depth_cm=depth_mm / 10)
 
 
 def features(
