@@ -178,8 +178,8 @@ def training_record(work: Path) -> Record:
 
 
 def learning_curve(work: Path) -> Record:
-    """Steps, CPU seconds and validation scores along a run."""
-    lines = training_log.read(RunFolder(work).metrics)
+    """Steps, CPU seconds and validation scores along a run, where it was scored."""
+    lines = [line for line in training_log.read(RunFolder(work).metrics) if "score" in line]
     return {
         "step": [line["step"] for line in lines],
         "cpu_seconds": [round(line["cpu_seconds"], 1) for line in lines],
