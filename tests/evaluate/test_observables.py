@@ -8,7 +8,7 @@ import pytest
 
 from caloforge.data.showers import Showers
 from caloforge.detector import Condition, Detector, Layer
-from caloforge.evaluate.observables import layout_of, observables, observe
+from caloforge.evaluate.observables import hottest_cells, layout_of, observables, observe
 from evaluate.stand_in import SMALL, energies, showers
 
 
@@ -98,3 +98,7 @@ def test_textures_are_what_loops_over_cells_give():
         assert seen["squares"][row] == pytest.approx(sum(c * c for c in flat) / total**2)
         for rank in (2, 3, 4, 5):
             assert seen[f"hottest_{rank}"][row] == pytest.approx(flat[rank - 1] / total)
+
+
+def test_a_layer_of_one_cell_has_a_dark_second_one():
+    assert hottest_cells(np.array([[3.0], [0.0]]), 2).tolist() == [[3, 0], [0, 0]]
