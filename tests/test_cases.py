@@ -340,6 +340,12 @@ def test_a_link_to_a_folder_is_no_place_for_a_bundle(caloforge, tmp_path):
     assert not any(target.iterdir())
 
 
+@pytest.mark.parametrize("name", ["", "a**b", "x" * 300, "no/../such"])
+def test_names_that_are_no_files(caloforge, name):
+    _, err = told(caloforge, "data", "convert", name, "--out", "out.h5", "-q", code=3)
+    assert err.count("\n") == 1
+
+
 def test_a_file_of_an_own_detector(caloforge, tmp_path):
     out = tmp_path / "out.h5"
     source, described = CASES / "calogan_my.h5", CASES / "detector_bom.json"

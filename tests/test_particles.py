@@ -167,6 +167,8 @@ def test_momentum_and_total_energy_agree() -> None:
         ({"pdg": 2112, "energy_gev": 0.5}, "row 0: its energy is not above its mass"),
         ({"pdg": 22, "energy_gev": 5.0, "direction": (0, 0, 0)}, "direction has no length"),
         ({"pdg": 10**8, "energy_gev": 5.0}, "no particle has the PDG number 100000000"),
+        ({"pdg": 2112.5, "energy_gev": 5.0}, "row 0: pdg is 2112.5, not a whole number"),
+        ({"pdg": np.array([2**32 + 22]), "energy_gev": 5.0}, "pdg is 4294967318, beyond int32"),
     ],
 )
 def test_impossible_particles_are_refused(given: dict[str, Any], says: str) -> None:
@@ -209,6 +211,23 @@ def test_bad_tables_cost_one_line(
         assert says in log
         assert str(path) in log
     assert [entry.name for entry in tmp_path.iterdir()] == ["particles.csv"]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "root"])
+def test_more_rows_than_a_file_of_its_size_holds_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    path = tmp_path / f"bomb.{ending}"
+    columns = {"pdg": np.full(200_000, 22), "E": np.full(200_000, 5.0)}
+    if ending == "parquet":
+        write_parquet(path, columns)
+    else:
+        uproot = needs("uproot")
+        with uproot.recreate(path, compression=uproot.LZMA(9)) as file:
+            file["particles"] = columns
+    monkeypatch.setattr("caloforge.io.tables.CREDIBLE_BYTES", 2**16)
+    with pytest.raises(DataError, match="claims 200000 rows of 2 columns in"):
+        next(read_pieces(path, ALICE_ZN))
 
 
 def test_large_particle_numbers_keep_their_digits(tmp_path: Path) -> None:

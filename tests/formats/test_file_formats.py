@@ -14,6 +14,7 @@ from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError, UsageError
 from caloforge.formats import FORMATS, ConversionRequest, convert, format_of
 from caloforge.formats.file_format import OPTIONS
+from caloforge.formats.transport import JOBS
 from tests.formats import zdc_raw
 from tests.formats.zdc_raw import OWNER, PDG, TOGETHER
 
@@ -328,13 +329,18 @@ def transport(path, **changes):
 
 def test_transport_file(tmp_path):
     conditions = particles() + 0.0
-    showers = converted([transport(tmp_path / "t.h5", conditions=conditions)], tmp_path)
+    path = transport(tmp_path / "t.h5", conditions=conditions)
+    showers = converted([path], tmp_path)
     assert np.array_equal(showers.cells.reshape(-1, 44, 44), images()[TOGETHER])
     assert np.array_equal(showers.conditions, conditions[TOGETHER])
     assert showers.particle.tolist() == [3, 3, 3, 13, 13, 23]
     assert showers.cpu_seconds.tolist() == TOGETHER
     assert showers.provenance["engine"] == "GEANT"
-    assert showers.provenance["licence"] == "CC BY 4.0"
+    assert showers.provenance["licence"] == "not recorded"
+    with h5py.File(path, "r+") as file:
+        file.attrs["engine"] = JOBS
+    (tmp_path / "again").mkdir()
+    assert converted([path], tmp_path / "again").provenance["licence"] == "CC BY 4.0"
 
 
 BAD_TRANSPORT = {

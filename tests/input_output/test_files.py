@@ -14,6 +14,7 @@ from caloforge.io.files import (
     _remove_left_by_the_dead,
     new_folder,
     remove_unfinished,
+    require_possible_file,
     sha256_of,
     write_aside,
     write_aside_folder,
@@ -166,6 +167,11 @@ def test_links_devices_and_pipes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="device or a pipe"), write_aside(pipe, overwrite=True):
         pytest.fail("the work has begun")
     assert target.read_bytes() == b"mine"
+    for place in (link, pipe, tmp_path, pipe / "out.h5", Path("/proc/out.h5")):
+        with pytest.raises(CaloforgeError):
+            require_possible_file(place, overwrite=True)
+    require_possible_file(tmp_path / "new" / "out.h5")
+    assert names(tmp_path) == ["mine", "out.h5", "pipe.h5"]
 
 
 def test_what_dead_processes_left_is_swept_and_what_live_ones_write_is_not(tmp_path: Path) -> None:
@@ -174,8 +180,11 @@ def test_what_dead_processes_left_is_swept_and_what_live_ones_write_is_not(tmp_p
         "with write_aside(pathlib.Path(sys.argv[1])) as part:\n"
         "    part.touch(); os._exit(9)"
     )
-    subprocess.run([sys.executable, "-c", script, tmp_path / "dead.h5"], check=False)
-    assert len(names(tmp_path)) == 1
+    for made in ("write_aside", "folder_aside"):
+        dying = script.replace("write_aside", made)
+        dying = dying.replace("touch()", "exists()") if made == "folder_aside" else dying
+        subprocess.run([sys.executable, "-c", dying, tmp_path / "dead.h5"], check=False)
+        assert len(names(tmp_path)) == 1
     with write_aside(tmp_path / "alive.h5") as part:
         part.touch()
         _remove_left_by_the_dead.cache_clear()

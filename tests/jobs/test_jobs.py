@@ -18,6 +18,7 @@ import pytest
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.io.files import require_possible_folder
 from caloforge.jobs import ALONE, LOCK, Call, Executor, Limits, only_run
+from caloforge.jobs.process import Process
 from extras import needs
 
 Run = Callable[..., tuple[int, str, str]]
@@ -233,6 +234,18 @@ def test_a_link_is_no_lock(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a symbolic link"), only_run(folder):
         pass
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_the_log_of_a_worker_follows_no_link_and_its_end_is_read(tmp_path: Path) -> None:
+    thesis, log = tmp_path / "thesis.tex", tmp_path / "worker-0.log"
+    thesis.write_text("years of work")
+    log.symlink_to(thesis)
+    script = 'exec 2>>"$0"; truncate -s 64G "$0"; echo; echo the end >&2'
+    worker = Process(["sh", "-c", script, str(log)], os.environ, log)
+    worker.child.wait(60)
+    assert thesis.read_text() == "years of work"
+    worker.stop()
+    assert worker.last_words().endswith("the end")
 
 
 def test_a_lock_on_a_full_disk_is_one_line(tmp_path: Path) -> None:

@@ -208,6 +208,9 @@ def test_a_killed_run_goes_on(tmp_path: Path, engine: Path, shards: int) -> None
 
 def test_nothing_to_resume_and_existing_output_are_refused(tmp_path: Path, engine: Path) -> None:
     out = tmp_path / "s.h5"
+    os.mkfifo(tmp_path / "pipe.h5")
+    with pytest.raises(UsageError, match="is a device or a pipe"):
+        go(tmp_path / "pipe.h5", engines(engine), prepared(), overwrite=True)
     with pytest.raises(UsageError, match="nothing to resume"):
         go(out, engines(engine), prepared(), resume=True)
     go(out, engines(engine), prepared())
@@ -215,6 +218,12 @@ def test_nothing_to_resume_and_existing_output_are_refused(tmp_path: Path, engin
         go(out, engines(engine), prepared())
     go(out, engines(engine), prepared(seed=6), overwrite=True)
     assert read(out).provenance["seed"] == "6"
+    mine = tmp_path / "other.h5.parts" / "thesis.tex"
+    mine.parent.mkdir()
+    mine.touch()
+    with pytest.raises(UsageError, match=r"also holds thesis\.tex"):
+        go(tmp_path / "other.h5", engines(engine), prepared(), overwrite=True)
+    assert mine.exists()
 
 
 def zn(energies: list[float], slopes: list[float], **options: object) -> Prepared:

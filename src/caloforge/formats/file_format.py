@@ -114,7 +114,10 @@ def matching(sources: Sequence[Path]) -> tuple[Path, ...]:
     """Files, where a name that is none may be a pattern (``eplus_*.h5``); sorted within it."""
     paths: list[Path] = []
     for source in sources:
-        matches = [] if source.exists() else sorted(source.parent.glob(source.name))
+        try:
+            matches = [] if source.exists() else sorted(source.parent.glob(source.name))
+        except (OSError, ValueError):  # no name of a file, and no pattern
+            matches = []
         paths += matches or [source]
     return tuple(paths)
 

@@ -31,6 +31,7 @@ from caloforge.io.reading import reading
 from caloforge.io.showers import check_columns, is_ours
 
 COLUMNS: tuple[Column, ...] = ("pdg", "cpu_seconds")
+JOBS = "GEANT 3.21/11, hadronic interactions by GEANT-FLUKA (IHADR=4)"
 CARD = {
     "licence": "CC BY 4.0",
     "cuts": "e, gamma 1 MeV; hadrons 10 MeV in the absorber, 1 MeV in quartz; "
@@ -38,6 +39,7 @@ CARD = {
     "light": "Poisson counts from AliceO2's fibre light tables for charged steps of beta >= 0.67",
     "cpu": "one core of a shared Intel Xeon (family 6, model 207), gfortran -O2",
 }
+"""What is known of the files that say JOBS; of others of their layout only what they say."""
 
 
 def _accepts(sources: tuple[Path, ...]) -> bool:
@@ -63,7 +65,9 @@ def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
             file_detector = detector_of_name(hdf5.text(file, "detector"))
             detector = check_detector(file_detector, request.detector)
             source = _Source(file, detector)
-            provenance = {"engine": hdf5.text(file, "engine"), **CARD, "source": path.name}
+            engine = hdf5.text(file, "engine")
+            card = CARD if engine == JOBS else {"licence": "not recorded"}
+            provenance = {"engine": engine, **card, "source": path.name}
         yield ForeignShowers(detector, provenance, COLUMNS, len(source.particle), source.rows(path))
 
 

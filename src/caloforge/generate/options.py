@@ -22,6 +22,7 @@ from caloforge.generate.production import (
     prepare,
     produce,
 )
+from caloforge.io.files import require_possible_file
 from caloforge.jobs import Executor, ExecutorName
 from caloforge.reporter import Reporter
 from caloforge.simulator import CARD, Simulator, read_card
@@ -148,8 +149,7 @@ class GenerateOptions:
     ) -> Outcome:
         if self.executor != "iterative" or self.workers > 1 or self.dry_run or self.shard:
             raise UsageError("several workers write several files: add --shard-size or --shards")
-        if self.out.exists() and not self.force:
-            raise UsageError(f"{self.out} exists already; --force replaces it")
+        require_possible_file(self.out, overwrite=self.force)
         particles = source.open(read_card(folder / CARD), self.seed)
         settings = self._settings(folder, None, reporter)
         model = Simulator.load(folder, threads=settings.threads, engine=settings.engine)

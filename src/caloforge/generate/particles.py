@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from caloforge.data.showers import ShowerFile
 from caloforge.detector import Detector
 from caloforge.errors import DataError
+from caloforge.io.files import folder_aside
 from caloforge.particles import law_of_name, read_pieces
 from caloforge.particles.tables import PIECE_ROWS
 from caloforge.simulator.domain import Domain
@@ -207,9 +207,7 @@ def stored_particles(
 
     The table is read once, piece by piece, and needs no memory for more than a piece.
     """
-    near.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{near.name[:100]}.particles-", dir=near.parent) as name:
-        folder = Path(name)
+    with folder_aside(near) as folder:
         columns: dict[str, NpyColumn] = {}
         for piece in read_pieces(table, detector, pdg=pdg):
             for field, values in piece._asdict().items():

@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -38,14 +39,34 @@ def write_aside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     The folder is made if need be. Raises UsageError when ``path`` exists and ``overwrite`` is
     false, CaloforgeError in one line when the disk is full; then nothing is left behind.
     """
+    _refuse_other_than_file(path, overwrite)
+    with _aside(path, _sync_file) as part:
+        yield part
+        _refuse_existing(path, overwrite)
+
+
+def require_possible_file(path: Path, *, overwrite: bool = False) -> None:
+    """Raise before hours of work what would stop ``write_aside`` at their end.
+
+    Raises UsageError for a path that exists or that is no place for a file, CaloforgeError where
+    the system lets nobody write.
+    """
+    _refuse_other_than_file(path, overwrite)
+    _refuse_file_as_folder(path.parent)
+    folder = next(place for place in path.parents if place.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CaloforgeError(f"{path}: {error.strerror}") from error
+
+
+def _refuse_other_than_file(path: Path, overwrite: bool) -> None:
     _refuse_existing(path, overwrite)
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is a device or a pipe; name a file")
-    with _aside(path, _sync_file) as part:
-        yield part
-        _refuse_existing(path, overwrite)
 
 
 @contextmanager
@@ -72,6 +93,22 @@ def write_aside_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]
         if old.exists() and not path.exists():
             old.rename(path)
         _remove(old)
+
+
+@contextmanager
+def folder_aside(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``path`` that is removed in the end.
+
+    That of a killed process goes when the next one writes there.
+    """
+    folder = _name_aside(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_by_the_dead(path.parent, os.getpid())
+    try:
+        folder.mkdir()
+        yield folder
+    finally:
+        _remove(folder)
 
 
 def require_ending(path: Path, *endings: str) -> None:
@@ -102,6 +139,10 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Path:
 def require_possible_folder(path: Path) -> None:
     """Raise UsageError when it is a link, or it or something above it is a file."""
     _refuse_link(path)
+    _refuse_file_as_folder(path)
+
+
+def _refuse_file_as_folder(path: Path) -> None:
     for place in (path, *path.parents):
         if place.exists() and not place.is_dir():
             raise UsageError(f"{place} is a file; name a folder")

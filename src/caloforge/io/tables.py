@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from caloforge.errors import DataError
 from caloforge.io import hdf5
 from caloforge.io.arrays import HDF5_MAGIC
-from caloforge.io.npy import ZIP_MAGIC, StoredArray, names_in
+from caloforge.io.npy import LARGEST_DEFLATION, ZIP_MAGIC, StoredArray, names_in
 from caloforge.io.reading import reading, require_regular_file
 
 Columns = dict[str, NDArray[Any]]
 
 LONGEST_HEADER = 2**16
 HEAD_BYTES = 512
+CREDIBLE_BYTES = 2**28
+"""Of columns that may be constant, which parquet and ROOT shrink without limit."""
 PARQUET_MAGIC, ROOT_MAGIC = b"PAR1", b"root"
 
 
@@ -175,11 +177,13 @@ class ParquetTable:
     """Columns of numbers of a parquet file."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.file = import_module("pyarrow.parquet").ParquetFile(path)
         self.names = list(self.file.schema_arrow.names)
 
     def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
         """The named columns, so many rows at a time.  (n,) each"""
+        _require_credible(self.path, self.file.metadata.num_rows, len(names))
         for batch in self.file.iter_batches(rows, columns=list(names)):
             yield {
                 name: _numbers(batch.column(name).to_numpy(zero_copy_only=False), name)
@@ -196,17 +200,18 @@ def open_tree(path: Path) -> Iterator[TreeTable]:
         trees = file.keys(filter_classname=["TTree", "ROOT::RNTuple"], cycle=False)
         if len(trees) != 1:
             raise DataError(f"holds {len(trees)} trees, not one: {', '.join(trees[:5]) or 'none'}")
-        yield TreeTable(file[trees[0]])
+        yield TreeTable(path, file[trees[0]])
 
 
 class TreeTable:
     """Branches of a ROOT tree that hold numbers, as many in each row."""
 
-    def __init__(self, tree: Any) -> None:
-        self.tree, self.names = tree, list(tree.keys())
+    def __init__(self, path: Path, tree: Any) -> None:
+        self.path, self.tree, self.names = path, tree, list(tree.keys())
 
     def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
         """The named branches, so many rows at a time.  (n, ...) each"""
+        _require_credible(self.path, self.tree.num_entries, len(names))
         selection = frozenset(names)
         # Not by expressions: uproot would compute what a name spells.
         for block in self.tree.iterate(
@@ -219,6 +224,13 @@ def _numbers(values: NDArray[Any], name: str) -> NDArray[Any]:
     if values.dtype.kind not in "iuf":
         raise DataError(f"column {name} holds {values.dtype}, not as many numbers in each row")
     return values
+
+
+def _require_credible(path: Path, rows: int, columns: int) -> None:
+    """Raise DataError when columns claim far more than a file of that size holds."""
+    size, claimed = path.stat().st_size, 8 * rows * columns
+    if claimed > max(CREDIBLE_BYTES, LARGEST_DEFLATION * size):
+        raise DataError(f"claims {rows} rows of {columns} columns in {size} bytes")
 
 
 def _require_equal_lengths(lengths: Mapping[str, int]) -> None:

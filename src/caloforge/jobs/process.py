@@ -11,21 +11,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-LOG_LINES = 3
+LOG_LINES, LOG_BYTES = 3, 2**14
 STOP_SECONDS = 5.0
 
 
 class Process:
     """A child that reads orders and writes answers. Its death shows when an answer does not come.
 
-    ``log`` gets its stderr; without one it writes to the stderr of this process.
+    ``log`` gets its stderr, in a new file; without one it writes to the stderr of this process.
     """
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], log: Path | None = None
     ) -> None:
         self.log = log
-        stream = log.open("wb") if log else None
+        if log:
+            log.unlink(missing_ok=True)  # a link would send what is written elsewhere
+        stream = log.open("xb") if log else None
         try:
             self.child = subprocess.Popen(
                 command,
@@ -64,9 +66,7 @@ class Process:
 
     def last_words(self) -> str:
         """The end of its log, in one line."""
-        text = self.log.read_text(errors="replace") if self.log else ""
-        lines = [line.strip() for line in text.split("\n") if line.strip()]
-        return " / ".join(lines[-LOG_LINES:])
+        return " / ".join(last_lines(self.log)[-LOG_LINES:]) if self.log else ""
 
     def ask_to_leave(self) -> None:
         """Send SIGTERM: what is under way may write a checkpoint first."""
@@ -86,6 +86,14 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             return self.child.wait()
+
+
+def last_lines(log: Path) -> list[str]:
+    """Lines at the end of a log, however long it is, without the empty ones."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - LOG_BYTES))
+        text = stream.read(LOG_BYTES).decode(errors="replace")
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def environment_of_worker(environ: Mapping[str, str], **more: str) -> dict[str, str]:

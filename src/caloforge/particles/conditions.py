@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
+from caloforge.io.arrays import whole_numbers
 from caloforge.species import SPECIES, Species
 
 Array = NDArray[np.float64]
@@ -75,7 +76,8 @@ def conditions_of(
     Raises:
         UsageError: the detector's conditions are no kinematics, or not one of the energies and the
             momentum is given.
-        DataError: an unknown particle, an energy not above the mass, a direction of length zero.
+        DataError: an unknown particle, a PDG number that is not whole, an energy not above the
+            mass, a direction of length zero.
 
     >>> from caloforge.detectors import ALICE_ZN, ATLAS_EM
     >>> conditions_of(ALICE_ZN, pdg=22, energy_gev=[100.0])
@@ -89,7 +91,7 @@ def conditions_of(
     build = builder_of(detector)
     energies = next(x for x in (energy_gev, kinetic_gev, momentum_gev) if x is not None)
     count = len(np.atleast_1d(np.asarray(energies, dtype=np.float64)))
-    numbers = np.broadcast_to(np.asarray(pdg, dtype=np.int32), count)
+    numbers = np.broadcast_to(whole_numbers(np.atleast_1d(pdg), "pdg", np.int32), count)
     mass = np.array([species_of(int(number)).mass_mev / 1000 for number in numbers])
     if momentum_gev is not None:
         along = _vectors(momentum_gev, count, "momentum")

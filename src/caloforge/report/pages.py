@@ -15,7 +15,7 @@ from caloforge.evaluate.comparison import Comparison
 from caloforge.evaluate.regions import Region
 from caloforge.evaluate.resampling import Measured
 from caloforge.evaluate.result import EvaluationResult
-from caloforge.io.files import require_possible_folder, write_aside
+from caloforge.io.files import require_possible_file, require_possible_folder, write_aside
 from caloforge.report import comparison_sections, tables
 from caloforge.report.sections import sections
 from caloforge.reporter import SILENT, Reporter, to_json
@@ -115,7 +115,8 @@ def check_out(out: Path | None, *, overwrite: bool = False) -> None:
         return
     if out.suffix != PAGE:
         raise UsageError(f"--out {out}: name a report that ends in {PAGE}")
-    _refuse_existing((out, out.with_suffix(NUMBERS)), overwrite)
+    for path in (out, out.with_suffix(NUMBERS)):
+        require_possible_file(path, overwrite=overwrite)
 
 
 def check_comparison_out(out: Path | None, *, overwrite: bool = False) -> None:
@@ -123,7 +124,8 @@ def check_comparison_out(out: Path | None, *, overwrite: bool = False) -> None:
     if out is None:
         return
     require_possible_folder(out)
-    _refuse_existing((out / COMPARISON_PAGE, out / COMPARISON_NUMBERS), overwrite)
+    for name in (COMPARISON_PAGE, COMPARISON_NUMBERS):
+        require_possible_file(out / name, overwrite=overwrite)
 
 
 def write_report(
@@ -158,9 +160,3 @@ def _write(texts: Mapping[Path, str], overwrite: bool) -> None:
         for path, text in texts.items():
             part = stack.enter_context(write_aside(path, overwrite=overwrite))
             part.write_text(text, encoding="utf-8")
-
-
-def _refuse_existing(paths: tuple[Path, ...], overwrite: bool) -> None:
-    for path in paths:
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path} exists already; --force replaces it")

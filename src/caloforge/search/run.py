@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caloforge.errors import CaloforgeError, DataError, UsageError
-from caloforge.io.files import require_possible_folder, sha256_of, write_aside
+from caloforge.io.files import (
+    require_possible_file,
+    require_possible_folder,
+    sha256_of,
+    write_aside,
+)
 from caloforge.jobs import Call, Done, Executor, Limits, executor_of, only_run
 from caloforge.reporter import SILENT, Reporter, to_json
 from caloforge.search.grid import Axis, points, settings
@@ -47,6 +52,8 @@ def search(
     grid = points(axes)
     trials = plan(recipe, grid, seeds, out / RUNS)
     require_possible_folder(out)
+    for name in (NUMBERS, BEST):
+        require_possible_file(out / name, overwrite=True)
     with ShowerFile(data, recipe.resolve()):
         out.mkdir(parents=True, exist_ok=True)
     with only_run(out), reporter.progress("search", len(trials), "runs") as advance:

@@ -18,6 +18,7 @@ import numpy as np
 
 from caloforge.errors import CaloforgeError, DataError, UsageError, reason_of
 from caloforge.io.showers import read
+from caloforge.jobs.process import last_lines
 from caloforge.transport.parts import COMMAND_FOLDER, Shard
 from caloforge.transport.request import Request
 
@@ -94,8 +95,7 @@ def _call(words: list[str], log: Path, stop: threading.Event) -> None:
                     process.kill()
                     process.wait()
     if process.returncode:
-        words_of = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        last = words_of[-1] if words_of else "no message"
+        *_, last = ["no message", *last_lines(log)]
         raise CaloforgeError(f"{words[0]} ended with exit code {process.returncode}: {last}")
 
 

@@ -16,8 +16,6 @@ Tables have the layouts that Geant4's readers expect (layouts, not numbers).
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.io.files import write_aside
 from caloforge.transport.tables import LAST_NEUTRON_ELEMENT, Tables, missing_files
 
 Array = NDArray[np.float64]
@@ -203,11 +202,8 @@ def _is_of(path: Path, z: int) -> bool:
 
 def _put(path: Path, text: str) -> None:
     """Write aside and rename, so that another process never reads half a table."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    Path(aside).replace(path)
+    with write_aside(path, overwrite=True) as aside:
+        aside.write_text(text, encoding="ascii")
 
 
 def _vector(energy: Array, value: Array) -> str:

@@ -6,6 +6,7 @@ parts are joined in order into OUT and then removed.
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from caloforge.jobs import LOCK
 PLAN = "plan.json"
 COMMAND_FOLDER = "command-"
 """Prefix of folders in which another engine works."""
+OURS = re.compile(rf"{re.escape(PLAN)}|shard-\d+\.npz|worker-\d+\.log|{COMMAND_FOLDER}.*")
+"""Names that a folder of parts holds."""
 
 
 class PartsPlan(Document):
@@ -161,11 +164,17 @@ def _sweep(folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove all but the lock of this run."""
-    for entry in folder.iterdir():
+    """Remove what an earlier run left; UsageError where the folder holds anything else."""
+    remove_unfinished(folder)
+    entries = [entry for entry in folder.iterdir() if entry.name != LOCK]
+    if foreign := [entry.name for entry in entries if not OURS.fullmatch(entry.name)]:
+        raise UsageError(
+            f"{folder} also holds {foreign[0]}, which would be lost: name another --out"
+        )
+    for entry in entries:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
-        elif entry.name != LOCK:
+        else:
             entry.unlink()
 
 

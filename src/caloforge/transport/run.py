@@ -19,8 +19,13 @@ from numpy.typing import NDArray
 
 from caloforge import __version__
 from caloforge.data.record import cell_type
-from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
-from caloforge.io.files import HDF5_ENDINGS, require_ending, write_aside
+from caloforge.errors import CaloforgeError, DataError, Terminated
+from caloforge.io.files import (
+    HDF5_ENDINGS,
+    require_ending,
+    require_possible_file,
+    write_aside,
+)
 from caloforge.io.showers import Column, ShowerWriter
 from caloforge.jobs import Done, only_run
 from caloforge.jobs.pool import Worker, lead
@@ -87,8 +92,8 @@ def transport(
     """
     out = Path(out)
     require_ending(out, *HDF5_ENDINGS)
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists already; --force replaces it")
+    require_possible_file(out, overwrite=overwrite)
+    require_possible_file(missing_path(out), overwrite=True)
     shard_rows = request.shard_rows(pool.workers)
     fates = request.fates
     with only_run(parts_folder(out), reporter):
