@@ -20,6 +20,3 @@ class CallableModule(ModuleType):
 def make_callable(module: str) -> None:
     """Let a module that is being imported be called."""
     sys.modules[module].__class__ = CallableModule
-
-
-__all__ = ["CallableModule", "make_callable"]

@@ -54,6 +54,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(plain(entry) for entry in value)
     return value
-
-
-__all__ = ["FORMAT", "VERSION", "load", "save"]

@@ -170,6 +170,3 @@ def transport_of(data: Path) -> tuple[float, str]:
         provenance = file.provenance
         engine = provenance.get("engine", "unknown engine")
         return float(file.cpu_seconds.mean()), f"{engine}, {provenance.get('cpu', 'unknown')}"
-
-
-__all__ = ["Demonstration", "demonstrate"]

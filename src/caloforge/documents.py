@@ -79,7 +79,6 @@ class Document(BaseModel):
     @classmethod
     def upgraded(cls, fields: dict[str, Any], version: int) -> dict[str, Any]:
         """The fields of an older version as this one has them."""
-        del version
         return fields
 
     @property
@@ -207,14 +206,3 @@ def flaw_of(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return one_line(f"{where}: {first['msg']}" if where else first["msg"], 300)
-
-
-__all__ = [
-    "Document",
-    "flaw_of",
-    "json_or_word",
-    "parse_json",
-    "read_bytes",
-    "read_json",
-    "read_json_lines",
-]

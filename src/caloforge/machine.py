@@ -69,6 +69,3 @@ def install(extra: str) -> str:
     if (checkout / "pyproject.toml").is_file():
         return f"pip install -e '{checkout}[{extra}]'"
     return f"pip install '.[{extra}]' in a checkout of caloforge"
-
-
-__all__ = ["cpu_flags", "install", "peak_memory_mb", "processor"]

@@ -22,6 +22,3 @@ def table_of(title: str, rows: Mapping[str, Any]) -> str:
 def text_of(value: Any) -> str:
     """A value in a cell; numbers with four digits."""
     return escape(f"{value:.4g}" if isinstance(value, float) else str(value))
-
-
-__all__ = ["table_of"]

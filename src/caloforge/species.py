@@ -25,5 +25,3 @@ SPECIES = {
     )
 }  # fmt: skip
 """Those that reach a calorimeter, by PDG number; a neutral of 939.565 MeV is a neutron."""
-
-__all__ = ["SPECIES", "Species"]

@@ -346,8 +346,7 @@ class Batches:
 
     def _standardised(self, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
         mean, deviation = self._usual
-        standardised: NDArray[np.float64] = (conditions - mean) / deviation
-        return standardised
+        return (conditions - mean) / deviation
 
     def _per_row(self, values: NDArray[Any]) -> NDArray[np.float32]:
         return values.repeat(self.repeats, axis=0).astype(np.float32)

@@ -27,8 +27,7 @@ class Channels(Description):
     def matrix(self) -> NDArray[np.float32]:
         """Membership of cells in channels, so that sums are one product.  (K, channels)"""
         members = np.asarray(self.of_cell)[:, None] == np.arange(len(self.labels))
-        matrix: NDArray[np.float32] = members.astype(np.float32)
-        return matrix
+        return members.astype(np.float32)
 
 
 def by_layer(cells: Mapping[str, int], source: str) -> Channels:
@@ -68,5 +67,4 @@ def quadrants(shape: tuple[int, int], order: tuple[int, int, int, int]) -> NDArr
     """
     x, y = np.indices(shape)
     corner = 2 * (x >= shape[0] // 2) + (y >= shape[1] // 2)
-    towers: NDArray[np.int64] = np.asarray(order)[corner]
-    return towers
+    return np.asarray(order)[corner]

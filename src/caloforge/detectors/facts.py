@@ -43,6 +43,3 @@ class DetectorFacts:
     spectator: int | None = None
     """PDG number of the nucleons that fly into it at beam energy."""
     alice: AliceNames | None = None
-
-
-__all__ = ["AliceNames", "DetectorFacts"]

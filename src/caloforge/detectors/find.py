@@ -44,6 +44,3 @@ def _check_name(detector: Detector) -> None:
     built_in = DETECTORS.get(detector.name)
     if built_in is not None and built_in.fingerprint != detector.fingerprint:
         raise DataError(f"{detector.name} is the name of a detector that ships; take another one")
-
-
-__all__ = ["find_detector", "read_detector"]

@@ -126,6 +126,3 @@ def _zdc_conditions(pdg: NDArray[np.int32], momentum: Array, vertex: Array) -> A
 
 def _vertices(rng: np.random.Generator, count: int) -> Array:
     return rng.normal(0.0, VERTEX_CM, (count, 3))
-
-
-__all__ = ["Cone", "Drawn", "Law", "OverTheFace", "Spectators"]

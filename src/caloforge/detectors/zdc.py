@@ -70,6 +70,3 @@ def features(
         Feature(name="mass", kind="value", of=("mass",)),
         Feature(name="charge", kind="value", of=("charge",)),
     )
-
-
-__all__ = ["CONDITIONS", "TOWERS", "features"]

@@ -101,8 +101,7 @@ def between_layers(axis: Axis) -> Observable:
 
 
 def _column(conditions: Values, *, column: int) -> Values:
-    values: Values = conditions[:, column]
-    return values
+    return conditions[:, column]
 
 
 def polar_squared(conditions: Values, *, angles: tuple[tuple[int, float], ...]) -> Values:
@@ -112,8 +111,7 @@ def polar_squared(conditions: Values, *, angles: tuple[tuple[int, float], ...]) 
     ``angles`` are columns and where a shower does not lean.
     """
     along_z = np.prod([np.cos(conditions[:, n] - middle) for n, middle in angles], axis=0)
-    square: Values = np.arccos(np.clip(along_z, -1, 1)) ** 2
-    return square
+    return np.arccos(np.clip(along_z, -1, 1)) ** 2
 
 
 Expected = Callable[[NDArray[np.float32], NDArray[Any]], NDArray[np.float32]]
@@ -142,8 +140,7 @@ class Traversal:
     @property
     def condition(self) -> Values:
         """Values of the condition that was moved.  (v,)"""
-        values: Values = self.conditions[:, self.attribute.column]
-        return values
+        return self.conditions[:, self.attribute.column]
 
 
 def traverse(
@@ -242,5 +239,4 @@ def line_slopes(at: Values, observed: Values) -> Values:
     square = float(away @ away)
     if square == 0:
         return np.full(len(observed), np.nan)
-    slopes: Values = observed @ away / square
-    return slopes
+    return observed @ away / square

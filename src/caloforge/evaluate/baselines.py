@@ -67,7 +67,6 @@ def replayed(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray
 
 def shuffled(real: Showers, train: Showers, rng: np.random.Generator) -> NDArray[Any]:
     """Real showers whose particles are permuted, none staying in place.  (N, K)"""
-    del train
     particles, particle_index = resampling.index_particles(real.particle)
     order = rng.permutation(len(particles))
     source = np.empty_like(order)

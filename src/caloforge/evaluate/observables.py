@@ -130,16 +130,12 @@ CENTROID_POWER = 0.395
 
 def total(cells: Values, layout: Layout) -> Values:
     """Sum over all cells.  (N,)"""
-    del layout
-    sums: Values = cells.sum(axis=1)
-    return sums
+    return cells.sum(axis=1)
 
 
 def empty(cells: Values, layout: Layout) -> Values:
     """1 where no cell is lit, else 0; its mean is the fraction of empty showers.  (N,)"""
-    del layout
-    dark: Values = np.where(cells.any(axis=1), 0.0, 1.0)
-    return dark
+    return np.where(cells.any(axis=1), 0.0, 1.0)
 
 
 def centre_x(cells: Values, layout: Layout) -> Values:
@@ -156,8 +152,7 @@ def width(cells: Values, layout: Layout) -> Values:
     """Root mean square distance from the centre in mm, NaN for an empty shower.  (N,)"""
     squares = mean_over_cells(cells, layout.x_mm**2 + layout.y_mm**2)
     centre = centre_x(cells, layout) ** 2 + centre_y(cells, layout) ** 2
-    rms: Values = np.sqrt(np.maximum(squares - centre, 0))
-    return rms
+    return np.sqrt(np.maximum(squares - centre, 0))
 
 
 def occupancy(cells: Values, layout: Layout) -> Values:
@@ -165,14 +160,11 @@ def occupancy(cells: Values, layout: Layout) -> Values:
 
     CaloGAN calls it sparsity; the CaloChallenge calls one minus it sparsity.
     """
-    del layout
-    fraction: Values = (cells != 0).mean(axis=1)
-    return fraction
+    return (cells != 0).mean(axis=1)
 
 
 def hottest(cells: Values, layout: Layout) -> Values:
     """Fraction of the total that the brightest cell holds, NaN for an empty shower.  (N,)"""
-    del layout
     return ratio(cells.max(axis=1), cells.sum(axis=1))
 
 
@@ -288,8 +280,7 @@ def calogan(detector: Detector) -> tuple[Observable, ...]:
 
 def layer_sum(cells: Values, layout: Layout, *, layer: int) -> Values:
     """Energy of a layer.  (N,)"""
-    sums: Values = _of(cells, layout, layer).sum(axis=1)
-    return sums
+    return _of(cells, layout, layer).sum(axis=1)
 
 
 def fraction(cells: Values, layout: Layout, *, layer: int) -> Values:
@@ -299,8 +290,7 @@ def fraction(cells: Values, layout: Layout, *, layer: int) -> Values:
 
 def layer_occupancy(cells: Values, layout: Layout, *, layer: int) -> Values:
     """Fraction of the cells of a layer that are lit.  (N,)"""
-    fraction: Values = (_of(cells, layout, layer) > 0).mean(axis=1)
-    return fraction
+    return (_of(cells, layout, layer) > 0).mean(axis=1)
 
 
 def hottest_pair(cells: Values, layout: Layout, *, layer: int) -> Values:
@@ -312,8 +302,7 @@ def hottest_pair(cells: Values, layout: Layout, *, layer: int) -> Values:
 def their_pair(cells: Values, layout: Layout, *, layer: int) -> Values:
     """As CaloGAN computes it: 0, not undefined, for a dark layer.  (N,)"""
     first, second = hottest_cells(_of(cells, layout, layer), 2).T
-    quotient: Values = (first - second) / (first + second + CALOGAN_EPSILON)
-    return quotient
+    return (first - second) / (first + second + CALOGAN_EPSILON)
 
 
 def lateral_width(cells: Values, layout: Layout, *, layer: int, axis: str) -> Values:
@@ -338,8 +327,7 @@ def shift(cells: Values, layout: Layout, *, layers: tuple[int, int], axis: str) 
 
 def depth_weighted(cells: Values, layout: Layout) -> Values:
     """l_d = sum over layers of d E_d.  (N,)"""
-    sums: Values = _energies(cells, layout) @ np.arange(len(layout.layers), dtype=np.float64)
-    return sums
+    return _energies(cells, layout) @ np.arange(len(layout.layers), dtype=np.float64)
 
 
 def mean_depth(cells: Values, layout: Layout) -> Values:
@@ -442,14 +430,11 @@ class Observed:
 
 def exactly(cells: Values, layout: Layout, *, photons: int) -> Values:
     """Number of cells with exactly so many photons.  (N,)"""
-    del layout
-    number: Values = (cells == photons).sum(axis=1).astype(np.float64)
-    return number
+    return (cells == photons).sum(axis=1).astype(np.float64)
 
 
 def brightest(cells: Values, layout: Layout, *, rank: int) -> Values:
     """Fraction of the total in the cell of that rank, 1 the hottest; NaN when empty.  (N,)"""
-    del layout
     if cells.shape[1] < rank:
         return np.full(len(cells), np.nan)
     return ratio(hottest_cells(cells, rank)[:, -1], cells.sum(axis=1))

@@ -128,5 +128,4 @@ class PairedBootstrap:
         count = max(
             LEAST_SPLIT_HALVES, min(first.split_halves, ROWS_TO_HALVE // len(self.particle_index))
         )
-        mean: Values = np.mean([function(pair, self.weights) for pair in pairs[:count]], axis=0)
-        return mean
+        return np.mean([function(pair, self.weights) for pair in pairs[:count]], axis=0)

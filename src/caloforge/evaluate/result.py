@@ -310,5 +310,4 @@ class ResultRecord(Part):
 def shipped_schema() -> dict[str, Any]:
     """The JSON Schema of version 1, as it ships."""
     path = files("caloforge.evaluate") / "schemas" / "judgement-1.json"
-    schema: dict[str, Any] = parse_json(path.read_bytes(), path.name)
-    return schema
+    return parse_json(path.read_bytes(), path.name)

@@ -150,17 +150,3 @@ def require_latents(simulator: Simulator, n_latents: int, reader: str) -> None:
             f"{simulator.folder} has {simulator.latent_size} latents, {reader} draws {n_latents}: "
             f"train with --set generator.latent={n_latents}"
         )
-
-
-__all__ = [
-    "CARD",
-    "REFERENCE",
-    "Bundle",
-    "BundleCard",
-    "Contents",
-    "Options",
-    "ReaderFacts",
-    "generator_bytes",
-    "read_card",
-    "require_latents",
-]

@@ -160,16 +160,3 @@ def _port(port: Any) -> Port:
 
 def _shapes(shapes: Any) -> str:
     return " and ".join(str(list(shape)) for shape in shapes) or "nothing"
-
-
-__all__ = [
-    "LARGEST_PULL",
-    "CheckOptions",
-    "CheckResult",
-    "Finding",
-    "Graph",
-    "Port",
-    "means_agree",
-    "numbers_agree",
-    "read_model",
-]

@@ -208,7 +208,6 @@ def uniform_of(latents: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     """Compare the energies of the stored particles with the native model's."""
-    del options
     reader, reference = DdmlReader(bundle), bundle.reference()
     bundle.require_checksums()
     column = bundle.card.detector.columns.index("E")
@@ -218,16 +217,3 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     ]
     findings = shower_findings(bundle, reference, np.stack(showers), reader.grid.centres())
     return CheckResult("ddml", findings)
-
-
-__all__ = [
-    "DdmlReader",
-    "Grid",
-    "adapt",
-    "check",
-    "finest_grid",
-    "graph",
-    "grid_facts",
-    "normal",
-    "uniform_of",
-]

@@ -122,7 +122,6 @@ class LibraryFacts(ReaderFacts):
 
 def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     """Read all showers and compare their energy with what was generated."""
-    del options
     readers = [LibraryReader(bundle, name) for name in DATASETS]
     bundle.require_checksums()
     library = readers[0].library
@@ -136,6 +135,3 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
         numbers_agree("energy", total, energy, tolerance=1e-4),
     )
     return CheckResult("ddml-library", findings)
-
-
-__all__ = ["DATASETS", "FILE", "LibraryReader", "adapt", "check", "on_grid"]

@@ -88,12 +88,10 @@ class Poisson:
 
     def clumps(self, rates: Value) -> Value | float:
         """Expected clumps over expected counts.  any shape"""
-        del rates
         return 1.0
 
     def spread(self, rates: Value) -> Value | float:
         """Variance over mean F.  any shape"""
-        del rates
         return 1.0
 
     def log_shares(self, rates: Value) -> Value:
@@ -209,6 +207,3 @@ def smooth(rates: Value, law: Poisson | Clumps, uniform: Value, turns: Turns) ->
 def _sums(terms: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """The matrix that makes running sums of rows.  (terms, terms)"""
     return np.triu(np.ones((terms, terms)))
-
-
-__all__ = ["Encode", "Turns", "draw"]

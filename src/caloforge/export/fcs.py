@@ -295,7 +295,6 @@ def _voxels(place: ElementTree.Element) -> list[Voxels]:
 
 def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     """Compare the layers' energies and the middle of the showers with the native model's."""
-    del options
     reader, reference = FcsReader(bundle), bundle.reference()
     bundle.require_checksums()
     detector = bundle.card.detector
@@ -333,15 +332,3 @@ def side(
         widths.append(sides(np.concatenate(cells)[None], mesh)[0])
     native_sides = sides(native, native_mesh(bundle))
     return numbers_agree("sides of the shower", np.array(widths), native_sides, tolerance=0.02)
-
-
-__all__ = [
-    "NETWORKS",
-    "FcsReader",
-    "adapt",
-    "binning",
-    "check",
-    "graph",
-    "read_binning",
-    "ring_edges",
-]

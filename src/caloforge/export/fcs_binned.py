@@ -213,7 +213,6 @@ def _read_edges(bundle: Bundle) -> dict[int, NDArray[np.float64]]:
 
 def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     """Compare the layers' energies and the middle of the showers with the native model's."""
-    del options
     reader, reference = BinnedReader(bundle), bundle.reference()
     bundle.require_checksums()
     detector = bundle.card.detector
@@ -244,8 +243,4 @@ def _sides(reader: BinnedReader, shower: dict[int, Hits]) -> NDArray[np.float64]
     places = [reader.places(layer, hits) for layer, hits in shower.items()]
     x, y = (np.concatenate(axis) for axis in zip(*places, strict=True))
     energy = np.concatenate([hits.energy_mev for hits in shower.values()])
-    shares: NDArray[np.float64] = sides(energy[None], Mesh(x, y, np.zeros(1)))[0]
-    return shares
-
-
-__all__ = ["BinnedReader", "adapt", "binning", "check", "graph"]
+    return sides(energy[None], Mesh(x, y, np.zeros(1)))[0]

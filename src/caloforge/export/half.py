@@ -72,6 +72,3 @@ def half_graph(model: bytes) -> bytes:
     graph.node.extend(nodes)
     onnx.checker.check_model(model_proto, full_check=True)
     return bytes(model_proto.SerializeToString())
-
-
-__all__ = ["half_graph", "halve"]

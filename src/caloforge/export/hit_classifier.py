@@ -107,10 +107,7 @@ def places(
     detector: Detector, feature: Feature, conditions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """An impact feature of physical conditions, in cm.  (N, C) -> (N,)"""
-    values: NDArray[np.float64] = feature.value(
-        np, *(conditions[:, detector.column(name)] for name in feature.of)
-    )
-    return values
+    return feature.value(np, *(conditions[:, detector.column(name)] for name in feature.of))
 
 
 def inside(
@@ -128,6 +125,3 @@ def inside(
 def share(part: float, whole: float) -> float:
     """A part of a whole, 0 of nothing."""
     return float(part / whole) if whole else 0.0
-
-
-__all__ = ["LARGEST_LOSS", "HitClassifier", "Table", "read_table", "train"]

@@ -253,6 +253,3 @@ def floor_of(real: NDArray[np.float64], rng: np.random.Generator) -> float:
         order = rng.permutation(len(real))
         distances.append(w1_channels(real[order[:half]], real[order[half : 2 * half]]).mean())
     return float(np.mean(distances)) / 2
-
-
-__all__ = ["Int8Result", "compare_w1", "floor_of", "int8_graph", "quantise"]

@@ -112,8 +112,7 @@ def overlap(cells: int, width_mm: float, others: int, other_width_mm: float) -> 
     other_edges = (np.arange(others + 1) - others / 2) * other_width_mm
     low = np.maximum(edges[:-1, None], other_edges[None, :-1])
     high = np.minimum(edges[1:, None], other_edges[None, 1:])
-    shares: NDArray[np.float64] = np.clip(high - low, 0, None) / width_mm
-    return shares
+    return np.clip(high - low, 0, None) / width_mm
 
 
 def polar_shares(
@@ -156,8 +155,7 @@ def depth_shares(detector: Detector, slices: int) -> NDArray[np.float64]:
     other = np.linspace(0, edges[-1], slices + 1)
     low = np.maximum(edges[:-1, None], other[None, :-1])
     high = np.minimum(edges[1:, None], other[None, 1:])
-    shares: NDArray[np.float64] = np.clip(high - low, 0, None) / np.diff(edges)[:, None]
-    return shares
+    return np.clip(high - low, 0, None) / np.diff(edges)[:, None]
 
 
 def depths_mm(detector: Detector) -> NDArray[np.float64]:
@@ -219,8 +217,7 @@ def sides(cells: NDArray[np.float64], mesh: Mesh) -> NDArray[np.float64]:
     """Share of the energy at x > 0 and at y > 0; cells in the middle count half.  (n, 2)"""
     total = np.maximum(cells.sum(axis=1, keepdims=True), 1e-30)
     above = np.stack([0.5 + 0.5 * np.sign(np.round(part, 6)) for part in (mesh.x, mesh.y)], axis=1)
-    shares: NDArray[np.float64] = cells @ above / total
-    return shares
+    return cells @ above / total
 
 
 def middle(cells: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -234,23 +231,3 @@ def depths_agree(observed: NDArray[np.float64], expected: NDArray[np.float64]) -
     difference = float(np.abs(observed - expected).max())
     text = f"mean depths differ by up to {difference:.2g} mm (allowed {DEPTH_MM:g})"
     return Finding("depth", difference <= DEPTH_MM, text, {"difference_mm": difference})
-
-
-__all__ = [
-    "MEV_PER_GEV",
-    "Mesh",
-    "conditions",
-    "depth_shares",
-    "depths_mm",
-    "half_width_mm",
-    "layers",
-    "native_mesh",
-    "numbers",
-    "overlap",
-    "polar_shares",
-    "require_energies",
-    "shower_findings",
-    "sides",
-    "straight_reference",
-    "within_range",
-]

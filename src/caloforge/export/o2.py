@@ -581,19 +581,3 @@ def installed_library() -> Path:
 def _response(line: str, nx: int, ny: int) -> Response:
     numbers = np.array(line.split(), dtype=np.int64)
     return Response(bool(numbers[0]), numbers[6:].reshape(nx, ny), numbers[1:6])
-
-
-__all__ = [
-    "NativeReader",
-    "O2Reader",
-    "Response",
-    "Scales",
-    "adapt",
-    "check",
-    "generator_graph",
-    "hit_graph",
-    "identity_scales",
-    "installed_library",
-    "native_reader",
-    "read_scales",
-]

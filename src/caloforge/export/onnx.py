@@ -146,6 +146,3 @@ def _quiet_exporter() -> Iterator[None]:
         warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
         warnings.filterwarnings("ignore", "Constant folding - Only steps=1", UserWarning)
         yield
-
-
-__all__ = ["export_simulator", "graph_bytes", "make_reference"]

@@ -211,6 +211,3 @@ def _model_bytes(
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise CaloforgeError(f"the adapter does not fit this generator: {error}") from error
     return bytes(model.SerializeToString())
-
-
-__all__ = ["FLOAT", "OnnxBuilder", "Output", "Ports", "Value", "wrap"]

@@ -183,7 +183,6 @@ class Par04Reader:
 
 def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     """Compare the energies of the stored particles with the native model's."""
-    del options
     reader, reference = Par04Reader(bundle), bundle.reference()
     bundle.require_checksums()
     columns = bundle.card.detector.columns
@@ -202,6 +201,3 @@ def straight(bundle: Bundle, reference: Reference) -> NDArray[np.float32]:
     if not np.allclose(reference.conditions[:, theta], np.pi / 2, atol=0.02):
         raise DataError(f"{bundle.folder}: the stored answers are not for straight incidence")
     return reference.conditions
-
-
-__all__ = ["Par04Reader", "adapt", "check", "graph"]

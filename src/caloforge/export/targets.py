@@ -126,8 +126,4 @@ def check_bundle(folder: str | Path, options: CheckOptions | None = None) -> Che
     if bundle.card.target not in TARGETS:
         raise DataError(f"{folder} is for {bundle.card.target!r}, which is not known here")
     reader: Any = import_module(TARGETS[bundle.card.target].module)
-    result: CheckResult = reader.check(bundle, options or CheckOptions())
-    return result
-
-
-__all__ = ["TARGETS", "Target", "check_bundle", "export", "target_of_name", "write_bundle"]
+    return reader.check(bundle, options or CheckOptions())

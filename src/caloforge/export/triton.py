@@ -43,7 +43,6 @@ LARGEST_BATCH = 256
 
 def adapt(simulator: Simulator, options: Options) -> Contents:
     """The repository of one model."""
-    del options
     name = f"caloforge_{simulator.detector.name}"
     files = {
         f"{name}/{MODEL}": graph(simulator),
@@ -204,6 +203,3 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     error = np.sqrt(variance.sum(axis=0) / options.repeats) / len(expected)
     what = f"mean of channels ({scheme.scheme})"
     return CheckResult("triton", (means_agree(what, scheme.labels, sums, native, error),))
-
-
-__all__ = ["TritonReader", "adapt", "check", "configuration", "graph", "read_config"]

@@ -297,6 +297,3 @@ def _texts(file: h5py.File) -> dict[str, str]:
 def values(column: h5py.Dataset, part: slice) -> NDArray[np.float64]:
     """Some rows of a column.  (N,)"""
     return np.asarray(column[part], dtype=np.float64).ravel()
-
-
-__all__ = ["MEV_PER_GEV", "Clip", "Rows", "Source", "deposits", "open_rows", "values"]

@@ -334,5 +334,3 @@ OUR_TREES = FileFormat(
     accepts=_is_our_tree,
     open=_open_trees,
 )
-
-__all__ = ["OUR_TREES", "OWN_FILES"]

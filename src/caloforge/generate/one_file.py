@@ -144,6 +144,3 @@ def _write(writer: Writer, blocks: Iterator[Drawn], showers: int, reporter: Repo
             writer.append(cells, **columns)
             rows += len(cells)
             advance(len(cells))
-
-
-__all__ = ["Production", "generate"]

@@ -200,6 +200,3 @@ class GenerateOptions:
             overwrite=self.force,
             reporter=reporter,
         )
-
-
-__all__ = ["DryRun", "GenerateOptions", "Outcome"]

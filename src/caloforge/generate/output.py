@@ -93,6 +93,3 @@ WRITERS: dict[tuple[Format, bool], Callable[..., AbstractContextManager[Writer]]
 def format_of(path: Path) -> Format:
     """The format that a file's ending asks for; HDF5 for every ending but .root."""
     return "root" if path.suffix == SUFFIXES["root"] else "hdf5"
-
-
-__all__ = ["Format", "Output", "Packing", "Writer", "format_of"]

@@ -246,6 +246,3 @@ class NpyColumn:
         shape = (self.rows, *self.header["shape"][1:])
         npy.write_array_header_1_0(self.file, self.header | {"shape": shape})
         self.file.close()
-
-
-__all__ = ["Particles", "Source", "Spectrum", "stored_particles"]

@@ -359,6 +359,3 @@ def _summary(
         megabytes=sum(record.bytes for record in progress.finished.values()) / 1e6,
         outside=dict(outside),
     )
-
-
-__all__ = ["AUTO", "NetworkOptions", "Summary", "begun_settings", "how_many", "prepare", "produce"]

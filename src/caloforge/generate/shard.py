@@ -163,15 +163,3 @@ def _maker(plan: str, folder: str) -> ShardMaker:
 def make_shard(number: int, plan: str, folder: str) -> ShardRecord:
     """The call that workers carry out; ``plan`` is JSON."""
     return _maker(plan, folder).make(number)
-
-
-__all__ = [
-    "Drawn",
-    "ShardMaker",
-    "describe",
-    "draw_showers",
-    "make_shard",
-    "outside",
-    "outside_text",
-    "provenance",
-]

@@ -234,6 +234,3 @@ def whole_numbers(
             value = values[tuple(rows[0])]
             raise DataError(f"row {rows[0][0]}: {what} is {value}, {reason}")
     return values.astype(dtype)
-
-
-__all__ = ["ArrayFile", "finite_numbers", "open_arrays", "whole_numbers"]

@@ -95,6 +95,3 @@ class ChannelWriter:
 
     def __exit__(self, *problem: Any) -> None:
         self._stack.__exit__(*problem)
-
-
-__all__ = ["ChannelWriter"]

@@ -149,6 +149,3 @@ def shards_of(folder: Path) -> list[tuple[Path, int]]:
         if not (folder / name).is_file():
             raise DataError(f"{folder / name} is missing: the same generate command makes it again")
     return [(folder / name, rows) for name, rows in shards]
-
-
-__all__ = ["Production", "is_production", "open_showers", "shards_of"]

@@ -61,6 +61,3 @@ def require_regular_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {reason_of(error)}") from error
     raise DataError(f"{path}: no such file" if missing else f"{path} is {kind}, not a file")
-
-
-__all__ = ["reading", "require_regular_file", "system_reason"]

@@ -140,6 +140,3 @@ def write_root(
                 writer.append(chunk.cells, chunk.conditions, chunk.particle, pdg=chunk.pdg)
                 advance(len(chunk))
         return len(file)
-
-
-__all__ = ["RootWriter", "write_root"]

@@ -237,6 +237,3 @@ def _require_equal_lengths(lengths: Mapping[str, int]) -> None:
     if len(set(lengths.values())) > 1:
         text = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise DataError(f"its columns have different lengths: {text}")
-
-
-__all__ = ["Columns", "Table", "head_of", "open_table", "open_tree", "require_names"]

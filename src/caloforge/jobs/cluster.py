@@ -209,6 +209,3 @@ def _done(future: Any, number: int, calls: Sequence[Call]) -> Done:
         text = f"workers died again and again while {what} ({str(error)[:120]})"
         return Done(number, error=CaloforgeError(text))
     return result
-
-
-__all__ = ["CLUSTERS", "JOB_CLUSTERS", "job_script", "read_options", "with_dask"]

@@ -141,6 +141,3 @@ ALONE = Executor()
 def executor_of(workers: int) -> Executor:
     """This process for one worker, processes beside it for more."""
     return Executor("futures", workers) if workers > 1 else ALONE
-
-
-__all__ = ["ALONE", "Call", "Done", "Executor", "ExecutorName", "Limits", "executor_of"]

@@ -126,6 +126,3 @@ def _note(descriptor: int) -> dict[str, Any]:
     except DataError:
         return {}
     return note if isinstance(note, dict) else {}
-
-
-__all__ = ["LOCK", "only_run"]

@@ -209,6 +209,3 @@ def with_processes(
     """Calls as they end, by processes of this machine."""
     pool = [CallWorker(calls, limits) for _ in range(workers)]
     return lead(pool, range(len(calls)), leaving)
-
-
-__all__ = ["CallWorker", "Replaceable", "Worker", "lead", "with_processes"]

@@ -100,6 +100,3 @@ def environment_of_worker(environ: Mapping[str, str], **more: str) -> dict[str, 
     """An environment in which a worker finds all that this process can import."""
     path = os.pathsep.join(filter(None, sys.path))
     return {**environ, "PYTHONPATH": path, **more}
-
-
-__all__ = ["Process", "environment_of_worker"]

@@ -96,7 +96,6 @@ def beside(shape: tuple[int, int], inputs: int, outputs: int, kernel: int) -> nn
 
 def local_stream(number: int, shape: tuple[int, int], inputs: int) -> nn.Module:
     """Dense, convolution, two locally connected layers.  (N, Z) -> (N, 1, nx, ny)"""
-    del number
     wide = (shape[0] + 2, shape[1] + 2)
     return nn.Sequential(
         nn.Linear(inputs, SEED_CHANNELS * wide[0] * wide[1]),
@@ -166,6 +165,3 @@ def conditional_calogan(
     """The generator of arXiv:1711.08813."""
     build = partial(CaloGenerator, stream=convolved_stream)
     return build(detector, scaling, latent, attention=attention, blur=blur)
-
-
-__all__ = ["calogan", "conditional_calogan"]

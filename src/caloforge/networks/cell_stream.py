@@ -64,8 +64,7 @@ class CellStream(nn.Module):
         middle, above, below = self.law(hidden).unbind(dim=1)
         own = noise[:, 1]
         spread = softplus(above) * torch.relu(own) - softplus(below) * torch.relu(-own)
-        image: Tensor = middle + spread
-        return image
+        return middle + spread
 
     def profiles(self, inputs: Tensor, trunk: Tensor) -> Tensor:
         """Logarithms of the parts of logistic showers in each cell.  (N, widths, nx, ny)"""
@@ -92,6 +91,3 @@ def log_part(middle: Tensor, axis: Tensor, width: Tensor, half: float) -> Tensor
     place = middle[None, None, :] - axis[:, :, None]
     upper, lower = (place + half) / width, (place - half) / width
     return torch.log(1 - torch.exp(-2 * half / width)) - softplus(-upper) - softplus(lower)
-
-
-__all__ = ["TRUNK", "CellStream", "log_part"]

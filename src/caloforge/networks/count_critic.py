@@ -63,8 +63,7 @@ class CountCritic(Critic):
         return torch.cat([cells, sums, hottest, torch.log1p(squares) / SUM_SCALE], dim=1)
 
     def condition(self, conditions: Tensor) -> Tensor:
-        features: Tensor = self.of_condition(self.conditions(conditions))
-        return features
+        return self.of_condition(self.conditions(conditions))
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         shower = self.of_shower(view)
@@ -90,6 +89,3 @@ def sums_of_cells(detector: Detector) -> Tensor:
         sums_by_name = blocks(images[layer.name], layer)
         columns += [sums for name, sums in sums_by_name if name in SUMS]
     return torch.cat(columns, dim=1).contiguous()
-
-
-__all__ = ["CountCritic"]

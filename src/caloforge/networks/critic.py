@@ -48,6 +48,3 @@ class Critic(nn.Module):
 
     def forward(self, showers: Tensor, conditions: Tensor) -> CriticOutput:
         return self.judge(self.view(showers, conditions), self.condition(conditions))
-
-
-__all__ = ["Critic", "CriticOutput"]

@@ -55,8 +55,7 @@ class LightCritic(Critic):
         return torch.cat([cells, self.scale.steady(showers @ self.channels) / 10], dim=1)
 
     def condition(self, conditions: Tensor) -> Tensor:
-        features: Tensor = self.conditions(conditions)
-        return features
+        return self.conditions(conditions)
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         hidden = leaky_relu(self.join(torch.cat([self._encode(view), condition], dim=1)), 0.2)
@@ -109,8 +108,7 @@ class ReferenceCritic(Critic):
         return self.scale.encode(showers)
 
     def condition(self, conditions: Tensor) -> Tensor:
-        features: Tensor = self.conditions(conditions)
-        return features
+        return self.conditions(conditions)
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         image = self.detector.split(view)[self.name][:, None]
@@ -132,8 +130,7 @@ class MlpCritic(Critic):
         return self.scale.encode(showers)
 
     def condition(self, conditions: Tensor) -> Tensor:
-        features: Tensor = self.conditions(conditions)
-        return features
+        return self.conditions(conditions)
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         features = self.features(torch.cat([view, condition], dim=1))

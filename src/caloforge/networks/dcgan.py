@@ -90,6 +90,3 @@ def authors_stages(stages: tuple[Stage, ...]) -> list[nn.Module]:
         channels = stage.channels
         layers += authors_block(nn.BatchNorm2d(channels)) if channels > 1 else []
     return layers
-
-
-__all__ = ["DCGAN_TABLES", "ReferenceBody"]

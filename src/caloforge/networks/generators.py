@@ -44,8 +44,7 @@ class Generator(nn.Module):
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Expected showers.  (N, Z), (N, C) -> (N, K)"""
         inputs = torch.cat([latent, self.conditions(conditions)], dim=1)
-        cells: Tensor = self.body(inputs) * self.quantum
-        return cells
+        return self.body(inputs) * self.quantum
 
 
 def steep_total(root: Tensor) -> Tensor:
@@ -169,8 +168,7 @@ class PatchStream(nn.Module):
 
     def forward(self, trunk: Tensor) -> Tensor:
         image = self.convolutions(self.spread_out(trunk).reshape(-1, 32, *self.small))
-        cells: Tensor = image[:, 0, : self.shape[0], : self.shape[1]].flatten(1)
-        return cells
+        return image[:, 0, : self.shape[0], : self.shape[1]].flatten(1)
 
 
 class CosineStream(nn.Module):
@@ -192,8 +190,7 @@ class CosineStream(nn.Module):
     def forward(self, trunk: Tensor) -> Tensor:
         amplitudes = self.amplitudes(trunk).reshape(-1, *self.waves)
         basis_x, basis_y = self.get_buffer("basis_x"), self.get_buffer("basis_y")
-        cells: Tensor = (basis_x @ amplitudes @ basis_y.T).flatten(1)
-        return cells
+        return (basis_x @ amplitudes @ basis_y.T).flatten(1)
 
 
 def cosines(cells: int, waves: int) -> Tensor:

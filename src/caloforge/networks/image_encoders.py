@@ -29,6 +29,3 @@ def strided_encoder(shape: tuple[int, int]) -> nn.Sequential:
 def authors_block(normalisation: nn.Module) -> tuple[nn.Module, ...]:
     """The order that the public codes use after each layer."""
     return normalisation, nn.Dropout(0.2), nn.LeakyReLU(0.1)
-
-
-__all__ = ["authors_block", "strided_encoder"]

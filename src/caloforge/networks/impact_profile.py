@@ -43,8 +43,7 @@ class ImpactPoint(nn.Module):
         self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
 
     def forward(self, features: Tensor) -> Tensor:
-        point: Tensor = features[:, self.columns] * self.scale + self.offset
-        return point
+        return features[:, self.columns] * self.scale + self.offset
 
 
 def impact_columns(detector: Detector, scaling: FeatureScaling) -> dict[str, int]:

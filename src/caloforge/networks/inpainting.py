@@ -53,8 +53,7 @@ class InPainting(nn.Module):
         """(N, nx, ny), (N, mx, my) -> (N, nx, ny)"""
         carried = self.across @ before @ self.along
         both = torch.stack([own, carried], dim=1)
-        mixture: Tensor = (torch.softmax(self.weigh(both), dim=1) * both).sum(dim=1)
-        return mixture
+        return (torch.softmax(self.weigh(both), dim=1) * both).sum(dim=1)
 
 
 def resampling(cells: int, new_cells: int) -> Tensor:
@@ -83,6 +82,3 @@ class Blur(nn.Module):
         """(N, nx, ny) -> (N, nx, ny)"""
         padding = (self.kernel[0] // 2, self.kernel[1] // 2)
         return avg_pool2d(image[:, None], self.kernel, 1, padding)[:, 0]
-
-
-__all__ = ["Blur", "Convolution", "InPainting", "resampling", "same_size"]

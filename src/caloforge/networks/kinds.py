@@ -124,14 +124,3 @@ def require_fits(build: Build, name: str, value: JsonValue, where: str) -> None:
         return  # it says nothing that can be checked
     except ValidationError as error:
         raise UsageError(f"{where}: {error.errors()[0]['msg']} (got {value!r})") from error
-
-
-__all__ = [
-    "OF_CRITIC",
-    "OF_GENERATOR",
-    "BeginsFromShowers",
-    "Build",
-    "NetworkConfig",
-    "networks_of",
-    "settings_of",
-]

@@ -185,6 +185,3 @@ def shared(energy: Tensor, amounts: Tensor) -> Tensor:
     """Energy of a layer, shared by its cells.  (N, 1), (N, nx, ny) -> (N, n)"""
     flat = amounts.flatten(1)
     return energy * flat / (flat.sum(dim=1, keepdim=True) + 1e-3)
-
-
-__all__ = ["LayeredGenerator"]

@@ -163,13 +163,11 @@ class StandardisedCritic(Critic):
 
     def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
         """What the critic sees of a shower.  (N, K), (N, C) -> (N, V)"""
-        view: Tensor = self.inputs(showers, conditions)
-        return view
+        return self.inputs(showers, conditions)
 
     def condition(self, conditions: Tensor) -> Tensor:
         """Features of the conditions.  (N, C) -> (N, F)"""
-        features: Tensor = self.inputs.conditions(conditions)
-        return features
+        return self.inputs.conditions(conditions)
 
     def judge(self, view: Tensor, condition: Tensor) -> CriticOutput:
         """The network behind the view.  (N, V), (N, F) -> (N,) and (N, JOINED)"""
@@ -218,7 +216,6 @@ def local_encoder(shape: tuple[int, int]) -> nn.Sequential:
 
 def convolved_encoder(shape: tuple[int, int]) -> nn.Sequential:
     """Conditional CaloGAN: three convolutions.  (N, 1, nx, ny) -> (N, M)"""
-    del shape
     return nn.Sequential(
         nn.Conv2d(1, 16, 5, padding=2),
         nn.LeakyReLU(SLOPE),
@@ -257,6 +254,3 @@ def conditional_calogan(
     return LayeredCritic(
         detector, scaling, minibatch=minibatch, occupancy=occupancy, eye=convolved_encoder
     )
-
-
-__all__ = ["LayeredCritic", "StandardisedCritic", "calogan", "conditional_calogan", "layered"]

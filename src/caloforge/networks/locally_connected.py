@@ -57,6 +57,3 @@ class LocallyConnected(nn.Module):
         ]
         stacked = torch.stack(shifted, dim=2).flatten(1, 2).flatten(2)
         return stacked.permute(2, 0, 1)
-
-
-__all__ = ["LocallyConnected"]

@@ -33,6 +33,3 @@ class MinibatchDiscrimination(nn.Module):
         apart = (places[:, None] - places[None, :]).abs().sum(dim=3)
         near = torch.exp(-apart).sum(dim=1) - 1
         return near / max(len(rows) - 1, 1) if self.mean else torch.tanh(near)
-
-
-__all__ = ["MinibatchDiscrimination"]

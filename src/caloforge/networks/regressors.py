@@ -50,8 +50,7 @@ class SoftPeak(nn.Module):
 
     def forward(self, showers: Tensor) -> Tensor:
         image = self.scale.encode(showers).reshape(-1, 1, *self.shape)
-        positions: Tensor = torch.softmax(self.heat(image).flatten(1), dim=1) @ self.places
-        return positions
+        return torch.softmax(self.heat(image).flatten(1), dim=1) @ self.places
 
 
 class ReferenceRegressor(nn.Module):
@@ -79,8 +78,7 @@ class ReferenceRegressor(nn.Module):
 
     def forward(self, showers: Tensor) -> Tensor:
         image = self.scale.encode(showers).reshape(-1, 1, *self.shape)
-        positions: Tensor = self.position(self.see(image))
-        return positions
+        return self.position(self.see(image))
 
 
 REGRESSORS: dict[str, type[nn.Module]] = {"light": SoftPeak, "reference": ReferenceRegressor}

@@ -34,8 +34,7 @@ class ConditionScale(nn.Module):
         self.register_buffer("std", torch.as_tensor(scaling.std, dtype=torch.float32))
 
     def forward(self, conditions: Tensor) -> Tensor:
-        scaled: Tensor = (self._values(conditions) - self.mean) / self.std
-        return scaled
+        return (self._values(conditions) - self.mean) / self.std
 
     def _values(self, conditions: Tensor) -> Tensor:
         """Features in physical units; conditions as they are in one step.  (N, C) -> (N, F)"""

@@ -139,6 +139,3 @@ def shape_statistics(image: Tensor) -> list[Tensor]:
 def lit(cells: Tensor) -> Tensor:
     """Soft occupancy of cells over the quantum, from 0 to 1.  any shape"""
     return cells / (cells + FAINT)
-
-
-__all__ = ["StandardisedInputs"]

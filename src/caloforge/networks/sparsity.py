@@ -65,8 +65,7 @@ def _hard(size: Tensor, _: float) -> Tensor:
 def power(values: Tensor, exponent: float, epsilon: float) -> Tensor:
     """A root with a finite slope at 0; 0 at 0 and 1 at 1.  any shape"""
     floor, one = epsilon**exponent, (1 + epsilon) ** exponent
-    rooted: Tensor = ((values + epsilon) ** exponent - floor) / (one - floor)
-    return rooted
+    return ((values + epsilon) ** exponent - floor) / (one - floor)
 
 
 def softsign(values: Tensor) -> Tensor:
@@ -75,5 +74,3 @@ def softsign(values: Tensor) -> Tensor:
 
 
 FORMS: dict[Form, Callable[[Tensor, float], Tensor]] = {"root": _root, "sum": _sum, "hard": _hard}
-
-__all__ = ["Form", "occupancy"]

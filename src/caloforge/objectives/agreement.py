@@ -43,13 +43,11 @@ class Agreement(Term):
 
 def absolute(play: GanStep, fake: Numbers, real: Numbers) -> Tensor:
     """Sum of absolute differences; 0 for a row without the numbers.  (N,)"""
-    del play
     return (fake.values - real.values).abs().sum(dim=1) * (fake.there & real.there)
 
 
 def squared(play: GanStep, fake: Numbers, real: Numbers) -> Tensor:
     """Sum of squared differences; 0 for a row without the numbers.  (N,)"""
-    del play
     return (fake.values - real.values).square().sum(dim=1) * (fake.there & real.there)
 
 

@@ -30,6 +30,3 @@ class ConditionalMean(Term):
         real = play.view(play.rows.real)
         product = (play.view(play.fake) - real) * (play.view(play.fake2) - real)
         return torch.stack([part.mean(dim=1) for part in play.parts_of(product)]).sum(dim=0)
-
-
-__all__ = ["ConditionalMean"]

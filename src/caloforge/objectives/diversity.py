@@ -57,7 +57,6 @@ class ScaledDistance(Distance):
 
     def warnings(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
         """Warns where no particle has two real showers to take the unit of."""
-        del repeats
         if self.unit == "real" and real_pairs == 0:
             name = type(self).__name__
             return (f"{name}: no batch has two real showers of a particle: set data.repeats=2",)

@@ -92,7 +92,6 @@ def _poisson(rates: Tensor, random: torch.Generator) -> Tensor:
 
 def _continue(rates: Tensor, random: torch.Generator) -> Tensor:
     """The rates themselves.  (N, K)"""
-    del random
     return rates
 
 

@@ -217,8 +217,7 @@ class GanStep:
     def _condition(self) -> Tensor:
         """What the critic makes of the conditions, once an update.  (N, M)"""
         call: Any = self._critic.condition
-        condition: Tensor = self._pass("critic", self.rows.conditions, call=call)
-        return condition
+        return self._pass("critic", self.rows.conditions, call=call)
 
     @property
     def _critic(self) -> nn.Module:
@@ -226,8 +225,7 @@ class GanStep:
 
     def ask(self, term: Term, *inputs: Tensor) -> Tensor:
         """Answer of the helper network that the term owns."""
-        answer: Tensor = self._pass(type(term).__name__, *inputs)
-        return answer
+        return self._pass(type(term).__name__, *inputs)
 
     def encode(self, showers: Tensor) -> Tensor:
         """Showers as the networks see them (log scale for counts).  (N, K)"""
@@ -294,8 +292,7 @@ def slope_in(view: Tensor, logit: Tensor) -> Tensor:
     if logit.requires_grad:
         (slope,) = torch.autograd.grad(logit.sum(), view, create_graph=True, allow_unused=True)
         if slope is not None:
-            gradient: Tensor = slope
-            return gradient
+            return slope
     raise UsageError(
         "a gradient penalty needs a critic whose logit has a gradient in what it sees: "
         "set critic.kind=counts, or the weight of the penalty to 0"

@@ -133,6 +133,3 @@ class SoftSparsity(Agreement):
             play.views.detector, showers, self.form, scale=self.scale, epsilon=self.epsilon
         )
         return Numbers(fractions, torch.ones_like(fractions[:, 0], dtype=torch.bool))
-
-
-__all__ = ["AttributeRegression", "EnergyConditioning", "SoftSparsity"]

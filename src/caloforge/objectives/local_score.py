@@ -66,8 +66,7 @@ class LocalScore(Term):
         for shift, times in shifts.items():
             within = within + times * apart(x, x.roll(shift, dims=1), size) / (repeats - 1)
         scale = unit(self.normalise, across.detach(), play)
-        score: Tensor = (across - within / 2) / (scale + LEAST_SQUARE**0.5)
-        return score
+        return (across - within / 2) / (scale + LEAST_SQUARE**0.5)
 
 
 def apart(x: Tensor, y: Tensor, size: int) -> Tensor:
@@ -76,6 +75,3 @@ def apart(x: Tensor, y: Tensor, size: int) -> Tensor:
     square = (x - y).square().flatten(0, 1)[:, None]
     distance = torch.sqrt(avg_pool2d(square, kernel, stride=1) + LEAST_SQUARE)
     return distance.mean(dim=(1, 2, 3)).reshape(len(x), -1).mean(dim=1)
-
-
-__all__ = ["LocalScore"]

@@ -198,6 +198,3 @@ def types_of(detector: Detector, conditions: Array) -> NDArray[np.int32] | None:
         row = int(np.argmin(pdg != 0))
         raise DataError(f"row {row}: no particle of {mass[row]} MeV and charge {charge[row]}")
     return pdg
-
-
-__all__ = ["Kinematics", "builder_of", "conditions_of", "species_of", "types_of"]

@@ -15,6 +15,3 @@ def law_of_name(name: str, detector: Detector) -> Law:
         names = ", ".join(sorted(spectra)) or "none"
         raise UsageError(f"{detector.name} has no spectrum {name}; it has {names}")
     return spectra[name]
-
-
-__all__ = ["law_of_name"]

@@ -114,8 +114,7 @@ def _side_by_side(
 
 
 def _images(showers: Showers, index: NDArray[np.int64], layer: Layer) -> NDArray[Any]:
-    result: NDArray[Any] = showers.detector.split(showers.cells[index])[layer.name]
-    return result
+    return showers.detector.split(showers.cells[index])[layer.name]
 
 
 def _totals(showers: Showers, index: NDArray[np.int64]) -> list[str]:

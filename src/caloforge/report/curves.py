@@ -86,6 +86,3 @@ def draw_curves(
         )
     axes.set_ylabel(label, fontsize=TEXT_POINTS - 1, color=INK)
     tidy(axes)
-
-
-__all__ = ["learning_curves"]

@@ -45,14 +45,12 @@ class Binned:
     @property
     def fraction(self) -> Values:
         """Fraction of the showers in each bin.  (b,)"""
-        sums: Values = self.by_particle.sum(axis=0)
-        return sums
+        return self.by_particle.sum(axis=0)
 
     @property
     def error(self) -> Values:
         """Standard error when whole particles are drawn: sqrt(sum over particles of n^2).  (b,)"""
-        errors: Values = np.sqrt((self.by_particle**2).sum(axis=0))
-        return errors
+        return np.sqrt((self.by_particle**2).sum(axis=0))
 
 
 def binned(values: Values, particle_index: Indices, particles: int, edges: Values) -> Binned:

@@ -142,8 +142,7 @@ def _at_quantiles(values: Values, quantiles: Sequence[float]) -> NDArray[np.int6
     """Places of the values at quantiles of those that are not dark."""
     order = np.argsort(values, kind="stable")
     order = order[np.count_nonzero(values <= 0) :] if (values > 0).any() else order
-    places: NDArray[np.int64] = order[(np.array(quantiles) * (len(order) - 1)).round().astype(int)]
-    return places
+    return order[(np.array(quantiles) * (len(order) - 1)).round().astype(int)]
 
 
 def _unit(detector: Detector) -> str:
@@ -268,6 +267,3 @@ def _title(plot: Figure, file: ShowerFile) -> None:
     what = "rows" if detector.signed else "showers"
     count = f"{len(file)} {what} of {len(file.groups())} particles"
     plot.suptitle(f"{detector.title}: {count}", fontsize=TEXT_POINTS + 1, color=INK)
-
-
-__all__ = ["overview"]

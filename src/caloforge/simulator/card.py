@@ -158,14 +158,3 @@ def write_quality(folder: Path, quality: Quality, weaknesses: Sequence[str] = ()
     card = read_card(folder / CARD).model_copy(update=news)
     with write_aside(folder / CARD, overwrite=True) as aside:
         aside.write_text(card.to_json(indent=1), encoding="utf-8")
-
-
-__all__ = [
-    "CARD",
-    "GRAPH",
-    "REFERENCE",
-    "Measurement",
-    "Quality",
-    "SimulatorCard",
-    "read_card",
-]

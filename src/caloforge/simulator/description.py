@@ -92,6 +92,3 @@ def gate_text(quality: Quality) -> str:
 
 def _seconds(cpu_seconds: float | None) -> str:
     return "time not stated" if cpu_seconds is None else f"{cpu_seconds:.0f} CPU seconds"
-
-
-__all__ = ["describe", "gate_text", "quality_lines"]

@@ -189,6 +189,3 @@ class Domain:
         old = np.linalg.norm(before[:, columns], axis=1)
         factor = np.where(rows, size / np.maximum(old, 1e-30), 1.0)
         after[:, columns] = before[:, columns] * factor[:, None]
-
-
-__all__ = ["MARGIN", "Domain", "Rule"]

@@ -59,6 +59,3 @@ def _seconds(simulator: Simulator, batch: int, clock: Callable[[], float]) -> fl
     start = clock()
     simulator.expected(latents, conditions)
     return clock() - start
-
-
-__all__ = ["EngineChoice", "choose_engine"]

@@ -188,18 +188,3 @@ def first_line(error: Exception) -> str:
     """The first line of what a runtime says, printable and cut to a line's length."""
     line = (str(error).strip() or type(error).__name__).splitlines()[0][:LONGEST_ERROR]
     return "".join(letter if letter.isprintable() else "?" for letter in line)
-
-
-__all__ = [
-    "ENGINES",
-    "INPUTS",
-    "OUTPUT",
-    "Engine",
-    "OnnxRuntime",
-    "OpenVino",
-    "Session",
-    "engine_of_name",
-    "first_line",
-    "installed_engines",
-    "require_ports",
-]

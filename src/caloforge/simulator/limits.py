@@ -49,6 +49,3 @@ def time_limit(options: Any, seconds: float = FIRST_RUN_SECONDS) -> Iterator[Non
         yield
     finally:
         timer.cancel()
-
-
-__all__ = ["memory_limit", "time_limit"]

@@ -167,6 +167,3 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
         if not byte & 0x80:
             return value, place
     raise ValueError("number too long")
-
-
-__all__ = ["NEWEST_IR", "NEWEST_OPSET", "GraphFacts", "read_facts", "refuse_foreign"]

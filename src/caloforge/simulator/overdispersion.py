@@ -111,5 +111,3 @@ THREES = (
     ((ALL, LEFT), (ALL, MIDDLE), (ALL, RIGHT)),
 )
 """Three cells in a row, along each axis."""
-
-__all__ = ["read_off"]

@@ -62,6 +62,3 @@ def _array(path: Path, name: str, width: int) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
         raise DataError(f"{name} holds values that are not finite")
     return values
-
-
-__all__ = ["TRIPLES", "Reference", "read_reference"]

@@ -232,7 +232,6 @@ def _count_terms(
 
 def _continue(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """The expected cells themselves.  (N, K)"""
-    del rng
     return rates
 
 
@@ -255,19 +254,3 @@ VARIANCES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "poisson": lambda rates: rates,
     "continuous": np.zeros_like,
 }
-
-__all__ = [
-    "BATCH",
-    "BLOCK",
-    "DRAWN_ROWS",
-    "DRAWS",
-    "NegativeBinomial",
-    "Sampling",
-    "block_streams",
-    "draw_counts",
-    "draw_latents",
-    "name_of_law",
-    "quantile",
-    "stream",
-    "variance_of",
-]

@@ -50,10 +50,3 @@ def has_simulator(text: str) -> Path | None:
 
 
 PREFIX = "simulator/"
-
-__all__ = [
-    "find_simulator",
-    "has_simulator",
-    "shipped_simulator",
-    "shipped_simulators",
-]

@@ -250,6 +250,3 @@ class Simulator:
 def load_again(folder: str, threads: int, engine: str) -> Simulator:
     """A simulator that was pickled."""
     return Simulator.load(folder, threads=threads, engine=engine)
-
-
-__all__ = ["OutsideDomain", "Simulator"]

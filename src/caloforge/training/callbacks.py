@@ -67,7 +67,6 @@ class CsvLog(Callback):
         self, folder: Path, columns: Sequence[str], lines: Sequence[Mapping[str, Any]], step: int
     ) -> None:
         """Write what a resumed run has logged already."""
-        del step
         self.path, self.columns = folder / "metrics.csv", list(columns)
         with write_aside(self.path, overwrite=True) as part:
             text = "".join(map(self._row, lines))
@@ -92,7 +91,6 @@ class TensorBoardLog(Callback):
         self, folder: Path, columns: Sequence[str], lines: Sequence[Mapping[str, Any]], step: int
     ) -> None:
         """Open the log; what an earlier process wrote after ``step`` does not count."""
-        del columns, lines
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
@@ -109,7 +107,6 @@ class TensorBoardLog(Callback):
 
     def checkpoint(self, step: int, path: Path) -> None:
         """Write out what is buffered."""
-        del step, path
         self.writer.flush()
 
     def end(self) -> None:
@@ -126,6 +123,3 @@ def logs_of_names(names: Sequence[str]) -> list[Callback]:
         if name not in LOGS:
             raise UsageError(f"--log {name}: there are {', '.join(LOGS)}")
     return [LOGS[name]() for name in dict.fromkeys(names)]
-
-
-__all__ = ["LOGS", "Callback", "CsvLog", "TensorBoardLog", "flat", "logs_of_names"]

@@ -163,6 +163,3 @@ def differences(before: Detector, now: Detector) -> Iterator[str]:
         then, here = getattr(before, what), getattr(now, what)
         if then != here:
             yield f"{what} of {now.name}: {here} where {before.name} has {then}"
-
-
-__all__ = ["Pretrained", "read_pretrained"]

@@ -69,8 +69,7 @@ def tsai(kinetic: float, photon: Array, charge: float) -> Array:
     inelastic = np.maximum(0.25 * psi - 2 * log_z / 3, 0) / charge
     bracket = (1 - share + 0.75 * share**2) * (elastic + inelastic)
     bracket = np.maximum(bracket + 0.125 * (1 - share) * difference, 0)
-    sigma: Array = 16 * ALPHA * RADIUS_CM**2 / 3 * charge**2 * bracket
-    return sigma
+    return 16 * ALPHA * RADIUS_CM**2 / 3 * charge**2 * bracket
 
 
 def koch_motz(kinetic: float, photon: Array, charge: float) -> Array:
@@ -89,8 +88,7 @@ def koch_motz(kinetic: float, photon: Array, charge: float) -> Array:
     second = second + k * k * (start**2 * end**2 + p0 * p0 * p * p) / (p0**3 * p**3) + inner
     bracket = np.maximum(first + log_l * second, 0)
     scale = ALPHA * RADIUS_CM**2 * charge * (charge + 1) * p / p0
-    sigma: Array = scale * bracket * elwert(p0 / start, p / end, charge)
-    return sigma
+    return scale * bracket * elwert(p0 / start, p / end, charge)
 
 
 def elwert(beta_start: Array | float, beta_end: Array, charge: float) -> Array:
@@ -142,8 +140,7 @@ def elastic_barn(energy: Array, mass: float) -> Array:
         slow = 0.009 + 20 / (1 + (energy / 0.3) ** 1.1)
         return np.where(energy > 300, 0.009, slow)
     ratio = max(0.54 + 0.21 * (np.log(mass) - np.log(27)) / np.log(207 / 27), 0.3)
-    sigma: Array = 1.724 * (mass / 207.2) ** 0.6836 * ratio * (1 + 2 * np.exp(-energy / 10))
-    return sigma
+    return 1.724 * (mass / 207.2) ** 0.6836 * ratio * (1 + 2 * np.exp(-energy / 10))
 
 
 def capture_barn(energy: Array, mass: float) -> Array:
@@ -156,8 +153,7 @@ def photonuclear_barn(energy: Array, mass: float, charge: int) -> Array:
     resonance, width = 31.2 * mass ** (-1 / 3) + 20.6 * mass ** (-1 / 6), 5.0
     area = 1e-3 * 60 * (mass - charge) * charge / mass * 2 / np.pi / width
     dipole = area / (1 + ((energy**2 - resonance**2) / (energy * width)) ** 2)
-    sigma: Array = dipole + (energy > 20) * 1e-3 * 0.006 * mass
-    return sigma
+    return dipole + (energy > 20) * 1e-3 * 0.006 * mass
 
 
 BARN_MM2 = 1e-22

@@ -66,8 +66,7 @@ def readout_of(
     if key not in readouts:
         names = [scoring for kind, scoring in readouts if kind == geometry.kind]
         raise UsageError(f"{detector.name} has no scoring {setup.scoring}; it has {names}")
-    readout: Readout = readouts[key](g4, setup, detector, geometry, keep)
-    return readout
+    return readouts[key](g4, setup, detector, geometry, keep)
 
 
 Keep = Callable[[Any], Any]

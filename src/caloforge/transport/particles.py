@@ -77,6 +77,3 @@ def draw(name: str, detector: Detector, count: int, seed: int) -> Particles:
     rng = np.random.default_rng([seed, *name.encode()])
     pdg, conditions = law(rng, detector, count)
     return Particles(pdg, conditions, np.arange(count), f"spectrum {name}, seed {seed}")
-
-
-__all__ = ["Particles", "draw", "read_particles"]

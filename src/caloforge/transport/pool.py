@@ -133,6 +133,3 @@ class EngineWorker:
     def close(self) -> None:
         """End the engine."""
         self.current.bury()
-
-
-__all__ = ["EngineCommand", "EngineProcess", "EngineWorker"]

@@ -62,13 +62,11 @@ def ignores_conditions(real: Showers, train: Showers | None, rng: np.random.Gene
 
 def mean_image(real: Showers, train: Showers | None, rng: np.random.Generator) -> Cells:
     """The mean image of each particle, again and again.  (N, K)"""
-    del train
     return draw_counts(_means(real), _sampling(real.detector, "rounding"), rng)
 
 
 def independent_poisson(real: Showers, train: Showers | None, rng: np.random.Generator) -> Cells:
     """Every cell by itself, a Poisson count around the mean image.  (N, K)"""
-    del train
     return draw_counts(_means(real), "poisson", rng)
 
 
@@ -80,7 +78,6 @@ def replays_training(real: Showers, train: Showers | None, rng: np.random.Genera
 
 def dead_channel(real: Showers, train: Showers | None, rng: np.random.Generator) -> Cells:
     """The first channel of the default scheme stays dark.  (N, K)"""
-    del train, rng
     cells = real.cells.copy()
     cells[:, np.asarray(real.detector.scheme().of_cell) == 0] = 0
     return cells
@@ -88,14 +85,12 @@ def dead_channel(real: Showers, train: Showers | None, rng: np.random.Generator)
 
 def energy_up(real: Showers, train: Showers | None, rng: np.random.Generator) -> Cells:
     """All cells 2 % brighter.  (N, K)"""
-    del train
     scaled = real.cells.astype(np.float32) * np.float32(SCALE)
     return draw_counts(scaled, _sampling(real.detector, "rounding"), rng)
 
 
 def towers_permuted(real: Showers, train: Showers | None, rng: np.random.Generator) -> Cells:
     """Quarters of the face in a circle; for several layers, each layer's.  (N, K)"""
-    del train, rng
     images = {}
     for name, image in real.detector.split(real.cells).items():
         x, y = (n // 2 for n in image.shape[1:])
@@ -111,7 +106,6 @@ def towers_permuted(real: Showers, train: Showers | None, rng: np.random.Generat
 
 def transposed(real: Showers, train: Showers | None, rng: np.random.Generator) -> Cells:
     """Cells written column by column and read row by row.  (N, K)"""
-    del train, rng
     images = {
         name: np.ascontiguousarray(image.transpose(0, 2, 1)).reshape(image.shape)
         for name, image in real.detector.split(real.cells).items()
@@ -264,5 +258,4 @@ def _signature(check_results: tuple[CheckResult, ...]) -> Values:
     """Sigma beyond chance, large ones compressed.  (k,)"""
     sigma = np.array([c.sigma if math.isfinite(c.sigma) else 0.0 for c in check_results])
     beyond = np.sign(sigma) * np.maximum(np.abs(sigma) - CHANCE_SIGMA, 0)
-    signature: Values = np.arcsinh(beyond)
-    return signature
+    return np.arcsinh(beyond)

@@ -43,7 +43,6 @@ LEAST_LIT = 0.05
 
 def metrics(detector: Detector, channels: Channels) -> Iterator[Metric]:
     """Cells one by one and in pairs; nothing where cells are signed coordinates."""
-    del channels
     if detector.signed:
         return
     row = partial(
@@ -132,8 +131,7 @@ def coactivations(side: Side, chosen: Indices, weights: Values) -> Iterator[Valu
     drawn = weights[:, side.particle_index[starts]]
 
     def showers(which: NDArray[np.bool_]) -> Values:
-        sums: Values = drawn @ np.add.reduceat(which, starts, axis=0, dtype=np.float64)
-        return sums
+        return drawn @ np.add.reduceat(which, starts, axis=0, dtype=np.float64)
 
     for number in range(len(chosen) - 1):
         one, others = lit[:, number, None], lit[:, number + 1 :]

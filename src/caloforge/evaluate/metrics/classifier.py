@@ -313,7 +313,6 @@ def _features(showers: Showers, scheme: str | None) -> Values:
 
 
 def _cells(showers: Showers, scheme: str | None) -> Values:
-    del scheme
     cells = showers.cells.astype(np.float64)
     return cells if showers.detector.signed else np.sqrt(cells)
 
@@ -366,8 +365,7 @@ def calibrated(scores: Values, label: Labels, odds: Values) -> Values:
     values, place = np.unique(scores, return_inverse=True)
     weight = np.bincount(place, weights=share)
     mean = np.bincount(place, weights=share * label) / weight
-    chance: Values = np.interp(odds, values, isotonic_regression(mean, weights=weight).x)
-    return chance
+    return np.interp(odds, values, isotonic_regression(mean, weights=weight).x)
 
 
 def train_and_score(
@@ -538,19 +536,14 @@ def _tilted(cells: Values, layer: LayerCells, factor: float) -> Values:
         narrow = _mean(cells, scaled, middle) < factor**2
         low, high = np.where(narrow, middle, low), np.where(narrow, high, middle)
     tilted = cells * _tilt(scaled, low)
-    normalised: Values = (
-        tilted * (cells.sum(axis=1) / np.maximum(tilted.sum(axis=1), 1e-30))[:, None]
-    )
-    return normalised
+    return tilted * (cells.sum(axis=1) / np.maximum(tilted.sum(axis=1), 1e-30))[:, None]
 
 
 def _mean(cells: Values, scaled: Values, steepness: Values) -> Values:
     """Mean square distance over that of the shower as it is.  (N,)"""
     tilted = cells * _tilt(scaled, steepness)
-    mean: Values = (tilted * scaled).sum(axis=1) / np.maximum(tilted.sum(axis=1), 1e-30)
-    return mean
+    return (tilted * scaled).sum(axis=1) / np.maximum(tilted.sum(axis=1), 1e-30)
 
 
 def _tilt(scaled: Values, steepness: Values) -> Values:
-    tilt: Values = np.exp(np.minimum(steepness[:, None] * scaled, 50))
-    return tilt
+    return np.exp(np.minimum(steepness[:, None] * scaled, 50))

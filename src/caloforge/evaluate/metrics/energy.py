@@ -222,5 +222,4 @@ def _sigma(values: Values, weights: Values, mass: Values) -> Values:
     # About the plain mean first: squares of large equal numbers lose their last digits.
     middle = values - values.mean()
     variance = weights @ middle**2 / mass - (weights @ middle / mass) ** 2
-    sigma: Values = np.sqrt(np.maximum(variance, 0))
-    return sigma
+    return np.sqrt(np.maximum(variance, 0))

@@ -68,8 +68,7 @@ def sums_of(totals: list[Values], number: int, count: int, rng: np.random.Genera
     longest = max(len(values) for values in totals)
     table = np.stack([np.resize(values, longest) for values in totals])
     row = rng.integers(0, longest, particles.shape)
-    result: Values = table[particles, row].sum(axis=1)
-    return result
+    return table[particles, row].sum(axis=1)
 
 
 def _events(

@@ -126,8 +126,7 @@ def slope(observed: Values, regressors: Values, weights: Values) -> Values:
     right = weights @ (table * values[:, None])
     # A tiny ridge: a resampling of few particles may make two regressors one.
     squares = squares + 1e-9 * weights.sum(axis=1)[:, None, None] * np.eye(size)
-    slopes: Values = np.linalg.solve(squares, right[:, :, None])[:, 0, 0] / spread[0]
-    return slopes
+    return np.linalg.solve(squares, right[:, :, None])[:, 0, 0] / spread[0]
 
 
 READER = ClassifierConfig("reader", (256, 256), 1e-3, 256, 40, 6)
@@ -199,8 +198,7 @@ def r_squared(miss: Values, target: Values, weights: Values) -> Values:
     mean = weights @ target / mass
     variance = weights @ target**2 / mass - mean**2
     square = weights @ miss**2 / mass
-    r2: Values = 1 - square / np.where(variance > 0, variance, np.nan)
-    return r2
+    return 1 - square / np.where(variance > 0, variance, np.nan)
 
 
 def _misses(

@@ -141,8 +141,7 @@ def _tables(real: NDArray[Any], generated: NDArray[Any]) -> tuple[NDArray[Any], 
 
 def _squares(sample: NDArray[np.generic]) -> NDArray[Any]:
     wide = sample.astype(np.result_type(sample.dtype, np.float32))
-    squares: NDArray[Any] = np.einsum("nk,nk->n", wide, wide)
-    return squares
+    return np.einsum("nk,nk->n", wide, wide)
 
 
 def _at_most(sample: Values, rows: int, rng: np.random.Generator) -> Values:
@@ -234,8 +233,7 @@ def _weighted(particle: NDArray[np.int64], values: Values, rng: np.random.Genera
     _, particle_index = np.unique(particle, return_inverse=True)
     particle_index = particle_index.reshape(-1)
     weights = resamplings(int(particle_index.max()) + 1, RESAMPLINGS, rng)[:, particle_index]
-    mean: Values = weights @ values / weights.sum(axis=1)
-    return mean
+    return weights @ values / weights.sum(axis=1)
 
 
 def _some(showers: Showers, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:

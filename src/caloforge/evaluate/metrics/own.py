@@ -112,6 +112,3 @@ def split_halves(samples: Samples) -> Iterator[tuple[Cells, Cells, Cells]]:
         half = resampling.halves(index, n_showers, rng)
         rows = resampling.draw(other_index, half.n_showers, rng)
         yield real.cells[half.first], other.cells[rows], real.cells[half.second]
-
-
-__all__ = ["METRICS", "CellMetric", "own_paired_metrics", "results", "version_of"]

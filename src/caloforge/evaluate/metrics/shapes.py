@@ -26,7 +26,6 @@ Values = NDArray[np.float64]
 
 def metrics(detector: Detector, channels: Channels) -> Iterator[Metric]:
     """Means of observables, and their distances."""
-    del channels
     row = partial(Metric, group="shapes")
     mean = partial(row, ideal=1.0, all_rows=True)
     total = partial(mean_ratio, observable="total")
@@ -85,8 +84,7 @@ def centre_distances(pair: Pair) -> Values:
         - pair.real.particle_mean(name, pair.particles)
         for name in ("centre_x", "centre_y")
     ]
-    distances: Values = np.hypot(*offsets)
-    return distances
+    return np.hypot(*offsets)
 
 
 def _mean(side: Side, weights: Values, observable: str) -> Values:

@@ -183,8 +183,7 @@ def _defined(sample: Values) -> Values:
 
 def _normalised(counts: Values) -> Values:
     total = counts.sum(axis=1, keepdims=True)
-    heights: Values = np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
-    return heights
+    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
 SIZES = 10
@@ -357,8 +356,7 @@ def correlation(values: Values) -> Values:
     np.divide(
         cross, scale, out=matrix, where=scale > 1e-12 * max(float(scale.max(initial=0)), 1e-300)
     )
-    clipped: Values = np.clip(matrix, -1, 1)
-    return clipped
+    return np.clip(matrix, -1, 1)
 
 
 def correlations(names: tuple[str, ...], real: Values, generated: Values) -> Correlations:

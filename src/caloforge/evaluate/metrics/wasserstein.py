@@ -109,8 +109,7 @@ def w1_channels(a: Values, b: Values) -> Values:
         if len(sample) == 0 or not np.isfinite(sample).all():
             raise DataError("W1 needs samples that are finite and not empty")
     if len(a) == len(b):
-        difference: Values = np.abs(np.sort(a, axis=0) - np.sort(b, axis=0)).mean(axis=0)
-        return difference
+        return np.abs(np.sort(a, axis=0) - np.sort(b, axis=0)).mean(axis=0)
     ones = np.ones((1, len(a))), np.ones((1, len(b)))
     return np.array([weighted_w1(x, y, *ones)[0] for x, y in zip(a.T, b.T, strict=True)])
 

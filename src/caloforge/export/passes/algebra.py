@@ -113,6 +113,3 @@ def _rewritten(
             "DepthToSpace", [phases], [convolution.output[0]], blocksize=scale, mode="CRD"
         ),
     ]
-
-
-__all__ = ["collapse", "shuffle_after_convolution", "taps"]

@@ -98,6 +98,3 @@ def is_plain_convolution(node: onnx.NodeProto | None, weight: NDArray[Any] | Non
         and settings.get("group", 1) == 1
         and settings.get("auto_pad", b"NOTSET") == b"NOTSET"
     )
-
-
-__all__ = ["Graph", "attributes", "is_plain_convolution"]

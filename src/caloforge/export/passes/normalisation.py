@@ -71,6 +71,3 @@ def _scale(graph: Graph, node: onnx.NodeProto, scale: NDArray[Any], shift: NDArr
     new = [node.input[0], graph.add_weight(f"{name}.folded", folded)]
     del node.input[:]
     node.input.extend([*new, graph.add_weight(f"{name}.bias.folded", shifted_bias)])
-
-
-__all__ = ["fold_batch_norm"]

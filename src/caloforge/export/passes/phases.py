@@ -96,6 +96,3 @@ def _rewritten(
             "DepthToSpace", [phases], [convolution.output[0]], blocksize=scale, mode="CRD"
         ),
     ]
-
-
-__all__ = ["convolve_phases", "on_phases"]

@@ -101,6 +101,3 @@ def _rewritten(graph: Graph, concat: onnx.NodeProto, waves: dict[int, Wave]) -> 
 def _place(waves: dict[int, Wave], wave: Wave) -> int:
     """Where a wave first stood in the old Concat; -1 for a new one, which goes unused."""
     return next((place for place, other in waves.items() if other == wave), -1)
-
-
-__all__ = ["stack_waves"]
