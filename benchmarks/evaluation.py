@@ -17,7 +17,7 @@ from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
 from caloforge.evaluate import apply_gate, evaluate, memorisation, two_sample_metrics
 from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS
-from caloforge.evaluate.regions import regions
+from caloforge.evaluate.paired import regions
 from caloforge.machine import peak_memory_mb, processor
 from caloforge.report.pages import report
 

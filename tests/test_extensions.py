@@ -16,10 +16,9 @@ pytest.importorskip("torch")
 from caloforge import extensions
 from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import UsageError
-from caloforge.evaluate.metrics import own
-from caloforge.evaluate.metrics.metric import Samples
-from caloforge.evaluate.noise_floor import NO_CACHE
+from caloforge.evaluate.metrics.metric import Samples, own_results, version_of
 from caloforge.evaluate.paired import paired_metrics
+from caloforge.evaluate.resampling import NO_CACHE
 from caloforge.networks import GENERATORS
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
@@ -259,9 +258,9 @@ def test_own_metrics_join_the_tables(folder: Path, showers: Path) -> None:
     extensions.use("more")
     extensions.use("my_pieces")
     (metric,) = [m for m in paired_metrics(real.detector) if m.name == "my_mean"]
-    assert len(own.version_of(metric)[0]) == 64
+    assert len(version_of(metric)[0]) == 64
     samples = Samples(real, real, None, None, 0, None, NO_CACHE, np.random.default_rng(0))
-    (row,) = own.results(samples)
+    (row,) = own_results(samples)
     assert row.name == "hottest"
     assert row.value.value == pytest.approx(1, abs=0.2)
     assert row.floor.error is not None

@@ -12,7 +12,7 @@ from caloforge.data.showers import ShowerFile, read
 from caloforge.detector.features import Feature
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.errors import DataError
-from caloforge.evaluate.regions import impact_mm
+from caloforge.evaluate.paired import impact_mm
 
 
 @pytest.fixture(scope="module")

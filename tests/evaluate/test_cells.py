@@ -7,7 +7,7 @@ import pytest
 
 from caloforge.detectors import ALICE_ZN, POINTS
 from caloforge.evaluate import resampling
-from caloforge.evaluate.metrics import cells
+from caloforge.evaluate.metrics import shapes
 from caloforge.evaluate.observables import observe
 from caloforge.evaluate.resampling import Pair, Side
 from evaluate.stand_in import energies, showers
@@ -42,9 +42,9 @@ def moments_of(side, particles):
 
 @pytest.mark.parametrize("block", [1, 10**7])
 def test_moments_are_those_of_loops(pair, monkeypatch, block):
-    monkeypatch.setattr(cells, "ELEMENTS_AT_ONCE", block)
+    monkeypatch.setattr(shapes, "ELEMENTS_AT_ONCE", block)
     weights = np.random.default_rng(0).integers(0, 3, (2, 7)).astype(float)
-    found = cells.cell_moments(pair, weights)
+    found = shapes.cell_moments(pair, weights)
     real, other = moments_of(pair.real, 7), moments_of(pair.other, 7)
     for weight, (mae, dispersion) in zip(weights, found, strict=True):
         away, light = 0.0, 0.0
@@ -68,9 +68,9 @@ def jaccard(lit, rows, k, other):
 
 
 def test_coactivation_is_that_of_loops(pair, monkeypatch):
-    monkeypatch.setattr(cells, "MOST_CELLS", 5)
+    monkeypatch.setattr(shapes, "MOST_CELLS", 5)
     weights = np.random.default_rng(1).integers(0, 3, (2, 7)).astype(float)
-    found = cells.coactivation_error(pair, weights)[:, 0]
+    found = shapes.coactivation_error(pair, weights)[:, 0]
     lit = [side.cells > 0 for side in (pair.real, pair.other)]
     often = sorted(range(36), key=lambda k: (-sum(lit[0][:, k]), k))
     often = [k for k in often if sum(lit[0][:, k]) >= 0.05 * len(lit[0])]
@@ -91,9 +91,9 @@ def test_poisson_counts_have_the_dispersion_of_poisson_counts():
     clumped = showers(energies(30, 0), 16, 1)
     means = np.repeat(clumped.cells.reshape(30, 16, -1).mean(axis=1), 16, axis=0)
     poisson = dataclasses.replace(clumped, cells=rng.poisson(means).astype(np.uint16))
-    moments = np.nansum(cells.particle_moments(pair_of(clumped, poisson)), axis=0)
+    moments = np.nansum(shapes.particle_moments(pair_of(clumped, poisson)), axis=0)
     assert moments[4] / moments[2] == pytest.approx(1, abs=0.05)
-    ratio = cells.cell_moments(pair_of(clumped, poisson), np.ones((1, 30)))[0, 1]
+    ratio = shapes.cell_moments(pair_of(clumped, poisson), np.ones((1, 30)))[0, 1]
     assert ratio == pytest.approx(moments[1] / moments[3], rel=0.1)
 
 
@@ -109,18 +109,18 @@ def test_cells_that_are_lit_independently_raise_the_error_above_the_floor():
         real, cells=np.stack([rng.permutation(column) for column in real.cells.T], axis=1)
     )
     floor, error = (
-        cells.coactivation_error(pair_of(real, other), np.ones((1, 60)))[0, 0]
+        shapes.coactivation_error(pair_of(real, other), np.ones((1, 60)))[0, 0]
         for other in (alike, apart)
     )
     assert error > 3 * floor > 0
 
 
 def test_what_has_no_such_cells_is_left_out(pair):
-    assert not list(cells.metrics(POINTS, POINTS.scheme()))
-    names = [metric.name for metric in cells.metrics(ALICE_ZN, ALICE_ZN.scheme())]
+    assert not list(shapes.cell_metrics(POINTS, POINTS.scheme()))
+    names = [metric.name for metric in shapes.cell_metrics(ALICE_ZN, ALICE_ZN.scheme())]
     assert names == ["conditional_mae", "dispersion_ratio", "coactivation_error"]
     dark = dataclasses.replace(pair.real.observed, cells=np.zeros_like(pair.real.observed.cells))
     real = dataclasses.replace(pair.real, observed=dark)
     nothing = dataclasses.replace(pair, real=real, other=real)
-    assert np.isnan(cells.coactivation_error(nothing, np.ones((1, 7)))).all()
-    assert np.isnan(cells.cell_moments(nothing, np.ones((1, 7)))).all()
+    assert np.isnan(shapes.coactivation_error(nothing, np.ones((1, 7)))).all()
+    assert np.isnan(shapes.cell_moments(nothing, np.ones((1, 7)))).all()

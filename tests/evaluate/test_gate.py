@@ -12,9 +12,9 @@ from caloforge.data.showers import Showers
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate import evaluate
 from caloforge.evaluate.baselines import bands_of
+from caloforge.evaluate.gate.checks import pool_samples
 from caloforge.evaluate.gate.limits import read_gate
 from caloforge.evaluate.gate.negative_controls import apply_gate
-from caloforge.evaluate.gate.permutation import pool_samples
 from evaluate.stand_in import SMALL, energies, showers, write_raw
 
 ENERGY = energies(40, 0)

@@ -15,10 +15,9 @@ from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
 from caloforge.data.split import split_by_particle
 from caloforge.detectors import ALICE_ZP
-from caloforge.evaluate.gate.checks import gate_inputs, shower_bytes
+from caloforge.evaluate.gate.checks import gate_inputs, pool_samples, shower_bytes
 from caloforge.evaluate.gate.limits import check_limits, read_gate
 from caloforge.evaluate.gate.negative_controls import NEGATIVE_CONTROLS, apply_gate, check_all
-from caloforge.evaluate.gate.permutation import pool_samples
 from caloforge.evaluate.resampling import halve, index_particles
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "zp.h5"

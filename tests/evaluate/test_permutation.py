@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from caloforge.evaluate.gate.permutation import (
+from caloforge.evaluate.gate.checks import (
     mean_difference,
     medians_within,
     permutation_result,

@@ -7,10 +7,9 @@ import pytest
 
 from caloforge.data.showers import Showers
 from caloforge.detectors import ALICE_ZN
-from caloforge.evaluate.metrics.energy import energy_bands, response
-from caloforge.evaluate.metrics.events import events, sums_of
+from caloforge.evaluate.metrics.energy import energy_bands, event_sums, events, response
 from caloforge.evaluate.metrics.two_sample import correlation, correlations
-from caloforge.evaluate.regions import impact_mm, kind_name, regions
+from caloforge.evaluate.paired import impact_mm, kind_name, regions
 from evaluate.stand_in import PROTON, energies, showers
 
 
@@ -87,7 +86,7 @@ def test_sums_over_spectators_have_peaks_where_they_should_be(rng):
 
 def test_an_event_takes_a_particle_once(rng):
     totals = [np.array([10.0**n]) for n in range(6)]
-    sums = sums_of(totals, 4, 200, rng)
+    sums = event_sums(totals, 4, 200, rng)
     for value in sums.astype(int):
         assert set(str(value)) <= {"0", "1"}
         assert str(value).count("1") == 4

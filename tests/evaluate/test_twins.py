@@ -7,7 +7,7 @@ from math import log2
 import numpy as np
 import pytest
 
-from caloforge.evaluate.metrics import events as sums
+from caloforge.evaluate.metrics import energy as sums
 from caloforge.evaluate.metrics.classifier import auc, divergence
 from evaluate.stand_in import PROTON, energies, showers
 
@@ -34,7 +34,7 @@ def test_event_sums_are_those_of_loops():
     rng = np.random.default_rng(3)
     totals = [rng.normal(500, 50, size) for size in (3, 5, 2, 4, 5, 1, 4)]
     for number in (1, 3, 7):
-        found = sums.sums_of(totals, number, 40, np.random.default_rng(number))
+        found = sums.event_sums(totals, number, 40, np.random.default_rng(number))
         expected = looped_sums(totals, number, 40, np.random.default_rng(number))
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 

@@ -105,7 +105,7 @@ def command(
     """Evaluate showers: distances with floors, errors, a gate, diversity, baselines, pictures."""
     from caloforge.evaluate.gate.limits import DEFAULT, read_gate
     from caloforge.evaluate.inputs import load
-    from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
+    from caloforge.evaluate.resampling import FloorCache, default_cache_folder
     from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)
@@ -180,7 +180,7 @@ def _print(result: EvaluationResult, reporter: Reporter, *, gated: bool, wide: b
 def _write_to_card(
     folder: Path, result: EvaluationResult, against: str, file: Path, reporter: Reporter
 ) -> None:
-    from caloforge.evaluate.card_quality import quality_of
+    from caloforge.evaluate.result import quality_of
     from caloforge.io.files import sha256_of
     from caloforge.simulator.card import CARD, write_quality
 

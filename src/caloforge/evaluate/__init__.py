@@ -21,9 +21,8 @@ from caloforge.evaluate.metrics.classifier import (
 )
 from caloforge.evaluate.metrics.energy import Response, response
 from caloforge.evaluate.metrics.layered import Readable, Slope, layered_checks, read_back, slopes
-from caloforge.evaluate.metrics.metric import Metric, MetricResult
+from caloforge.evaluate.metrics.metric import CellMetric, Metric, MetricResult
 from caloforge.evaluate.metrics.neighbours import Fidelity, Memory, fidelity, memorisation
-from caloforge.evaluate.metrics.own import CellMetric
 from caloforge.evaluate.metrics.two_sample import (
     Correlations,
     calogan_edges,

@@ -24,14 +24,12 @@ from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.gate.limits import DEFAULT, read_gate
 from caloforge.evaluate.gate.negative_controls import apply_gate
 from caloforge.evaluate.metrics import classifier as classifiers
-from caloforge.evaluate.metrics import events, layered, neighbours, own, two_sample
-from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
+from caloforge.evaluate.metrics import energy, layered, neighbours, two_sample
+from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples, own_results, version_of
 from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
-from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
 from caloforge.evaluate.observables import observe
-from caloforge.evaluate.paired import PairedBootstrap, Replicates, paired_metrics
-from caloforge.evaluate.regions import regions
-from caloforge.evaluate.resampling import Indices, Measured, measured
+from caloforge.evaluate.paired import PairedBootstrap, Replicates, paired_metrics, regions
+from caloforge.evaluate.resampling import NO_CACHE, FloorCache, Indices, Measured, measured
 from caloforge.evaluate.result import TITLES, Difference, EvaluationResult, ResultRow
 
 if TYPE_CHECKING:
@@ -44,7 +42,14 @@ SUSPICIOUS_SIGMA = 3.0
 OTHER_UNIT = 50.0
 FEWEST_PARTICLES = 2
 """Of a baseline, and of an evaluation without repeats."""
-FAMILIES = (two_sample, classifiers, layered, neighbours, events, own)
+FAMILIES = (
+    two_sample.results,
+    classifiers.results,
+    layered.results,
+    neighbours.results,
+    energy.event_results,
+    own_results,
+)
 """Families of two-sample metrics, in the order of the report."""
 NO_CLASSIFIER = "none"
 CLASSIFIERS = (*CLASSIFIER_CONFIGS, NO_CLASSIFIER)
@@ -125,7 +130,7 @@ class PairedEvaluation:
 
         arrays = (real.cells, real.conditions, real.particle, bootstrap.n_showers)
         settings = (real.detector.scheme(self.scheme).scheme, self.seed, len(bootstrap.weights) - 1)
-        names = (part for m in bootstrap.metrics for part in (m.name, *own.version_of(m)))
+        names = (part for m in bootstrap.metrics for part in (m.name, *version_of(m)))
         document = self.cache.cached(
             arrays, ("table", real.detector.fingerprint, *settings, *names), make
         )
@@ -265,8 +270,8 @@ def add_two_sample_metrics(
         advance=advance,
     )
     rows: list[MetricResult] = []
-    for family in FAMILIES:
-        rows += family.results(samples)
+    for results in FAMILIES:
+        rows += results(samples)
         advance()
     answer = apply_gate(real, generated, train, gate=gate, scheme=scheme, seed=seed, result=result)
     advance()

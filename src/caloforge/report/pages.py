@@ -12,7 +12,7 @@ from caloforge.errors import UsageError
 from caloforge.evaluate.attributes import Traversal
 from caloforge.evaluate.baselines import REAL
 from caloforge.evaluate.comparison import Comparison
-from caloforge.evaluate.regions import Region
+from caloforge.evaluate.paired import Region
 from caloforge.evaluate.resampling import Measured
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.io.files import require_possible_file, require_possible_folder, write_aside

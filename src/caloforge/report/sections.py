@@ -17,8 +17,14 @@ from caloforge.evaluate import resampling
 from caloforge.evaluate.attributes import Traversal
 from caloforge.evaluate.baselines import REAL
 from caloforge.evaluate.metrics import diversity
-from caloforge.evaluate.metrics.energy import Response, energy_bands, lit_particles, response
-from caloforge.evaluate.metrics.events import SUMMED, events
+from caloforge.evaluate.metrics.energy import (
+    SUMMED,
+    Response,
+    energy_bands,
+    events,
+    lit_particles,
+    response,
+)
 from caloforge.evaluate.metrics.neighbours import memorisation
 from caloforge.evaluate.metrics.two_sample import correlations
 from caloforge.evaluate.observables import (
@@ -29,7 +35,7 @@ from caloforge.evaluate.observables import (
     radial_profile,
     ring_edges,
 )
-from caloforge.evaluate.regions import kind_name
+from caloforge.evaluate.paired import kind_name
 from caloforge.evaluate.resampling import Indices
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.report import figures, images

@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 
 from caloforge.evaluate import baselines, resampling
 from caloforge.evaluate.deprecated import renamed_arguments
-from caloforge.evaluate.gate.checks import check_all, gate_inputs, shower_bytes
+from caloforge.evaluate.gate.checks import (
+    PooledSample,
+    check_all,
+    gate_inputs,
+    log_arrangements,
+    pool_samples,
+    shower_bytes,
+)
 from caloforge.evaluate.gate.limits import (
     DEFAULT,
     CheckResult,
@@ -32,7 +39,6 @@ from caloforge.evaluate.gate.limits import (
     explain,
     read_gate,
 )
-from caloforge.evaluate.gate.permutation import PooledSample, log_arrangements, pool_samples
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.simulator.sampling import Sampling, draw_counts
 
