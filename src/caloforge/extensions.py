@@ -251,3 +251,18 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(top)
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return None
+
+
+__all__ = [
+    "Origin",
+    "Registry",
+    "Source",
+    "defined_in",
+    "import_source",
+    "name_of",
+    "origin_of",
+    "search_entry_points",
+    "sources",
+    "use",
+    "with_sources",
+]

@@ -460,3 +460,16 @@ def _numbers(replicates: list[Replicates]) -> dict[str, CombinedSeeds]:
 def _value(number: CombinedSeeds) -> float:
     value = number.measured.value
     return float("inf") if value is None else value
+
+
+__all__ = [
+    "CombinedSeeds",
+    "Comparison",
+    "Contrast",
+    "Method",
+    "Run",
+    "combine_seeds",
+    "compare_runs",
+    "contrast",
+    "runs_by_recipe",
+]

@@ -123,3 +123,6 @@ def logs_of_names(names: Sequence[str]) -> list[Callback]:
         if name not in LOGS:
             raise UsageError(f"--log {name}: there are {', '.join(LOGS)}")
     return [LOGS[name]() for name in dict.fromkeys(names)]
+
+
+__all__ = ["LOGS", "Callback", "CsvLog", "TensorBoardLog", "flat", "logs_of_names"]

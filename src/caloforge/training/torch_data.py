@@ -83,3 +83,6 @@ def shower_loader(
         collate_fn=lambda batch: batch,
         generator=torch.Generator().manual_seed(seed),
     )
+
+
+__all__ = ["ShowerBatch", "ShowerDataset", "shower_loader"]
