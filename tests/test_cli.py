@@ -43,11 +43,13 @@ def test_help_lists_the_verbs_in_the_order_of_the_table(caloforge: Run) -> None:
     assert places == sorted(places)
 
 
-def test_every_verb_of_the_table_has_help(caloforge: Run) -> None:
-    for name in cli.app_verbs():
-        code, out, _ = caloforge(name, "--help")
+@pytest.mark.parametrize("verb", cli.app_verbs())
+def test_every_command_has_help_of_80_columns(caloforge: Run, verb: str) -> None:
+    for name in {verb, *(words for words, _ in commands(cli.load(verb), verb))}:
+        code, out, _ = caloforge(*name.split(), "--help")
         assert code == 0
         assert f"caloforge {name}" in out
+        assert max(map(len, out.splitlines())) <= 80
 
 
 def commands(command: object, name: str) -> Iterator[tuple[str, object]]:

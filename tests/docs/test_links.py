@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import caloforge
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES_NOT_HERE = re.compile(
@@ -26,6 +28,12 @@ def test_files_that_a_page_links_exist(page: Path) -> None:
     missing = [link for link in inside if not (page.parent / link).exists()]
     roles = re.findall(r"\{repo\}`(?:[^`<]*<)?([^`>]+)>?`", text)
     assert missing + [path for path in roles if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", caloforge.__all__)
+def test_public_names_have_a_page(name: str) -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs/api").glob("*.md"))
+    assert name == "__version__" or re.search(rf"\bcaloforge\.{name}\b", pages)
 
 
 def test_nothing_cites_notes_that_are_not_here() -> None:

@@ -161,7 +161,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # it would take [plots] in a help text for a style
     context_settings=CONTEXT,
-    help="Fast calorimeter showers with conditional GANs: train, judge, ship, generate.",
+    help="Fast calorimeter simulation: train, evaluate, export, generate.",
 )
 
 

@@ -50,7 +50,7 @@ Sources = Annotated[
     list[Path],
     typer.Argument(
         metavar="SOURCE...",
-        help="ForeignShowers file, or those of images and of their particles.",
+        help="File to convert, or that of the images and that of their particles.",
         show_default=False,
     ),
 ]
@@ -213,6 +213,7 @@ def info(what: Described, quiet: Quiet = False, json: Json = False) -> None:
     the card of a simulator says: training, domain, quality, weaknesses.
     """
     from caloforge.data.info import describe, summarise
+    from caloforge.report.tables import COLUMNS, folded
     from caloforge.simulator import CARD
     from caloforge.simulator.card import read_card
     from caloforge.simulator.description import describe as describe_card
@@ -221,12 +222,12 @@ def info(what: Described, quiet: Quiet = False, json: Json = False) -> None:
     reporter = reporter_of(quiet, json)
     if (folder := has_simulator(what)) is not None:
         card = read_card(folder / CARD)
-        reporter.result(describe_card(card), card.record)
+        reporter.result(folded(describe_card(card), COLUMNS), card.record)
         return
     summary = summarise(showers_file(what))
     for warning in summary.warnings:
         reporter.warn(warning)
-    reporter.result(describe(summary), summary.record())
+    reporter.result(folded(describe(summary), COLUMNS), summary.record())
 
 
 @command.command("convert", short_help="Convert foreign files into ours.")

@@ -62,7 +62,7 @@ def _no_step() -> None:
 def steps_of(detector: Detector, train: Showers | None, classifier: str) -> int:
     """How often an evaluation advances: samples of the table, families, folds, gate, regions."""
     samples = len(BASELINES) if train is not None else sum(not b.needs_training for b in BASELINES)
-    steps = 1 + samples + len(FAMILIES) + 2
+    steps = 2 + samples + len(FAMILIES) + 2
     if classifier != NO_CLASSIFIER:
         steps += classifiers.TRAINED_FOLDS
         if len(detector.layers) > 1 and not detector.signed and train is not None:
@@ -199,6 +199,7 @@ def evaluate(
         real, n_showers, train, scheme=scheme, seed=seed, resamples=resamples, cache=cache
     )
     replicates = {MODEL: evaluation.generated(generated)}
+    advance()
     for name, values in evaluation.references():
         advance()
         replicates[name] = values

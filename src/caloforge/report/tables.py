@@ -166,7 +166,13 @@ def folded(text: str, width: int | None) -> str:
     return "\n".join(
         line
         if len(line) <= width
-        else textwrap.fill(line, width, subsequent_indent="    ", break_long_words=False)
+        else textwrap.fill(
+            line,
+            width,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         for line in lines
     )
 
