@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +142,8 @@ class Section:
 
     title: str
     text: str
-    pictures: tuple[Picture, ...]
+    pictures: Iterable[Picture]
+    """Drawn one after the other where it is an iterator."""
 
 
 def quantity_of(showers: Showers) -> str:

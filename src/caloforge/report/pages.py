@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,11 @@ def report(
     finished_sections = []
     with reporter.progress("drawing", SECTIONS, "sections") as advance:
         for section in sections(result, real, generated, train, traversals):
-            finished_sections.append(section)
+            pictures = []
+            for picture in section.pictures:
+                pictures.append(picture)
+                advance(0, f"{section.title}, {len(pictures)}")
+            finished_sections.append(replace(section, pictures=pictures))
             if len(finished_sections) < SECTIONS:
                 advance(1, section.title)
         advance(max(1, SECTIONS - len(finished_sections) + 1))

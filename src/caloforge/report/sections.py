@@ -151,18 +151,20 @@ def sections(
     observed = observe(real, result.scheme), observe(generated, result.scheme)
     spreads = spreads_of(real, generated)
     labels = " · ".join(real.detector.scheme(result.scheme).labels)
-    for kind, pictures in _showers(result, real, generated, observed, spreads).items():
+    picked = pick(real, generated, spreads)
+    for kind in dict.fromkeys(particle.kind for particle in picked):
+        particles = [particle for particle in picked if particle.kind == kind]
+        pictures = _showers(real, generated, observed, particles)
         text = SHOWERS_TEXT[kind]
         if kind != SINGLE or len(real.detector.layers) == MANY_LAYERS:
             text += f" Under each shower: {labels} ({result.scheme})."
-        yield Section(f"Showers: {kind}", text, tuple(pictures))
+        yield Section(f"Showers: {kind}", text, pictures)
     yield _diversity(result, spreads)
-    yield _histograms(result, real, generated, observed)
+    pictures = _histograms(result, real, generated, observed)
+    yield Section("Distributions", HISTOGRAMS, pictures)
     yield from physics_sections(real, generated, observed, train, result)
     yield from layered_sections(real, generated, train, traversals)
-    yield Section(
-        "Mean images", "Over all showers of the evaluation.", tuple(_means(real, generated))
-    )
+    yield Section("Mean images", "Over all showers of the evaluation.", _means(real, generated))
 
 
 SHOWERS_TEXT = {
@@ -173,27 +175,22 @@ SHOWERS_TEXT = {
 
 
 def _showers(
-    result: EvaluationResult,
     real: Showers,
     generated: Showers,
     observed: tuple[Observed, Observed],
-    spreads: Spreads,
-) -> dict[str, list[Picture]]:
-    """Real beside generated showers of chosen particles, by kind of particle."""
-    pictures_by_kind: dict[str, list[Picture]] = {}
+    particles: Sequence[Picked],
+) -> Iterator[Picture]:
+    """Real beside generated showers of particles of one kind."""
     layers = real.detector.layers
-    for particle in pick(real, generated, spreads):
-        pictures = pictures_by_kind.setdefault(particle.kind, [])
-        if len(layers) > MANY_LAYERS and particle.kind == SINGLE:
-            pictures.append(_one_shower(real, generated, particle))
-            continue
-        if len(layers) > MANY_LAYERS and len(pictures) >= len(layers):
-            continue
+    several = len(layers) > MANY_LAYERS
+    if several and particles[0].kind == SINGLE:
+        yield from (_one_shower(real, generated, particle) for particle in particles)
+        return
+    for particle in particles[:1] if several else particles:
         for layer in layers:
             plot = _shower_rows(real, generated, observed, particle, layer)
             caption = _described(real, particle) + _of_layer(real, layer)
-            pictures.append(Picture.of(plot, caption))
-    return pictures_by_kind
+            yield Picture.of(plot, caption)
 
 
 def _one_shower(real: Showers, generated: Showers, particle: Picked) -> Picture:
@@ -263,13 +260,18 @@ def _diversity(result: EvaluationResult, spreads: Spreads) -> Section:
     return Section("Diversity", text, (Picture.of(plot, caption),))
 
 
+HISTOGRAMS = (
+    "Grey: real. Errors: whole particles drawn again; in the ratio, the same particles on both "
+    "sides. The outermost bins hold all that lies beyond."
+)
+
+
 def _histograms(
     result: EvaluationResult, real: Showers, generated: Showers, observed: tuple[Observed, Observed]
-) -> Section:
+) -> Iterator[Picture]:
     """Channel sums and shapes, with ratios."""
     _, particle_index, other = resampling.index_shared_particles(real.particle, generated.particle)
     particles = int(particle_index.max()) + 1
-    pictures = []
     for title, unit, measure, values in _columns(result, real, observed):
         plot = figures.ratio_histogram(
             (values[0], particle_index),
@@ -281,12 +283,7 @@ def _histograms(
         caption = f"{title}: W1 {result.measured(measure)} {unit}"
         floor = result.measured(measure, REAL)
         caption += f", real against real {floor} ({result.n_showers})." if floor.value else "."
-        pictures.append(Picture.of(plot, caption))
-    text = (
-        "Grey: real. Errors: whole particles drawn again; in the ratio, the same particles on both "
-        "sides. The outermost bins hold all that lies beyond."
-    )
-    return Section("Distributions", text, tuple(pictures))
+        yield Picture.of(plot, caption)
 
 
 def _columns(
