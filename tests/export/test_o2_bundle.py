@@ -178,7 +178,7 @@ def cut_the_image(model):
 
 MALFORMED = {
     "float64 noise": ("generator.onnx", rename_to_double, "not float32"),
-    "wrong shape": ("generator.onnx", shorten_noise, "its reader gives"),
+    "wrong shape": ("generator.onnx", shorten_noise, "Incompatible dimensions"),
     "inputs in the other order": ("generator.onnx", swap_inputs, "its reader gives"),
     "too few values": ("generator.onnx", cut_the_image, "1320 values, O2 reads 1936"),
     "external data": ("generator.onnx", keep_weights_elsewhere, "other files"),

@@ -47,11 +47,11 @@ class Grooves(Description):
         The middle of the face is an edge of cells.
         """
         cells = point_cm / self.pitch_cm
-        offset = (cells - library.floor(cells) - 0.5) * self.pitch_cm
-        left = self.width_cm / 2 - offset * library.sign(slope)
-        depth = left / (abs(slope) + LEAST_SLOPE)
-        inside = library.where(abs(offset) < self.width_cm / 2, depth, 0 * depth)
-        return library.clip(inside, 0.0, self.depth_cm)
+        offset = cells - library.floor(cells) - 0.5
+        half = self.width_cm / self.pitch_cm / 2
+        left_cm = (half - offset * library.sign(slope)) * self.pitch_cm
+        depth_cm = left_cm / (abs(slope) + LEAST_SLOPE)
+        return library.clip(library.where(abs(offset) < half, depth_cm, 0.0), 0.0, self.depth_cm)
 
 
 LEAST_SLOPE = 1e-9

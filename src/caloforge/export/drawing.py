@@ -1,38 +1,50 @@
 """Counts drawn inside a graph: for readers that truncate what they are given.
 
-Shapes: N showers, Z latents, K cells, S occupied cells, M counts. Each law keeps the mean of every
-cell.
+Shapes: N showers, Z latents, K cells, S occupied cells, J levels, B bins. Each law keeps the mean
+of every cell. A runtime takes half a microsecond for each operator, however few the numbers: laws
+are looked up in tables, so that few operators are left.
 
 The runtime has random numbers of its own, but sessions of one process repeat each other's. So each
 number is moved round the circle by a part that the reader's noise decides, another one in each
-cell: u = frac(runtime + noise @ waves). It stays exactly uniform, whatever the noise, and two
-sessions that are given different noise draw different showers.
+cell: u = frac(runtime + noise @ waves). It stays uniform, to the 10^-6 that single precision
+resolves, whatever the noise, and two sessions that are given different noise draw different
+showers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import log1p, pi
+from itertools import pairwise
+from math import log, log1p
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from caloforge.errors import UsageError
-from caloforge.export.onnx_builder import FLOAT, Value
-from caloforge.simulator.sampling import LARGEST_COUNT, NegativeBinomial, Sampling, quantile
+from caloforge.export.onnx_builder import FLOAT, INT64, Value
+from caloforge.simulator.sampling import LARGEST_COUNT, NegativeBinomial, Sampling
 
-FEW = 10.0
-"""Expected counts up to which a number is read off its distribution function."""
-POISSON_TERMS = 36
-"""A Poisson number of mean 10 reaches it with a probability of 1e-10."""
-SMALLEST_SHARE = 1e-9
-"""Of the law of a few counts in clumps, beyond which its distribution function is cut off."""
-MOST_TERMS = 512
-LOWEST_LOG = -60.0
-"""Processors are slow with numbers too small to be normal ones."""
 NOISE_USED = 10
-WAVES_SEED, WAVE = 20261129, 3.0
-"""Ten normal numbers times these have a spread of 9 turns: evenly distributed round the circle."""
+WAVES_SEED, WAVE = 20261129, 0.5
+"""Ten normal numbers times these have a spread of 1.6 turns: evenly distributed round the circle,
+to 10^-21 of it."""
+SEGMENTS = (
+    (0, 16), (8**-3, 16), (8**-2, 32), (8**-1, 96),
+    (1 - 8**-1, 32), (1 - 8**-2, 32), (1 - 8**-3, 32), (1 - 8**-4, 32), (1 - 8**-5, 32), (1, 0),
+)  # fmt: skip
+"""Ranges of the uniform number, closer together at the tails: where each starts, and its bins. An
+occupied cell is in the last bin with a probability of 10^-6."""
+BINS = sum(bins for _, bins in SEGMENTS)
+FAINT, LEVELS_A_FACTOR_E = 2.0, 32
+"""Levels lie at FAINT (exp(j / LEVELS_A_FACTOR_E) - 1) counts: at 10 counts a third of one apart,
+which adds 0.2 % to the variance between two of them."""
+LEAST_EXCESS = 1e-3
+"""Below it counts in clumps are as good as Poisson's, and the formulas are not exact."""
+SMALLEST_SHARE = 1e-9
+"""Of a law, beyond which its table ends."""
+MOST_COUNTS = 2_000_000
 
 Encode = Callable[[Value], Value]
 """From counts to what the reader takes for them, cell by cell; nothing becomes 0."""
@@ -40,41 +52,38 @@ Encode = Callable[[Value], Value]
 
 @dataclass(frozen=True)
 class Turns:
-    """By what part of a turn the noise moves the random number of each cell.  (N, K) or (S,)"""
+    """By how many turns the noise moves the random number of each cell.  (N, K)"""
 
     part: Value
 
     @classmethod
     def of(cls, noise: Value, latents: int, cells: int) -> Turns:
         """Those of showers with this noise.  (N, Z) -> (N, K)"""
-        n_latents = min(latents, NOISE_USED)
-        waves = np.random.default_rng(WAVES_SEED).normal(0.0, WAVE, (n_latents, cells))
-        return cls(fraction(noise.columns(0, n_latents) @ waves))
+        used = min(latents, NOISE_USED)
+        waves = np.random.default_rng(WAVES_SEED).normal(0.0, WAVE, (used, cells))
+        return cls(noise.leading(used, latents) @ waves)
 
     def uniform(self) -> Value:
-        """Random numbers in [0, 1).  (N, K) or (S,)"""
-        return fraction(self.part.builder.apply("RandomUniformLike", self.part) + self.part)
-
-    def at(self, place: Value) -> Turns:
-        """Those of some cells.  (S, 2) -> (S,)"""
-        return Turns(self.part.builder.apply("GatherND", self.part, place))
-
-
-def fraction(value: Value) -> Value:
-    """What is left without the whole part.  any shape"""
-    return value - value.builder.apply("Floor", value)
+        """Random numbers in [0, 1), cell by cell.  (N K,)"""
+        part = self.part.reshape(-1)
+        turned = part.builder.apply("RandomUniformLike", part) + part
+        return turned - part.builder.apply("Floor", turned)
 
 
 def draw(rates: Value, sampling: Sampling, encode: Encode, turns: Turns) -> Value:
-    """Encoded whole numbers of these means.  (N, K) -> (N, K)
+    """Encoded whole numbers of these means, cell by cell.  (N, K) -> (N K,)
 
     A cell is empty where its rate is no number, or more than a count can be.
     """
-    finite = rates.where(rates < float(LARGEST_COUNT), 0.0).at_least(0.0)
+    flat, uniform = rates.reshape(-1), turns.uniform()
+    possible = flat < float(LARGEST_COUNT)
     if sampling == "rounding":
-        counts = rounded(finite, turns.uniform())
+        counts = rounded(flat.where(possible, 0.0).at_least(0.0), uniform)
         return encode(counts).where(counts > 0.0, 0.0)
-    return draw_occupied(finite, law_in_graph(sampling), encode, turns)
+    law = sampling if isinstance(sampling, NegativeBinomial) else NegativeBinomial(excess=0)
+    nothing = probability_of_nothing(flat, law)
+    occupied = (uniform > nothing) & possible
+    return draw_occupied(flat, nothing, uniform, occupied, law, encode)
 
 
 def rounded(rates: Value, uniform: Value) -> Value:
@@ -83,127 +92,117 @@ def rounded(rates: Value, uniform: Value) -> Value:
     return whole + rates.builder.apply("Cast", uniform < rates - whole, to=FLOAT)
 
 
-class Poisson:
-    """Independent counts, in operators of ONNX."""
+def draw_occupied(
+    rates: Value,
+    nothing: Value,
+    uniform: Value,
+    occupied: Value,
+    law: NegativeBinomial,
+    encode: Encode,
+) -> Value:
+    """Encoded counts of a law, worked out only where there is one.  (N K,) -> (N K,)
 
-    def clumps(self, rates: Value) -> Value | float:
-        """Expected clumps over expected counts.  any shape"""
-        return 1.0
+    The number that decides whether a cell is occupied then decides by how many.
+    """
+    builder = rates.builder
+    places = builder.apply("Range", np.int64(0), builder.apply("Size", rates), np.int64(1))
+    place = builder.apply("Compress", places, occupied)
+    rate, empty, level = (
+        builder.apply("Gather", table, place) for table in (rates, nothing, uniform)
+    )
+    some = builder.apply("Sub", 1.0, empty)
+    counts = count_of_occupied(rate, rate / some, (level - empty) / some, law)
+    return builder.apply("ScatterElements", uniform * 0.0, place, encode(counts))
 
-    def spread(self, rates: Value) -> Value | float:
-        """Variance over mean F.  any shape"""
-        return 1.0
 
-    def log_shares(self, rates: Value) -> Value:
-        """Logarithm of the probability of 0, 1, 2 ... counts.  (S, 1) -> (S, M)"""
-        numbers = np.arange(POISSON_TERMS, dtype=np.float64)
-        log_factorial = np.concatenate([[0.0], np.cumsum(np.log(numbers[1:]))])
-        return rates.builder.log(rates) * numbers - rates - log_factorial
+def probability_of_nothing(rates: Value, law: NegativeBinomial) -> Value:
+    """exp(-clumps).  any shape"""
+    return rates.builder.apply("Exp", rates * (-1.0 * clumps_of_a_count(rates, law)))
 
-    @property
-    def terms(self) -> int:
-        """How many counts a cell of few expected ones can have."""
-        return POISSON_TERMS
+
+def clumps_of_a_count(rates: Value, law: NegativeBinomial) -> Value | float:
+    """Expected clumps over expected counts, ln(1 + e) / e for an excess e.  any shape"""
+    if law.slope == 0:
+        return log1p(law.excess) / law.excess if law.excess else 1.0
+    excess = (rates * law.slope + law.excess).at_least(LEAST_EXCESS)
+    return rates.builder.log(excess + 1.0) / excess
+
+
+def count_of_occupied(rates: Value, means: Value, uniform: Value, law: NegativeBinomial) -> Value:
+    """Counts of cells that have some, of these rates and means where not empty.  (S,) -> (S,)
+
+    The quantile function lies in a table for some rates, averaged over each bin of the uniform
+    number. Between two rates it is interpolated by the means of both, which keeps the mean. What
+    is left of the uniform number within its bin rounds, up with the probability of the remainder.
+    """
+    builder, table = rates.builder, LawTable.of(law)
+    level = builder.apply("Floor", builder.log(rates / FAINT + 1.0) * float(LEVELS_A_FACTOR_E))
+    row = builder.apply("Cast", level, to=INT64)
+    below, scale = (builder.apply("Gather", column, row) for column in (table.mean, table.scale))
+    part = builder.clip((means - below) * scale, 0.0, 1.0)
+    start, bins = (np.array(column, dtype=np.float64) for column in zip(*SEGMENTS, strict=True))
+    steepness = bins[:-1] / np.diff(start)
+    lines = builder.apply("Gemm", uniform.reshape(-1, 1), steepness[None], -steepness * start[:-1])
+    places = lines.at_least(0.0).at_most(bins[:-1])
+    place = builder.apply("ReduceSum", places, [1], keepdims=0)
+    bin_number = builder.apply("Floor", place)
+    entry = builder.apply("Cast", level * float(BINS) + bin_number, to=INT64)
+    count = builder.apply("Gather", table.count, entry)
+    more = builder.apply("Gather", table.count, entry + np.int64(BINS)) - count
+    # The table has counts less the number of their bin: the place adds it, and what is left.
+    return builder.apply("Floor", count + place + more * part)
+
+
+def bin_edges() -> NDArray[np.float64]:
+    """Edges of the bins of a uniform number.  (B + 1,)"""
+    segments = [
+        np.linspace(start, stop, bins, endpoint=False)
+        for (start, bins), (stop, _) in pairwise(SEGMENTS)
+    ]
+    return np.concatenate([*segments, [1.0]])
 
 
 @dataclass(frozen=True)
-class Clumps:
-    """Counts in clumps, in operators of ONNX."""
+class LawTable:
+    """Laws of the count of a cell that is not empty, by expected count and uniform number."""
 
-    law: NegativeBinomial
+    mean: NDArray[np.float64]
+    """Of each law.  (J,)"""
+    scale: NDArray[np.float64]
+    """One over the way to the mean of the next.  (J,)"""
+    count: NDArray[np.float64]
+    """Quantile function, averaged over each bin, less the number of the bin.  (J B,)"""
 
-    def excess(self, rates: Value) -> Value:
-        """Variance over mean, less one.  any shape"""
-        return (rates * self.law.slope + self.law.excess).at_least(1e-3)
-
-    def clumps(self, rates: Value) -> Value | float:
-        """Expected clumps over expected counts, ln(1 + e) / e.  any shape"""
-        if self.law.slope == 0 and self.law.excess > 0:
-            return log1p(self.law.excess) / self.law.excess
-        excess = self.excess(rates)
-        return rates.builder.log(excess + 1.0) / excess
-
-    def spread(self, rates: Value) -> Value | float:
-        """Variance over mean F.  any shape"""
-        return self.excess(rates) + 1.0
-
-    def log_shares(self, rates: Value) -> Value:
-        """Logarithm of the probability of 0, 1, 2 ... counts.  (S, 1) -> (S, M)
-
-        By Panjer's recursion p(n) / p(n - 1) = (e + (r - e) / n) / (1 + e), as a sum.
-        """
-        numbers = np.arange(1, self.terms, dtype=np.float64)
-        excess = self.excess(rates)
-        ratio = ((rates - excess) / numbers + excess) / (excess + 1.0)
-        steps = rates.builder.log(ratio.at_least(1e-30)) @ _sums(self.terms - 1)
-        nothing = rates * self.clumps(rates) * -1.0
-        return rates.builder.apply("Concat", nothing, steps + nothing, axis=1)
-
-    @property
-    def terms(self) -> int:
-        """How many counts a cell of few expected ones can have; UsageError for too wide a law."""
-        excess = self.law.excess + self.law.slope * FEW
-        level = np.array([1 - SMALLEST_SHARE])
-        most = int(quantile(level, np.array([FEW]), np.array([excess]))[0]) + 2
-        if most > MOST_TERMS:
-            raise UsageError(
-                f"counts with a variance of {1 + excess:g} times the mean are too wide"
-            )
-        return most
+    @classmethod
+    def of(cls, law: NegativeBinomial) -> LawTable:
+        """Laws up to the largest count; UsageError for too wide a law."""
+        levels = int(LEVELS_A_FACTOR_E * log(LARGEST_COUNT / FAINT + 1)) + 3
+        rates = np.maximum(FAINT * np.expm1(np.arange(levels) / LEVELS_A_FACTOR_E), 1e-6)
+        quantiles = np.array([quantile_bins(rate, law) for rate in rates])
+        means = quantiles @ np.diff(bin_edges())
+        table = quantiles - np.arange(BINS, dtype=np.float64)
+        return cls(means, 1 / np.diff(means, append=np.inf), table.ravel())
 
 
-def law_in_graph(sampling: Sampling) -> Poisson | Clumps:
-    """A law of counts in operators of ONNX."""
-    return Clumps(sampling) if isinstance(sampling, NegativeBinomial) else Poisson()
+def quantile_bins(rate: float, law: NegativeBinomial) -> NDArray[np.float64]:
+    """Quantile function of a count that is not 0, averaged over bins of the level.  (B,)"""
+    distribution = count_distribution(rate, law)
+    most = distribution.isf(SMALLEST_SHARE * distribution.sf(0))
+    if not most < MOST_COUNTS:
+        raise UsageError(f"counts with an excess of {law.excess:g} + {law.slope:g} r are too wide")
+    counts = np.arange(1, int(most) + 2)
+    shares = distribution.pmf(counts)
+    level = np.concatenate([[0.0], np.cumsum(shares)])
+    sums = np.concatenate([[0.0], np.cumsum(counts * shares)])
+    edges = bin_edges() * level[-1]
+    return np.asarray(np.diff(np.interp(edges, level, sums)) / np.diff(edges))
 
 
-def draw_occupied(rates: Value, law: Poisson | Clumps, encode: Encode, turns: Turns) -> Value:
-    """Counts of a law, worked out only where there is one.  (N, K) -> (N, K)
+def count_distribution(rate: float, law: NegativeBinomial) -> Any:
+    """The law of a count of this mean, as scipy has it."""
+    from scipy import stats
 
-    Few are counted by inversion, #{m: u > F(m)}; many follow the normal law with its first
-    Cornish-Fisher term, rounded without bias.
-    """
-    builder = rates.builder
-    uniform = turns.uniform()
-    nothing = builder.apply("Exp", rates * law.clumps(rates) * -1.0)
-    # A zero of the few is decided here, by the number that then decides how many there are.
-    some = builder.apply("Or", uniform > nothing, rates > FEW)
-    place = builder.apply("Transpose", builder.apply("NonZero", some), perm=[1, 0])
-    occupied, uniform_of_cells = (
-        builder.apply("GatherND", table, place) for table in (rates, uniform)
-    )
-    few = count_by_level(occupied.at_most(FEW), law, uniform_of_cells)
-    counts = smooth(occupied, law, uniform_of_cells, turns.at(place)).where(occupied > FEW, few)
-    return builder.apply("ScatterND", rates * 0.0, place, encode(counts))
-
-
-def count_by_level(rates: Value, law: Poisson | Clumps, uniform: Value) -> Value:
-    """Counts by inversion of the distribution function.  (S,), (S,) -> (S,)"""
-    builder = rates.builder
-    log_shares = law.log_shares(rates.at_least(1e-30).reshape(-1, 1))
-    below = builder.apply("Exp", log_shares.at_least(LOWEST_LOG)) @ _sums(law.terms)
-    # The last share of the sum is made exactly 1: no uniform number exceeds it.
-    below = below / below.columns(law.terms - 1, law.terms)
-    passed = builder.apply("Cast", uniform.reshape(-1, 1) > below, to=FLOAT)
-    return builder.apply("ReduceSum", passed, [1], keepdims=0)
-
-
-def smooth(rates: Value, law: Poisson | Clumps, uniform: Value, turns: Turns) -> Value:
-    """Whole numbers near the normal law; for rates that are not small.  (S,) -> (S,)
-
-    A count of mean r and variance F r is r + s g + c (g^2 - 1) with c = (2 F - 1) / 6, a sixth of
-    its skewness times its deviation; s^2 = F r - 2 c^2 - 1/6 leaves room for that and for rounding.
-    Their ``uniform`` decided nothing yet: it gives the normal number g, with another one.
-    """
-    builder, spread = rates.builder, law.spread(rates)
-    skew = (spread * 2.0 - 1.0) / 6.0
-    width = builder.apply("Sqrt", (rates * spread - skew * skew * 2.0 - 1 / 6).at_least(0.0))
-    radius = builder.apply("Sqrt", builder.log(uniform * -1.0 + 1.0) * -2.0)
-    normal = radius * builder.cos(turns.uniform() * (2 * pi))
-    shifted = rates + width * normal + (normal * normal - 1.0) * skew
-    return rounded(shifted, turns.uniform()).at_least(0.0)
-
-
-def _sums(terms: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """The matrix that makes running sums of rows.  (terms, terms)"""
-    return np.triu(np.ones((terms, terms)))
+    excess = law.excess + law.slope * rate
+    if excess < LEAST_EXCESS:
+        return stats.poisson(rate)
+    return stats.nbinom(rate / excess, 1 / (1 + excess))

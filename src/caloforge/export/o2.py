@@ -121,7 +121,7 @@ def generator_graph(simulator: Simulator) -> bytes:
     low, high = bounds(simulator)
 
     def before(noise: Value, particle: Value) -> tuple[Value, Value]:
-        latents = noise.columns(0, simulator.latent_size)
+        latents = noise.leading(simulator.latent_size, LATENTS)
         return latents, particle.at_least(low).at_most(high)
 
     def after(rates: Value, noise: Value, _: Value) -> Value:

@@ -115,6 +115,7 @@ def graph_bytes(generator: nn.Module, reference: Reference) -> bytes:
     from caloforge.export.passes import simplify
 
     inputs = (reference.latent, reference.conditions)
+    generator = with_stacked_features(generator)
     with _quiet_exporter(), tempfile.TemporaryDirectory() as scratch, torch.no_grad():
         path = Path(scratch) / GRAPH
         try:
@@ -135,6 +136,18 @@ def graph_bytes(generator: nn.Module, reference: Reference) -> bytes:
     model.ir_version = min(model.ir_version, NEWEST_IR)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString())
+
+
+def with_stacked_features(generator: nn.Module) -> nn.Module:
+    """A copy that computes the features of its conditions in few operators, where that is known."""
+    from caloforge.export.flights import FlightFeatures, can_be_stacked
+    from caloforge.networks.scales import ConditionScale
+
+    copied = copy.deepcopy(generator)
+    for name, module in list(copied.named_modules()):
+        if isinstance(module, ConditionScale) and can_be_stacked(module):
+            copied.set_submodule(name, FlightFeatures(module))
+    return copied
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from caloforge.simulator.onnx_safety import NEWEST_IR, NEWEST_OPSET
 if TYPE_CHECKING:
     import onnx
 
-FLOAT = 1
-"""Single precision, as ONNX numbers its types."""
+FLOAT, INT64 = 1, 7
+"""Single precision and whole numbers, as ONNX numbers its types."""
 Shape = Sequence[int | str]
 Ports = Mapping[str, Shape]
 """Inputs of a graph by name, in the order in which readers that go by order take them."""
@@ -52,7 +52,10 @@ class OnnxBuilder:
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def apply(self, operator: str, *inputs: Any, **attributes: Any) -> Value:
-        """The output of a new node; arrays and numbers become float32 constants."""
+        """The output of a new node; arrays and numbers become float32 constants.
+
+        Integers of numpy and arrays of integers stay integers.
+        """
         names = [self.name_of(value) for value in inputs]
         output = f"{self.prefix}/{len(self.nodes)}/{operator}"
         self.nodes.append(Node(operator, names, output, attributes))
@@ -63,7 +66,8 @@ class OnnxBuilder:
         if isinstance(value, Value):
             return value.name
         array = np.asarray(value)
-        kind = np.int64 if array.dtype.kind in "iu" and array.ndim else np.float32
+        whole = array.dtype.kind in "iu" and (array.ndim or isinstance(value, np.integer))
+        kind = np.int64 if whole else np.float32
         name = f"{self.prefix}/constant_{len(self.constants)}"
         self.constants[name] = array.astype(kind)
         return name
@@ -138,6 +142,10 @@ class Value:
     def columns(self, start: int, stop: int) -> Value:
         """Some columns.  (N, n) -> (N, stop - start)"""
         return self.builder.apply("Slice", self, [start], [stop], [1])
+
+    def leading(self, count: int, columns: int) -> Value:
+        """The first of so many columns; itself where that is all.  (N, n) -> (N, count)"""
+        return self if count == columns else self.columns(0, count)
 
     def reshape(self, *shape: int) -> Value:
         """Another shape; 0 keeps a size, -1 is what is left."""

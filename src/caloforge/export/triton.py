@@ -63,7 +63,8 @@ def graph(simulator: Simulator) -> bytes:
         if simulator.sampling == "continuous":
             return cells
         turns = Turns.of(noise, simulator.latent_size, detector.cells)
-        return draw(cells, simulator.sampling, lambda counts: counts, turns)
+        counts = draw(cells, simulator.sampling, lambda counts: counts, turns)
+        return counts.reshape(-1, detector.cells)
 
     sizes = (simulator.latent_size, len(detector.columns))
     inputs: Ports = {name: ["batch", size] for name, size in zip(INPUTS, sizes, strict=True)}

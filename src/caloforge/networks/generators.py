@@ -44,7 +44,8 @@ class Generator(nn.Module):
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Expected showers.  (N, Z), (N, C) -> (N, K)"""
         inputs = torch.cat([latent, self.conditions(conditions)], dim=1)
-        return self.body(inputs) * self.quantum
+        cells: Tensor = self.body(inputs)
+        return cells if self.quantum == 1 else cells * self.quantum
 
 
 def steep_total(root: Tensor) -> Tensor:
@@ -99,16 +100,17 @@ class TrunkBody(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         trunk = self.trunk(inputs)
-        images = self.images(inputs, trunk)
         if self.roots is None:
-            return torch.cat(images, dim=1)
-        roots = self.roots(trunk).split(1, dim=1)
-        shares = [torch.softmax(image, dim=1) for image in images]
-        return torch.cat([self.total(r) * s for r, s in zip(roots, shares, strict=True)], dim=1)
+            return torch.cat([stream(trunk) for stream in self.streams], dim=1)
+        roots, shares = self.roots(trunk), self.shares(inputs, trunk)
+        if len(shares) == 1:
+            return self.total(roots) * shares[0]
+        layers = zip(roots.split(1, dim=1), shares, strict=True)
+        return torch.cat([self.total(root) * share for root, share in layers], dim=1)
 
-    def images(self, inputs: Tensor, trunk: Tensor) -> list[Tensor]:
-        """Logits of the cells of each layer.  (N, Z + F), (N, T) -> [(N, cells)]"""
-        return [stream(trunk) for stream in self.streams]
+    def shares(self, inputs: Tensor, trunk: Tensor) -> list[Tensor]:
+        """Parts of its total in the cells of each layer.  (N, Z + F), (N, T) -> [(N, cells)]"""
+        return [torch.softmax(stream(trunk), dim=1) for stream in self.streams]
 
 
 TRUNK = 256
@@ -135,11 +137,18 @@ class ProfileBody(TrunkBody):
             ImpactProfile(detector, scaling, layer, TRUNK) for layer in detector.layers
         )
 
-    def images(self, inputs: Tensor, trunk: Tensor) -> list[Tensor]:
+    def shares(self, inputs: Tensor, trunk: Tensor) -> list[Tensor]:
         features = inputs[:, self.latent :]
-        corrections = super().images(inputs, trunk)
-        profiles = [profile(features, trunk) for profile in self.profiles]
-        return [one + other for one, other in zip(profiles, corrections, strict=True)]
+        shares = []
+        for profile, stream in zip(self.profiles, self.streams, strict=True):
+            # As softmax(log(profile) + stream), without a logarithm, which is slow.
+            cells = profile(features, trunk) * stream(trunk).clamp(-STEEPEST, STEEPEST).exp()
+            shares.append(cells / cells.sum(dim=1, keepdim=True))
+        return shares
+
+
+STEEPEST = 40.0
+"""Of the logarithm of a correction; trained ones stay below 10."""
 
 
 def root_heads(layers: int) -> nn.Sequential:

@@ -13,8 +13,10 @@ from caloforge.detector import Detector, Layer
 
 WIDTHS_CELLS = (0.3, 0.3, 0.6, 0.6, 1.2, 2.4, 4.8, 9.6)
 """Scales of the logistic profiles; two of the narrow ones, since a core may split."""
+FARTHEST = 40.0
+"""Widths from the impact: what is left there, 10^-17, is the same further out."""
 LEAST_SHARE = 1e-6
-"""Added to what a cell holds, so that its logarithm stays finite far from the impact."""
+"""Added to what a cell holds: a correction can make light far from the impact, too."""
 
 
 class ImpactPoint(nn.Module):
@@ -62,7 +64,7 @@ def impact_columns(detector: Detector, scaling: FeatureScaling) -> dict[str, int
 
 
 class ImpactProfile(nn.Module):
-    """Logarithm of a mixture of logistic profiles around the impact.  (N, F), (N, T) -> (N, nx ny)
+    """A mixture of logistic profiles around the impact.  (N, F), (N, T) -> (N, nx ny)
 
     Weights and shifts of the profiles follow from the trunk, hence from latents too: a shower may
     start beside the impact. A profile is a product of one along x and one along y, integrated over
@@ -82,11 +84,13 @@ class ImpactProfile(nn.Module):
         self.impact = ImpactPoint(detector, scaling, layer)
         self.shape = layer.shape
         widths = torch.tensor(WIDTHS_CELLS)
+        middles = torch.cat([torch.arange(cells) + 0.5 for cells in layer.shape])
         constants = {
             "widths": widths,
-            "sinh": 2 * torch.sinh(0.5 / widths),
-            "cosh": 2 * torch.cosh(0.5 / widths),
-            "middles": torch.cat([torch.arange(cells) + 0.5 for cells in layer.shape]),
+            # One number for each cell, too: a short row is slow to repeat.
+            "sinh": 2 * torch.sinh(0.5 / widths).expand(len(middles), -1),
+            "cosh": 2 * torch.cosh(0.5 / widths).expand(len(middles), -1),
+            "middles": middles[:, None] / widths,
             "axes": torch.tensor([0, 1]).repeat_interleave(torch.tensor(layer.shape)),
         }
         for name, constant in constants.items():
@@ -101,16 +105,16 @@ class ImpactProfile(nn.Module):
         shares = self.shares(point, mixture[:, 1:])
         along_x, along_y = shares[:, : self.shape[0]], shares[:, self.shape[0] :]
         cells = (weights * along_x) @ along_y.transpose(1, 2)
-        return torch.log(cells + LEAST_SHARE).flatten(1)
+        return (cells + LEAST_SHARE).flatten(1)
 
     def shares(self, point: Tensor, shifts: Tensor) -> Tensor:
         r"""Shares of cells along x, then along y.  (N, 2), (N, 2, K) -> (N, nx + ny, K)
 
-        .. math:: \sigma(u + h) - \sigma(u - h) = \frac{2 \sinh(h)\, e^{-|u|}}
-            {1 + e^{-2 |u|} + 2 \cosh(h)\, e^{-|u|}}
+        .. math:: \sigma(u + h) - \sigma(u - h) = \frac{2 \sinh(h)}{e^u + e^{-u} + 2 \cosh(h)}
 
         for a cell 2 h wide at u, in units of the width: exact far from the impact, too.
         """
-        cells = (self.middles - point[:, self.axes])[:, :, None] / self.widths
-        falling = torch.exp(-torch.abs(cells - shifts[:, self.axes]))
-        return self.sinh * falling / (1 + falling.square() + self.cosh * falling)
+        origin = point[:, :, None] / self.widths + shifts
+        distance = (self.middles - origin[:, self.axes]).clamp(-FARTHEST, FARTHEST)
+        rising = torch.exp(distance)
+        return self.sinh * rising / (rising * (rising + self.cosh) + 1)

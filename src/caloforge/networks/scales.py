@@ -25,7 +25,7 @@ class ConditionScale(nn.Module):
             if all(feature.kind == "value" for feature in scaling.features)
             else None
         )
-        self._features = [
+        self.features = [
             (feature, [detector.column(name) for name in feature.of])
             for feature in scaling.features
         ]
@@ -41,7 +41,7 @@ class ConditionScale(nn.Module):
         if self._plain is not None:
             return conditions[:, self._plain]
         return torch.stack(
-            [f.value(torch, *(conditions[:, c] for c in of)) for f, of in self._features], dim=1
+            [f.value(torch, *(conditions[:, c] for c in of)) for f, of in self.features], dim=1
         )
 
 

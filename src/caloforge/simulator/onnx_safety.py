@@ -22,14 +22,15 @@ NEWEST_OPSET, NEWEST_IR = 17, 8
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 ORT_FORMAT = b"ORTM"
 NAMES = """
-    Abs Add And AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv
-    ConvTranspose Cos DepthToSpace DequantizeLinear Div Dropout Einsum Elu Equal Erf Exp Expand
-    Flatten Floor Gather GatherElements GatherND Gemm GlobalAveragePool Greater GreaterOrEqual
-    HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Less
-    LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min Mod Mul Neg NonZero Not Or PRelu Pad Pow
-    QuantizeLinear RandomNormalLike RandomUniformLike Reciprocal ReduceMax ReduceMean ReduceMin
-    ReduceSum Relu Reshape Resize Round ScatterND Selu Shape Sigmoid Sign Sin Slice Softmax Softplus
-    Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tan Tanh Transpose Unsqueeze Where
+    Abs Add And AveragePool BatchNormalization Cast Ceil Clip Compress Concat Constant
+    ConstantOfShape Conv ConvTranspose Cos DepthToSpace DequantizeLinear Div Dropout Einsum Elu
+    Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gemm GlobalAveragePool Greater
+    GreaterOrEqual HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu
+    Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min Mod Mul Neg NonZero Not Or PRelu Pad
+    Pow QuantizeLinear RandomNormalLike RandomUniformLike Range Reciprocal ReduceMax ReduceMean
+    ReduceMin ReduceSum Relu Reshape Resize Round ScatterElements ScatterND Selu Shape Sigmoid Sign
+    Sin Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tan Tanh
+    Transpose Unsqueeze Where
 """
 ALLOWED = frozenset(NAMES.split())
 """Operators that networks and our exports are made of."""
