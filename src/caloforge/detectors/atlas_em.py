@@ -99,7 +99,11 @@ FACTS = DetectorFacts(
         "gamma": "em_gamma.h5",
         "piplus": "em_piplus.h5",
     },
-    spectra={"eplus": Cone(-11), "gamma": Cone(22), "piplus": Cone(211)},
+    spectra={
+        "eplus": Cone(-11),
+        "gamma": Cone(22, half_width_mm=0.0, opening_rad=0.0),
+        "piplus": Cone(211, half_width_mm=0.0, opening_rad=0.0),
+    },
     matter=PlateStack(
         absorber=LEAD,
         active=LIQUID_ARGON,

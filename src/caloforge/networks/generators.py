@@ -76,6 +76,10 @@ HEADS: dict[Head, Callable[[], Callable[[Tensor], Tensor]]] = {
 }
 
 
+TRUNK = 256
+"""Width of the trunk where nothing else is asked for."""
+
+
 class TrunkBody(nn.Module):
     """A dense trunk, then one stream and one total per layer.  (N, Z + F) -> (N, K)
 
@@ -89,14 +93,15 @@ class TrunkBody(nn.Module):
         inputs: int,
         stream: Callable[[Layer, int], nn.Module],
         head: Head = "leaky",
+        width: int = TRUNK,
     ) -> None:
         super().__init__()
         self.total = HEADS[head]()
         self.trunk = nn.Sequential(
-            nn.Linear(inputs, TRUNK), nn.LeakyReLU(0.2), nn.Linear(TRUNK, TRUNK), nn.LeakyReLU(0.2)
+            nn.Linear(inputs, width), nn.LeakyReLU(0.2), nn.Linear(width, width), nn.LeakyReLU(0.2)
         )
-        self.streams = nn.ModuleList(stream(layer, TRUNK) for layer in detector.layers)
-        self.roots = None if detector.signed else root_heads(len(detector.layers))
+        self.streams = nn.ModuleList(stream(layer, width) for layer in detector.layers)
+        self.roots = None if detector.signed else root_heads(width, len(detector.layers))
 
     def forward(self, inputs: Tensor) -> Tensor:
         trunk = self.trunk(inputs)
@@ -113,9 +118,6 @@ class TrunkBody(nn.Module):
         return [torch.softmax(stream(trunk), dim=1) for stream in self.streams]
 
 
-TRUNK = 256
-
-
 class ProfileBody(TrunkBody):
     """Cells around the point of impact, corrected by the stream of each layer.
 
@@ -130,11 +132,12 @@ class ProfileBody(TrunkBody):
         latent: int,
         stream: Callable[[Layer, int], nn.Module],
         head: Head = "leaky",
+        width: int = TRUNK,
     ) -> None:
-        super().__init__(detector, latent + len(scaling.features), stream, head)
+        super().__init__(detector, latent + len(scaling.features), stream, head, width)
         self.latent = latent
         self.profiles = nn.ModuleList(
-            ImpactProfile(detector, scaling, layer, TRUNK) for layer in detector.layers
+            ImpactProfile(detector, scaling, layer, width) for layer in detector.layers
         )
 
     def shares(self, inputs: Tensor, trunk: Tensor) -> list[Tensor]:
@@ -151,9 +154,9 @@ STEEPEST = 40.0
 """Of the logarithm of a correction; trained ones stay below 10."""
 
 
-def root_heads(layers: int) -> nn.Sequential:
+def root_heads(trunk: int, layers: int) -> nn.Sequential:
     """From the trunk to one number per layer, the root of its total.  (N, T) -> (N, layers)"""
-    return nn.Sequential(nn.Linear(TRUNK, 64), nn.LeakyReLU(0.2), nn.Linear(64, layers))
+    return nn.Sequential(nn.Linear(trunk, 64), nn.LeakyReLU(0.2), nn.Linear(64, layers))
 
 
 class PatchStream(nn.Module):
@@ -217,23 +220,29 @@ def around(
     return Generator(detector, scaling, body(detector, latent + len(scaling.features)))
 
 
-def light(detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head) -> Generator:
+def light(
+    detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head, width: int = TRUNK
+) -> Generator:
     """A trunk and few dense convolutions on small maps."""
-    body = partial(TrunkBody, stream=PatchStream, head=head)
+    body = partial(TrunkBody, stream=PatchStream, head=head, width=width)
     return around(detector, scaling, latent, body)
 
 
-def o2(detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head) -> Generator:
+def o2(
+    detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head, width: int = TRUNK
+) -> Generator:
     """A trunk and a fixed cosine basis, for one shower at a time."""
-    body = partial(TrunkBody, stream=CosineStream, head=head)
+    body = partial(TrunkBody, stream=CosineStream, head=head, width=width)
     return around(detector, scaling, latent, body)
 
 
-def profile(detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head) -> Generator:
+def profile(
+    detector: Detector, scaling: FeatureScaling, latent: int, *, head: Head, width: int = TRUNK
+) -> Generator:
     """Profiles around the point of impact."""
     if detector.signed:
         raise UsageError(f"{detector.name} has cells of any sign: set generator.kind=mlp")
-    body = ProfileBody(detector, scaling, latent, CosineStream, head)
+    body = ProfileBody(detector, scaling, latent, CosineStream, head, width)
     return Generator(detector, scaling, body)
 
 

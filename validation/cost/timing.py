@@ -1,0 +1,115 @@
+"""``python -m validation.cost.timing``: what the simulators of the runs cost, timed in turn.
+
+Each round times every simulator once, so that all meet the same disturbances; the least time of
+the rounds is what the work costs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import onnxruntime
+import typer
+from numpy.typing import NDArray
+
+from caloforge import cli
+from caloforge.data.samples import sample_path
+from caloforge.data.showers import read
+from caloforge.export.o2 import generator_graph
+from caloforge.io.files import write_aside
+from caloforge.machine import processor
+from caloforge.simulator import GRAPH, Simulator
+from caloforge.simulator.sampling import draw_counts
+from validation.cost.plan import (
+    COUNTS,
+    DETECTOR,
+    LARGE,
+    NETWORKS,
+    ONE,
+    STEPS,
+    TIMING,
+    TIMINGS,
+    Network,
+    training_run,
+)  # fmt: skip
+from validation.runner import WORK
+
+ROUNDS, ROWS, CALLS = 60, 256, 32
+SHOWERS = {LARGE: ROWS, COUNTS: ROWS, ONE: CALLS}
+"""What is timed, and its showers in each round."""
+Array = NDArray[np.float32]
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+Folder = Annotated[Path, typer.Option("--folder", help="Folder of the study.")]
+
+
+@app.command()
+def command(folder: Folder = Path("validation/cost")) -> None:
+    """Time the simulators that are there, and write timings.json."""
+    conditions = read(sample_path(DETECTOR)).conditions[:: 12_264 // ROWS][:ROWS]
+    work = {
+        (network.label, what): call
+        for network in NETWORKS
+        for what, call in timed_calls(folder, network, conditions.astype(np.float32))
+    }
+    least = dict.fromkeys(work, float("inf"))
+    for _ in range(ROUNDS):
+        for name, call in work.items():
+            start = time.perf_counter()
+            call()
+            least[name] = min(least[name], time.perf_counter() - start)
+    microseconds: dict[str, dict[str, float]] = {}
+    for (label, what), seconds in least.items():
+        microseconds.setdefault(label, {})[what] = round(1e6 * seconds / SHOWERS[what], 1)
+    record = {
+        "command": TIMING,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "processor": processor(),
+        "onnxruntime": onnxruntime.__version__,
+        "microseconds": microseconds,
+    }
+    text = json.dumps(record, indent=1) + "\n"
+    with write_aside(folder / TIMINGS, overwrite=True) as part:
+        part.write_text(text, encoding="utf-8")
+    typer.echo(text)
+
+
+def timed_calls(
+    folder: Path, network: Network, conditions: Array
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What is timed of a network; nothing where its first run has left no simulator."""
+    path = folder / WORK / training_run(network, 0, STEPS).name / "simulator"
+    if not path.is_dir():
+        return
+    simulator = Simulator.load(path)
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((ROWS, simulator.latent_size), dtype=np.float32)
+    whole = session((path / GRAPH).read_bytes())
+    yield LARGE, lambda: whole.run(None, {"latent": latent, "conditions": conditions})
+    rates = simulator.expected(latent, conditions)
+    yield COUNTS, lambda: draw_counts(rates, simulator.sampling, rng)
+    bundle = session(generator_graph(simulator))
+
+    def one_by_one() -> None:
+        for row in range(CALLS):
+            rows = slice(row, row + 1)
+            bundle.run(None, {"noise": latent[rows], "particle": conditions[rows]})
+
+    yield ONE, one_by_one
+
+
+def session(graph: bytes) -> Any:
+    """A graph on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(graph, options)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(app, TIMING))
