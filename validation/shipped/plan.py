@@ -49,7 +49,7 @@ LATENTS = ("generator.latent=100",)
 0.879 +- 0.008 with 256 latents, 0.896 +- 0.008 with 64."""
 TRAININGS = {
     "alice_zn": Training("alice_zn", 16000),
-    "alice_zp": Training("alice_zp", 4000),
+    "alice_zp": Training("alice_zp", 16000),
     "atlas_em/eplus": Training("atlas_em", 9000, LATENTS),
     "atlas_em/gamma": Training("atlas_em/gamma", 2000, LATENTS),
     "atlas_em/piplus": Training("atlas_em/piplus", 2000, LATENTS),
