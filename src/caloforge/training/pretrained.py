@@ -124,13 +124,25 @@ def generator_of(recipe: Recipe, simulator: Simulator) -> nn.Module:
 
 
 def initialisers(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """Float32 tensors of a graph, by name."""
+    """Float32 tensors of a graph, by the names of the weights.
+
+    A product without a bias is written with a transposed weight that has lost its name; the
+    operator still has that of its module.
+    """
     import onnx
     from onnx import numpy_helper
 
-    for tensor in onnx.load_model(path, load_external_data=False).graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT:
-            yield tensor.name, torch.from_numpy(numpy_helper.to_array(tensor).copy())
+    graph = onnx.load_model(path, load_external_data=False).graph
+    stored = {
+        tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
+        for tensor in graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT
+    }
+    yield from stored.items()
+    for node in graph.node:
+        if node.op_type == "MatMul" and node.input[1] in stored:
+            module = node.name.removesuffix("/MatMul").strip("/").replace("/", ".")
+            yield f"{module}.weight", stored[node.input[1]].T
 
 
 @torch.no_grad()
