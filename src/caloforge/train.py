@@ -89,6 +89,7 @@ def train(
         recipe = folder.lengthened(recipe) if resume else recipe
         changes = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
         dataset = divide(file, recipe.data)
+        (reporter if context.leads else SILENT).say(f"{recipe.name}: preparing networks for {data}")
         run = prepare(recipe, dataset, folder, context, reporter, None if resume else pretrained)
         run.callbacks = tuple(callbacks) if context.leads else ()
         run.reporter.say(size_line(run.batches, run.dataset))

@@ -159,7 +159,7 @@ def test_a_style_without_its_extra_names_it(monkeypatch):
     from caloforge.errors import CaloforgeError
 
     monkeypatch.setitem(sys.modules, "mplhep", None)
-    with pytest.raises(CaloforgeError, match=r"needs caloforge\[plots\]"), plots.styled("atlas"):
+    with pytest.raises(CaloforgeError, match=r"needs the extra plots"), plots.styled("atlas"):
         pass
 
 

@@ -286,7 +286,7 @@ def plot(
     file: File,
     out: Out,
     style: Annotated[
-        str, typer.Option(help="plain; alice, atlas, cms or lhcb with caloforge[plots].")
+        str, typer.Option(help="plain; alice, atlas, cms or lhcb with the extra plots.")
     ] = "plain",
     force: Force = False,
     quiet: Quiet = False,

@@ -18,8 +18,9 @@ def command(
     json: Json = False,
 ) -> None:
     """Train sdi-gan and calibrated on the shipped ZN showers, judge both, generate 100 000."""
+    reporter = reporter_of(quiet, json)
+    reporter.say(f"demo: five to eight minutes on two cores; everything goes to {out}")
     from caloforge.demo import demonstrate
 
-    reporter = reporter_of(quiet, json)
     demonstration = demonstrate(out, seed=seed, overwrite=force, reporter=reporter)
     reporter.result(str(demonstration), demonstration.record())

@@ -63,7 +63,7 @@ Classifier = Annotated[
 ]
 Style = Annotated[
     Literal["plain", "alice", "atlas", "cms", "lhcb"],
-    typer.Option(help="Look of the figures; all but plain need caloforge[plots]."),
+    typer.Option(help="Look of the figures; all but plain need the extra plots."),
 ]
 Stream = Annotated[
     bool,

@@ -109,7 +109,7 @@ def styled(name: str = PLAIN) -> Iterator[None]:
     try:
         import mplhep
     except ModuleNotFoundError as error:
-        raise CaloforgeError(f"style {name} needs caloforge[plots]") from error
+        raise CaloforgeError(f"style {name} needs the extra plots") from error
     import matplotlib as mpl
 
     style: dict[Any, Any] = dict(getattr(mplhep.style, STYLES[name]))

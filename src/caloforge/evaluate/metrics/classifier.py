@@ -60,7 +60,7 @@ BOOSTING: dict[str, Any] = {
     "early_stopping": False,
 }
 """Of the boosted trees; no validation rows, since those would share particles with training."""
-NEEDS_SKLEARN = "needs caloforge[metrics]"
+NEEDS_SKLEARN = "needs the extra metrics"
 
 
 @dataclass(frozen=True)

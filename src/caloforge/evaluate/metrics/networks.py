@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 Loss = Callable[["Tensor", "Tensor"], "Tensor"]
-NEEDS_TORCH = "needs caloforge[train]"
+NEEDS_TORCH = "needs the extra train"
 
 
 @dataclass(frozen=True)
