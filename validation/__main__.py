@@ -12,7 +12,18 @@ from caloforge.cli.options import Json, Quiet, Seed, Workers, reporter_of
 from caloforge.errors import UsageError
 from validation.runner import carry_out
 
-STUDIES = ("calogan", "cost", "data", "gpu", "points", "proton", "proton-script", "transport", "zn")
+STUDIES = (
+    "calogan",
+    "cost",
+    "data",
+    "gpu",
+    "points",
+    "proton",
+    "proton-script",
+    "rival",
+    "transport",
+    "zn",
+)
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help=f"One of: {', '.join(STUDIES)}.")]
 Quick = Annotated[bool, typer.Option("--quick", help="One seed and short runs: minutes.")]

@@ -72,12 +72,13 @@ def test_part(data: Path, settings: Data) -> tuple[Showers, Showers]:
 
 
 def table_of(case: EvaluationInputs) -> Record:
-    """Every row of the evaluation as value and error, two-sample metrics beside their floors."""
+    """Every row of the evaluation as value and error, two-sample metrics with floors, the gate."""
     record = case.evaluate(seed=SEED).record
     candidate = dict(record["candidates"][MODEL])
     del candidate["title"]
     beside = {row["name"]: {n: row[n] for n in ("value", "floor")} for row in record["two_sample"]}
-    return {"test": candidate, "two_sample": beside}
+    gate = {name: record["gate"][name] for name in ("outcome", "explanation")}
+    return {"test": candidate, "two_sample": beside, "gate": gate}
 
 
 def evaluated(case: EvaluationInputs, scheme: str | None = None) -> EvaluationResult:

@@ -101,7 +101,6 @@ class TrainingRun:
         return record | {"outcome": outcome_text(record)}
 
     def _header(self, recipe: Recipe, data: Path) -> Record:
-        facts = circumstances(data, sha256_of(data))
         text = recipe.to_json()
         return {
             "format": FORMAT,
@@ -111,16 +110,7 @@ class TrainingRun:
             "seed": self.seed,
             "command": f"python -m validation {self.study} --only {self.name}",
             "recipe_sha256": hashlib.sha256(text.encode()).hexdigest(),
-            "commit": facts["commit"],
-            "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "hardware": hardware(self.device),
-            "torch": facts["torch"],
-            "python": ".".join(map(str, sys.version_info[:3])),
-            "data": {
-                "name": data.name,
-                "sha256": facts["data"]["sha256"],
-                "training_files": list(recipe.data.training_files),
-            },
+            **circumstances_of_run(data, self.device, recipe.data.training_files),
             "steps": recipe.training.steps,
             "recipe": json.loads(text),
         }
@@ -132,6 +122,23 @@ class TrainingRun:
             if same and (self.evaluate is None or "test" in other):
                 return other | {key: header[key] for key in LABELS}
         return None
+
+
+def circumstances_of_run(data: Path, device: str, training_files: Sequence[str]) -> Record:
+    """Commit, date, machine, versions and showers of a record."""
+    facts = circumstances(data, sha256_of(data))
+    return {
+        "commit": facts["commit"],
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "hardware": hardware(device),
+        "torch": facts["torch"],
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "data": {
+            "name": data.name,
+            "sha256": facts["data"]["sha256"],
+            "training_files": list(training_files),
+        },
+    }
 
 
 def with_learning_curve(recipe: Recipe) -> Recipe:

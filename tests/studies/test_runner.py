@@ -168,6 +168,6 @@ def test_the_command_line_names_its_studies(study: Any) -> None:
     code, _, err = study("dots")
     assert (code, err) == (
         2,
-        "validation: no study dots; there are calogan, data, gpu, points, proton, proton-script, "
-        "transport, zn\n",
+        "validation: no study dots; there are calogan, cost, data, gpu, points, proton, "
+        "proton-script, rival, transport, zn\n",
     )
