@@ -83,6 +83,7 @@ BAD_JSON = {
         json.dumps(SMALL).replace("[10, 20]", "[10, NaN]"),
         "NaN is no number",
     ),
+    "thick": (json.dumps(SMALL).replace('"depth_mm": 30', '"depth_mm": 1e300'), "1e\\+300 mm deep"),
     "far": (json.dumps(SMALL).replace('"depth_mm": 30', '"depth_mm": 1e999'), "1e999 is beyond"),
     "open ring": (
         json.dumps(changed(layers=[RINGS])).replace("9", "1e999"),

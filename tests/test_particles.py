@@ -187,6 +187,8 @@ def test_impossible_particles_are_refused(given: dict[str, Any], says: str) -> N
         ("pdg,ux,uy", "22,0,0", "no column Energy; a table has"),
         ("E,ux,uy,uz", "5,0,0,1", "no column Energy"),
         ("pdg,E", "22.5,5", "cannot be read as a table"),
+        ("pdg,E", "2_2,5", "cannot be read as a table"),
+        ("pdg,E", "22,5,5", "cannot be read as a table: 2 columns but 3 were found at row 1"),
         ("pdg,E", "4294967297,5", "row 0: pdg is 4294967297, beyond int32"),
         ("pdg,E", "22,five", "cannot be read as a table"),
         ("pdg,E", "22,nan", "row 0: E is not a finite number"),

@@ -174,6 +174,8 @@ def test_impossible_batches_are_refused(simulator, batch):
         ({"sampling": "exec"}, "sampling"),
         ({"training_ranges": {"Energy": [0, 1]}}, "training_ranges must name"),
         ({"training_ranges": None}, "training_ranges"),
+        ({"training_ranges": {"Energy": [9, 1], "Px": [0, 1]}}, "a range from 9 to 1"),
+        ({"species": [2**40]}, "species"),
         ({"generator_sha256": "0" * 64}, "checksum"),
         ({"detector": {"name": "toy"}}, "detector"),
         ({"surprise": 1}, "surprise"),

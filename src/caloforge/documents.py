@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from caloforge.errors import CaloforgeError, DataError, one_line, reason_of
 
 LARGEST_BYTES = 2**26
+MOST_DIGITS = 400
 
 
 class Document(BaseModel):
@@ -31,7 +32,7 @@ class Document(BaseModel):
     caloforge.errors.DataError: n.json: caloforge-note version 2 is newer than 1: update caloforge
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     FORMAT: ClassVar[str]
     VERSION: ClassVar[int] = 1
@@ -166,6 +167,7 @@ def parse_json(text: str | bytes, where: str, *, error: type[CaloforgeError] = D
             object_pairs_hook=_object,
             parse_constant=_refuse_constant,
             parse_float=_finite,
+            parse_int=_short,
         )
     except RecursionError:
         raise error(f"{where}: nested too deeply to be JSON of ours") from None
@@ -199,6 +201,12 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError(f"{digits[:40]} is beyond what a number can be")
     return number
+
+
+def _short(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def flaw_of(error: ValidationError) -> str:

@@ -36,6 +36,7 @@ def test_by_particle_and_condition(tmp_path, caloforge):
         (("--where", "Energy<much"), 2, "write CONDITION<NUMBER"),
         (("--note", "format"), 2, "write NAME=TEXT"),
         (("--note", "format=x"), 3, "provenance may not be called format"),
+        (("--note", "sampling_fraction=x"), 3, "sampling_fraction is x, not a positive number"),
     ],
 )
 def test_what_cannot_be_chosen(tmp_path, caloforge, arguments, code, words):

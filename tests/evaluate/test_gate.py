@@ -116,6 +116,8 @@ def test_default_gates_ship_for_every_detector():
         ({"limits": []}, "limits"),
         ({"limits": [{"check": "copies"}]}, "limits.0"),
         ({"limits": [{"check": "copies", "sigma": -1}]}, "sigma"),
+        ({"limits": [{"check": "copies", "sigma": 1e300}]}, "less than or equal to 1000"),
+        ({"limits": [{"check": "*", "sigma": 3}, {"check": "*", "sigma": 9}]}, "limited twice"),
         ({"limits": [{"check": "*", "sigma": math.inf}]}, "Infinity is no number"),
         ({"limits": [{"check": "*", "sigma": math.nan}]}, "NaN is no number"),
         ({"limits": [{"measure": "w1", "floors": math.inf}]}, "Infinity is no number"),

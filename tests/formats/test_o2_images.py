@@ -133,6 +133,8 @@ def test_damaged_files(tmp_path, caloforge):
     refused(caloforge, source, tmp_path, "truncated or damaged")
     source.write_bytes(b"root")
     refused(caloforge, source, tmp_path, "truncated or damaged")
+    source.write_bytes(2 * content)
+    refused(caloforge, source, tmp_path, "two files, one behind the other")
 
 
 def test_without_uproot_it_says_what_to_install(tmp_path, caloforge, monkeypatch):

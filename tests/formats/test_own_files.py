@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,28 @@ def test_our_tree_comes_back_equal(tmp_path: Path, caloforge: Run, name: str) ->
     assert code == 2
 
 
+@pytest.mark.parametrize("columns", [COLUMNS, "pdg,E,ux,uy,uz,x,y,z"])
+def test_energies_in_mev_are_mended_by_the_option_that_is_named(
+    tmp_path: Path, caloforge: Run, zp: Showers, columns: str
+) -> None:
+    table = zp.conditions.copy()
+    table[:, [0, 4, 5, 6]] *= 1000
+    if columns != COLUMNS:
+        direction = table[:, 4:7] / np.linalg.norm(table[:, 4:7], axis=1)[:, None]
+        place = table[:, 1:4]
+        table = np.column_stack([zp.pdg, table[:, 0], direction, place])  # type: ignore[list-item]
+    write_npz(tmp_path / "mine.npz", {"images": images_of(zp), "table": table})
+    line = ["data", "convert", tmp_path / "mine.npz", "--detector", "alice_zp", "-q"]
+    line += ["--cells", "images", "--conditions", "table", "--columns", columns, "--out"]
+    code, _, log = caloforge(*line, tmp_path / "wrong.h5")
+    assert (code, log.count("--energy-unit MeV")) == (0, 1)
+    code, _, log = caloforge(*line, tmp_path / "zp.h5", "--energy-unit", "MeV")
+    assert (code, log) == (0, "")
+    found, cells = read(tmp_path / "zp.h5"), [row.tobytes() for row in zp.cells]
+    order = [cells.index(row.tobytes()) for row in found.cells]
+    np.testing.assert_allclose(found.conditions, zp.conditions[order], rtol=1e-5, atol=1e-6)
+
+
 FAULTS: dict[str, tuple[int, str]] = {
     "--cells imagez": (3, "has no imagez; it has images, table, short, cubes"),
     "--cells short": (3, "short is (3,) a row, alice_zp needs (56, 30) or (1680,)"),
@@ -149,6 +172,7 @@ FAULTS: dict[str, tuple[int, str]] = {
     "--units GeV": (2, "there are 9 columns, --units names 1 units"),
     "--units cm,-,-,-,-,-,-,-,-": (3, "column Energy has the unit 'cm', not one of eV, keV"),
     "--cells-unit MeV": (2, "cells of alice_zp hold counts, not MeV"),
+    "--units GeV,-,-,-,-,-,-,-,- --energy-unit MeV": (2, "leave --energy-unit out"),
     "--face-z 3": (2, "--face-z means nothing for own files"),
     "--values log1p": (3, "which is no count; they look like raw: leave --values out"),
     "--detector": (2, "names no detector: add --detector"),
@@ -162,9 +186,9 @@ def test_what_does_not_fit_costs_one_line(
     code, words = FAULTS[option]
     arrays = {"images": images_of(zp), "table": zp.conditions, "short": np.ones((24, 3))}
     write_npz(tmp_path / "mine.npz", arrays | {"cubes": np.ones((24, 3, 3))})
-    name, _, value = option.partition(" ")
+    given = option.split(" ")
     options = {"--detector": "alice_zp", "--cells": "images", "--conditions": "table"}
-    options |= {"--columns": COLUMNS, name: value}
+    options |= {"--columns": COLUMNS, **dict(zip_longest(given[::2], given[1::2], fillvalue=""))}
     line = [part for pair in options.items() if pair[1] for part in pair]
     arguments = ("data", "convert", tmp_path / "mine.npz", *line, "--out", tmp_path / "x.h5", "-q")
     found, shown, log = caloforge(*arguments)

@@ -1,6 +1,7 @@
 """Arrays by name: what pretends to be one is refused before anything is allocated."""
 
 import os
+import warnings
 import zipfile
 
 import h5py
@@ -121,6 +122,12 @@ def test_numbers_are_checked_not_cast(fault, dtype):
         whole_numbers(np.array([22, value], dtype=dtype), "pdg", np.int32)
 
 
+def test_numbers_of_two_bytes_need_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert whole_numbers(np.array([22.0], "f2"), "pdg", np.int32).tolist() == [22]
+
+
 def test_unsigned_numbers_beyond_a_sign_are_refused():
     with pytest.raises(DataError, match="beyond int64"):
         whole_numbers(np.array([2**63], dtype=np.uint64), "particle")
@@ -133,6 +140,7 @@ TABLES = {
     "latin": ("é,b\n1,2\n".encode("latin-1"), "no text in UTF-8"),
     "quote": ('a,b\n"1,2\n', "truncated or damaged"),
     "digits": (f"a,b\n1,{'9' * 5000}\n", "not a number"),
+    "underscore": ("a,b\n1,22_0\n", "row 0: b is '22_0', not a number"),
     "nan": ("a,b\n1,nan\n", "row 0: b is not a finite number"),
 }
 

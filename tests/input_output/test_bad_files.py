@@ -117,6 +117,17 @@ def test_no_hdf5(tmp_path):
     refused(foreign, "not a caloforge showers file")
 
 
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_a_file_behind_another_is_refused(tmp_path, libver):
+    parts = [tmp_path / "a.h5", tmp_path / "b.h5"]
+    for part in parts:
+        with h5py.File(part, "w", libver=libver) as file:
+            file["particle"] = np.arange(3)
+    (tmp_path / "both.h5").write_bytes(b"".join(part.read_bytes() for part in parts))
+    refused(tmp_path / "both.h5", "two files, one behind the other")
+    refused(parts[0], "not a caloforge showers file")
+
+
 def test_truncated(tmp_path):
     path = write_raw(tmp_path / "a.h5")
     content = path.read_bytes()

@@ -201,18 +201,26 @@ def test_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text() == "whole"
 
 
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (errno.EACCES, "Permission denied"),
+        (errno.ENOTEMPTY, "has written it just now"),
+    ],
+)
 def test_a_folder_that_cannot_take_its_name_keeps_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, says: str
 ) -> None:
     old = tmp_path / "simulator"
     old.mkdir()
     (old / "a").write_text("old")
 
     def refuse(*_: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(PermissionError), write_aside_folder(old, overwrite=True) as part:
+    refusal = pytest.raises((OSError, UsageError), match=says)
+    with refusal, write_aside_folder(old, overwrite=True) as part:
         (part / "a").write_text("new")
     assert (old / "a").read_text() == "old"
     assert names(tmp_path) == ["simulator"]

@@ -61,6 +61,7 @@ def npz(path: Path, **arrays: object) -> Path:
         ({"conditions": np.array([PHOTON[:-1]])}, "not rows of"),
         ({"conditions": np.array([[*PHOTON[:-1], np.nan]])}, "row 0 are not finite"),
         ({"conditions": np.array([[*PHOTON[:-2], 5000.0, 2.0]])}, "no particle of 5000"),
+        ({"conditions": np.array([[*PHOTON[:6], -9.0, *PHOTON[7:]]])}, "mass and momentum make 9"),
         ({"conditions": np.array([PHOTON]), "pdg": np.array([22, 22])}, "different lengths"),
         ({"conditions": np.array([PHOTON]), "particle": np.array([-1])}, "not negative"),
         ({"conditions": np.array([{}])}, "never loaded"),

@@ -130,19 +130,20 @@ class PhysicsCheck:
     """Units and energy balance of many showers; what contradicts physics is said once."""
 
     def __init__(self, detector: Detector) -> None:
-        self._units = UnitCheck(detector)
+        self._units, self._flaw = UnitCheck(detector), ""
         self.ledger = Ledger(detector) if detector.energy else None
 
     def add(self, showers: Showers) -> None:
         """Count showers in."""
         self._units.add(showers)
+        self._flaw = self._flaw or kinematic_flaw(showers.detector, showers.conditions)
         if self.ledger:
             self.ledger.add(showers)
 
     def warnings(self) -> list[str]:
         """Why these energies cannot be right."""
         balance = self.ledger.book().warnings() if self.ledger and self._units.rows else []
-        return balance or self._units.warnings()
+        return balance or self._units.warnings() or ([self._flaw] if self._flaw else [])
 
 
 def doubts(showers: Showers) -> list[str]:

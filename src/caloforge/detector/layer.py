@@ -11,7 +11,7 @@ from pydantic import model_validator
 
 from caloforge.detector.features import Description
 
-LARGEST_CELLS = 2**20
+LARGEST_CELLS, LARGEST_MM = 2**20, 1e6
 """More than any detector has; descriptions from files are held to it."""
 
 
@@ -46,9 +46,9 @@ class Layer(Description):
     def _has_cells(self) -> Layer:
         if min(self.shape) < 1:
             raise ValueError(f"layer {self.name} has the shape {self.shape}")
-        if not all(0 < size < np.inf for size in self.cell_mm):
+        if not all(0 < size <= LARGEST_MM for size in self.cell_mm):
             raise ValueError(f"cells of {self.name} are {self.cell_mm} mm")
-        if self.depth_mm is not None and not 0 < self.depth_mm < np.inf:
+        if self.depth_mm is not None and not 0 < self.depth_mm <= LARGEST_MM:
             raise ValueError(f"layer {self.name} is {self.depth_mm} mm deep")
         return self
 

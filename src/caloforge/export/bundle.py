@@ -14,7 +14,7 @@ from caloforge.documents import Document, flaw_of
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.simulator import GRAPH, Simulator
-from caloforge.simulator.card import LARGEST_CARD_BYTES, Quality
+from caloforge.simulator.card import LARGEST_CARD_BYTES, PdgNumber, Quality, Range
 from caloforge.simulator.reference import Reference, read_reference
 from caloforge.simulator.sampling import Sampling
 
@@ -45,7 +45,7 @@ class BundleCard(Document):
     latent_size: int = Field(ge=1, le=65536)
     """Latents that the generator has; the reader may draw more."""
     sampling: Sampling
-    training_ranges: dict[str, tuple[float, float]]
+    training_ranges: dict[str, Range]
     files: dict[str, str]
     """SHA-256 of each file that the reader reads, and of the stored answers."""
     reader: dict[str, Any] = Field(default={})
@@ -54,7 +54,7 @@ class BundleCard(Document):
     recipe: dict[str, Any]
     provenance: dict[str, str] = Field(default={})
     caloforge_version: str
-    species: tuple[int, ...] = ()
+    species: tuple[PdgNumber, ...] = ()
     """PDG numbers that the generator was trained on."""
     cpu_seconds: float | None = None
     quality: Quality | None = None

@@ -24,6 +24,7 @@ from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import ConversionRequest, FileFormat, ForeignShowers, starts_with
 from caloforge.formats.zdc_images import checked_conditions, checked_pdg, foreign_showers
 from caloforge.io.reading import reading
+from caloforge.io.root import ROOT_MAGIC, open_root
 
 BRANCH = "ZDCResponseImage"
 MEMBERS = {
@@ -48,7 +49,7 @@ PROVENANCE = {
 
 
 def _accepts(sources: tuple[Path, ...]) -> bool:
-    return all(starts_with(source, b"root") for source in sources)
+    return all(starts_with(source, ROOT_MAGIC) for source in sources)
 
 
 @contextmanager
@@ -70,9 +71,7 @@ def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
 
 def _parts(path: Path, detector: Detector) -> list[Part]:
     """All particles of a file; DataError when it holds none."""
-    import uproot
-
-    with reading(path), uproot.open(path) as file:
+    with reading(path), open_root(path) as file:
         tree = _tree(file)
         parts = [
             _events(tree, detector, start, start + EVENTS_AT_ONCE)

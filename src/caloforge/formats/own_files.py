@@ -36,8 +36,15 @@ from caloforge.io import root
 from caloforge.io.arrays import whole_numbers
 from caloforge.io.reading import reading
 from caloforge.io.showers import DESCRIPTION, detector_of_text
-from caloforge.io.tables import ROOT_MAGIC, Table, open_table, require_names
-from caloforge.particles.tables import ENERGY, PARTICLE, PDG, UsedColumns, columns_of
+from caloforge.io.tables import Table, open_table, require_names
+from caloforge.particles.tables import (
+    ENERGY,
+    ENERGY_NAMES,
+    PARTICLE,
+    PDG,
+    UsedColumns,
+    columns_of,
+)
 from caloforge.reporter import SILENT
 
 UNUSED = "-"
@@ -50,6 +57,8 @@ def _open(request: ConversionRequest) -> Iterator[ForeignShowers]:
     assert layout is not None  # this format is taken where one is named
     if detector is None:
         raise UsageError(f"{request.sources[0]} names no detector: add --detector")
+    if layout.units and request.energy_unit:
+        raise UsageError("--units names the unit of each column: leave --energy-unit out")
     names = ", ".join(path.name for path in request.sources)
     with _opened(request, detector, layout, {**NOT_RECORDED, "source": names}) as foreign:
         yield foreign
@@ -63,7 +72,8 @@ def _opened(
     per_cell = _per_cell(detector, layout.cells_unit)
     with ExitStack() as stack:
         tables = [(path, stack.enter_context(open_table(path))) for path in request.sources]
-        files = [_File(path, table, detector, layout) for path, table in tables]
+        unit = request.energy_unit or UNUSED
+        files = [_File(path, table, detector, layout, unit) for path, table in tables]
         rows = _joined([file.particles() for file in files], request.pdg)
         clip = Clip(request.clip_negative, layout.cells_unit or detector.unit)
         cells = (part for file in files for part in file.cells(request, per_cell, clip))
@@ -104,7 +114,9 @@ def _joined(parts: Sequence[_Particles], option_value: int | None) -> _Particles
 class _File:
     """One open file, whose arrays are there and fit the detector."""
 
-    def __init__(self, path: Path, table: Table, detector: Detector, layout: Layout) -> None:
+    def __init__(
+        self, path: Path, table: Table, detector: Detector, layout: Layout, energy_unit: str
+    ) -> None:
         self.path, self._table, self._detector, self._layout = path, table, detector, layout
         with reading(path):
             names = [*layout.cells, *layout.conditions]
@@ -114,7 +126,7 @@ class _File:
                 raise DataError("holds no showers")
             self._check_cells([first[name].shape[1:] for name in layout.cells])
             widths = {name: _width(first[name], name) for name in layout.conditions}
-            self._labels = _labels(layout, widths, detector)
+            self._labels = _labels(layout, widths, detector, energy_unit)
 
     def _check_cells(self, shapes: Sequence[tuple[int, ...]]) -> None:
         detector, names = self._detector, self._layout.cells
@@ -203,7 +215,9 @@ def _width(values: NDArray[Any], name: str) -> int:
     return 1 if values.ndim == 1 else int(values.shape[1])
 
 
-def _labels(layout: Layout, widths: Mapping[str, int], detector: Detector) -> list[str]:
+def _labels(
+    layout: Layout, widths: Mapping[str, int], detector: Detector, energy_unit: str
+) -> list[str]:
     """The name of each column with its unit, as tables of particles have them; '' for none."""
     count, single = sum(widths.values()), max(widths.values()) == 1
     if layout.columns:
@@ -216,7 +230,9 @@ def _labels(layout: Layout, widths: Mapping[str, int], detector: Detector) -> li
         raise UsageError(f"{', '.join(widths)} has {count} columns: name them with --columns")
     if len(names) != count:
         raise UsageError(f"{', '.join(widths)} has {count} columns, --columns names {len(names)}")
-    units = layout.units or (UNUSED,) * count
+    units = layout.units or [
+        energy_unit if _is_energy(name, detector) else UNUSED for name in names
+    ]
     if len(units) != count:
         raise UsageError(f"there are {count} columns, --units names {len(units)} units")
     labels = [
@@ -227,6 +243,12 @@ def _labels(layout: Layout, widths: Mapping[str, int], detector: Detector) -> li
         if label and labels.count(label) > 1:
             raise UsageError(f"two columns are called {label}")
     return labels
+
+
+def _is_energy(name: str, detector: Detector) -> bool:
+    """Whether a column holds energies or momenta, of the detector's or of other names."""
+    own = {condition.name: condition.unit for condition in detector.conditions}
+    return own[name] in ("GeV", "GeV/c") if name in own else name.lower() in ENERGY_NAMES
 
 
 def _chunks(
@@ -266,7 +288,7 @@ OWN_FILES = FileFormat(
     reads="own files (npz, HDF5, ROOT) with --cells KEY --conditions KEY",
     accepts=lambda _: False,
     open=_open,
-    uses=frozenset({"pdg", "clip_negative"}),
+    uses=frozenset({"pdg", "clip_negative", "energy_unit"}),
 )
 """Never found by what is in a file: somebody names its arrays."""
 
@@ -275,14 +297,12 @@ OWN_FILES = FileFormat(
 
 
 def _is_our_tree(sources: tuple[Path, ...]) -> bool:
-    return all(starts_with(path, ROOT_MAGIC) and _description(path) for path in sources)
+    return all(starts_with(path, root.ROOT_MAGIC) and _description(path) for path in sources)
 
 
 def _description(path: Path) -> dict[str, Any]:
     """What a ROOT file of ours says of itself; nothing where it is another one."""
-    import uproot
-
-    with reading(path), uproot.open(path) as file:
+    with reading(path), root.open_root(path) as file:
         if root.DESCRIPTION not in file.keys(cycle=False, filter_classname="TObjString"):
             return {}
         record = parse_json(str(file[root.DESCRIPTION]), root.DESCRIPTION)
@@ -333,4 +353,5 @@ OUR_TREES = FileFormat(
     reads="ROOT trees that caloforge wrote",
     accepts=_is_our_tree,
     open=_open_trees,
+    uses=frozenset({"energy_unit"}),
 )

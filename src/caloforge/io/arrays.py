@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError
 from caloforge.io import hdf5
+from caloforge.io.hdf5 import HDF5_MAGIC
 from caloforge.io.npy import NPY_MAGIC, ZIP_MAGIC, StoredArray, names_in
 from caloforge.io.reading import reading, require_regular_file
 
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 LARGEST_TEXT_BYTES = 2**28
 
 
@@ -171,6 +171,8 @@ def _rows_of(path: Path) -> tuple[list[str], list[list[str]]]:
 def _number(text: str, name: str, row: int) -> int | float:
     digits = text.strip()
     try:
+        if "_" in digits:
+            raise ValueError("Python reads 22_0 as 220")
         # int() first: a float would round particle numbers beyond 2**53.
         return int(digits) if digits.lstrip("+-").isdigit() else float(digits)
     except ValueError:
@@ -222,6 +224,7 @@ def whole_numbers(
     values = np.asarray(values)
     limits = np.iinfo(dtype)
     if values.dtype.kind == "f":
+        values = values.astype(np.float64)  # a float16 cannot hold the limits
         with np.errstate(invalid="ignore"):
             wrong = ~(np.isfinite(values) & (values == np.rint(values)))
             # float(max) rounds up for 64 bits: "<", not "<=".

@@ -15,7 +15,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def write_aside_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]
             yield part
             _refuse_existing(path, overwrite)
             _refuse_losing(path, part)
-            if path.exists():
+            with suppress(FileNotFoundError):
                 path.rename(old)
     finally:
         if old.exists() and not path.exists():
@@ -218,6 +218,8 @@ def _aside(path: Path, sync: Callable[[Path], None]) -> Iterator[Path]:
     except (OSError, RuntimeError) as error:
         if _is_full(error):
             raise CaloforgeError(f"{path}: no space left on the disk; nothing was kept") from error
+        if isinstance(error, OSError) and error.errno == errno.ENOTEMPTY:
+            raise UsageError(f"{path}: another process has written it just now") from error
         if isinstance(error, OSError) and str(error.filename) == str(part):
             raise CaloforgeError(f"{path}: {error.strerror}") from error
         raise

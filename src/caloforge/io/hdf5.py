@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError
 from caloforge.io.files import HDF5_ENDINGS, require_ending, write_aside
-from caloforge.io.reading import reading, require_regular_file
+from caloforge.io.reading import reading, refuse_joined, require_regular_file
 from caloforge.machine import install
 
 Compression = Literal["portable", "smallest", "none", "fast"]
@@ -57,6 +57,7 @@ def require_filters(data: h5py.Dataset) -> None:
 
 
 LARGEST_CHUNK_BYTES = 2**28
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 LARGEST_BYTES = 2**33
 """Of an array that is read as a whole."""
 BUILT_IN_FILTERS = {1: 1100, 2: 1, 3: 1}
@@ -81,12 +82,25 @@ def open_hdf5(path: Path) -> h5py.File:
             pass  # says what the system says where h5py would say that it is no HDF5 file
         if not h5py.is_hdf5(path):
             raise DataError("not an HDF5 file")
+        _refuse_joined(path)
         try:
             return h5py.File(path, "r")
         except OSError as error:
             if not any(f"errno = {number}," in str(error) for number in NO_LOCKS):
                 raise
             return h5py.File(path, "r", locking=False)
+
+
+def _refuse_joined(path: Path) -> None:
+    """DataError where another HDF5 file follows: nobody would read its rows."""
+    with path.open("rb") as file:
+        head = file.read(52)
+    if not head.startswith(HDF5_MAGIC) or len(head) < 52:
+        return
+    version = head[8]
+    place = {0: 40, 1: 44, 2: 28, 3: 28}.get(version)
+    if place and head[13 if version < 2 else 9] == 8:  # bytes of an address
+        refuse_joined(path, HDF5_MAGIC, int.from_bytes(head[place : place + 8], "little"))
 
 
 def looks_like_hdf5(path: Path) -> bool:

@@ -61,3 +61,11 @@ def require_regular_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {reason_of(error)}") from error
     raise DataError(f"{path}: no such file" if missing else f"{path} is {kind}, not a file")
+
+
+def refuse_joined(path: Path, magic: bytes, end: int) -> None:
+    """Raise DataError where another file of that format begins at the end that a file states."""
+    with path.open("rb") as file:
+        file.seek(end)
+        if end and file.read(len(magic)) == magic:
+            raise DataError("holds two files, one behind the other; separate them")

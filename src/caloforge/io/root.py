@@ -7,8 +7,8 @@ Tree ``showers``: a branch a layer (N, nx, ny), a branch a condition, particle, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,14 +18,31 @@ from numpy.typing import NDArray
 from caloforge.data.record import cell_type
 from caloforge.detector import Detector
 from caloforge.io.files import require_ending, write_aside
+from caloforge.io.reading import refuse_joined
 from caloforge.io.showers import ShowerFile
 from caloforge.reporter import SILENT, Reporter
 
 FORMAT = "caloforge-showers"
 VERSION = 1
 TREE, DESCRIPTION = "showers", "description"
+ROOT_MAGIC = b"root"
+LARGE_FILE = 1_000_000
+"""Versions from here on have addresses of eight bytes."""
 ROWS_A_BASKET = 4096
 """Baskets much smaller cost more in headers than they hold."""
+
+
+@contextmanager
+def open_root(path: Path) -> Iterator[Any]:
+    """A ROOT file that is open; DataError where another one follows, whose rows would be lost."""
+    import uproot
+
+    with path.open("rb") as file:
+        head = file.read(20)
+    size = 8 if int.from_bytes(head[4:8], "big") >= LARGE_FILE else 4
+    refuse_joined(path, ROOT_MAGIC, int.from_bytes(head[12 : 12 + size], "big"))
+    with uproot.open(path) as file:
+        yield file
 
 
 class RootWriter:

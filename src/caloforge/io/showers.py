@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.energy import sampling_fraction
 from caloforge.data.particles import Groups, check_once, check_same_conditions, groups_of
 from caloforge.data.record import (
     Showers,
@@ -52,7 +53,8 @@ CHUNK_BYTES = 2**18
 
 
 def describe(file: h5py.File, detector: Detector, provenance: Mapping[str, str]) -> None:
-    """Write the root attributes."""
+    """Write the root attributes; DataError for a provenance that nobody could read back."""
+    sampling_fraction(detector, provenance)
     hdf5.put_text(file, "format", FORMAT)
     file.attrs["version"] = VERSION
     hdf5.put_text(file, "detector", detector.model_dump_json())

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError
 from caloforge.io import hdf5
-from caloforge.io.arrays import HDF5_MAGIC
+from caloforge.io.hdf5 import HDF5_MAGIC
 from caloforge.io.npy import LARGEST_DEFLATION, ZIP_MAGIC, StoredArray, names_in
 from caloforge.io.reading import reading, require_regular_file
+from caloforge.io.root import ROOT_MAGIC, open_root
 
 Columns = dict[str, NDArray[Any]]
 
@@ -30,7 +31,7 @@ LONGEST_HEADER = 2**16
 HEAD_BYTES = 512
 CREDIBLE_BYTES = 2**28
 """Of columns that may be constant, which parquet and ROOT shrink without limit."""
-PARQUET_MAGIC, ROOT_MAGIC = b"PAR1", b"root"
+PARQUET_MAGIC = b"PAR1"
 
 
 class Table(Protocol):
@@ -104,35 +105,45 @@ class TextTable:
 
     def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
         """The named columns, so many rows at a time: memory stays constant.  (n,) each"""
-        types = [np.int64 if name in self._whole else np.float64 for name in names]
-        kind = np.dtype([(str(place), what) for place, what in enumerate(types)])
+        kind = np.dtype(
+            [(str(place), self._type(name, names)) for place, name in enumerate(self.names)]
+        )
         places = [self.names.index(name) for name in names]
-        whole = [place for place, what in zip(places, types, strict=True) if what is np.int64]
-        converters = dict.fromkeys(whole, _whole)
+        converters = {place: _whole for place in places if kind[place] == np.int64}
         with self.path.open(encoding="utf-8-sig", newline="") as file:
             file.readline()
             while True:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # the end of the file is no surprise
-                    block = self._piece(file, kind, converters, places, rows)
+                    block = self._piece(file, kind, converters, rows)
                 if not len(block):
                     return
-                yield {name: block[str(n)] for n, name in enumerate(names)}
+                yield {name: block[str(place)] for name, place in zip(names, places, strict=True)}
 
-    def _piece(
-        self, file: Any, kind: Any, converters: Any, places: Sequence[int], rows: int
-    ) -> NDArray[Any]:
+    def _type(self, name: str, used: Sequence[str]) -> Any:
+        """Of a column; of those that are not used, a letter is kept."""
+        if name not in used:
+            return "U1"
+        return np.int64 if name in self._whole else np.float64
+
+    @staticmethod
+    def _piece(file: Any, kind: Any, converters: Any, rows: int) -> NDArray[Any]:
+        # All columns are read, for a row that is longer than the header is no row of it.
         try:
             return np.loadtxt(
                 file, kind, comments=None, delimiter=",", converters=converters,
-                usecols=places, max_rows=rows, quotechar='"', ndmin=1,
+                max_rows=rows, quotechar='"', ndmin=1,
             )  # fmt: skip
         except (ValueError, OverflowError) as error:
-            raise DataError(f"cannot be read as a table: {error}") from None
+            # What follows the semicolon is advice for programmers.
+            reason = str(error).partition(";")[0].removeprefix("the dtype passed requires ")
+            raise DataError(f"cannot be read as a table: {reason}") from None
 
 
 def _whole(text: str) -> int:
     """A whole number, written as 22 or 22.0."""
+    if "_" in text:  # Python reads 22_0 as 220
+        raise DataError(f"{text.strip()[:40]!r} is no whole number")
     try:
         return int(text)
     except ValueError:
@@ -194,9 +205,7 @@ class ParquetTable:
 @contextmanager
 def open_tree(path: Path) -> Iterator[TreeTable]:
     """The only tree of a ROOT file; DataError naming them where there are several."""
-    import uproot
-
-    with uproot.open(path) as file:
+    with open_root(path) as file:
         trees = file.keys(filter_classname=["TTree", "ROOT::RNTuple"], cycle=False)
         if len(trees) != 1:
             raise DataError(f"holds {len(trees)} trees, not one: {', '.join(trees[:5]) or 'none'}")

@@ -116,7 +116,7 @@ def read_options(path: Path | None) -> Options:
     try:
         options = read_json(path)
     except CaloforgeError as error:
-        raise UsageError(f"{path} cannot be read as JSON: {error}") from error
+        raise UsageError(f"--cluster-options {error}") from error
     if not isinstance(options, dict):
         raise UsageError(f'{path} must hold one JSON object, such as {{"queue": "long"}}')
     return options

@@ -135,6 +135,9 @@ QUANTITIES: dict[str, tuple[tuple[str, ...], str]] = {
     **{axis: ((axis, f"v{axis}", f"v_{axis}", f"{axis}0"), "length") for axis in "xyz"},
 }
 """Names of a quantity in tables, in small letters, and its kind."""
+ENERGY_NAMES = frozenset(
+    name for names, kind in QUANTITIES.values() if kind == "energy" for name in names
+)
 
 
 @dataclass(frozen=True)

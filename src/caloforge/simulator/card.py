@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -28,6 +29,17 @@ from caloforge.simulator.sampling import Sampling, name_of_law
 
 GRAPH, CARD, REFERENCE = "generator.onnx", "simulator.json", "reference.npz"
 LARGEST_CARD_BYTES = 16 * 2**20
+
+
+def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"a range from {limits[0]:g} to {limits[1]:g}")
+    return limits
+
+
+Range = Annotated[tuple[FiniteFloat, FiniteFloat], AfterValidator(_ascending)]
+"""Smallest and largest value."""
+PdgNumber = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
 class Part(BaseModel):
@@ -109,11 +121,11 @@ class SimulatorCard(Document):
     latent_size: int = Field(ge=1, le=65536)
     latent_law: Literal["normal"] = "normal"
     sampling: Sampling
-    training_ranges: dict[str, tuple[FiniteFloat, FiniteFloat]]
-    """Smallest and largest value of each condition that the generator was trained on."""
-    impact_ranges_cm: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default={})
+    training_ranges: dict[str, Range]
+    """Of each condition that the generator was trained on."""
+    impact_ranges_cm: dict[str, Range] = Field(default={})
     """Where the particles of training met the face, of each impact feature of the detector."""
-    species: tuple[int, ...] = ()
+    species: tuple[PdgNumber, ...] = ()
     """PDG numbers of the particles that it was trained on; empty where the card does not tell."""
     recipe: dict[str, Any]
     """The recipe; ``run`` in it names the commit, the data and their checksum."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.kinematics import kinematic_flaw
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.particles import law_of_name, read_pieces
@@ -54,7 +55,8 @@ class Particles:
 def read_particles(path: str | Path, detector: Detector, *, pdg: Sequence[int] = ()) -> Particles:
     """Particles of a table (``caloforge.particles``), one row for each even where it holds repeats.
 
-    Raises DataError when the file is missing, foreign, or lacks a column or a known type.
+    Raises DataError when the file is missing, foreign, or lacks a column or a known type,
+    or its rows can be no particles.
     """
     types, conditions, numbers = [], [], []
     for piece in read_pieces(path, detector, pdg=pdg):
@@ -66,9 +68,10 @@ def read_particles(path: str | Path, detector: Detector, *, pdg: Sequence[int] =
     number = np.concatenate(numbers)
     _, rows = np.unique(number, return_index=True)
     rows = np.sort(rows)
-    return Particles(
-        np.concatenate(types)[rows], np.concatenate(conditions)[rows], number[rows], str(path)
-    )
+    chosen = np.concatenate(conditions)[rows]
+    if flaw := kinematic_flaw(detector, chosen):
+        raise DataError(f"{path}: {flaw}")
+    return Particles(np.concatenate(types)[rows], chosen, number[rows], str(path))
 
 
 def draw(name: str, detector: Detector, count: int, seed: int) -> Particles:

@@ -244,6 +244,10 @@ DEFAULT = "default"
 ANY = "any"
 
 
+LARGEST_LIMIT = 1000.0
+"""A larger one would let everything pass."""
+
+
 class Limit(BaseModel):
     """Limit of one check or metric."""
 
@@ -253,8 +257,8 @@ class Limit(BaseModel):
     """Name of a check, or a pattern such as ``location_*``; the first limit that fits counts."""
     measure: str | None = None
     """Name of a distance of the table, to be held against its floor."""
-    sigma: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    floors: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    sigma: float | None = Field(default=None, gt=0, le=LARGEST_LIMIT)
+    floors: float | None = Field(default=None, gt=0, le=LARGEST_LIMIT)
 
     @field_validator("check")
     @classmethod
@@ -282,6 +286,14 @@ class Gate(Document):
     detector: str | None = None
     about: str = ""
     limits: tuple[Limit, ...] = Field(min_length=1)
+
+    @field_validator("limits")
+    @classmethod
+    def _are_distinct(cls, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+        names = [limit.check or limit.measure for limit in limits]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{twice} is limited twice")
+        return limits
 
 
 def read_gate(name: str, detector: Detector) -> tuple[str, Gate]:
