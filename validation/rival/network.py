@@ -63,7 +63,7 @@ class FlowGenerator(nn.Module):
         for step in range(STEPS):
             time = torch.full_like(latents[:, 0], step / STEPS)
             image = image + self.velocity(image, time, features) / STEPS
-        counts = (image.flatten(1) * self.deviation + self.mean).expm1().clamp(min=0)
+        counts = (image.flatten(1) * self.deviation + self.mean).exp().sub(1).clamp(min=0)
         return counts.round() if self.whole else counts
 
     def loss(self, cells: Tensor, conditions: Tensor, generator: torch.Generator) -> Tensor:
