@@ -17,6 +17,8 @@ class Training:
     settings: tuple[str, ...] = ()
     """What else is changed in the recipe."""
     recipe: str = "calibrated"
+    start: str = ""
+    """A shipped simulator that is trained further; nothing: from the beginning."""
 
     def command(self, out: Path) -> list[str]:
         """Arguments of ``caloforge`` that train it."""
@@ -30,7 +32,8 @@ class Training:
         )
         detector = self.sample.partition("/")[0]
         command = ["train", self.recipe, "--detector", detector, "--threads", "1", "--seed", "0"]
-        return [*command, *joined("--set", changes), *self.data, "--out", str(out)]
+        start = ["--from", self.start] if self.start else []
+        return [*command, *joined("--set", changes), *self.data, *start, "--out", str(out)]
 
     @property
     def data(self) -> Sequence[str]:
@@ -51,7 +54,7 @@ TRAININGS = {
     "alice_zn": Training("alice_zn", 16000),
     "alice_zp": Training("alice_zp", 16000),
     "atlas_em/eplus": Training("atlas_em", 9000, LATENTS),
-    "atlas_em/gamma": Training("atlas_em/gamma", 2000, LATENTS),
+    "atlas_em/gamma": Training("atlas_em/gamma", 3000, LATENTS, start="atlas_em/eplus"),
     "atlas_em/piplus": Training("atlas_em/piplus", 2000, LATENTS),
 }
 """By the name of the simulator."""
