@@ -6,9 +6,14 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-MODULES = ("caloforge.cli", "caloforge.data.showers", "caloforge.simulator", "pytest", "torch")
+MODULES = (
+    *("caloforge.cli", "caloforge.data.showers", "caloforge.simulator", "caloforge.train"),
+    *("caloforge.export.onnx", "pytest", "torch._dynamo"),
+)
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(list(MODULES))
 SECONDS = 120
@@ -27,16 +32,24 @@ def command(arguments: list[str], folder: str, environ: dict[str, str]) -> None:
     sys.exit(main(arguments))
 
 
+def run_together(target: Callable[..., None], *calls: tuple[Any, ...]) -> list[int | None]:
+    """Exit codes of calls that run at the same time, each in a process of its own."""
+    processes = [SERVER.Process(target=target, args=arguments) for arguments in calls]
+    try:
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(SECONDS)
+        return [process.exitcode for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
 def run_command(*arguments: object) -> tuple[int | None, str, str]:
     """Exit code, stdout and stderr of a command that has a process for itself."""
     words = [str(argument) for argument in arguments]
     with tempfile.TemporaryDirectory() as folder:
-        process = SERVER.Process(target=command, args=(words, folder, dict(os.environ)))
-        process.start()
-        try:
-            process.join(SECONDS)
-            code = process.exitcode
-        finally:
-            process.kill()
-            process.join()
+        (code,) = run_together(command, (words, folder, dict(os.environ)))
         return code, *((Path(folder) / name).read_text() for name in ("out", "err"))

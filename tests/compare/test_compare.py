@@ -97,7 +97,7 @@ def test_recipes_of_one_name_are_told_apart() -> None:
 
 def test_numbers_of_a_run_are_those_of_evaluate(runs: dict[str, Path], showers: Path) -> None:
     path = str(runs["dcgan-0"])
-    result = load(path, showers, seed=3).evaluate(seed=3)
+    result = load(path, showers, seed=3).evaluate(seed=3, classifier="none")
     found = compare_runs(runs_by_recipe([path]), showers, seed=3)
     for row in result.metrics:
         assert found.methods[0].numbers[row.name].measured == result.measured(row.name)

@@ -14,6 +14,7 @@ from caloforge.evaluate.metrics.two_sample import (
     counts_by_particle,
     kolmogorov_smirnov,
     mann_whitney,
+    rank_statistics,
     separation_power,
     weighted_separation,
 )
@@ -88,6 +89,26 @@ def test_rank_tests_are_those_of_scipy(rng):
     assert found.statistic == pytest.approx(expected.statistic / (300 * 250))
     assert found.p == pytest.approx(expected.pvalue)
     assert mann_whitney(np.ones(5), np.ones(6)).p == 1
+
+
+@pytest.mark.parametrize("ties", [True, False])
+def test_rank_statistics_under_weights_are_those_of_repeated_values(ties, rng):
+    """Bit for bit; the particles of the defined values may all have no weight."""
+    particles, sizes = 5, (13, 9)
+    indices = [rng.integers(0, particles, n) for n in sizes]
+    x, y = (rng.poisson(3, n) * 1.0 if ties else rng.normal(size=n) for n in sizes)
+    x[indices[0] > 0] = math.nan
+    x[:2], indices[0][:2] = 1.0, 0
+    weights = resamplings(particles, 30, rng)
+    found = rank_statistics(x, y, indices, weights)
+    for number, weight in enumerate(weights.astype(int)):
+        a, b = (np.repeat(v, weight[i]) for v, i in zip((x, y), indices, strict=True))
+        for test, values in zip((kolmogorov_smirnov, mann_whitney), found, strict=True):
+            if np.isfinite(a).any() and np.isfinite(b).any():
+                assert values[number] == test(a, b).statistic
+            else:
+                assert math.isnan(values[number])
+    assert np.isnan(found[0]).any()
 
 
 def test_nothing_to_compare_is_an_error():

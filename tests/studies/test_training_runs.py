@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,35 @@ from validation.training_runs import TrainingRun, is_of, last_third, outcome_tex
 ROOT = Path(__file__).parents[2]
 RUN = TrainingRun(
     study="zn", detector="alice_zn", part="final", label="sdi-gan, short", method="sdi-gan",
-    seed=3, evaluate=table_of, settings=(*SETTINGS, "training.steps=60"), keep=True,
+    seed=3, evaluate=table_of, settings=(*SETTINGS, "training.steps=12"), keep=True,
 )  # fmt: skip
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module", autouse=True)
+def few_showers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Of a study of few showers."""
-    data = write_part_of_sample(tmp_path / "zn.h5", 20)
-    monkeypatch.setattr(training_runs, "sample_path", lambda name: data)
+    data = write_part_of_sample(tmp_path_factory.mktemp("data") / "zn.h5", 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_runs, "sample_path", lambda name: data)
+        yield
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder of a study and the record of its run."""
+    out = tmp_path_factory.mktemp("done")
+    (out / RUNS).mkdir()
+    return out, RUN.execute(out)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     (tmp_path / RUNS).mkdir()
     return tmp_path
 
 
-def test_a_record_says_what_was_done_and_what_came_out(folder: Path) -> None:
-    record = RUN.execute(folder)
+def test_a_record_says_what_was_done_and_what_came_out(done: tuple[Path, dict[str, Any]]) -> None:
+    folder, record = done
     assert RUN.name == "final-sdi-gan-short-seed3"
     assert Recipe.from_json(json.dumps(record["recipe"])) == RUN.recipe()
     assert RUN.is_record_of(record)
@@ -43,9 +58,9 @@ def test_a_record_says_what_was_done_and_what_came_out(folder: Path) -> None:
         assert record[name], name
     assert bool(record["commit"]) is (ROOT / ".git").exists()
     assert {"processor", "cores", "load", "device", "threads"} <= record["hardware"].keys()
-    assert (record["steps"], record["seed"], record["label"]) == (60, 3, "sdi-gan, short")
+    assert (record["steps"], record["seed"], record["label"]) == (12, 3, "sdi-gan, short")
     curve = record["learning_curve"]
-    assert curve["step"] == list(range(2, 61, 2))
+    assert curve["step"] == list(range(1, 13))
     assert record["validation_score"] == pytest.approx(min(curve["score"]), abs=1e-4)
     assert curve["cpu_seconds"][-1] == record["cpu_seconds"] > 0
     assert {"conditional_w1", "sigma_total", "spread_slope"} <= record["test"].keys()
@@ -55,8 +70,10 @@ def test_a_record_says_what_was_done_and_what_came_out(folder: Path) -> None:
     assert kept == ["metrics.jsonl", "recipe.json", "simulator"]
 
 
-def test_a_run_goes_on_from_its_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    straight = RUN.execute(folder)
+def test_a_run_goes_on_from_its_checkpoint(
+    done: tuple[Path, dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = done[1]
     other = replace(RUN, label="again")
     monkeypatch.setattr(TrainingRun, "_same_run", lambda *given: None)
     finish, steps = training_runs.finish, []
@@ -83,8 +100,10 @@ def test_a_run_that_only_chooses_has_no_test_numbers_and_leaves_nothing(folder: 
     assert not (folder / WORK / run.name).exists()
 
 
-def test_one_recipe_is_trained_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = RUN.execute(folder)
+def test_one_recipe_is_trained_once(
+    done: tuple[Path, dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = done[1]
     write_record(folder / RUNS / f"{RUN.name}.json", first)
     monkeypatch.setattr(training_runs, "finish", None)
     second = replace(RUN, part="equal", label="sdi-gan").execute(folder)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,17 +21,3 @@ def straight(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing interrupted."""
     out = tmp_path_factory.mktemp("runs") / "straight"
     return train(small_recipe(), showers, out, threads=1).path
-
-
-@pytest.fixture(scope="session")
-def drive(showers: Path) -> Callable[..., Any]:
-    """Run ``driver.py`` and return the exit codes of the processes that it started."""
-
-    def run(what: str, out: Path, *more: str) -> Any:
-        driver = Path(__file__).with_name("driver.py")
-        command = [sys.executable, str(driver), what, str(out), str(showers), *more]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return run

@@ -1,20 +1,13 @@
-"""Processes that die, or that train together: forked, so that torch is imported once.
-
-``python driver.py kill OUT DATA`` and ``python driver.py context OUT DATA PORT``; the exit codes
-are the last line of stdout, as JSON.
-"""
+"""Processes that die, or that train together, started by ``processes.run_together``."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 
@@ -106,73 +99,41 @@ POINTS: dict[str, Action] = {
 }
 
 
-def start(action: Action) -> int:
-    """Run in a forked process; its number."""
-    number = os.fork()
-    if number == 0:
-        code = 1
-        try:
-            code = action()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-    return number
-
-
-def finish(number: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
-
-
-def arguments(out: Path, data: Path, *more: str) -> list[str]:
+def arguments(out: Path, data: Path, *settings: str) -> list[str]:
     fixed = ["--data", str(data), "--out", str(out), "--threads", "1", "--device", "cpu", "-q"]
-    return ["train", "sdi-gan", *fixed, *set_options(*more[:1]), *more[1:]]
+    return ["train", "sdi-gan", *fixed, *set_options(*settings)]
 
 
-def kill(out: Path, data: Path) -> dict[str, int]:
-    """A run for each point, killed there."""
-
-    def run(point: str) -> int:
-        POINTS[point]()
-        return main(arguments(out / point, data))
-
-    return {point: finish(start(lambda point=point: run(point))) for point in POINTS}
+def killed(point: str, out: Path, data: Path) -> None:
+    """A run that is killed there."""
+    POINTS[point]()
+    sys.exit(main(arguments(out / point, data)))
 
 
-def context(out: Path, data: Path, port: str) -> dict[str, list[int]]:
-    """Two processes: straight through; stopped by a SIGTERM to one of them; then resumed."""
-
-    def run(name: str, rank: int, term: bool, *more: str) -> int:
-        os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        if term and rank == 1:
-            at_call(Game, "step", 6, lambda: os.kill(os.getpid(), signal.SIGTERM))
-        seen: list[Any] = []
-        real = Run.play
-
-        def play(self: Run, stream: Any) -> Any:
-            seen[:] = [self]
-            return real(self, stream)
-
-        Run.play = play
-        code = main(arguments(out / name, data, "critic.kind=reference", *more))
-        nets = {key: net.state_dict() for key, net in seen[0].game.networks.items()}
-        particles = torch.from_numpy(seen[0].batches.particle_ids)
-        torch.save({"networks": nets, "particles": particles}, out / f"{name}-{rank}.pt")
-        return code
-
-    def both(name: str, term: bool, *more: str) -> list[int]:
-        numbers = [start(lambda rank=rank: run(name, rank, term, *more)) for rank in (0, 1)]
-        return [finish(number) for number in numbers]
-
-    return {
-        "straight": both("straight", term=False),
-        "stopped": both("resumed", term=True),
-        "resumed": both("resumed", False, "--resume"),
-    }
+PAIR = (
+    *("critic.kind=reference", "training.steps=4"),
+    *("training.validation_interval=2", "training.checkpoint_interval=3"),
+)
 
 
-if __name__ == "__main__":
-    torch.optim.Adam([torch.zeros(1)])  # loads the compiler, which takes longer than a run
-    out, data = Path(sys.argv[2]), Path(sys.argv[3])
-    done = {"kill": kill, "context": context}[sys.argv[1]](out, data, *sys.argv[4:])
-    sys.stdout.write(json.dumps(done))
+def one_of_two(
+    name: str, rank: int, out: Path, data: Path, port: str, term: bool, *more: str
+) -> None:
+    """A process of a pair that trains together; with ``term`` the second one gets a SIGTERM."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    if term and rank == 1:
+        at_call(Game, "step", 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    seen: list[Any] = []
+    real = Run.play
+
+    def play(self: Run, stream: Any) -> Any:
+        seen[:] = [self]
+        return real(self, stream)
+
+    Run.play = play
+    code = main([*arguments(out / name, data, *PAIR), *more])
+    nets = {key: net.state_dict() for key, net in seen[0].game.networks.items()}
+    particles = torch.from_numpy(seen[0].batches.particle_ids)
+    torch.save({"networks": nets, "particles": particles}, out / f"{name}-{rank}.pt")
+    sys.exit(code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,9 @@ import pytest
 
 from caloforge.errors import DataError, UsageError
 from caloforge.train import train
-from small_run import metrics_of, same, small_recipe, state_of
+from processes import run_together
+from small_run import metrics_of, same, small_recipe, state_of, write_part_of_sample
+from training import driver
 
 KEPT = {
     "within_a_step": 5,
@@ -26,10 +27,10 @@ KEPT = {
 
 
 @pytest.fixture(scope="module")
-def dead(drive: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def dead(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Runs that were killed: their folders, exit codes, and what they left, by where."""
     out = tmp_path_factory.mktemp("dead")
-    codes = drive("kill", out)
+    codes = {point: run_together(driver.killed, (point, out, showers)) for point in KEPT}
     return out, codes, {point: {path.name for path in (out / point).iterdir()} for point in codes}
 
 
@@ -38,7 +39,7 @@ def test_killed_run_goes_on_bit_for_bit(
     point: str, dead: Any, straight: Path, showers: Path
 ) -> None:
     out, codes = dead[0] / point, dead[1]
-    assert codes[point] == (143 if point == "sigterm" else -9)
+    assert codes[point] == [143 if point == "sigterm" else -9]
     assert state_of(out)["step"] == KEPT[point]
     train(small_recipe(), showers, out, resume=True, threads=1)
     assert same(state_of(out), state_of(straight))
@@ -68,8 +69,6 @@ def test_resuming_another_recipe_is_refused(straight: Path, showers: Path) -> No
 
 
 def test_resuming_with_other_data_is_refused(straight: Path, tmp_path: Path) -> None:
-    from small_run import write_part_of_sample
-
     other = write_part_of_sample(tmp_path / "other.h5", particles=41)
     with pytest.raises(DataError, match=r"other\.h5 is not what .* was trained on"):
         train(small_recipe(), other, straight, resume=True)

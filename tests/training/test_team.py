@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ import pytest
 import torch
 
 from caloforge.training.distributed import DistributedContext
+from processes import run_together
 from small_run import metrics_of, same, set_options, state_of
+from training import driver
 
 
 def free_port() -> str:
@@ -23,9 +24,19 @@ def free_port() -> str:
 
 
 @pytest.fixture(scope="module")
-def done(drive: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    out = tmp_path_factory.mktemp("context")
-    return out, drive("context", out, free_port())
+def done(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Straight through; stopped by a SIGTERM to one of the two; then resumed."""
+    out, port = tmp_path_factory.mktemp("context"), free_port()
+
+    def both(name: str, term: bool, *more: str) -> list[int | None]:
+        calls = [(name, rank, out, showers, port, term, *more) for rank in (0, 1)]
+        return run_together(driver.one_of_two, *calls)
+
+    return out, {
+        "straight": both("straight", False),
+        "stopped": both("resumed", True),
+        "resumed": both("resumed", False, "--resume"),
+    }
 
 
 def of_ranks(done: Any, name: str) -> list[Any]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from caloforge.data.showers import Showers
 from caloforge.evaluate.metrics.wasserstein import fast_score
+from caloforge.objectives import NonFinite
 from caloforge.simulator.sampling import LARGEST_COUNT, Sampling, draw_counts, draw_latents
 
 ROWS = 1024
@@ -36,8 +37,13 @@ class Validation:
         return cls(real, torch.from_numpy(latents), sampling, seed)
 
     def score(self, generator: nn.Module, device: torch.device) -> Score:
-        """Distance of one generated shower per row, drawn as ``generate`` draws, from the real."""
+        """Distance of one generated shower per row, drawn as ``generate`` draws, from the real.
+
+        Raises NonFinite where the generator gives NaN.
+        """
         rates = self._rates(generator, device)
+        if np.isnan(rates).any():
+            raise NonFinite("the generator's showers are NaN: training stopped")
         if self.real.detector.counts:
             # A generator that still explodes gets a bad score, not an error.
             rates = np.clip(rates, 0, np.nextafter(np.float32(LARGEST_COUNT), np.float32(0)))
