@@ -28,7 +28,8 @@ from caloforge.training.dataset import Dataset, rows_of
 from validation.rival.network import BASE, FlowGenerator
 
 CHECKPOINT_SECONDS = 120.0
-SCORE_CPU_SECONDS = 300.0
+SCORE_CPU_SECONDS = (100.0, 300.0)
+"""Between two scores: as much as was trained before, within these bounds."""
 ROWS = 64
 """Showers that are generated at once."""
 
@@ -95,7 +96,8 @@ class FlowTraining:
     @property
     def is_score_due(self) -> bool:
         """Whether enough CPU seconds have passed since the last score."""
-        return self.cpu_seconds >= (self.curve["cpu_seconds"] or [0.0])[-1] + SCORE_CPU_SECONDS
+        last = (self.curve["cpu_seconds"] or [0.0])[-1]
+        return self.cpu_seconds >= last + min(max(last, SCORE_CPU_SECONDS[0]), SCORE_CPU_SECONDS[1])
 
     def score(self) -> None:
         """Conditional W1 of the validation particles by both ways of rounding."""
