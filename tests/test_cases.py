@@ -183,6 +183,15 @@ def test_names_that_are_no_utf8_and_output_in_ascii(tmp_path):
     assert r"\udcff\udce9.h5" in done.stdout
 
 
+@pytest.mark.parametrize("option", ["--like", "--particles"])
+def test_a_production_of_particles_whose_name_is_no_utf8(caloforge, tmp_path, option):
+    source = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xe9.h5")
+    shutil.copy(CASES / "real8.h5", source)
+    out = ("--out", tmp_path / "out", "-q")
+    told(caloforge, "generate", "alice_zn", option, source, "--shards", 1, *out)
+    assert len(read(tmp_path / "out")) == 8
+
+
 def test_a_name_of_248_characters(caloforge, tmp_path):
     out = tmp_path / f"{'x' * 245}.h5"
     told(caloforge, "data", "select", CASES / "real8.h5", "--out", out, "-q")

@@ -20,6 +20,11 @@ class Note(Document):
         return fields if version > 1 else {"text": fields["words"]}
 
 
+def test_names_that_are_no_utf8_come_back():
+    note = Note(text="/data/\udcff.h5")
+    assert Note.parse(note.to_json()) == note
+
+
 def test_a_document_comes_back_as_it_was(tmp_path):
     note = Note(text="é", numbers=(1.5,))
     path = tmp_path / "note.json"

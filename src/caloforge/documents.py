@@ -73,7 +73,7 @@ class Document(BaseModel):
             )
         fields = {name: value for name, value in record.items() if name not in HEADER}
         try:
-            return cls.model_validate_json(json.dumps(cls.upgraded(fields, version)))
+            return cls.model_validate(cls.upgraded(fields, version))
         except ValidationError as error:
             raise cls.ERROR(f"{where}: {flaw_of(error)}") from error
 
@@ -86,7 +86,8 @@ class Document(BaseModel):
     def record(self) -> dict[str, Any]:
         """The document as a JSON object, format and version first."""
         header = {"format": self.FORMAT, "version": self.VERSION}
-        return header | self.model_dump(mode="json")
+        # Not pydantic's own JSON: it has no names of files that are not UTF-8.
+        return header | json.loads(json.dumps(self.model_dump(), allow_nan=False))
 
     def to_json(self, indent: int | None = 2) -> str:
         """The document as JSON."""

@@ -45,7 +45,7 @@ class DryRun:
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
-        plan: dict[str, Any] = self.plan.model_dump(mode="json")
+        plan: dict[str, Any] = self.plan.model_dump()
         return plan | {"shards": self.plan.shards, "job_script": self.job_script()}
 
     def job_script(self) -> str | None:

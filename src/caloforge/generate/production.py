@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -309,7 +310,7 @@ def _make(progress: Progress, executor: Executor, reporter: Reporter) -> None:
     plan, todo = progress.plan, progress.todo()
     if not todo:
         return
-    settled = plan.model_dump_json(), str(progress.folder.absolute())
+    settled = json.dumps(plan.model_dump()), str(progress.folder.absolute())
     calls = [Call(make_shard, (number, *settled), f"making shard {number}") for number in todo]
     limits = Limits(threads=plan.settings.threads)
     with reporter.progress("generate", plan.showers, "showers") as advance:

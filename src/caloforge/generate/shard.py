@@ -5,6 +5,7 @@ Shapes: N showers, K cells, C conditions.
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections import Counter
@@ -157,7 +158,7 @@ def provenance(simulator: Simulator, source: Source, seed: int) -> dict[str, str
 @lru_cache(maxsize=1)
 def _maker(plan: str, folder: str) -> ShardMaker:
     """Kept between the calls of a process: sessions cannot travel, and loading costs a second."""
-    return ShardMaker(Plan.model_validate_json(plan), Path(folder))
+    return ShardMaker(Plan.model_validate(json.loads(plan)), Path(folder))
 
 
 def make_shard(number: int, plan: str, folder: str) -> ShardRecord:

@@ -62,9 +62,10 @@ def require_possible_file(path: Path, *, overwrite: bool = False) -> None:
 
 
 def _refuse_other_than_file(path: Path, overwrite: bool) -> None:
-    _refuse_existing(path, overwrite)
+    _refuse_link(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file")
+    _refuse_existing(path, overwrite)
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is a device or a pipe; name a file")
 

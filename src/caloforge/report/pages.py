@@ -118,7 +118,7 @@ def check_out(out: Path | None, *, overwrite: bool = False) -> None:
     """Raise UsageError before hours of work when the report could not be written in the end."""
     if out is None:
         return
-    if out.suffix != PAGE:
+    if out.suffix.lower() != PAGE:
         raise UsageError(f"--out {out}: name a report that ends in {PAGE}")
     for path in (out, out.with_suffix(NUMBERS)):
         require_possible_file(path, overwrite=overwrite)
