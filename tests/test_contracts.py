@@ -87,9 +87,9 @@ def players(term: Term, dtype: Any = torch.float64) -> dict[str, Any]:
 
 def shares(term: Term, **changes: Any) -> dict[str, Tensor]:
     """Share of each player that has one.  {player: (N,)}"""
-    found = {}
+    given, found = {"batch": rows(), "nets": players(term)} | changes, {}
     for player in PLAYERS:
-        play = round_of(player, **{"batch": rows(), "nets": players(term)} | changes)
+        play = round_of(player, **given)
         share = getattr(term, player)(play)
         if share is not None:
             found[player] = share
