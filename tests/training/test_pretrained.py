@@ -63,7 +63,7 @@ def test_a_simulator_hands_on_its_generator(straight: Path, showers: Path, tmp_p
     np.testing.assert_allclose(cells.numpy(), stored.response, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["alice_zn", "alice_zp", "atlas_em/eplus"])
+@pytest.mark.parametrize("name", ["alice_zn", "alice_zp", "atlas_em/eplus", "atlas_em/gamma"])
 def test_shipped_simulators_can_be_tuned(name: str) -> None:
     pretrained = read_pretrained(name)
     recipe = find_recipe("calibrated", None, [], 0, pretrained)
