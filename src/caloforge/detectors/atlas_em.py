@@ -101,8 +101,8 @@ FACTS = DetectorFacts(
     },
     spectra={
         "eplus": Cone(-11),
-        "gamma": Cone(22, half_width_mm=0.0, opening_rad=0.0),
-        "piplus": Cone(211, half_width_mm=0.0, opening_rad=0.0),
+        "gamma": Cone(22, (1.1, 99.9), half_width_mm=0.0, opening_rad=0.0),
+        "piplus": Cone(211, (1.1, 99.9), half_width_mm=0.0, opening_rad=0.0),
     },
     matter=PlateStack(
         absorber=LEAD,
