@@ -68,6 +68,7 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "last": finals[-1] if finals else None,
         "flat": FLAT,
         "is_flat": bool(finals) and is_flat(finals[-1]),
+        "ours_then": score_of_ours(finals[-1]["cpu_seconds"]) if finals else None,
         "difference": lead(finals[-1], references) if finals else None,
         "provenance": provenance({one["recipe_sha256"]: one for one in finals[-1:]})
         if finals
@@ -109,6 +110,13 @@ def lead(last: Record, references: Record) -> Measured:
     """Conditional W1 of the flow minus that of the shipped simulator, paired by particles."""
     ours = reference(SHIPPED_NAME, references["by_particle"])
     return difference(ours, reference(LABEL, last["by_particle"])).particles
+
+
+def score_of_ours(cpu_seconds: float) -> float:
+    """Last validation score of the shipped simulator after no more CPU seconds."""
+    curve = shipped_curve()["learning_curve"]
+    pairs = zip(curve["cpu_seconds"], curve["score"], strict=True)
+    return max(pair for pair in pairs if pair[0] <= max(cpu_seconds, curve["cpu_seconds"][0]))[1]
 
 
 def speed(timing: Record) -> str:
