@@ -86,5 +86,7 @@ def test_what_is_no_file_is_said(tmp_path):
     path.write_text("[1, 2]")
     with pytest.raises(DataError, match="larger than 4 bytes"):
         read_json(path, largest_bytes=4)
+    with pytest.raises(DataError, match="is a folder"):
+        read_json(tmp_path)
     with pytest.raises(CaloforgeError):
         read_json(tmp_path / ("x" * 300))

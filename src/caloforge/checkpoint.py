@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ VERSION = 1
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write aside, then rename: a process killed at any moment leaves the old or the new file."""
+    content = io.BytesIO()  # torch's own writer does not say that a disk is full
+    torch.save({"format": FORMAT, "version": VERSION, **plain(state)}, content)
     with write_aside(path, overwrite=True) as part:
-        torch.save({"format": FORMAT, "version": VERSION, **plain(state)}, part)
+        part.write_bytes(content.getbuffer())
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -146,8 +146,8 @@ def read_bytes(
     """What a regular file of bounded size holds; raises as ``read_json`` does."""
     try:
         if not path.is_file():
-            kind = "no such file" if not path.exists() else "a folder, a pipe or a device"
-            raise error(f"{path}: {kind}")
+            other = "is a folder" if path.is_dir() else "is a pipe or a device"
+            raise error(f"{path}: {other if path.exists() else 'no such file'}")
         if path.stat().st_size > largest_bytes:
             raise error(f"{path} is larger than {largest_bytes} bytes")
         return path.read_bytes()

@@ -58,17 +58,16 @@ def at_rename(target: str, number: int, act: Action, *, after: bool = False) -> 
 
 
 def half_a_checkpoint() -> None:
-    def torn(state: Any, path: Path) -> None:
-        path.write_bytes(b"PK\x03\x04 and no more")
-        die()
+    real, calls = Path.write_bytes, []
 
-    real, calls = torch.save, []
+    def patched(path: Path, content: Any) -> int:
+        calls.extend(["checkpoint"] * (".checkpoint." in path.name))
+        if len(calls) == 3:
+            real(path, bytes(content[:20]))
+            die()
+        return real(path, content)
 
-    def patched(state: Any, path: Path) -> None:
-        calls.append(path)
-        (torn if len(calls) == 3 else real)(state, path)
-
-    torch.save = patched
+    Path.write_bytes = patched  # type: ignore[method-assign, assignment]
 
 
 def half_a_line() -> None:

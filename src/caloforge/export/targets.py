@@ -44,7 +44,7 @@ TARGETS = {
 def target_of_name(name: str) -> Target:
     """The target of that name; UsageError with the names that exist."""
     if name not in TARGETS:
-        raise UsageError(f"no target {name}; there are {', '.join(TARGETS)}")
+        raise UsageError(f"no target {name}; there are {', '.join(TARGETS)}, int8, half")
     return TARGETS[name]
 
 

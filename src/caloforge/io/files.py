@@ -149,6 +149,15 @@ def _refuse_file_as_folder(path: Path) -> None:
             raise UsageError(f"{place} is a file; name a folder")
 
 
+def append(path: Path, text: str) -> None:
+    """Add to a file; CaloforgeError that names it when the system refuses, or the disk is full."""
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise CaloforgeError(f"{path}: {error.strerror}") from error
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what a killed process left half-written in a folder that nobody else writes to."""
     for leftover in folder.glob(f".*{PART}*"):

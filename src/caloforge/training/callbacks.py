@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.errors import CaloforgeError, UsageError
-from caloforge.io.files import write_aside
+from caloforge.io.files import append, write_aside
 from caloforge.machine import install
 from caloforge.training.metrics import Parts
 
@@ -74,8 +74,7 @@ class CsvLog(Callback):
 
     def line(self, record: Mapping[str, Any]) -> None:
         """Add a row."""
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(self._row(record))
+        append(self.path, self._row(record))
 
     def _row(self, record: Mapping[str, Any]) -> str:
         text = io.StringIO()

@@ -189,7 +189,8 @@ def commit() -> str | None:
 
 
 def _git(checkout: Path, *command: str) -> str:
-    call = ["git", "-C", str(checkout), *command]
+    # Without locks, git only reads: a run that dies leaves no .git/index.lock behind.
+    call = ["git", "--no-optional-locks", "-C", str(checkout), *command]
     process = subprocess.run(call, capture_output=True, text=True, check=True, timeout=10)
     return process.stdout.strip()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.documents import read_json_lines
-from caloforge.io.files import write_aside
+from caloforge.io import files
 from caloforge.reporter import to_json
 
 Parts = Mapping[str, Mapping[str, float]]
@@ -17,8 +17,7 @@ Parts = Mapping[str, Mapping[str, float]]
 
 def append(path: Path, record: Mapping[str, Any]) -> None:
     """Add a line."""
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(to_json(record, indent=None) + "\n")
+    files.append(path, to_json(record, indent=None) + "\n")
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -29,7 +28,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def truncate(path: Path, step: int) -> None:
     """Keep the lines up to a step: what a resumed run will write again goes."""
     records = [record for record in read(path) if record["step"] <= step]
-    with write_aside(path, overwrite=True) as part:
+    with files.write_aside(path, overwrite=True) as part:
         part.write_text("".join(to_json(one, indent=None) + "\n" for one in records), "utf-8")
 
 
