@@ -154,6 +154,12 @@ def test_sha256(tmp_path: Path) -> None:
     assert sha256_of(tmp_path / "file") == hashlib.sha256(data).hexdigest()
 
 
+@pytest.mark.parametrize("write", [write_aside, write_aside_folder])
+def test_a_dash_is_not_standard_output(write):
+    with pytest.raises(UsageError, match="standard output takes no files"), write(Path("-")):
+        pass
+
+
 def test_links_devices_and_pipes_are_refused(tmp_path: Path) -> None:
     target, link = tmp_path / "mine", tmp_path / "out.h5"
     target.write_bytes(b"mine")

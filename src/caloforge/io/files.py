@@ -196,6 +196,8 @@ def sha256_of(path: Path) -> str:
 
 
 def _refuse_link(path: Path) -> None:
+    if str(path) == "-":
+        raise UsageError("-: standard output takes no files; name one")
     if path.is_symlink():
         raise UsageError(f"{path} is a link to {path.readlink()}; name that instead")
 
