@@ -17,6 +17,7 @@ from caloforge.generate import Particles, generate
 from caloforge.machine import peak_memory_mb, processor
 from caloforge.simulator import Simulator
 from handmade import DETECTOR, C, K, some_conditions, write_simulator
+from raw_showers import write_showers
 
 PARTICLES, REPEATS = 10, 3
 ROWS = PARTICLES * REPEATS
@@ -38,16 +39,8 @@ def like(tmp_path):
 def write_like(path, conditions, particle=None, detector=DETECTOR):
     rows = len(conditions)
     particle = np.repeat(np.arange(100, 200), REPEATS)[:rows] if particle is None else particle
-    with h5py.File(path, "w") as file:
-        file.attrs["format"], file.attrs["version"] = "caloforge-showers", 1
-        file.attrs["detector"] = detector.model_dump_json()
-        file.attrs["detector_hash"] = detector.fingerprint
-        file.attrs["columns"] = list(detector.columns)
-        file.attrs["units"] = [condition.unit for condition in detector.conditions]
-        for layer in detector.layers:
-            file[f"showers/{layer.name}"] = np.ones((rows, *layer.shape), dtype=np.uint16)
-        file["conditions"], file["particle"] = conditions, particle
-        file["pdg"] = np.full(rows, 2112, dtype=np.int32)
+    cells = np.ones((rows, detector.cells), dtype=np.uint16)
+    write_showers(path, detector, cells, conditions, particle, pdg=2112)
 
 
 def cells_of(file):

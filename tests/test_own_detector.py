@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from raw_showers import write_showers
+
 pytest.importorskip("torch")
 
 RECORD: dict[str, Any] = {
@@ -56,15 +58,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     detector = find_detector(str(folder / "shed.json"))
     rng = np.random.default_rng(0)
     conditions = rng.uniform([5, -20, 0], [50, 20, 10], (SHOWERS, 3))
-    with h5py.File(folder / "showers.h5", "w") as file:
-        file.attrs["format"], file.attrs["version"] = "caloforge-showers", 1
-        file.attrs["detector"] = json.dumps(detector.model_dump(mode="json"))
-        file.attrs["detector_hash"] = detector.fingerprint
-        file.attrs["columns"] = list(detector.columns)
-        file.attrs["units"] = [one.unit for one in detector.conditions]
-        for layer, image in zip(RECORD["layers"], images_of(conditions, rng), strict=True):
-            file[f"showers/{layer['name']}"] = image.astype(np.float32)
-        file["conditions"], file["particle"] = conditions, np.arange(SHOWERS)
+    cells = np.concatenate([x.reshape(SHOWERS, -1) for x in images_of(conditions, rng)], axis=1)
+    columns = (cells.astype(np.float32), conditions, np.arange(SHOWERS))
+    write_showers(folder / "showers.h5", detector, *columns)
     return folder
 
 

@@ -1,12 +1,10 @@
 """Showers of a small detector with a condition that decides everything, made by plain numpy."""
 
-import json
-
-import h5py
 import numpy as np
 
 from caloforge.data.showers import Showers
 from caloforge.detector import Channels, Condition, Detector, Feature, Layer
+from raw_showers import write_showers
 
 SHAPE = (6, 6)
 LABELS = ("a", "b", "c", "d", "common")
@@ -66,19 +64,6 @@ def showers(energy, repeats, seed, *, first_particle=0, brightness=1.0, kind=NEU
 
 
 def write_raw(path, sample):
-    """A showers file by plain h5py, never by our writer."""
-    detector = sample.detector
-    with h5py.File(path, "w") as file:
-        file.attrs["format"], file.attrs["version"] = "caloforge-showers", 1
-        file.attrs["detector"] = json.dumps(detector.model_dump(mode="json"))
-        file.attrs["detector_hash"] = detector.fingerprint
-        file.attrs["columns"] = list(detector.columns)
-        file.attrs["units"] = [condition.unit for condition in detector.conditions]
-        file.attrs["engine"] = "<b>numpy</b>"
-        start = 0
-        for layer in detector.layers:
-            part = sample.cells[:, start : start + layer.cells]
-            file[f"showers/{layer.name}"] = part.reshape(-1, *layer.shape)
-            start += layer.cells
-        file["conditions"], file["particle"] = sample.conditions, sample.particle
-    return path
+    """The sample as a file."""
+    columns = (sample.cells, sample.conditions, sample.particle)
+    return write_showers(path, sample.detector, *columns, engine="<b>numpy</b>")

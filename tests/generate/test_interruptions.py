@@ -66,13 +66,13 @@ def test_killed_workers_are_replaced(shop, tmp_path, whole):
     folder = tmp_path / "folder"
     running = start([*order(shop, folder, showers=LONG), *PROCESSES])
     killed = 0
-    for finished in (0, 2, 8, 16, 24, 32):
+    for finished in (0, 8, 24):
         if until(lambda n=finished: len(shards(folder)) >= n and children(running), running):
             os.kill(children(running)[0], signal.SIGKILL)
             killed += 1
     _, log = running.communicate(timeout=120)
     assert (running.returncode, log) == (0, "")
-    assert killed >= 5
+    assert killed >= 2
     assert_same(shards(folder), whole)
 
 

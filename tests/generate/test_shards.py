@@ -180,7 +180,7 @@ def test_a_damaged_manifest_costs_one_line(caloforge, shop, tmp_path, text):
         (("--executor", "dask", "--cluster", "moon"), "no cluster moon"),
         (("--spectrum", "photons"), "not both"),
         (("--compression", "fast", "--no-images"), "HDF5 files with images"),
-        (("--cluster-options", "none.json"), "cannot be read as JSON"),
+        (("--cluster-options", "none.json"), "none.json: no such file"),
         (("--engine", "abacus"), "no engine abacus"),
     ],
 )
