@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from caloforge.errors import CaloforgeError, UsageError
+from caloforge.io import files
 from caloforge.io.files import (
     _remove_left_by_the_dead,
     new_folder,
@@ -225,8 +226,26 @@ def test_a_folder_that_cannot_take_its_name_keeps_the_old_one(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(files, "_exchange", lambda *_: False)
     refusal = pytest.raises((OSError, UsageError), match=says)
     with refusal, write_aside_folder(old, overwrite=True) as part:
         (part / "a").write_text("new")
     assert (old / "a").read_text() == "old"
+    assert names(tmp_path) == ["simulator"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="swaps names in one step")
+def test_a_folder_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill between two renames would leave the name without a folder."""
+    old = tmp_path / "simulator"
+    old.mkdir()
+    (old / "a").write_text("old")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("renamed in two steps")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with write_aside_folder(old, overwrite=True) as part:
+        (part / "a").write_text("new")
+    assert (old / "a").read_text() == "new"
     assert names(tmp_path) == ["simulator"]

@@ -6,6 +6,7 @@ neither replaced nor followed: it is refused.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -15,7 +16,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +28,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 PART = ".part"
+RENAME_EXCHANGE = 2
+"""Of linux/fs.h."""
 LONGEST_STEM, LONGEST_SUFFIX = 100, 20
 """Bytes of the output's name that the name aside keeps: names end at 255."""
 HDF5_ENDINGS = (".h5", ".hdf5", ".hdf", ".he5")
@@ -81,19 +84,11 @@ def write_aside_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]
     _refuse_existing(path, overwrite)
     if path.exists() and not path.is_dir():
         raise UsageError(f"{path} is a file, a device or a pipe; name a folder")
-    old = _name_aside(path)
-    try:
-        with _aside(path, _sync_folder) as part:
-            part.mkdir()
-            yield part
-            _refuse_existing(path, overwrite)
-            _refuse_losing(path, part)
-            with suppress(FileNotFoundError):
-                path.rename(old)
-    finally:
-        if old.exists() and not path.exists():
-            old.rename(path)
-        _remove(old)
+    with _aside(path, _sync_folder, _replace_folder if overwrite else Path.replace) as part:
+        part.mkdir()
+        yield part
+        _refuse_existing(path, overwrite)
+        _refuse_losing(path, part)
 
 
 @contextmanager
@@ -218,14 +213,18 @@ def _refuse_losing(old: Path, new: Path) -> None:
 
 
 @contextmanager
-def _aside(path: Path, sync: Callable[[Path], None]) -> Iterator[Path]:
+def _aside(
+    path: Path,
+    sync: Callable[[Path], None],
+    replace: Callable[[Path, Path], object] = Path.replace,
+) -> Iterator[Path]:
     part = _name_aside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_by_the_dead(path.parent, os.getpid())
         yield part
         sync(part)
-        os.replace(part, path)  # noqa: PTH105 - atomic, and refuses to cross file systems
+        replace(part, path)
         _sync_parent(path)
     except (OSError, RuntimeError) as error:
         if _is_full(error):
@@ -237,6 +236,29 @@ def _aside(path: Path, sync: Callable[[Path], None]) -> Iterator[Path]:
         raise
     finally:
         _remove(part)
+
+
+def _replace_folder(part: Path, path: Path) -> None:
+    """Put a folder in the place of another, which a kill in between does not lose."""
+    old = part
+    if not path.is_dir():
+        part.replace(path)
+    elif not _exchange(part, path):
+        old = _name_aside(path)
+        path.rename(old)
+        try:
+            part.replace(path)
+        except OSError:
+            old.rename(path)
+            raise
+    _remove(old)
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two names in one step; False where the system cannot (renameat2 of Linux)."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    names = os.fsencode(first.absolute()), os.fsencode(second.absolute())
+    return rename is not None and rename(0, names[0], 0, names[1], RENAME_EXCHANGE) == 0
 
 
 def _name_aside(path: Path) -> Path:
