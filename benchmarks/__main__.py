@@ -109,7 +109,7 @@ def end_to_end(
 ) -> None:
     """Showers to HDF5 on one core, stage by stage: rate, memory, bytes; and a second worker."""
     from benchmarks.end_to_end import bench_end_to_end, packings_here
-    from caloforge.simulator.shipped import find_simulator
+    from caloforge.simulator.card import find_simulator
 
     reporter = reporter_of(quiet, json)
     result = bench_end_to_end(
@@ -156,7 +156,7 @@ def over_transport(
     from caloforge.io.files import write_aside
     from caloforge.reporter import to_json
     from caloforge.simulator import Simulator
-    from caloforge.simulator.shipped import find_simulator, shipped_simulators
+    from caloforge.simulator.card import find_simulator, shipped_simulators
 
     with ShowerFile(transport) as file:
         detector = file.detector
@@ -177,10 +177,10 @@ def _untrained(detector: "Detector", transport: Path, scratch: Path) -> Path:
     import numpy as np
     import torch
 
-    from caloforge.data.scaling import FeatureScaling
+    from caloforge.data.derive import FeatureScaling
     from caloforge.data.showers import ShowerFile
     from caloforge.detectors import facts_of
-    from caloforge.export.onnx import export_simulator
+    from caloforge.export.onnx_builder import export_simulator
     from caloforge.networks.generators import GeneratorConfig
     from caloforge.transport import draw
 

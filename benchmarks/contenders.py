@@ -26,7 +26,7 @@ from caloforge.data.showers import ShowerFile
 from caloforge.detector import Detector
 from caloforge.export import o2
 from caloforge.export.bundle import Options
-from caloforge.export.onnx import export_simulator
+from caloforge.export.onnx_builder import export_simulator
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import GRAPH, Simulator
 from caloforge.simulator.engines import ENGINES, installed_engines

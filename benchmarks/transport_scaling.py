@@ -27,7 +27,7 @@ from caloforge.detectors import ATLAS_EM
 from caloforge.jobs.process import environment_of_worker
 from caloforge.machine import processor
 from caloforge.transport import draw, prepare
-from caloforge.transport.pool import EngineCommand, EngineWorker
+from caloforge.transport.external import EngineCommand, EngineWorker
 from caloforge.transport.request import Shot
 from caloforge.transport.worker import setup_line
 

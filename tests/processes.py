@@ -12,7 +12,7 @@ from typing import Any
 
 MODULES = (
     *("caloforge.cli", "caloforge.data.showers", "caloforge.simulator", "caloforge.train"),
-    *("caloforge.export.onnx", "pytest", "torch._dynamo"),
+    *("caloforge.export.onnx_builder", "pytest", "torch._dynamo"),
 )
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(list(MODULES))

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Condition, Detector, Layer
 from caloforge.detector.features import Feature
 from caloforge.detector.readout import Channels
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
-from caloforge.networks.views import Views
+from caloforge.networks.shower_inputs import Views
 from caloforge.objectives import GanStep, Rows
 
 TINY = Detector(

@@ -14,7 +14,7 @@ import pytest
 
 import caloforge
 from caloforge import Showers, Simulator, read
-from caloforge.cli.completion import recipe_names
+from caloforge.cli.options import recipe_names
 from caloforge.data.samples import sample_path
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.result import EvaluationResult

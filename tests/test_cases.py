@@ -262,7 +262,7 @@ def test_what_is_not_permitted_is_no_damage(tmp_path, kind):
 
 def test_doctor_names_what_exists(caloforge):
     out, _ = told(caloforge, "doctor", "--json")
-    from caloforge.cli.doctor import OPTIONAL
+    from caloforge.cli.check import OPTIONAL
     from caloforge.data.samples import SAMPLES
 
     assert [sample["name"] for sample in json.loads(out)["samples"]] == list(SAMPLES)

@@ -21,10 +21,10 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
     """Put a function in the place of the verb ``doctor``."""
 
     def replace(command: object) -> None:
-        module = types.ModuleType("caloforge.cli.doctor")
-        module.command = command  # type: ignore[attr-defined]
+        module = types.ModuleType("caloforge.cli.check")
+        module.doctor = command  # type: ignore[attr-defined]
         module.__spec__ = sys.modules["caloforge.cli"].__spec__
-        monkeypatch.setitem(sys.modules, "caloforge.cli.doctor", module)
+        monkeypatch.setitem(sys.modules, "caloforge.cli.check", module)
 
     return replace
 
@@ -194,11 +194,11 @@ def test_doctor_tells_versions_cores_engines_and_what_ships(caloforge: Run) -> N
 def test_doctor_says_how_to_get_what_is_missing(
     caloforge: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from caloforge.cli import doctor
+    from caloforge.cli import check
 
-    real = doctor.installed
+    real = check.installed
     hidden = {"torch", "geant4-pybind"}
-    monkeypatch.setattr(doctor, "installed", lambda name: None if name in hidden else real(name))
+    monkeypatch.setattr(check, "installed", lambda name: None if name in hidden else real(name))
     code, out, _ = caloforge("doctor")
     assert code == 0
     assert f"missing: {install('train')}" in out

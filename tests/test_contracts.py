@@ -33,7 +33,7 @@ from caloforge.objectives import (
     objective_from_record,
     objective_record,
 )
-from caloforge.objectives.rules import PLAYERS
+from caloforge.objectives.gan_step import PLAYERS
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.recipes.find import find_recipe

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.detectors import detector_of_name
 from caloforge.errors import UsageError

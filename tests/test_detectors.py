@@ -12,7 +12,7 @@ from caloforge.detector.readout import by_layer
 from caloforge.detectors import DETECTORS, FACTS, DetectorFacts, facts_of, register, zdc
 from caloforge.detectors.spectra import OverTheFace, Spectators
 from caloforge.errors import UsageError
-from caloforge.species import SPECIES
+from caloforge.machine import SPECIES
 
 COPPER_BOX = Detector(
     name="copper_box",
@@ -48,9 +48,9 @@ def registered(monkeypatch):
 @pytest.mark.usefixtures("registered")
 def test_a_new_fibre_calorimeter_is_one_module_and_one_row(caloforge, tmp_path):
     from caloforge.detectors.find import find_detector
-    from caloforge.transport.arrival import arrivals
     from caloforge.transport.geometry import geometry_of
-    from caloforge.transport.particles import draw
+    from caloforge.transport.light import arrivals
+    from caloforge.transport.request import draw
 
     detector = find_detector("copper_box")
     for name in NEW.spectra:

@@ -12,7 +12,7 @@ from caloforge.errors import DataError
 from caloforge.io.showers import read, write
 from caloforge.simulator import OutsideDomain, Simulator, read_card, shipped_simulators
 from caloforge.simulator.domain import Domain
-from caloforge.transport.particles import draw
+from caloforge.transport.request import draw
 from exported import write_linear_simulator
 
 NEUTRON, PHOTON, KAON = (939.565, 0), (0.0, 0), (493.677, 1)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from caloforge.errors import CaloforgeError, DataError, UsageError
-from caloforge.export.onnx import export_simulator
+from caloforge.export.onnx_builder import export_simulator
 from caloforge.simulator import Simulator
 from handmade import DETECTOR, C, K, Z, some_conditions
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from caloforge.data.derive import FeatureScaling
 from caloforge.data.samples import sample_path
-from caloforge.data.scaling import FeatureScaling
 from caloforge.data.showers import Showers, read
 from caloforge.detectors.alice_zn import ALICE_ZN
 from caloforge.detectors.points import POINTS
 from caloforge.errors import UsageError
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.networks.impact_profile import LEAST_SHARE, ImpactPoint, ImpactProfile
-from caloforge.networks.scales import ConditionScale
+from caloforge.networks.shower_inputs import ConditionScale
 
 LAYER = ALICE_ZN.layers[0]
 TRUNK = 5

@@ -12,18 +12,18 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
 
+from caloforge.data.derive import FeatureScaling
 from caloforge.data.samples import sample_path
-from caloforge.data.scaling import FeatureScaling
 from caloforge.data.showers import read
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, POINTS
 from caloforge.errors import UsageError
-from caloforge.export.onnx import export_simulator
-from caloforge.networks.cell_stream import log_part
+from caloforge.export.onnx_builder import export_simulator
+from caloforge.networks.calogan import LocallyConnected
+from caloforge.networks.critic import MinibatchDiscrimination
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
-from caloforge.networks.inpainting import Blur, InPainting, resampling
-from caloforge.networks.locally_connected import LocallyConnected
-from caloforge.networks.minibatch import MinibatchDiscrimination
+from caloforge.networks.impact_profile import log_part
+from caloforge.networks.regressors import Blur, InPainting, resampling
 from caloforge.networks.shower_inputs import StandardisedInputs
 from caloforge.networks.sparsity import EPSILON, FORMS, occupancy
 from caloforge.recipe import Recipe, override

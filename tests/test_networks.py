@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import UsageError
 from caloforge.networks.critics import CRITICS, CriticConfig
-from caloforge.networks.dcgan import DCGAN_TABLES
-from caloforge.networks.generators import GENERATORS, GeneratorConfig, cosines
-from caloforge.networks.scales import ConditionScale, ResponseScale
-from caloforge.networks.views import Views
+from caloforge.networks.generators import DCGAN_TABLES, GENERATORS, GeneratorConfig, cosines
+from caloforge.networks.shower_inputs import ConditionScale, ResponseScale, Views
 from small_game import TINY
 
 FITS = {

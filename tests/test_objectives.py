@@ -22,8 +22,7 @@ from caloforge.objectives import (
     SelectiveDiversity,
     Term,
 )
-from caloforge.objectives.drawing import drawn
-from caloforge.objectives.rules import training_only
+from caloforge.objectives.gan_step import drawn, training_only
 from caloforge.simulator.sampling import NegativeBinomial, variance_of
 from small_game import TINY, latents_of, networks, round_of, rows
 

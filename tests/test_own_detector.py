@@ -93,10 +93,10 @@ def train(caloforge: Command, files: Path, recipe: str, out: Path) -> tuple[int,
 def test_its_run_is_judged_exported_and_asked_for_showers(
     caloforge: Command, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from caloforge.report import canvas
+    from caloforge.report import figures
 
     drawn: list[Any] = []
-    monkeypatch.setattr(canvas, "data_uri", lambda f: drawn.append(f) or "data:image/png;base64,")
+    monkeypatch.setattr(figures, "data_uri", lambda f: drawn.append(f) or "data:image/png;base64,")
     run, showers = tmp_path / "run", files / "showers.h5"
     assert train(caloforge, files, "calibrated", run)[0] == 0
     page = tmp_path / "report.html"

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from caloforge import ShowerFile, ShowerWriter, Simulator, read, write
+from caloforge.data.batches import Choice, select
 from caloforge.data.info import summarise
-from caloforge.data.select import Choice, select
 from caloforge.detectors.find import find_detector
+from caloforge.evaluate.engine import stream
 from caloforge.evaluate.inputs import load
-from caloforge.evaluate.streaming import stream
-from caloforge.export.bundle import Options
-from caloforge.export.targets import check_bundle, export
+from caloforge.export.bundle import Options, check_bundle, export
 from caloforge.formats import ConversionRequest, convert
 from caloforge.formats.writing import Order, write_foreign
 from caloforge.generate import Particles, generate

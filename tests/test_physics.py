@@ -18,10 +18,10 @@ from caloforge.detectors import ALICE_ZP, ATLAS_EM
 from caloforge.errors import UsageError
 from caloforge.evaluate import observe
 from caloforge.networks.regressors import regressor
-from caloforge.networks.views import Views
+from caloforge.networks.shower_inputs import Views
 from caloforge.objectives import GanStep, Intensity, NonSaturating, ShowerCentre
-from caloforge.objectives.agreement import Numbers, c4, moments
-from caloforge.objectives.rules import training_only
+from caloforge.objectives.gan_step import training_only
+from caloforge.objectives.physics import Numbers, c4, moments
 from caloforge.training.game import rows_of_batch
 from small_game import TINY, latents_of, networks, round_of, rows
 

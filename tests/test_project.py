@@ -23,17 +23,9 @@ PACKAGE = ROOT / "src" / "caloforge"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    (
-        "callable_module",
-        "documents",
-        "extensions",
-        "machine",
-        "notebook",
-        "reporter",
-        "termination",
-    ),
+    ("documents", "extensions", "machine", "reporter"),
     ("jobs",),
-    ("detector", "species"),
+    ("detector",),
     ("detectors",),
     ("io", "formats", "data", "particles"),
     ("evaluate", "report", "simulator"),

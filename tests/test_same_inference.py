@@ -17,11 +17,11 @@ import onnx
 import pytest
 import torch
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.detectors import detector_of_name
 from caloforge.export.o2 import generator_graph
-from caloforge.export.onnx import export_simulator, graph_bytes, make_reference
+from caloforge.export.onnx_builder import export_simulator, graph_bytes, make_reference
 from caloforge.recipe import GeneratorConfig
 from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.simulator import CARD, Simulator

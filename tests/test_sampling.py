@@ -5,7 +5,6 @@ import pytest
 
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError, UsageError
-from caloforge.simulator.overdispersion import read_off
 from caloforge.simulator.sampling import (
     DRAWS,
     NegativeBinomial,
@@ -14,6 +13,7 @@ from caloforge.simulator.sampling import (
     draw_latents,
     negative_binomial_quantile,
     poisson_quantile,
+    read_off,
     variance_of,
 )
 

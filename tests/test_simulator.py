@@ -18,9 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.errors import DataError, UsageError
 from caloforge.simulator import Simulator
+from caloforge.simulator.card import find_simulator, shipped_simulator
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
 from caloforge.simulator.sampling import BLOCK, block_streams
-from caloforge.simulator.shipped import find_simulator, shipped_simulator
 from handmade import (
     DETECTOR,
     C,
@@ -458,7 +458,7 @@ def test_bombs_are_refused_in_little_memory_and_time(tmp_path, model, says):
 
 def test_a_run_that_takes_too_long_ends(tmp_path):
     """Products of ordinary operators, thousands of them: no single one is long."""
-    from caloforge.simulator import engines, limits
+    from caloforge.simulator import domain, engines
 
     model = graph()
     model.graph.node[-1].output[0] = "x0"
@@ -478,7 +478,7 @@ def test_a_run_that_takes_too_long_ends(tmp_path):
         port.name: np.zeros((2, port.shape[1]), np.float32) for port in session.session.get_inputs()
     }
     with (
-        limits.time_limit(session._options, 0.05),
+        domain.time_limit(session._options, 0.05),
         pytest.raises(DataError, match="the graph fails"),
     ):
         session.run("showers", feed)

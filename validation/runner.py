@@ -20,8 +20,8 @@ from typing import Any, Protocol
 from caloforge.errors import CaloforgeError, GateFailed, Terminated, UsageError
 from caloforge.io.files import write_aside
 from caloforge.jobs import Call, Done, Limits, executor_of, only_run
+from caloforge.machine import asked_to_leave
 from caloforge.reporter import Reporter
-from caloforge.termination import asked_to_leave
 
 Record = dict[str, Any]
 Records = Mapping[str, Mapping[str, Any]]

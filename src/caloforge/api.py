@@ -52,7 +52,7 @@ class TrainingResult:
         return metrics.read(self.folder / "metrics.jsonl")
 
     def _repr_html_(self) -> str:
-        from caloforge.notebook import table_of
+        from caloforge.reporter import table_of
 
         return table_of("training", dataclasses.asdict(self))
 
@@ -70,7 +70,7 @@ class ExportResult:
     """What the user of the program has to paste."""
 
     def _repr_html_(self) -> str:
-        from caloforge.notebook import table_of
+        from caloforge.reporter import table_of
 
         rows = {"folder": self.folder, "files": ", ".join(self.files), **self.findings}
         return table_of(f"export to {self.target}", rows)
@@ -273,7 +273,7 @@ def export(
         UsageError: an unknown target, or a simulator that the reader cannot hold.
     """
     from caloforge.export.bundle import Options
-    from caloforge.export.targets import export as write
+    from caloforge.export.bundle import export as write
     from caloforge.simulator import Simulator
 
     loaded = simulator if isinstance(simulator, Simulator) else Simulator.load(simulator)

@@ -3,6 +3,8 @@
 They stand in a module that the user imports (``--import``, or ``use`` in Python), in the running
 script or notebook, or in a package with entry points ``caloforge.<group>``. A file that names a
 piece imports nothing: it says which module to ask for.
+
+Modules that are called like the function of their name: ``caloforge.evaluate(...)``.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
@@ -251,6 +254,20 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(top)
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return None
+
+
+class CallableModule(ModuleType):
+    """A module whose call is that of the function of its name in ``caloforge.api``."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """The result of the function."""
+        package, _, name = self.__name__.partition(".")
+        return getattr(import_module(f"{package}.api"), name)(*arguments, **options)
+
+
+def make_callable(module: str) -> None:
+    """Let a module that is being imported be called."""
+    sys.modules[module].__class__ = CallableModule
 
 
 __all__ = [

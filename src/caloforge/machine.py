@@ -1,11 +1,22 @@
-"""What a figure of speed or memory has to name: the processor, its instructions, the memory."""
+"""What a figure of speed or memory has to name: the processor, its instructions, the memory.
+
+Particles by their PDG number: mass, charge, and which number a mass and a charge belong to.
+
+SIGTERM asks a run to leave: after the step, with a checkpoint, or at once, with no output.
+"""
 
 from __future__ import annotations
 
 import platform
 import re
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 from caloforge.errors import UsageError
 
@@ -69,3 +80,77 @@ def install(extra: str) -> str:
     if (checkout / "pyproject.toml").is_file():
         return f"pip install -e '{checkout}[{extra}]'"
     return f"pip install '.[{extra}]' in a checkout of caloforge"
+
+
+class Species(NamedTuple):
+    """A kind of particle."""
+
+    pdg: int
+    mass_mev: float
+    charge: int
+    """In units of e."""
+
+
+SPECIES = {
+    pdg: Species(pdg, mass_mev, charge)
+    for mass_mev, charge, pdg in (
+        (0.0, 0, 22), (0.511, -1, 11), (0.511, 1, -11), (105.658, -1, 13), (105.658, 1, -13),
+        (139.570, 1, 211), (139.570, -1, -211), (493.677, 1, 321), (493.677, -1, -321),
+        (497.611, 0, 130), (938.272, 1, 2212), (938.272, -1, -2212), (939.565, 0, 2112),
+        (1115.683, 0, 3122), (1189.37, 1, 3222), (1197.449, -1, 3112), (1314.86, 0, 3322),
+        (1321.71, -1, 3312), (1672.45, -1, 3334),
+    )
+}  # fmt: skip
+"""Those that reach a calorimeter, by PDG number; a neutral of 939.565 MeV is a neutron."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Handles SIGTERM; a request inside another one is passed on, so that neither misses it."""
+
+    outer: Any = None
+    event: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, number: int, frame: object) -> None:
+        self.event.set()
+        if isinstance(self.outer, _Request):
+            self.outer(number, frame)
+
+
+EXIT_CODE = 128 + signal.SIGTERM
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """SIGTERM ends what is under way as an error does, so that nothing half-written is left.
+
+    A second one kills. A handler that is there already stays, and other threads have none.
+    """
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise SystemExit(EXIT_CODE)
+
+
+@contextmanager
+def asked_to_leave() -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether SIGTERM has come; the old handler returns after."""
+    if threading.current_thread() is not threading.main_thread():
+        yield _Request().event.is_set  # only the main thread may handle signals
+        return
+    request = _Request(signal.getsignal(signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, request)
+    try:
+        yield request.event.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,7 @@
-"""What a person or a program is told: results on stdout, log and progress on stderr."""
+"""What a person or a program is told: results on stdout, log and progress on stderr.
+
+Results as small tables of a notebook.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -17,6 +21,7 @@ from caloforge.errors import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
 
 FIRST_LINE_SECONDS = 2.0
 LINE_SECONDS = 10.0
@@ -210,3 +215,20 @@ def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
             bar.update(task, advance=n, rate=rate, note=text)
 
         yield advance
+
+
+def table_of(title: str, rows: Mapping[str, Any]) -> str:
+    """An HTML table of names and values, everything escaped.
+
+    >>> table_of("run", {"steps": 3})
+    '<table><caption>run</caption><tr><th>steps</th><td>3</td></tr></table>'
+    """
+    lines = (
+        f"<tr><th>{escape(name)}</th><td>{text_of(value)}</td></tr>" for name, value in rows.items()
+    )
+    return f"<table><caption>{escape(title)}</caption>{''.join(lines)}</table>"
+
+
+def text_of(value: Any) -> str:
+    """A value in a cell; numbers with four digits."""
+    return escape(f"{value:.4g}" if isinstance(value, float) else str(value))

@@ -13,29 +13,29 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from caloforge.callable_module import make_callable
 from caloforge.data.kinematics import doubts
 from caloforge.data.samples import showers_path
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import Terminated, UsageError
+from caloforge.extensions import make_callable
 from caloforge.io.files import sha256_of
 from caloforge.jobs import only_run
-from caloforge.machine import require_threads
-from caloforge.networks.kinds import BeginsFromShowers
+from caloforge.machine import asked_to_leave, require_threads
+from caloforge.networks.critic import BeginsFromShowers
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
-from caloforge.termination import asked_to_leave
-from caloforge.training.averaging import Average
 from caloforge.training.callbacks import Callback
 from caloforge.training.dataset import Dataset, divide, size_line
-from caloforge.training.distributed import DistributedContext, distributed_context
+from caloforge.training.distributed import (
+    DistributedContext,
+    device_of_name,
+    distributed_context,
+    precision_of,
+)
 from caloforge.training.folder import RunFolder, circumstances
-from caloforge.training.game import Game, build_game
-from caloforge.training.hardware import device_of_name, precision_of
-from caloforge.training.phases import batches_before, phases_of
+from caloforge.training.game import Average, Game, Validation, batches_before, build_game, phases_of
 from caloforge.training.pretrained import Pretrained
 from caloforge.training.run import Run
-from caloforge.training.selection import Validation
 
 make_callable(__name__)
 

@@ -24,7 +24,7 @@ from caloforge.evaluate.comparison import (
     runs_by_recipe,
 )
 from caloforge.evaluate.inputs import load
-from caloforge.report import canvas
+from caloforge.report import figures
 from caloforge.report.tables import comparison_table
 from caloforge.train import train
 from small_run import small_recipe, write_part_of_sample
@@ -127,7 +127,7 @@ def test_page_and_numbers_by_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
     caloforge: Command,
 ) -> None:
-    monkeypatch.setattr(canvas, "data_uri", lambda figure: "data:image/png;base64,")
+    monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
     out = tmp_path / "compared"
     command = ["compare", *runs.values(), "--against", showers, "--out", out, "-q"]
     code, shown, told = caloforge(*command, "--json")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from caloforge.data.derive import FeatureScaling, evaluate_features, features
 from caloforge.data.samples import sample_path
-from caloforge.data.scaling import FeatureScaling, evaluate_features, features
 from caloforge.data.showers import ShowerFile, read
 from caloforge.detector.features import Feature
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, ATLAS_EM_POLAR

@@ -13,7 +13,7 @@ from caloforge.cli import main
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import read, write
 from caloforge.simulator import CARD, Simulator, read_card
-from caloforge.simulator.shipped import shipped_simulator
+from caloforge.simulator.card import shipped_simulator
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from caloforge import report as plots
 from caloforge.detector import Layer
-from caloforge.report.canvas import figure
-from caloforge.report.figures import binned, binned_mean, paired_ratio, shared_edges
+from caloforge.report.figures import binned, binned_mean, figure, paired_ratio, shared_edges
 
 LAYER = Layer(name="fibres", shape=(6, 4), cell_mm=(2.0, 3.0))
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from caloforge.cli import main
+from caloforge.evaluate import engine as module
 from caloforge.evaluate import observe, w1
-from caloforge.evaluate import streaming as module
 from caloforge.evaluate.metrics.two_sample import separation_power
 from evaluate.stand_in import SMALL, energies, showers, write_raw
 

@@ -13,8 +13,7 @@ from scipy.special import erfinv
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import DataError, UsageError
 from caloforge.export import ddml, fcs, fcs_binned, mesh, par04
-from caloforge.export.bundle import Bundle, Options
-from caloforge.export.checks import CheckOptions, Graph
+from caloforge.export.bundle import Bundle, CheckOptions, Graph, Options, export
 from caloforge.export.ddml import DdmlReader, uniform_of
 from caloforge.export.ddml_library import LibraryReader
 from caloforge.export.fcs import FcsReader, read_binning
@@ -22,7 +21,6 @@ from caloforge.export.fcs_binned import BinnedReader
 from caloforge.export.mesh import depth_shares, overlap, polar_shares
 from caloforge.export.onnx_builder import OnnxBuilder, Output, Value
 from caloforge.export.par04 import Par04Reader
-from caloforge.export.targets import export
 from caloforge.export.triton import TritonReader, read_config
 from exported import rewrite_checksums, write_linear_simulator
 
@@ -455,8 +453,8 @@ def untrained(tmp_path_factory):
     """The light generator of the calorimeter as it is built, exported."""
     import torch
 
-    from caloforge.data.scaling import FeatureScaling
-    from caloforge.export.onnx import export_simulator
+    from caloforge.data.derive import FeatureScaling
+    from caloforge.export.onnx_builder import export_simulator
     from caloforge.networks.generators import GeneratorConfig
 
     torch.manual_seed(3)

@@ -6,7 +6,7 @@ import pytest
 from caloforge.data.samples import sample_path
 from caloforge.detectors import ALICE_ZN, ALICE_ZP
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.export.checks import Graph
+from caloforge.export.bundle import Graph
 from caloforge.export.hit_classifier import LARGEST_LOSS, Table, read_table, train
 from caloforge.export.o2 import hit_graph
 from exported import NEUTRONS

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from caloforge.data.derive import FeatureScaling
 from caloforge.data.samples import sample_path
-from caloforge.data.scaling import FeatureScaling
 from caloforge.data.showers import read
 from caloforge.export.flights import FlightFeatures, can_be_stacked
-from caloforge.networks.scales import ConditionScale
+from caloforge.networks.shower_inputs import ConditionScale
 
 
 def condition_scale(name: str) -> tuple[ConditionScale, torch.Tensor]:

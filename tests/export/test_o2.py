@@ -11,8 +11,7 @@ import pytest
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM
 from caloforge.errors import UsageError
 from caloforge.export import o2
-from caloforge.export.bundle import Options
-from caloforge.export.checks import Graph
+from caloforge.export.bundle import Graph, Options
 from caloforge.export.o2 import (
     SECTORS,
     O2Reader,

@@ -11,9 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
-from caloforge.export.bundle import Bundle
-from caloforge.export.checks import CheckOptions
-from caloforge.export.targets import check_bundle
+from caloforge.export.bundle import Bundle, CheckOptions, check_bundle
 from exported import rewrite_checksums, write_linear_simulator
 
 FILES = {"generator.onnx", "scales.txt", "classifier.onnx", "classifier_scales.txt"}
@@ -319,8 +317,7 @@ def test_check_reads_simulators_and_showers_too(caloforge, exported, tmp_path):
 
 
 def test_rounding_bundles_pass_too(tmp_path):
-    from caloforge.export.bundle import Options
-    from caloforge.export.targets import export
+    from caloforge.export.bundle import Options, export
 
     simulator = write_linear_simulator(tmp_path / "simulator", ALICE_ZN, uneven(ALICE_ZN))
     _, verdict = export(simulator, "o2", tmp_path / "bundle", Options())

@@ -8,9 +8,8 @@ import pytest
 
 from caloforge.detectors import ALICE_ZN, ALICE_ZP
 from caloforge.errors import CaloforgeError, DataError
-from caloforge.export.bundle import Options
+from caloforge.export.bundle import Options, export
 from caloforge.export.o2 import O2Reader, installed_library, native_reader, raw_input
-from caloforge.export.targets import export
 from exported import NEUTRONS, write_linear_simulator
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from caloforge.detectors import ALICE_ZN
-from caloforge.export.bundle import Options
-from caloforge.export.targets import export
+from caloforge.export.bundle import Options, export
 from exported import write_linear_simulator
 
 SOURCE = Path(__file__).parents[2] / "src"

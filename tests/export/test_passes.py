@@ -8,14 +8,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.export.passes import (
+    collapse,
     convolve_phases,
     fold_batch_norm,
+    on_phases,
     shuffle_after_convolution,
     simplify,
     stack_waves,
+    taps,
 )
-from caloforge.export.passes.algebra import collapse, taps
-from caloforge.export.passes.phases import on_phases
 
 
 def model(nodes, shape, weights, output="y"):
@@ -272,11 +273,11 @@ def test_a_few_waves_stay():
 @pytest.mark.parametrize("kind", ["reference", "profile", "light", "o2"])
 def test_generators_keep_their_answers(kind):
     torch = pytest.importorskip("torch")
+    from caloforge.data.derive import FeatureScaling
     from caloforge.data.samples import sample_path
-    from caloforge.data.scaling import FeatureScaling
     from caloforge.data.showers import ShowerFile
     from caloforge.detectors import ALICE_ZN
-    from caloforge.export.onnx import graph_bytes, make_reference
+    from caloforge.export.onnx_builder import graph_bytes, make_reference
     from caloforge.networks.generators import GeneratorConfig
     from caloforge.simulator.engines import OnnxRuntime
 

@@ -4,8 +4,7 @@ import pytest
 
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError
-from caloforge.export.bundle import CARD, BundleCard
-from caloforge.export.targets import check_bundle
+from caloforge.export.bundle import CARD, BundleCard, check_bundle
 
 MESH = {"mesh": [9, 16, 48], "latents": 8, "cell_r_mm": 1.0, "cell_z_mm": 1.0}
 GRID = {"NCellsZ": 3, "NCellsX": 4, "NCellsY": 5, "CellSizeX": 1.0, "CellSizeY": 1.0}

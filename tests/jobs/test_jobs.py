@@ -50,7 +50,7 @@ def die() -> None:
 
 
 def wait_for_sigterm(mark: Path) -> None:
-    from caloforge.termination import asked_to_leave
+    from caloforge.machine import asked_to_leave
 
     with asked_to_leave() as leaving:
         mark.touch()
@@ -211,7 +211,7 @@ def test_a_second_writer_is_refused_with_the_first_ones_process(tmp_path: Path) 
 def test_every_verb_that_fills_a_folder_has_the_lock(
     tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    monkeypatch.setattr("caloforge.transport.preparation.require_engine", lambda: None)
+    monkeypatch.setattr("caloforge.transport.run.require_engine", lambda: None)
     out = tmp_path / "out"
     commands = {
         "train": ["sdi-gan", "--force"],

@@ -83,8 +83,8 @@ TRANSPORT = """
 import sys
 from pathlib import Path
 from caloforge.detectors import ATLAS_EM
-from caloforge.transport import Pool, draw, prepare, preparation, request, transport
-preparation.require_engine = lambda: None
+from caloforge.transport import Pool, draw, prepare, request, run, transport
+run.require_engine = lambda: None
 request.LARGEST_SHARD = 3
 out, resume, *worker = sys.argv[1:]
 asked, tables = prepare(ATLAS_EM, draw("eplus", ATLAS_EM, 20, 5), repeats=2, seed=5)

@@ -20,10 +20,9 @@ from caloforge.io.files import sha256_of
 from caloforge.jobs import Call, Executor, Limits
 from caloforge.objectives import NonFinite, SelectiveDiversity
 from caloforge.recipe import Recipe
-from caloforge.search import run as search_run
-from caloforge.search.grid import Axis, parse_axis, points, settings, title
-from caloforge.search.outcome import Outcome, SearchResult, gather
-from caloforge.search.run import search
+from caloforge.search import outcome as search_run
+from caloforge.search.outcome import Outcome, SearchResult, gather, search
+from caloforge.search.trial import Axis, parse_axis, points, settings, title
 from caloforge.training.folder import RunFolder
 from small_run import set_options, small_recipe, write_part_of_sample
 

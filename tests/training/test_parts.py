@@ -13,12 +13,10 @@ from torch import nn
 
 from caloforge.data.showers import ShowerFile, groups_of
 from caloforge.errors import UsageError
-from caloforge.termination import asked_to_leave
-from caloforge.training import hardware, metrics
-from caloforge.training.averaging import Average
+from caloforge.machine import asked_to_leave
+from caloforge.training import distributed, metrics
 from caloforge.training.dataset import divide, some
-from caloforge.training.game import decay
-from caloforge.training.selection import Best, Validation
+from caloforge.training.game import Average, Best, Validation, decay
 from small_run import small_recipe
 
 
@@ -145,14 +143,14 @@ def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None
     device = torch.device("cpu")
     for amx, wanted in [(True, torch.bfloat16), (False, torch.float32)]:
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda amx=amx: {"amx_bf16": amx})
-        assert hardware.precision_of("auto", device) is wanted
-    assert hardware.precision_of("bfloat16", device) is torch.bfloat16
-    assert hardware.precision_of("float32", device) is torch.float32
+        assert distributed.precision_of("auto", device) is wanted
+    assert distributed.precision_of("bfloat16", device) is torch.bfloat16
+    assert distributed.precision_of("float32", device) is torch.float32
 
 
 def test_denormals_count_as_zero_inside_only() -> None:
     tiny = torch.full((64,), 1e-30)
-    with hardware.without_denormals():
+    with distributed.without_denormals():
         inside = (tiny * 1e-10).sum().item()
     assert inside == 0
     assert (tiny * 1e-10).sum().item() > 0
@@ -161,10 +159,10 @@ def test_denormals_count_as_zero_inside_only() -> None:
 def test_missing_device_is_told() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="no CUDA device"):
-            hardware.device_of_name("cuda")
-        assert hardware.device_of_name("auto").type == "cpu"
+            distributed.device_of_name("cuda")
+        assert distributed.device_of_name("auto").type == "cpu"
     with pytest.raises(UsageError, match="no device tpu"):
-        hardware.device_of_name("tpu")
+        distributed.device_of_name("tpu")
 
 
 @pytest.mark.gpu

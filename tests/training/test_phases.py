@@ -16,7 +16,7 @@ from caloforge.train import play_out, prepare
 from caloforge.training.dataset import Dataset, divide
 from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
-from caloforge.training.phases import batches_before, start_steps
+from caloforge.training.game import batches_before, start_steps
 from caloforge.training.run import Run
 from small_run import same
 

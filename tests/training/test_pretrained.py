@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_one_line(
 
 
 def built(recipe: Recipe) -> torch.nn.Module:
-    from caloforge.data.scaling import FeatureScaling
+    from caloforge.data.derive import FeatureScaling
 
     detector = recipe.resolve()
     conditions = np.random.default_rng(0).uniform(1, 2, (8, len(detector.columns)))

@@ -38,7 +38,7 @@ def test_bad_input(
 def test_an_ending_that_cannot_be_is_refused_before_the_work(
     tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("caloforge.transport.preparation.require_engine", lambda: None)
+    monkeypatch.setattr("caloforge.transport.run.require_engine", lambda: None)
     arguments = ("transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "-q")
     code, _, err = caloforge(*arguments, "--out", tmp_path / "out.npz")
     assert (code, err.count("\n")) == (2, 1)
@@ -49,7 +49,7 @@ def test_an_ending_that_cannot_be_is_refused_before_the_work(
 def test_no_wheel_is_explained(
     tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("caloforge.transport.preparation.find_spec", lambda name: None)
+    monkeypatch.setattr("caloforge.transport.run.find_spec", lambda name: None)
     code, _, err = caloforge(
         "transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "--out", tmp_path / "out.h5"
     )
@@ -87,7 +87,7 @@ def test_lengths_that_cannot_be_are_refused(
 def test_a_missing_data_set_is_named_by_its_own_variable(
     tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("caloforge.transport.preparation.require_engine", lambda: None)
+    monkeypatch.setattr("caloforge.transport.run.require_engine", lambda: None)
     arguments = ("transport", "alice_zn", "--spectrum", "photons", "-n", 1)
     monkeypatch.setenv("G4LEDATA", "/nonexistent")
     code, _, err = caloforge(*arguments, "--out", tmp_path / "out.h5")

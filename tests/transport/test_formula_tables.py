@@ -8,7 +8,13 @@ import pytest
 
 from caloforge.errors import DataError
 from caloforge.transport import formulas
-from caloforge.transport.tables import DATA_SETS, cache_folder, doctor, find_tables, formula_tables
+from caloforge.transport.formulas import (
+    DATA_SETS,
+    cache_folder,
+    doctor,
+    find_tables,
+    formula_tables,
+)
 
 AVOGADRO = 6.02214076e23
 

@@ -16,10 +16,10 @@ from caloforge.data.showers import read
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.transport import Particles, Pool, Summary, Upstream, draw, prepare, transport
-from caloforge.transport.parts import Shard, open_parts
+from caloforge.transport.formulas import Tables, formula_tables
+from caloforge.transport.geometry import Shard, open_parts
 from caloforge.transport.request import Request
 from caloforge.transport.run import assemble
-from caloforge.transport.tables import Tables, formula_tables
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 Prepared = tuple[Request, Tables | None]
@@ -28,7 +28,7 @@ Prepared = tuple[Request, Tables | None]
 @pytest.fixture(autouse=True)
 def with_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wheel is not needed where the worker is a fake."""
-    monkeypatch.setattr("caloforge.transport.preparation.require_engine", lambda: None)
+    monkeypatch.setattr("caloforge.transport.run.require_engine", lambda: None)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ import sys
 from pathlib import Path
 from caloforge.detectors import ATLAS_EM
 from caloforge.transport import Pool, draw, prepare, request, transport
-import caloforge.transport.preparation as preparing
+import caloforge.transport.run as preparing
 preparing.require_engine = lambda: None
 request.LARGEST_SHARD = 3
 out, *worker = sys.argv[1:]

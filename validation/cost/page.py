@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caloforge.report.canvas import MODEL_COLOURS, TEXT_POINTS, figure, save, tidy
+from caloforge.report.figures import MODEL_COLOURS, TEXT_POINTS, figure, save, tidy
 from validation.cost.plan import (
     COUNTS,
     LARGE,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caloforge.recipes.points import REGIMES
-from caloforge.report.canvas import save
+from caloforge.report.figures import save
 from validation.metrics import Measured
 from validation.page import distinct, progress, render, table, write_page
 from validation.points.measures import NAMES

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
 
-from caloforge.report.canvas import save
+from caloforge.report.figures import save
 from validation.metrics import NEAREST, REAL
 from validation.page import (
     TRAINING_TITLES,

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, scaled_dot_product_attention, silu
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
-from caloforge.networks.scales import ConditionScale
+from caloforge.networks.shower_inputs import ConditionScale
 
 STEPS = 11
 BASE, MULTIPLIERS, BLOCKS, HEADS = 4, (2, 3, 4), 2, 2

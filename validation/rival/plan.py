@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, write
 from caloforge.evaluate.inputs import load
-from caloforge.export.onnx import export_simulator
+from caloforge.export.onnx_builder import export_simulator
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import draw_counts, draw_latents
 from caloforge.training.dataset import Dataset, divide

@@ -11,7 +11,7 @@ import typer
 
 from caloforge import cli
 from caloforge.io.files import write_aside_folder
-from caloforge.simulator.shipped import SHIPPED
+from caloforge.simulator.card import SHIPPED
 from validation.shipped.plan import TRAININGS
 
 COMMAND = "python -m validation.shipped.make"

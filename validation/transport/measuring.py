@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from caloforge.errors import CaloforgeError, Terminated
 from caloforge.io.files import write_aside
 from caloforge.jobs.process import environment_of_worker
-from caloforge.termination import asked_to_leave
-from caloforge.transport.pool import EngineCommand, EngineWorker
+from caloforge.machine import asked_to_leave
+from caloforge.transport.external import EngineCommand, EngineWorker
+from caloforge.transport.formulas import Tables
 from caloforge.transport.request import Request, Setup, Shot, Shower
-from caloforge.transport.tables import Tables
 from caloforge.transport.worker import setup_line
 
 CHUNK_CPU_SECONDS = 20.0

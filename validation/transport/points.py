@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from caloforge.detector.matter import TUNGSTEN
 from caloforge.detectors import detector_of_name
+from caloforge.transport.formulas import Tables
 from caloforge.transport.geometry import FibreStack, Geometry, geometry_of
-from caloforge.transport.particles import Particles
-from caloforge.transport.preparation import prepare
-from caloforge.transport.request import Request, Shot, shower_seed
-from caloforge.transport.tables import Tables
+from caloforge.transport.request import Particles, Request, Shot, shower_seed
+from caloforge.transport.run import prepare
 from validation.transport.measuring import Series
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from caloforge.data.record import Showers
 from caloforge.data.showers import ShowerFile, read
 from caloforge.detector import Detector
-from caloforge.transport.particles import Particles
-from caloforge.transport.preparation import prepare
+from caloforge.transport.request import Particles
+from caloforge.transport.run import prepare
 from validation.transport.figures import Value, mean
 from validation.transport.measuring import Measured, Series
 

@@ -16,13 +16,12 @@ from typer.exceptions import TyperException
 
 from caloforge.documents import flaw_of
 from caloforge.errors import CaloforgeError, UsageError, one_line, reason_of
-from caloforge.machine import install
+from caloforge.machine import install, leaving_at_once
 from caloforge.reporter import write
-from caloforge.termination import leaving_at_once
 
 
 class Verb(NamedTuple):
-    """Where a verb lives (a function or a Typer, called ``command``) and what it does."""
+    """Where a verb lives (a function or a Typer) and what it does."""
 
     target: str
     purpose: str
@@ -32,15 +31,15 @@ VERBS = {
     "data": Verb("caloforge.cli.data:command", "Look into shower files, convert foreign ones."),
     "transport": Verb("caloforge.cli.transport:command", "Make showers with a transport engine."),
     "train": Verb("caloforge.cli.train:command", "Train a recipe on a file of showers."),
-    "plot-run": Verb("caloforge.cli.plot_run:command", "Draw the learning curves of a run."),
+    "plot-run": Verb("caloforge.cli.train:plot_run", "Draw the learning curves of a run."),
     "evaluate": Verb("caloforge.cli.evaluate:command", "Compare generated with real showers."),
-    "compare": Verb("caloforge.cli.compare:command", "Compare runs over seeds, with errors."),
-    "search": Verb("caloforge.cli.search:command", "Search the settings of a recipe."),
+    "compare": Verb("caloforge.cli.evaluate:compare", "Compare runs over seeds, with errors."),
+    "search": Verb("caloforge.cli.train:search", "Search the settings of a recipe."),
     "export": Verb("caloforge.cli.export:command", "Write a simulator for another program."),
     "check": Verb("caloforge.cli.check:command", "Check a file, a run or a simulator."),
     "generate": Verb("caloforge.cli.generate:command", "Generate showers with a simulator."),
-    "demo": Verb("caloforge.cli.demo:command", "Train, evaluate and generate in minutes."),
-    "doctor": Verb("caloforge.cli.doctor:command", "List what this installation can do."),
+    "demo": Verb("caloforge.cli.train:demo", "Train, evaluate and generate in minutes."),
+    "doctor": Verb("caloforge.cli.check:doctor", "List what this installation can do."),
 }
 
 MOVED = {"validate": "python -m validation", "bench": "python -m benchmarks"}

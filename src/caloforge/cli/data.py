@@ -215,9 +215,8 @@ def info(what: Described, quiet: Quiet = False, json: Json = False) -> None:
     from caloforge.data.info import describe, summarise
     from caloforge.report.tables import COLUMNS, folded
     from caloforge.simulator import CARD
-    from caloforge.simulator.card import read_card
-    from caloforge.simulator.description import describe as describe_card
-    from caloforge.simulator.shipped import has_simulator
+    from caloforge.simulator.card import describe as describe_card
+    from caloforge.simulator.card import has_simulator, read_card
 
     reporter = reporter_of(quiet, json)
     if (folder := has_simulator(what)) is not None:
@@ -317,8 +316,8 @@ def select(
     json: Json = False,
 ) -> None:
     """Write some showers of a file: particles of some types, conditions within bounds."""
-    from caloforge.data.select import Choice
-    from caloforge.data.select import select as write_selected
+    from caloforge.data.batches import Choice
+    from caloforge.data.batches import select as write_selected
 
     reporter = reporter_of(quiet, json)
     choice = Choice(tuple(pdg or ()), tuple(where or ()), bits)

@@ -1,4 +1,7 @@
-"""``caloforge evaluate``: a simulator, a run or generated showers against real ones."""
+"""``caloforge evaluate``: a simulator, a run or generated showers against real ones.
+
+``caloforge compare``: runs of several recipes and seeds, evaluated with the same showers.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from caloforge.cli import completion
-from caloforge.cli.options import Force, Json, Quiet, Seed, reporter_of, showers_file
+from caloforge.cli import options
+from caloforge.cli.options import (
+    Force,
+    Json,
+    Quiet,
+    Seed,
+    reporter_of,
+    shipped_showers,
+    showers_file,
+)
 
 if TYPE_CHECKING:
     from caloforge.evaluate.inputs import EvaluationInputs
     from caloforge.evaluate.result import EvaluationResult
     from caloforge.reporter import Reporter
 
+
 Subject = Annotated[
     str,
     typer.Argument(
         metavar="RUN|SIMULATOR|FILE",
-        autocompletion=completion.simulators,
+        autocompletion=options.simulators,
         help="A run folder, a simulator (folder or shipped name) or a file of generated showers.",
         show_default=False,
     ),
@@ -30,7 +42,7 @@ Against = Annotated[
     typer.Option(
         parser=showers_file,
         metavar="FILE",
-        autocompletion=completion.samples,
+        autocompletion=options.samples,
         help="Real showers, or the name of a shipped sample.",
         show_default=False,
     ),
@@ -106,7 +118,7 @@ def command(
     from caloforge.evaluate.gate.limits import DEFAULT, read_gate
     from caloforge.evaluate.inputs import load
     from caloforge.evaluate.resampling import FloorCache, default_cache_folder
-    from caloforge.simulator.shipped import find_simulator
+    from caloforge.simulator.card import find_simulator
 
     reporter = reporter_of(quiet, json)
     if stream:
@@ -192,7 +204,7 @@ def _write_to_card(
 
 def _stream(subject: str, against: Path, scheme: str | None, reporter: Reporter) -> None:
     """Separation power and W1 of every observable of two files."""
-    from caloforge.evaluate.streaming import stream
+    from caloforge.evaluate.engine import stream
 
     rows = stream(against, Path(subject), scheme=scheme, reporter=reporter)
     lines = [f"{'observable':32} {'separation':>12} {'W1':>12}"]
@@ -210,3 +222,70 @@ def _stream(subject: str, against: Path, scheme: str | None, reporter: Reporter)
 
 def _known(number: float) -> float | None:
     return number if math.isfinite(number) else None
+
+
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN...",
+        help="Run folders or simulators; those of one recipe with other seeds are pooled.",
+        show_default=False,
+    ),
+]
+RealShowers = Annotated[
+    Path | None,
+    typer.Option(
+        parser=showers_file,
+        metavar="FILE",
+        help="Real showers, or the name of a shipped sample; default: that of the first run's "
+        "detector.",
+        show_default=False,
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Write a page and the numbers there; default: print the table only.",
+        show_default=False,
+    ),
+]
+
+
+def compare(
+    runs: Runs,
+    against: RealShowers = None,
+    out: Folder = None,
+    part: WhichPart = None,
+    scheme: Scheme = None,
+    seed: Seed = 0,
+    force: Force = False,
+    wide: Wide = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Compare methods over seeds: errors, floor, significances; a page with pictures in OUT."""
+    from caloforge.evaluate.comparison import compare_runs, runs_by_recipe
+    from caloforge.report.pages import COMPARISON_PAGE, check_comparison_out, write_comparison
+    from caloforge.report.tables import COLUMNS, comparison_table
+
+    reporter = reporter_of(quiet, json)
+    check_comparison_out(out, overwrite=force)
+    groups = runs_by_recipe(runs)
+    real = against or _shipped_for(runs[0])
+    reporter.say(f"evaluating with the showers {real}")
+    comparison = compare_runs(groups, real, part=part, scheme=scheme, seed=seed, reporter=reporter)
+    if out is not None:
+        write_comparison(out, comparison, overwrite=force)
+        reporter.say(f"page: {out / COMPARISON_PAGE}")
+    text = comparison_table(comparison, None if wide else COLUMNS)
+    reporter.result(text, comparison.record)
+
+
+def _shipped_for(run: str) -> Path:
+    """The shipped showers of the detector that a run simulates."""
+    from caloforge.simulator import CARD, read_card
+    from caloforge.simulator.card import find_simulator
+
+    return shipped_showers(read_card(find_simulator(run) / CARD).detector.name, "--against")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from caloforge.cli import completion
+from caloforge.cli import options
 from caloforge.cli.options import (
     Force,
     Json,
@@ -26,7 +26,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SIMULATOR",
-        autocompletion=completion.simulators,
+        autocompletion=options.simulators,
         help="A run folder, a simulator folder, or the name of a shipped simulator (alice_zn).",
         show_default=False,
     ),
@@ -35,7 +35,7 @@ TargetName = Annotated[
     str,
     typer.Option(
         "--target",
-        autocompletion=completion.targets,
+        autocompletion=options.targets,
         help="Reader: o2, par04, ddml, ddml-library, fcs-ganv2, fcs-binned, triton; or int8, half.",
     ),
 ]
@@ -91,10 +91,9 @@ def command(
     former_classifier: FormerHitClassifier = None,
 ) -> None:
     """Write a simulator for another program, and let an emulator of that program read it."""
-    from caloforge.export.bundle import Options
-    from caloforge.export.targets import export, target_of_name
+    from caloforge.export.bundle import Options, export, target_of_name
     from caloforge.simulator import Simulator
-    from caloforge.simulator.shipped import find_simulator
+    from caloforge.simulator.card import find_simulator
 
     reporter = reporter_of(quiet, json)
     showers, classifier = data or former_data, former_classifier or hit_classifier
@@ -121,7 +120,7 @@ def command(
 
 def warn_of_quality(card: "SimulatorCard", reporter: Reporter) -> None:
     """Say when the gate rejected what is exported."""
-    from caloforge.simulator.description import gate_text
+    from caloforge.simulator.card import gate_text
 
     if card.quality is not None and card.quality.accepted is False:
         reporter.warn(f"the gate: {gate_text(card.quality)}; the card says what is off")
@@ -133,7 +132,7 @@ def write_int8(
     """A simulator with 8-bit products, if W1 of 50 000 showers allows it."""
     from caloforge.export.int8 import quantise
     from caloforge.simulator import Simulator
-    from caloforge.simulator.shipped import find_simulator
+    from caloforge.simulator.card import find_simulator
 
     model = Simulator.load(find_simulator(simulator))
     model.check()
@@ -144,7 +143,7 @@ def write_int8(
 
 def write_half(simulator: str, out: Path, force: bool, reporter: Reporter) -> None:
     """A simulator with weights in half precision, if its answers stay."""
-    from caloforge.export.half import halve
+    from caloforge.export.int8 import halve
     from caloforge.simulator import GRAPH, Simulator
 
     model = Simulator.load(simulator)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from caloforge.cli import completion
+from caloforge.cli import options
 from caloforge.cli.options import (
     Force,
     Json,
@@ -25,7 +25,7 @@ WhichSimulator = Annotated[
     str,
     typer.Argument(
         metavar="SIMULATOR",
-        autocompletion=completion.simulators,
+        autocompletion=options.simulators,
         help="A simulator folder, a run folder, or the name of a shipped simulator (alice_zn).",
         show_default=False,
     ),
@@ -43,7 +43,7 @@ SpectrumName = Annotated[
     str | None,
     typer.Option(
         "--spectrum",
-        autocompletion=completion.spectra,
+        autocompletion=options.spectra,
         help="Named particles instead: spectator-neutrons, photons, hadron-mix, ...",
         show_default=False,
     ),

@@ -1,4 +1,11 @@
-"""``caloforge train``: a recipe, a detector and showers become a run folder with a simulator."""
+"""``caloforge train``: a recipe, a detector and showers become a run folder with a simulator.
+
+``caloforge plot-run``: the learning curves of a run as a picture.
+
+``caloforge demo``: one command from transport showers to a judged simulator.
+
+``caloforge search``: settings of a recipe on a grid, chosen on validation particles.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from caloforge.cli import completion
+from caloforge.cli import options
 from caloforge.cli.options import (
     LARGEST_SEED,
     Force,
     Json,
     Quiet,
+    Seed,
+    Workers,
     reporter_of,
     shipped_showers,
     showers_file,
@@ -22,20 +31,21 @@ from caloforge.machine import MOST_THREADS
 if TYPE_CHECKING:
     from caloforge.recipe import Recipe
 
+
 WhichRecipe = Annotated[
     str,
     typer.Argument(
         metavar="RECIPE",
         help="Name of a recipe, or a recipe.json.",
         show_default=False,
-        autocompletion=completion.recipes,
+        autocompletion=options.recipes,
     ),
 ]
 DetectorName = Annotated[
     str | None,
     typer.Option(
         "--detector",
-        autocompletion=completion.detectors,
+        autocompletion=options.detectors,
         help="Detector: a name, or a file (.json, binning.xml); default: the recipe's.",
         show_default=False,
     ),
@@ -44,7 +54,7 @@ DataFile = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        autocompletion=completion.samples,
+        autocompletion=options.samples,
         parser=showers_file,
         metavar="FILE",
         help="Showers, or the name of a shipped sample; default: the detector's sample.",
@@ -90,7 +100,7 @@ From = Annotated[
     str | None,
     typer.Option(
         "--from",
-        autocompletion=completion.simulators,
+        autocompletion=options.simulators,
         metavar="RUN|SIMULATOR",
         help="Start from the networks of a run, or from the generator of a simulator (a folder or "
         "a shipped name), with their settings and their detector.",
@@ -201,3 +211,132 @@ def _showers_of(folder: Path, resume: bool, detector: str) -> Path:
 
     recorded = RunFolder(folder).data if resume else None
     return recorded or shipped_showers(detector, "--data")
+
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Picture, by its suffix png, pdf or svg; default: RUN/curves.png.",
+        show_default=False,
+    ),
+]
+SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def plot_run(
+    run: RunPath,
+    out: Picture = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Draw validation score, losses by player and learning rates over the steps.
+
+    A run that is under way can be drawn, too. Without --out its picture is replaced.
+    """
+    from caloforge.errors import DataError, UsageError
+    from caloforge.io.files import write_aside
+    from caloforge.report.curves import learning_curves
+    from caloforge.report.figures import DOTS_PER_INCH
+    from caloforge.training import metrics
+    from caloforge.training.folder import RunFolder
+
+    reporter = reporter_of(quiet, json)
+    folder = RunFolder(run)
+    if not folder.metrics.is_file():
+        raise UsageError(f"{run} is no run: it has no {folder.metrics.name}")
+    path = out or run / "curves.png"
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--out {path}: the suffix is one of {', '.join(SUFFIXES)}")
+    lines = metrics.read(folder.metrics)
+    if not lines:
+        raise DataError(f"{folder.metrics}: no whole line yet")
+    drawn = learning_curves(lines, str(run))
+    with write_aside(path, overwrite=force or out is None) as part:
+        drawn.savefig(part, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
+    record = folder.summary() | {"picture": path, "lines": len(lines)}
+    reporter.result(f"{path}: {len(lines)} lines, up to step {lines[-1]['step']}", record)
+
+
+Folder = Annotated[Path, typer.Option("--out", "-o", help="Where everything goes.")]
+
+
+def demo(
+    out: Folder = Path("demo"),
+    seed: Seed = 0,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train sdi-gan and calibrated on the shipped ZN showers, judge both, generate 100 000."""
+    reporter = reporter_of(quiet, json)
+    reporter.say(f"demo: five to eight minutes on two cores; everything goes to {out}")
+    from caloforge.demo import demonstrate
+
+    demonstration = demonstrate(out, seed=seed, overwrite=force, reporter=reporter)
+    reporter.result(str(demonstration), demonstration.record())
+
+
+Grid = Annotated[
+    list[str],
+    typer.Option(
+        metavar="PATH=VALUE,VALUE",
+        help="A setting and its values, as in objective.SelectiveDiversity.weight=0.01,0.1,1; "
+        "repeat for more settings: every combination is tried.",
+        show_default=False,
+    ),
+]
+SearchFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Where everything goes; default: search-<recipe>.",
+        show_default=False,
+    ),
+]
+Seeds = Annotated[int, whole_number(most=1000, help="Seeds of each point; scores are averaged.")]
+
+
+def search(
+    recipe: WhichRecipe,
+    grid: Grid,
+    out: SearchFolder = None,
+    detector: DetectorName = None,
+    data: DataFile = None,
+    seeds: Seeds = 2,
+    settings: Settings = None,
+    workers: Workers = 1,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train every point of a grid with every seed; the same command goes on after a kill.
+
+    OUT gets runs/ (an ordinary run folder each), search.json, and best.json, a recipe to train.
+    Scores are of the validation particles; the test particles are not touched.
+    """
+    from caloforge.recipes.find import find_recipe
+    from caloforge.search.outcome import search
+    from caloforge.search.trial import parse_axis
+
+    reporter = reporter_of(quiet, json)
+    axes = [parse_axis(text) for text in grid]
+    start = find_recipe(recipe, detector, settings or [], None)
+    showers = data or shipped_showers(start.detector, "--data")
+    folder = out or Path(f"search-{start.name}")
+    reporter.say(f"searching in {folder} with the showers {showers}")
+    result = search(
+        start,
+        axes,
+        showers,
+        folder,
+        seeds=seeds,
+        workers=workers,
+        device=device,
+        reporter=reporter,
+    )
+    reporter.result(str(result), result.record)

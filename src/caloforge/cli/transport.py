@@ -86,7 +86,7 @@ def command(
     """
     from caloforge.detectors.find import find_detector
     from caloforge.transport import Pool, Upstream, prepare, transport
-    from caloforge.transport.preparation import choose_particles, read_geometry
+    from caloforge.transport.run import choose_particles, read_geometry
 
     reporter = reporter_of(quiet, json)
     described = find_detector(detector)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from caloforge.data.particles import Groups, check_same_conditions, groups_of
 from caloforge.detector import Detector
 from caloforge.errors import DataError
-from caloforge.notebook import table_of
+from caloforge.reporter import table_of
 
 
 def cell_type(detector: Detector) -> np.dtype[Any]:

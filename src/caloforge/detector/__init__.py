@@ -1,8 +1,7 @@
 """Detectors as data: layers, conditions, read-out, features, symmetries and matter."""
 
-from caloforge.detector.detector import Axis, Condition, Detector, Symmetry
+from caloforge.detector.detector import Axis, Condition, Detector, Layer, Symmetry
 from caloforge.detector.features import Feature
-from caloforge.detector.layer import Layer
 from caloforge.detector.readout import Channels
 
 __all__ = ["Axis", "Channels", "Condition", "Detector", "Feature", "Layer", "Symmetry"]

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
-from caloforge.detectors.binning_xml import read_binning
-from caloforge.detectors.json_file import read_json
+from caloforge.detectors.json_file import read_binning, read_json
 from caloforge.errors import CaloforgeError, DataError
 
 READERS: dict[str, Callable[[Path], Detector]] = {".json": read_json, ".xml": read_binning}

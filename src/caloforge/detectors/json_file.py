@@ -3,19 +3,28 @@
 What may be left out: title (the name), quantity and unit (energy, GeV), counts (false), features
 (the conditions as they are), channels (the sum of each layer), and all that ``Detector`` has a
 value for. ``format`` and ``version`` say that it is such a file.
+
+A detector of rings and sectors, from a binning.xml of the CaloChallenge or of FastCaloSim.
+
+``<Bins><Bin pid name><Layer id r_edges="0,5,..." n_bin_alpha/>`` (FastCaloSim: a ``Particle``
+around the bins); a layer with a single edge is absent. A layer has the shape
+(alpha, r), so that flat cells come in the order of ``showers``: r fastest, then alpha, then layer.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
+from xml.parsers import expat
 
 from pydantic import ValidationError
 
-from caloforge.detector import Detector
-from caloforge.detector.layer import LARGEST_CELLS
+from caloforge.detector import Condition, Detector
+from caloforge.detector.detector import LARGEST_CELLS, Layer
+from caloforge.detector.features import Feature
 from caloforge.detector.readout import by_layer
 from caloforge.documents import flaw_of
 from caloforge.documents import read_json as read_document
@@ -105,3 +114,133 @@ def _check(detector: Detector) -> None:
 def _check_different(what: str, names: list[str]) -> None:
     if len(set(names)) != len(names):
         raise DataError(f"{what} share a name: {', '.join(names)[:100]}")
+
+
+QUANTUM_GEV = 0.001
+SHOWN_LETTERS = 40
+"""Of a text of the file, in an error."""
+
+
+@dataclass
+class Bin:
+    """One set of layers of the file."""
+
+    pid: str
+    layers: list[Layer] = field(default_factory=list)
+
+
+def read_binning(path: Path) -> Detector:
+    """The detector of a file with one set of layers; DataError in one line for any other file.
+
+    It is called after the file, takes the kinetic energy as its condition, and has no depths.
+    """
+    bins = [one for one in _bins(path.read_bytes()) if one.layers]
+    if len(bins) != 1:
+        pids = _shown(", ".join(one.pid for one in bins)) or "none"
+        raise DataError(f"has {len(bins)} sets of layers (pid: {pids}); leave one in the file")
+    layers = tuple(bins[0].layers)
+    if (count := sum(layer.cells for layer in layers)) > LARGEST_CELLS:
+        raise DataError(f"has {count} cells, more than {LARGEST_CELLS}")
+    name = re.sub(r"\W+", "_", path.stem)
+    return Detector(
+        name=name if name[:1].isalpha() else f"binning_{name}",
+        title=path.stem,
+        quantity="energy",
+        unit="GeV",
+        counts=False,
+        quantum=QUANTUM_GEV,
+        layers=layers,
+        conditions=(Condition(name="E", unit="GeV", meaning="incident energy"),),
+        features=(Feature(name="log_E", kind="log", of=("E",)),),
+        channels=(by_layer({layer.name: layer.cells for layer in layers}, path.name),),
+        energy="E",
+    )
+
+
+def _bins(content: bytes) -> list[Bin]:
+    """All sets of layers. Documents that declare types or entities are refused."""
+    walk = _Walk()
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.EntityDeclHandler = _refuse
+    parser.StartElementHandler = walk.start
+    try:
+        parser.Parse(content, True)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        # Encodings of many bytes a letter, and unknown ones, are no ExpatError.
+        raise DataError(f"not XML ({error})") from None
+    return walk.bins
+
+
+def _refuse(*_: object) -> Never:
+    raise DataError("has a DOCTYPE or declares entities; both are refused")
+
+
+def _shown(text: str) -> str:
+    """Text of the file as one short line of an error."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return line if len(line) <= SHOWN_LETTERS else f"{line[:SHOWN_LETTERS]}..."
+
+
+class _Walk:
+    """What the elements say, one after the other."""
+
+    def __init__(self) -> None:
+        self.bins: list[Bin] = []
+        self._pid = "unknown"
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """One opening tag."""
+        self._pid = attributes.get("pid", self._pid)
+        if tag == "Bin":
+            self.bins.append(Bin(self._pid))
+        elif tag == "Layer":
+            if not self.bins:
+                raise DataError("has a Layer outside any Bin")
+            self._layer(self.bins[-1], attributes)
+
+    def _layer(self, into: Bin, attributes: dict[str, str]) -> None:
+        if missing := {"id", "r_edges", "n_bin_alpha"} - attributes.keys():
+            raise DataError(f"has a Layer without {sorted(missing)[0]}")
+        number, edges = attributes["id"], _numbers(attributes["r_edges"], "r_edges")
+        if not re.fullmatch("[0-9]{1,6}", number):
+            raise DataError(f"has a Layer of id {number[:SHOWN_LETTERS]!r}")
+        if len(edges) < 2:
+            return
+        layer = _rings(f"layer_{number}", edges, _sectors(attributes["n_bin_alpha"]))
+        if layer.name in {other.name for other in into.layers}:
+            raise DataError(f"has {layer.name} twice")
+        into.layers.append(layer)
+
+
+def _rings(name: str, edges: list[float], sectors: int) -> Layer:
+    rings = len(edges) - 1
+    arc = 2 * math.pi * (edges[0] + edges[-1]) / 2 / sectors
+    cell_mm = (arc, (edges[-1] - edges[0]) / rings)
+    try:
+        return Layer(name=name, shape=(sectors, rings), cell_mm=cell_mm, ring_edges_mm=tuple(edges))
+    except ValidationError as error:
+        raise DataError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
+
+
+def _numbers(text: str, what: str) -> list[float]:
+    try:
+        numbers = [_number(part) for part in text.split(",")]
+    except ValueError:
+        raise DataError(f"{what} {text[:SHOWN_LETTERS]!r} are no numbers") from None
+    if not all(map(math.isfinite, numbers)):
+        raise DataError(f"{what} {text[:SHOWN_LETTERS]!r} are not finite")
+    return numbers
+
+
+def _number(text: str) -> float:
+    """A number as XML has it; Python alone reads 1_0 and the digits of all scripts."""
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return float(text)
+
+
+def _sectors(text: str) -> int:
+    if not re.fullmatch(r"\s*[0-9]{1,7}\s*", text) or int(text) < 1:
+        raise DataError(f"n_bin_alpha {text[:SHOWN_LETTERS]!r} is no number of sectors")
+    return int(text)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
-from caloforge.species import SPECIES
+from caloforge.machine import SPECIES
 
 Array = NDArray[np.float64]
 Drawn = tuple[NDArray[np.int32], Array]

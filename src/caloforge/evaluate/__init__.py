@@ -5,7 +5,6 @@ Everything takes plain arrays of anyone's showers: ``showers_of`` makes showers 
 
 from typing import Any
 
-from caloforge.callable_module import make_callable
 from caloforge.evaluate.attributes import Attribute, Traversal, attributes, traverse
 from caloforge.evaluate.deprecated import OLD_NAMES, old_name
 from caloforge.evaluate.engine import add_two_sample_metrics, evaluate, two_sample_metrics
@@ -45,6 +44,7 @@ from caloforge.evaluate.metrics.wasserstein import (
 from caloforge.evaluate.observables import calogan, observables, observe
 from caloforge.evaluate.resampling import Measured
 from caloforge.evaluate.result import Difference, EvaluationResult, ResultRow
+from caloforge.extensions import make_callable
 
 make_callable(__name__)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.scaling import evaluate_features
+from caloforge.data.derive import evaluate_features
 from caloforge.detector import Detector
 from caloforge.evaluate import resampling
 from caloforge.evaluate.resampling import Indices

@@ -33,7 +33,7 @@ from caloforge.evaluate.resampling import Measured, measured
 from caloforge.evaluate.result import TITLES
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import CARD, read_card
-from caloforge.simulator.shipped import find_simulator
+from caloforge.simulator.card import find_simulator
 
 Recipe = Mapping[str, Any]
 """A recipe as it lies in a simulator's card: compared, never executed."""

@@ -34,7 +34,7 @@ from caloforge.io.files import sha256_of
 from caloforge.io.productions import is_production
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
-from caloforge.simulator.shipped import find_simulator
+from caloforge.simulator.card import find_simulator
 
 
 def plain_detector(

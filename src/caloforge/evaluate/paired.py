@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.scaling import evaluate_features
+from caloforge.data.derive import evaluate_features
 from caloforge.errors import UsageError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.metrics import diversity, shapes, wasserstein

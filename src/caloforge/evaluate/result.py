@@ -23,7 +23,7 @@ from caloforge.evaluate.gate.limits import GateResult
 from caloforge.evaluate.metrics.metric import Metric, MetricResult
 from caloforge.evaluate.paired import Region
 from caloforge.evaluate.resampling import Measured
-from caloforge.notebook import table_of
+from caloforge.reporter import table_of
 from caloforge.simulator.card import Measurement, Quality
 
 FORMAT, VERSION = "caloforge-judgement", 1

@@ -1,5 +1,5 @@
 """Trained generators as files that other programs run, one adapter a file."""
 
-from caloforge.callable_module import make_callable
+from caloforge.extensions import make_callable
 
 make_callable(__name__)

@@ -18,14 +18,16 @@ from caloforge.errors import DataError, UsageError
 from caloforge.export.bundle import (
     Bundle,
     Cells,
+    CheckOptions,
+    CheckResult,
     Contents,
+    Graph,
     Options,
     ReaderFacts,
     Size,
     generator_bytes,
     require_latents,
 )
-from caloforge.export.checks import CheckOptions, CheckResult, Graph
 from caloforge.export.mesh import (
     MEV_PER_GEV,
     Mesh,

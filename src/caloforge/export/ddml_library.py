@@ -16,8 +16,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from caloforge.errors import DataError, UsageError
-from caloforge.export.bundle import Bundle, Contents, Options, ReaderFacts
-from caloforge.export.checks import CheckOptions, CheckResult, Finding, numbers_agree
+from caloforge.export.bundle import (
+    Bundle,
+    CheckOptions,
+    CheckResult,
+    Contents,
+    Finding,
+    Options,
+    ReaderFacts,
+    numbers_agree,
+)
 from caloforge.export.ddml import Grid, finest_grid, grid_facts
 from caloforge.export.mesh import MEV_PER_GEV, overlap, require_energies
 from caloforge.io.hdf5 import dataset as guarded

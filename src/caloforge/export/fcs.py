@@ -21,8 +21,18 @@ from numpy.typing import NDArray
 
 from caloforge.documents import read_bytes
 from caloforge.errors import DataError, UsageError
-from caloforge.export.bundle import Bundle, Contents, Options, ReaderFacts, generator_bytes
-from caloforge.export.checks import CheckOptions, CheckResult, Finding, Graph, numbers_agree
+from caloforge.export.bundle import (
+    Bundle,
+    CheckOptions,
+    CheckResult,
+    Contents,
+    Finding,
+    Graph,
+    Options,
+    ReaderFacts,
+    generator_bytes,
+    numbers_agree,
+)
 from caloforge.export.mesh import (
     MEV_PER_GEV,
     Mesh,

@@ -19,8 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
-from caloforge.export.bundle import Bundle, Contents, Options, generator_bytes, require_latents
-from caloforge.export.checks import CheckOptions, CheckResult, Graph, numbers_agree
+from caloforge.export.bundle import (
+    Bundle,
+    CheckOptions,
+    CheckResult,
+    Contents,
+    Graph,
+    Options,
+    generator_bytes,
+    numbers_agree,
+    require_latents,
+)
 from caloforge.export.fcs import ring_edges
 from caloforge.export.mesh import (
     MEV_PER_GEV,

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from caloforge.detector import Detector, Layer
 from caloforge.errors import UsageError
-from caloforge.export.bundle import Bundle
-from caloforge.export.checks import Finding, numbers_agree
+from caloforge.export.bundle import Bundle, Finding, numbers_agree
 from caloforge.simulator import Simulator
-from caloforge.simulator.reference import Reference
+from caloforge.simulator.card import Reference
 
 if TYPE_CHECKING:
     from caloforge.export.onnx_builder import Value

@@ -29,30 +29,28 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from caloforge.detectors import FACTS, facts_of
-from caloforge.detectors.facts import AliceNames
+from caloforge.detectors.zdc import AliceNames
 from caloforge.documents import read_bytes
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.export import hit_classifier
 from caloforge.export.bundle import (
+    LARGEST_PULL,
     Bundle,
+    CheckOptions,
+    CheckResult,
     Contents,
+    Finding,
+    Graph,
     Options,
     ReaderFacts,
     generator_bytes,
-    require_latents,
-)
-from caloforge.export.checks import (
-    LARGEST_PULL,
-    CheckOptions,
-    CheckResult,
-    Finding,
-    Graph,
     means_agree,
+    require_latents,
 )
 from caloforge.export.drawing import Turns, draw
 from caloforge.export.onnx_builder import FLOAT, OnnxBuilder, Output, Ports, Value, wrap
 from caloforge.simulator import Simulator
-from caloforge.simulator.reference import Reference
+from caloforge.simulator.card import Reference
 from caloforge.simulator.sampling import variance_of
 
 LATENTS = 10

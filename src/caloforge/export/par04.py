@@ -20,13 +20,15 @@ from caloforge.errors import DataError, UsageError
 from caloforge.export.bundle import (
     Bundle,
     Cells,
+    CheckOptions,
+    CheckResult,
     Contents,
+    Graph,
     Options,
     ReaderFacts,
     Size,
     generator_bytes,
 )
-from caloforge.export.checks import CheckOptions, CheckResult, Graph
 from caloforge.export.mesh import (
     Mesh,
     conditions,
@@ -43,7 +45,7 @@ from caloforge.export.mesh import (
 )
 from caloforge.export.onnx_builder import Output, Value, wrap
 from caloforge.simulator import Simulator
-from caloforge.simulator.reference import Reference
+from caloforge.simulator.card import Reference
 
 FILE = "generator.onnx"
 CONDITIONS = 4

@@ -18,12 +18,16 @@ import numpy as np
 
 from caloforge.documents import read_bytes
 from caloforge.errors import DataError
-from caloforge.export.bundle import Bundle, Contents, Options, ReaderFacts, generator_bytes
-from caloforge.export.checks import (
+from caloforge.export.bundle import (
+    Bundle,
     CheckOptions,
     CheckResult,
+    Contents,
     Graph,
+    Options,
     Port,
+    ReaderFacts,
+    generator_bytes,
     means_agree,
     numbers_agree,
 )

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from caloforge.detector import Detector
 from caloforge.detectors import FACTS, facts_of
 from caloforge.errors import DataError, UsageError
+from caloforge.formats.alice import checked_conditions, checked_pdg, foreign_showers
 from caloforge.formats.file_format import ConversionRequest, FileFormat, ForeignShowers, starts_with
-from caloforge.formats.zdc_images import checked_conditions, checked_pdg, foreign_showers
 from caloforge.io.reading import reading
 from caloforge.io.root import ROOT_MAGIC, open_root
 

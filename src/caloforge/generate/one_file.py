@@ -16,11 +16,10 @@ from caloforge.errors import Terminated, UsageError
 from caloforge.generate.output import Output, Writer
 from caloforge.generate.particles import Source
 from caloforge.generate.shard import Drawn, draw_showers, outside, outside_text, provenance
-from caloforge.machine import peak_memory_mb, processor
+from caloforge.machine import asked_to_leave, peak_memory_mb, processor
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BATCH, BLOCK
-from caloforge.termination import asked_to_leave
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,10 @@ from caloforge.errors import DataError, Terminated
 from caloforge.generate.particles import Source
 from caloforge.generate.plan import Plan, ShardRecord
 from caloforge.io.files import sha256_of
-from caloforge.machine import cpu_flags, processor
+from caloforge.machine import asked_to_leave, cpu_flags, processor
 from caloforge.particles.tables import PIECE_ROWS
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BLOCK, name_of_law
-from caloforge.termination import asked_to_leave
 
 
 class Drawn(NamedTuple):

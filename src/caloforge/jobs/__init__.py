@@ -13,14 +13,15 @@ After SIGTERM the calls under way are asked to leave and ``run`` raises Terminat
 
 from caloforge.jobs.executor import (
     ALONE,
+    LOCK,
     Call,
     Done,
     Executor,
     ExecutorName,
     Limits,
     executor_of,
+    only_run,
 )
-from caloforge.jobs.lock import LOCK, only_run
 
 __all__ = [
     "ALONE",

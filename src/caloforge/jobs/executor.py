@@ -1,15 +1,26 @@
-"""Who carries out calls: this process, processes beside it, or a Dask cluster."""
+"""Who carries out calls: this process, processes beside it, or a Dask cluster.
+
+One run at a time writes to a folder; the lock of a killed run does not outlive it.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import json
+import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from caloforge.errors import CaloforgeError, Terminated, UsageError
+from caloforge.documents import parse_json
+from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.extensions import sources, with_sources
+from caloforge.machine import asked_to_leave
 from caloforge.reporter import SILENT, Reporter
-from caloforge.termination import asked_to_leave
 
 ExecutorName = Literal["iterative", "futures", "dask"]
 ATTEMPTS = 3
@@ -141,3 +152,115 @@ ALONE = Executor()
 def executor_of(workers: int) -> Executor:
     """This process for one worker, processes beside it for more."""
     return Executor("futures", workers) if workers > 1 else ALONE
+
+
+LOCK = ".lock"
+NOTE_BYTES = 4096
+HELD = (errno.EAGAIN, errno.EACCES)
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
+"""What a file system answers that has no locks, or whose lock server does not answer."""
+
+
+@contextmanager
+def only_run(folder: Path, reporter: Reporter = SILENT, *, shared: bool = False) -> Iterator[None]:
+    """Make the folder and hold it for this process.
+
+    ``shared``: together with others that share it, which write other files.
+
+    The system releases the lock of a process that dies. Some file systems keep no locks, or none
+    between machines: there the note in the file decides, and a note of another machine is believed.
+    A folder that is left empty, and was not there before, is removed.
+
+    Raises:
+        UsageError: another process holds the folder, it or its lock is a link, or it is a file.
+    """
+    if folder.is_symlink():
+        raise UsageError(f"{folder} is a link to {folder.readlink()}; name that instead")
+    fresh = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{error.filename} is a file; name a folder") from error
+    path = folder / LOCK
+    descriptor = _open(path)
+    try:
+        _take(descriptor, path, reporter, shared)
+        try:
+            yield
+        finally:
+            if not shared:
+                path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+        if fresh:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
+
+def _open(path: Path) -> int:
+    """The lock's file, which may not be a link: its text would land elsewhere."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UsageError(f"{path} is a symbolic link; remove it") from error
+
+
+def _take(descriptor: int, path: Path, reporter: Reporter, shared: bool) -> None:
+    here = socket.gethostname()
+    success = _lock(descriptor, path, shared)
+    holder = _note(descriptor)
+    if success is None:
+        reporter.warn(f"{path.parent}: its file system offers no locks; start no second run here")
+        success = not _is_alive(holder.get("pid"))
+    if not success or holder.get("host", here) != here:
+        pid, host = (ascii(holder.get(key, "?")).strip("'")[:80] for key in ("pid", "host"))
+        raise UsageError(
+            f"{path.parent}: process {pid} on {host} writes here; if it is long dead, remove {path}"
+        )
+    if shared:
+        return
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "host": here}).encode(), 0)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise CaloforgeError(f"{path.parent}: {error.strerror}") from error
+
+
+def _lock(descriptor: int, path: Path, shared: bool) -> bool | None:
+    """Whether this process holds the lock, on the file that still has the name; None: no locks."""
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        # The holder before may have removed the file after it was opened here.
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno in HELD:
+            return False
+        if error.errno in NO_LOCKS:
+            return None
+        raise
+
+
+def _is_alive(pid: object) -> bool:
+    """Whether a process of this machine has that number, and is another one than this."""
+    if not isinstance(pid, int) or not 0 < pid < 2**31 or pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _note(descriptor: int) -> dict[str, Any]:
+    try:
+        note = parse_json(os.pread(descriptor, NOTE_BYTES, 0) or b"{}", LOCK)
+    except DataError:
+        return {}
+    return note if isinstance(note, dict) else {}

@@ -5,11 +5,11 @@
 (True, True)
 """
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.networks.critic import Critic, CriticOutput
 from caloforge.networks.critics import CRITICS, CriticConfig
 from caloforge.networks.generators import GENERATORS, Generator, GeneratorConfig
-from caloforge.networks.scales import ConditionScale, ResponseScale
+from caloforge.networks.shower_inputs import ConditionScale, ResponseScale
 
 __all__ = [
     "CRITICS",

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, leaky_relu
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.critic import Critic, CriticOutput
-from caloforge.networks.scales import ConditionScale, ResponseScale
-from caloforge.networks.views import blocks
+from caloforge.networks.shower_inputs import ConditionScale, ResponseScale, blocks
 
 WIDTH = 256
 FEATURES = 128

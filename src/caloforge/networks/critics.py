@@ -10,17 +10,23 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, leaky_relu
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.extensions import Registry
 from caloforge.networks import layered_critics
 from caloforge.networks.count_critic import CountCritic
-from caloforge.networks.critic import Critic, CriticOutput
-from caloforge.networks.image_encoders import authors_block, strided_encoder
-from caloforge.networks.kinds import OF_CRITIC, Build, NetworkConfig, networks_of
-from caloforge.networks.mlp import WIDTH, hidden_layers
-from caloforge.networks.scales import ConditionScale, ResponseScale
+from caloforge.networks.critic import (
+    OF_CRITIC,
+    Build,
+    Critic,
+    CriticOutput,
+    NetworkConfig,
+    networks_of,
+)
+from caloforge.networks.generators import WIDTH, hidden_layers
+from caloforge.networks.regressors import authors_block, strided_encoder
+from caloforge.networks.shower_inputs import ConditionScale, ResponseScale
 from caloforge.networks.sparsity import Form
 
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, softplus
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
-from caloforge.networks.cell_stream import TRUNK, CellStream
-from caloforge.networks.inpainting import Blur, InPainting
-from caloforge.networks.scales import ConditionScale
+from caloforge.networks.impact_profile import TRUNK, CellStream
+from caloforge.networks.regressors import Blur, InPainting
+from caloforge.networks.shower_inputs import ConditionScale
 
 TRUNK_LATENTS = 16
 """Latents that the whole shower depends on; all of them make the noise of the cells."""

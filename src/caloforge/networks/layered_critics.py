@@ -11,15 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, leaky_relu
 
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
-from caloforge.networks.critic import Critic, CriticOutput
-from caloforge.networks.image_encoders import strided_encoder
-from caloforge.networks.locally_connected import LocallyConnected
-from caloforge.networks.minibatch import MinibatchDiscrimination
-from caloforge.networks.scales import ConditionScale, ResponseScale
-from caloforge.networks.shower_inputs import StandardisedInputs
+from caloforge.networks.calogan import LocallyConnected
+from caloforge.networks.critic import Critic, CriticOutput, MinibatchDiscrimination
+from caloforge.networks.regressors import strided_encoder
+from caloforge.networks.shower_inputs import ConditionScale, ResponseScale, StandardisedInputs
 from caloforge.networks.sparsity import Form
 from caloforge.networks.sparsity import occupancy as lit_cells
 

@@ -14,29 +14,34 @@ from caloforge.documents import flaw_of
 from caloforge.errors import UsageError
 from caloforge.extensions import Registry, defined_in, name_of
 from caloforge.objectives.adversarial import (
+    R1,
+    R2,
     FlippedLabels,
+    GradientPenalty,
     Hinge,
     Minimax,
     NonSaturating,
     Paired,
     Wasserstein,
 )
-from caloforge.objectives.conditional_mean import ConditionalMean
-from caloforge.objectives.contrast import LatentContrast
 from caloforge.objectives.core import GanStep, NonFinite, Objective, Rows, Term, renamed
 from caloforge.objectives.diversity import (
     BalancedDiversity,
     DiversitySensitive,
+    LatentContrast,
     LogRatio,
     ModeSeeking,
     SelectiveDiversity,
 )
-from caloforge.objectives.layered import AttributeRegression, EnergyConditioning, SoftSparsity
-from caloforge.objectives.local_score import LocalScore
-from caloforge.objectives.penalties import R1, R2, GradientPenalty
-from caloforge.objectives.physics import Intensity, ShowerCentre
-from caloforge.objectives.rules import PLAYERS
-from caloforge.objectives.score import EnergyScore
+from caloforge.objectives.gan_step import PLAYERS
+from caloforge.objectives.physics import (
+    AttributeRegression,
+    EnergyConditioning,
+    Intensity,
+    ShowerCentre,
+    SoftSparsity,
+)
+from caloforge.objectives.score import ConditionalMean, EnergyScore, LocalScore
 
 
 def plays(term: type[Term]) -> bool:

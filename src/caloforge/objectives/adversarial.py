@@ -1,7 +1,14 @@
 """The game itself: what the generator and the critic play for.
 
 Shapes: N rows.
+
+Terms that keep the critic smooth, by the size of its gradient.
+
+The gradient is taken in what the critic sees (``space="view"``), where all inputs are of order one,
+or in the coded cells. Shapes: N rows, K cells, V numbers of the critic's view of a shower.
 """
+
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -9,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from caloforge.objectives.core import GanStep, Term
+from caloforge.objectives.gan_step import slope_in
 
 
 class Minimax(Term):
@@ -110,3 +118,105 @@ class Hinge(Wasserstein):
     def critic(self, play: GanStep) -> Tensor:
         """Missing margin of real and fake.  (N,)"""
         return relu(1 - play.on_real.logit) + relu(1 + play.on_fake.logit)
+
+
+Space = Literal["view", "cells"]
+
+
+class ZeroCentred(Term):
+    """What R1 and R2 share: a squared gradient, and a weight that may fall over the run."""
+
+    space: Space = "view"
+    """Whether the gradient is taken in what the critic sees, or in coded cells alone."""
+    falls_to: float = Field(default=1.0, gt=0, le=1)
+    """Part of the weight that is left at the end of the run, on an exponential curve."""
+    every: int = Field(default=1, ge=1, le=10**9)
+    """Taken on each step of so many, with so many times the weight: a second derivative costs as
+    much as the rest of a critic's step (Karras et al., arXiv:1912.04958, section 3.1)."""
+
+    @property
+    def one_pass(self) -> bool:
+        """In the critic's view, both ends come from one pass on real and fake rows."""
+        return self.space == "view"
+
+    def due(self, play: GanStep) -> bool:
+        """Whether the term is taken on this step."""
+        return play.step % self.every == 0
+
+    def of(self, play: GanStep, slope: Tensor) -> Tensor:
+        """Squared norm of a gradient, weighed.  (N, V) -> (N,)"""
+        weight: float = self.every * self.falls_to**play.progress
+        return weight * slope.square().sum(dim=1)
+
+
+class R1(ZeroCentred):
+    r"""Squared gradient of the critic at real showers.  (N,)
+
+    .. math:: \| \nabla_x D(x) \|^2
+
+    Reference: Mescheder et al., arXiv:1801.04406, Eq. (9); its gamma / 2 is this term's weight.
+    """
+
+    def critic(self, play: GanStep) -> Tensor | None:
+        """Squared gradient norm.  (N,)"""
+        if not self.due(play):
+            return None
+        if self.space == "view":
+            return self.of(play, play.slopes[0])
+        return self.of(play, slope_in_cells(play, play.encode(play.rows.real)))
+
+
+class R2(ZeroCentred):
+    r"""Squared gradient of the critic at generated showers.  (N,)
+
+    .. math:: \| \nabla_x D(G(z, c)) \|^2
+
+    Reference: Mescheder et al., arXiv:1801.04406, Eq. (10); with ``Paired`` and ``R1`` the loss of
+    Huang et al., arXiv:2501.05441, section 2. A game with R1 alone need not converge.
+    """
+
+    def critic(self, play: GanStep) -> Tensor | None:
+        """Squared gradient norm.  (N,)"""
+        if not self.due(play):
+            return None
+        if self.space == "view":
+            return self.of(play, play.slopes[1])
+        return self.of(play, slope_in_cells(play, play.encode(play.fake)))
+
+
+class GradientPenalty(Term):
+    r"""Gradient norm of the critic pulled to 1 between real and generated showers.  (N,)
+
+    .. math:: (\| \nabla_{\hat x} D(\hat x) \| - 1)^2, \quad \hat x = u x + (1 - u) G(z, c)
+
+    Reference: Gulrajani et al., arXiv:1704.00028, Eq. (3); its lambda is this term's weight.
+    Both ends belong to the same row, so to one condition.
+    """
+
+    norm: float = Field(default=1.0, ge=0)
+    space: Space = "view"
+    """Where both ends are mixed and the gradient is taken."""
+
+    def critic(self, play: GanStep) -> Tensor:
+        """Squared distance of the gradient norm from 1.  (N,)"""
+        # Uniform, and independent of the fake, which comes of z1.
+        u = torch.special.ndtr(play.z2[:, :1]).to(play.rows.real.dtype)
+        see, slope = (
+            (play.view, slope_in_view) if self.space == "view" else (play.encode, slope_in_cells)
+        )
+        mixed = torch.lerp(see(play.fake), see(play.rows.real), u)
+        # The root has no gradient at 0, where a critic of dead units puts it.
+        length = (slope(play, mixed).square().sum(dim=1) + 1e-12).sqrt()
+        return (length - self.norm).square()
+
+
+def slope_in_view(play: GanStep, view: Tensor) -> Tensor:
+    """Gradient of the critic's logit in what it sees.  (N, V) -> (N, V)"""
+    view = view.detach().requires_grad_()
+    return slope_in(view, play.judge_view(view).logit)
+
+
+def slope_in_cells(play: GanStep, encoded: Tensor) -> Tensor:
+    """Gradient of the critic's logit in coded cells.  (N, K) -> (N, K)"""
+    encoded = encoded.detach().requires_grad_()
+    return slope_in(encoded, play.judge(play.views.scale.decode(encoded)).logit)

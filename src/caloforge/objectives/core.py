@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from caloforge.detector import Detector
 from caloforge.errors import CaloforgeError, UsageError
-from caloforge.objectives.gan_step import GanStep, Rows
-from caloforge.objectives.rules import PLAYERS, NonFinite, Player
+from caloforge.objectives.gan_step import PLAYERS, GanStep, NonFinite, Player, Rows
 
 
 class Term(BaseModel):

@@ -2,34 +2,174 @@
 
 Shapes: N rows = P particles x R rows of each (rows of one particle adjacent), C conditions,
 K cells, Z latents, F critic features, V numbers of the critic's view of a shower.
+
+Rules of the game that a GanStep keeps: who is trained, dropout, running statistics.
+
+Drawn counts inside training: terms and critic see showers as ``generate`` writes them.
+
+A generator with ten latents cannot make independent noise in every cell, real counts have it; so
+the network gives rates, and counts are drawn from them, here too. Shapes: N rows, K cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from math import log1p
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from caloforge.errors import UsageError
+from caloforge.errors import CaloforgeError, UsageError
 from caloforge.networks.critic import Critic, CriticOutput
-from caloforge.networks.views import Views
-from caloforge.objectives.drawing import drawn
-from caloforge.objectives.rules import (
-    NonFinite,
-    Player,
-    belongs_to,
-    running_statistics,
-    same_dropout,
-)
-from caloforge.simulator.sampling import Sampling
+from caloforge.networks.shower_inputs import Views
+from caloforge.simulator.sampling import LARGE_RATE, NegativeBinomial, Sampling
 
 if TYPE_CHECKING:
     from caloforge.objectives.core import Term
+
+
+def drawn(rates: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
+    """Counts drawn from rates, with the gradient of the rates (straight through).  (N, K)"""
+    with torch.no_grad():
+        # Detached: a law may return the rates themselves, whose gradient would count twice.
+        counts = _counts(rates.detach(), sampling, random)
+    # rates - rates is exactly 0: the value stays a whole number, the gradient passes.
+    return counts if not rates.requires_grad else counts + (rates - rates.detach())
+
+
+def _counts(rates: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
+    """Counts by a law.  (N, K)"""
+    if isinstance(sampling, NegativeBinomial):
+        return _clump(rates, sampling, random)
+    return LAWS[sampling](rates, random)
+
+
+def _clump(rates: Tensor, law: NegativeBinomial, random: torch.Generator) -> Tensor:
+    """Negative binomial counts by inversion where there are any.  (N, K)
+
+    Large rates follow the normal law with its first Cornish-Fisher term, rounded.
+    """
+    rates = rates.float().clamp(min=0)
+    uniform = torch.rand(rates.shape, generator=random, device=rates.device)
+    nonzero = torch.nonzero(uniform >= torch.exp(-rates * _clumps(rates, law)), as_tuple=True)
+    rate, level = rates[nonzero].double(), uniform[nonzero].double()
+    excess = (law.excess + law.slope * rate).clamp(min=1e-6)
+    few = _terms_passed(level, rate.clamp(max=LARGE_RATE), excess)
+    spread = 1 + excess
+    skew = (2 * spread - 1) / 6
+    normal = torch.randn(rate.shape, generator=random, device=rate.device, dtype=rate.dtype)
+    width = torch.sqrt((rate * spread - 2 * skew**2 - 1 / 12).clamp(min=0))
+    many = torch.round(rate + width * normal + skew * (normal**2 - 1)).clamp(min=0)
+    counts = torch.zeros_like(rates)
+    counts[nonzero] = torch.where(rate > LARGE_RATE, many, few).to(counts.dtype)
+    return counts
+
+
+def _clumps(rates: Tensor, law: NegativeBinomial) -> Tensor | float:
+    """Expected clumps over expected counts, ln(1 + e) / e for an excess e.  (N, K)"""
+    if law.slope == 0:
+        return log1p(law.excess) / law.excess if law.excess else 1.0
+    excess = (law.excess + law.slope * rates).clamp(min=1e-3)
+    return torch.log1p(excess) / excess
+
+
+def _terms_passed(level: Tensor, rate: Tensor, excess: Tensor) -> Tensor:
+    """How many terms of the sum of probabilities a level passes.  (M,)"""
+    a, b = excess / (1 + excess), (rate - excess) / (1 + excess)
+    counts, cells = torch.zeros_like(rate), torch.arange(len(rate), device=rate.device)
+    term = torch.exp(-rate * torch.log1p(excess) / excess)
+    passed, number = term.clone(), 0
+    while len(cells):
+        more = level >= passed
+        counts[cells] += more
+        number += 1
+        term = term * (a + b / number)
+        if number & (number - 1) == 0 or number % 8 == 0:
+            more &= (passed + term > passed) | (rate > number)
+            cells, level, rate = cells[more], level[more], rate[more]
+            term, passed, a, b = term[more], passed[more], a[more], b[more]
+        passed = passed + term
+    return counts
+
+
+def _round(rates: Tensor, random: torch.Generator) -> Tensor:
+    """Stochastic rounding floor(rate + u), u uniform: its mean is the rate.  (N, K)"""
+    uniform = torch.rand(rates.shape, generator=random, device=rates.device)
+    return torch.floor(rates + uniform)
+
+
+def _poisson(rates: Tensor, random: torch.Generator) -> Tensor:
+    """Poisson counts.  (N, K)"""
+    return torch.poisson(rates, generator=random)
+
+
+def _continue(rates: Tensor, random: torch.Generator) -> Tensor:
+    """The rates themselves.  (N, K)"""
+    return rates
+
+
+LAWS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "rounding": _round,
+    "poisson": _poisson,
+    "continuous": _continue,
+}
+
+
+Player = Literal["generator", "critic", "helper"]
+PLAYERS: tuple[Player, ...] = ("critic", "helper", "generator")
+"""In the order in which they play a step."""
+
+
+class NonFinite(CaloforgeError):  # noqa: N818 - reads as what happened
+    """A term, a shower or a gradient became NaN or infinite; training stops, nothing is hidden."""
+
+
+def belongs_to(network: str, player: Player) -> bool:
+    """True where the player trains the network; helper networks carry the name of their term."""
+    return network == player or (player == "helper" and network not in ("generator", "critic"))
+
+
+@contextmanager
+def same_dropout(network: nn.Module, seed: int, device: torch.device) -> Iterator[None]:
+    """Random state of dropout fixed inside, untouched outside; free for a network without it."""
+    if not any(isinstance(m, nn.modules.dropout._DropoutNd) for m in network.modules()):
+        yield
+        return
+    others = [device] if device.type != "cpu" else []
+    with torch.random.fork_rng(devices=others, device_type=device.type):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def running_statistics(network: nn.Module, *, update: bool) -> Iterator[None]:
+    """Batch normalisation updates its running statistics inside only if asked to."""
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    silent = [layer for layer in layers if layer.track_running_stats and not update]
+    for layer in silent:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in silent:
+            layer.track_running_stats = True
+
+
+@contextmanager
+def training_only(networks: Mapping[str, nn.Module], player: Player) -> Iterator[None]:
+    """Only the named player's parameters take gradients inside."""
+    opponents = [network for name, network in networks.items() if not belongs_to(name, player)]
+    for network in opponents:
+        network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for network in opponents:
+            network.requires_grad_(True)
 
 
 @dataclass(frozen=True)

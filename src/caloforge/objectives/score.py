@@ -1,15 +1,25 @@
 """A proper score of the conditional distribution, seen through many views of a shower.
 
 Shapes: N = P x R rows, K cells, M numbers of a view.
+
+A start for adversarial training: the generator's conditional means are those of real showers.
+
+Shapes: N rows, M inputs of the critic.
+
+A proper score of what neighbouring cells hold together.
+
+Shapes: N = P x R rows, K cells, L layers, a layer of shape (nx, ny).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from caloforge.errors import UsageError
 from caloforge.objectives.core import GanStep, Term
@@ -102,3 +112,85 @@ UNITS: dict[Unit, Callable[[Tensor, GanStep], Tensor]] = {
     "particle": lambda across, play: across,
     "neighbours": of_neighbours,
 }
+
+
+class ConditionalMean(Term):
+    r"""Squared distance of conditional means in the space that the critic sees.  (N,)
+
+    .. math:: \sum_b \frac{1}{M_b} \sum_{k \in b}
+        \left( v_k(G(z_1, c)) - v_k(x) \right) \left( v_k(G(z_2, c)) - v_k(x) \right)
+
+    with v the inputs of the critic, in blocks b (views, cells) of M_b inputs. For independent
+    latents the expected product is :math:`| E[v(G) | c] - E[v(x) | c] |^2` plus the variance of
+    the real showers, which no generator changes: unlike the square of one difference it does not
+    reward a generator without fluctuations. One real shower of a condition is enough.
+
+    It trains a generator only before the game (``recipe.start``): it says nothing of spreads.
+    """
+
+    def generator(self, play: GanStep) -> Tensor:
+        """Product of both differences, averaged over each block.  (N,)"""
+        real = play.view(play.rows.real)
+        product = (play.view(play.fake) - real) * (play.view(play.fake2) - real)
+        return torch.stack([part.mean(dim=1) for part in play.parts_of(product)]).sum(dim=0)
+
+
+LEAST_SQUARE = 1e-6
+"""Under the root, whose gradient at 0 is infinite."""
+
+
+class LocalScore(Term):
+    r"""Energy score of all patches of neighbouring cells, averaged over a layer.  (N,)
+
+    For each particle with real showers y_j and fakes x_i,
+
+    .. math:: E\,d(x, y) - \tfrac12 E\,d(x, x'), \qquad
+        d(x, y) = \frac1{|B|} \sum_{B} \Big(\frac1{|B|_c}\sum_{k \in B} (x_k - y_k)^2\Big)^{1/2}
+
+    over the mean d(x, y), with cells on the network scale and B all patches of ``sizes`` cells
+    squared. Each patch adds a proper score (Gneiting and Raftery 2007, Eq. 22), with one cell
+    the CRPS: the law of every cell, dark ones included, and with 3 x 3 its joint law with its
+    neighbours. The norm of a whole image, as in ``EnergyScore``, hardly sees one cell.
+    """
+
+    sizes: tuple[Annotated[int, Field(le=1024)], ...] = Field(default=(1, 3), min_length=1)
+    normalise: Unit = "particle"
+    """As in ``EnergyScore``."""
+
+    def warnings(self, repeats: int, real_pairs: float) -> tuple[str, ...]:
+        """As ``EnergyScore``."""
+        return unfit(type(self).__name__, self.normalise, repeats, real_pairs)
+
+    def generator(self, play: GanStep) -> Tensor:
+        """Mean over layers and sizes, the same for all rows of a particle.  (N,)"""
+        detector = play.views.detector
+        fakes, reals = (detector.split(play.encode(s)) for s in (play.fake, play.rows.real))
+        scores = [
+            self.of_layer(play, fakes[layer.name], reals[layer.name], size)
+            for layer in detector.layers
+            for size in self.sizes
+        ]
+        return torch.stack(scores).mean(dim=0).repeat_interleave(play.rows.repeats)
+
+    def of_layer(self, play: GanStep, fake: Tensor, real: Tensor, size: int) -> Tensor:
+        """Score of the patches of one size.  (N, nx, ny), (N, nx, ny) -> (P,)"""
+        if size < 1:
+            raise UsageError(f"LocalScore.sizes: a patch has one cell or more, not {size}")
+        x, y = play.by_particle(fake), play.by_particle(real)
+        repeats = play.rows.repeats
+        across = torch.stack([apart(x, y.roll(n, dims=1), size) for n in range(repeats)]).mean(0)
+        # Shifts by n and by R - n meet the same pairs: half of them, the middle one once, suffice.
+        shifts = {n: 1 if 2 * n == repeats else 2 for n in range(1, repeats // 2 + 1)}
+        within = across.new_zeros(())
+        for shift, times in shifts.items():
+            within = within + times * apart(x, x.roll(shift, dims=1), size) / (repeats - 1)
+        scale = unit(self.normalise, across.detach(), play)
+        return (across - within / 2) / (scale + LEAST_SQUARE**0.5)
+
+
+def apart(x: Tensor, y: Tensor, size: int) -> Tensor:
+    """Mean distance of the patches of two showers, by particle.  2 x (P, R, nx, ny) -> (P,)"""
+    kernel = (min(size, x.shape[2]), min(size, x.shape[3]))
+    square = (x - y).square().flatten(0, 1)[:, None]
+    distance = torch.sqrt(avg_pool2d(square, kernel, stride=1) + LEAST_SQUARE)
+    return distance.mean(dim=(1, 2, 3)).reshape(len(x), -1).mean(dim=1)

@@ -1,6 +1,8 @@
 """Conditions of a detector from what particles are: PDG number, energy, direction, place.
 
 Shapes: N particles, C conditions. Energies in GeV, momenta in GeV/c, masses in MeV, lengths in cm.
+
+Named spectra of particles that a detector has.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caloforge.detector import Detector
+from caloforge.detectors import facts_of
+from caloforge.detectors.spectra import Law
 from caloforge.errors import DataError, UsageError
 from caloforge.io.arrays import whole_numbers
-from caloforge.species import SPECIES, Species
+from caloforge.machine import SPECIES, Species
 
 Array = NDArray[np.float64]
 ALONG_Z = (0.0, 0.0, 1.0)
@@ -198,3 +202,12 @@ def types_of(detector: Detector, conditions: Array) -> NDArray[np.int32] | None:
         row = int(np.argmin(pdg != 0))
         raise DataError(f"row {row}: no particle of {mass[row]} MeV and charge {charge[row]}")
     return pdg
+
+
+def law_of_name(name: str, detector: Detector) -> Law:
+    """How a named spectrum is drawn; UsageError with the names that the detector has."""
+    spectra = facts_of(detector).spectra
+    if name not in spectra:
+        names = ", ".join(sorted(spectra)) or "none"
+        raise UsageError(f"{detector.name} has no spectrum {name}; it has {names}")
+    return spectra[name]

@@ -1,14 +1,17 @@
 """Reports: figures, tables and pages. Figures take arrays and are returned; none is shown."""
 
-from caloforge.report.canvas import STYLES, data_uri, save, styled
 from caloforge.report.figures import (
+    STYLES,
     attribute_lines,
     correlation_matrix,
+    data_uri,
     diversity_plot,
     energy_lines,
     event_peaks,
     radial_profiles,
     ratio_histogram,
+    save,
+    styled,
 )
 from caloforge.report.images import (
     difference_image,

@@ -16,8 +16,16 @@ from numpy.typing import NDArray
 from caloforge.detector import Detector, Layer
 from caloforge.io.productions import open_showers
 from caloforge.io.showers import ShowerFile
-from caloforge.report.canvas import COLOUR_MAP, INK, REAL_EDGE, REAL_FILL, TEXT_POINTS, figure, tidy
-from caloforge.report.figures import binned_mean
+from caloforge.report.figures import (
+    COLOUR_MAP,
+    INK,
+    REAL_EDGE,
+    REAL_FILL,
+    TEXT_POINTS,
+    binned_mean,
+    figure,
+    tidy,
+)
 from caloforge.report.images import draw_layer_lines
 from caloforge.reporter import SILENT, Reporter
 

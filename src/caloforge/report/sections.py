@@ -39,7 +39,7 @@ from caloforge.evaluate.paired import kind_name
 from caloforge.evaluate.resampling import Indices
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.report import figures, images
-from caloforge.report.canvas import Picture, Section, quantity_of
+from caloforge.report.figures import Picture, Section, quantity_of
 from caloforge.report.layered_sections import layered_sections, mean_layers
 
 if TYPE_CHECKING:

@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.batches import Batches
+from caloforge.data.derive import FeatureScaling
 from caloforge.data.energy import sampling_fraction
 from caloforge.data.samples import showers_path
-from caloforge.data.scaling import FeatureScaling
 from caloforge.data.showers import Groups, ShowerFile, Showers, join, read
 from caloforge.data.split import split_by_particle, split_by_row
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.recipe import Data, Recipe
 from caloforge.reporter import SILENT, Reporter
-from caloforge.simulator.overdispersion import read_off
-from caloforge.simulator.sampling import NegativeBinomial
+from caloforge.simulator.sampling import NegativeBinomial, read_off
 from caloforge.training.distributed import DistributedContext
 
 LAW_ROWS = 8192

@@ -1,9 +1,22 @@
-"""The players and how they play one step: a round each, an Adam each."""
+"""The players and how they play one step: a round each, an Adam each.
+
+The running average of the generator's weights: the generator that is judged and shipped.
+
+A run in phases: the start, if the recipe has one, then the game.
+
+What the training log says is wrong, with the setting to change.
+
+Which generator is the best: one number on the validation particles, never on the test ones.
+
+Shapes: N validation rows, Z latents, K cells.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,15 +25,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caloforge.data.batches import Batch
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
+from caloforge.data.showers import Showers
 from caloforge.detector import Detector
-from caloforge.networks.views import Views
-from caloforge.objectives import GanStep, NonFinite, Objective, Rows
-from caloforge.objectives.rules import PLAYERS, Player, belongs_to, training_only
-from caloforge.recipe import Adam, Optimisers, Recipe, Training
-from caloforge.simulator.sampling import Sampling
-from caloforge.training.distributed import DistributedContext
-from caloforge.training.hardware import precision_of, without_denormals
+from caloforge.evaluate.metrics.wasserstein import fast_score
+from caloforge.networks.shower_inputs import Views
+from caloforge.objectives import GanStep, NonFinite, Objective, Rows, Term
+from caloforge.objectives.gan_step import PLAYERS, Player, belongs_to, training_only
+from caloforge.recipe import Adam, Optimisers, Recipe, Training, start_steps
+from caloforge.simulator.sampling import LARGEST_COUNT, Sampling, draw_counts, draw_latents
+from caloforge.training.distributed import DistributedContext, precision_of, without_denormals
 
 
 @dataclass(frozen=True)
@@ -253,3 +267,245 @@ def rows_of_batch(batch: Batch, device: torch.device) -> Rows:
 
 def _tensor(values: NDArray[Any], device: torch.device) -> Tensor:
     return torch.from_numpy(values).to(device)
+
+
+class Average:
+    r"""Exponential moving average, corrected at the start so that short runs work too.
+
+    .. math:: a_t = d_t a_{t-1} + (1 - d_t) w_t, \quad d_t = \min(d, (1 + t) / (10 + t))
+
+    Without a decay the average is the generator as it stands. Running statistics are copied.
+    """
+
+    def __init__(self, network: nn.Module, decay: float | None) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Take the weights after a step (counted from 0)."""
+        decay = min(self._decay or 0.0, (1 + step) / (10 + step))
+        averages: list[Tensor] = list(self.network.parameters())
+        weights: list[Tensor] = list(network.parameters())
+        torch._foreach_lerp_(averages, weights, 1 - decay)
+        for average, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
+            average.copy_(buffer)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A game from a step of the run on, which counts its own steps from 0."""
+
+    game: Game
+    first: int
+
+    def batches(self, steps: int) -> int:
+        """Batches that so many of its steps consume."""
+        return steps * batches_of(self.game.objective, self.game.training)
+
+
+def phases_of(recipe: Recipe, game: Game) -> tuple[Phase, ...]:
+    """The phases of a run, in order; the same networks are trained in all of them."""
+    steps = start_steps(recipe)
+    game_training = game.training.model_copy(update={"steps": recipe.training.steps - steps})
+    phases = [Phase(replace(game, training=game_training), steps)]
+    if recipe.start is not None and steps:
+        optimisers = Optimisers(generator=recipe.start.generator)
+        training = game.training.model_copy(update={"steps": steps, **ALONE})
+        generator = game.networks["generator"]
+        start = replace(
+            game,
+            optimisers={"generator": adam("generator", generator, optimisers)},
+            objective=recipe.start.objective,
+            settings=optimisers,
+            training=training,
+        )
+        phases.insert(0, Phase(start, 0))
+    return tuple(phases)
+
+
+ALONE: dict[str, Any] = {"decay_from": 0.5, "pretraining": 0, "warm_up": 0, "generator_steps": 1}
+"""How the generator is trained before its opponents."""
+
+
+def current(phases: Sequence[Phase], step: int) -> Phase:
+    """The phase that a step of the run belongs to."""
+    return [phase for phase in phases if phase.first <= step][-1]
+
+
+def batches_before(phases: Sequence[Phase], step: int) -> int:
+    """Batches that all steps before this one consume."""
+    ends = [phase.first for phase in phases[1:]] + [step]
+    return sum(
+        phase.batches(min(end, step) - phase.first)
+        for phase, end in zip(phases, ends, strict=True)
+        if phase.first < step
+    )
+
+
+EMPTY = 0.5
+"""Part of the generated showers that may be empty, beside those that real ones are."""
+TIMES_THE_GAME = 100.0
+LEAST_GAME = 0.1
+"""A game below it, such as a Wasserstein distance near 0, is no measure of other terms."""
+LEAD = 0.02
+"""Mean share of the critic below which it tells nearly every row: its gradient fades."""
+
+Losses = Mapping[str, Mapping[str, float]]
+"""Mean of each term, by player and term."""
+
+
+def warnings_of(
+    objective: Objective, losses: Losses, *, empty: float, really_empty: float
+) -> Iterator[tuple[str, str]]:
+    """What to warn of, as a key (one warning of a kind is enough) and a line.
+
+    Args:
+        objective: What is trained.
+        losses: Means since the last line of the log.
+        empty: Part of the generated validation showers without any light.
+        really_empty: The same of the real ones.
+    """
+    game = game_of(objective)
+    if empty > EMPTY + really_empty / 2:
+        yield "empty", empty_line(objective, game, empty, really_empty)
+    if game is None:
+        return
+    yield from too_large(objective, game, losses.get("generator", {}))
+    lead = losses.get("critic", {}).get(game)
+    if lead is not None and 0 <= lead < LEAD:
+        yield (
+            "lead",
+            f"{game}: the critic tells nearly every row (its share is {lead:.2g}) and teaches "
+            f"little: {more_penalty(objective)}, or lower optimisers.critic.learning_rate",
+        )
+
+
+def game_of(objective: Objective) -> str | None:
+    """The term that generator and critic play against each other for, if any."""
+    for weight, term in objective.terms:
+        if weight and term.plays("critic") and term.plays("generator"):
+            return name_of(term)
+    return None
+
+
+def too_large(
+    objective: Objective, game: str, shares: Mapping[str, float]
+) -> Iterator[tuple[str, str]]:
+    """Terms of the generator that leave nothing of the game."""
+    weights = {name_of(term): weight for weight, term in objective.terms}
+    played = max(abs(weights[game] * shares.get(game, 0.0)), LEAST_GAME)
+    for name, share in shares.items():
+        if name not in weights:  # of the start, which plays no game
+            continue
+        times = abs(weights[name] * share) / played
+        if name != game and times > TIMES_THE_GAME:
+            yield (
+                name,
+                f"{name} is {times:.0f} times the game ({game}): lower objective.{name}.weight "
+                f"(now {weights[name]:g})",
+            )
+
+
+def empty_line(objective: Objective, game: str | None, empty: float, really_empty: float) -> str:
+    """A generator without light hardly gets a gradient."""
+    cure = more_penalty(objective) if game else "lower optimisers.generator.learning_rate"
+    return (
+        f"{game or 'the objective'}: {empty:.0%} of the generated showers are empty "
+        f"({really_empty:.0%} of the real ones): {cure}"
+    )
+
+
+def more_penalty(objective: Objective) -> str:
+    """How to keep the critic smooth."""
+    names = [name_of(term) for weight, term in objective.terms if weight]
+    present = [name for name in ("R1", "R2", "GradientPenalty") if name in names]
+    if present:
+        return "raise " + " and ".join(f"objective.{name}.weight" for name in present)
+    return "add the penalties R1 and R2 to the objective, as dcgan has them"
+
+
+def name_of(term: Term) -> str:
+    """As recipes and logs call a term."""
+    return type(term).__name__
+
+
+ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The real showers to come near to, with latents that stay the same through a run."""
+
+    real: Showers
+    latents: Tensor
+    sampling: Sampling
+    seed: int
+
+    @classmethod
+    def of(cls, real: Showers, latent_size: int, sampling: Sampling, seed: int) -> Validation:
+        """Latents for every row, from the seed of the run."""
+        latents = draw_latents(np.random.default_rng(seed), len(real), latent_size)
+        return cls(real, torch.from_numpy(latents), sampling, seed)
+
+    def score(self, generator: nn.Module, device: torch.device) -> Score:
+        """Distance of one generated shower per row, drawn as ``generate`` draws, from the real.
+
+        Raises NonFinite where the generator gives NaN.
+        """
+        rates = self._rates(generator, device)
+        if np.isnan(rates).any():
+            raise NonFinite("the generator's showers are NaN: training stopped")
+        if self.real.detector.counts:
+            # A generator that still explodes gets a bad score, not an error.
+            rates = np.clip(rates, 0, np.nextafter(np.float32(LARGEST_COUNT), np.float32(0)))
+        cells = draw_counts(rates, self.sampling, np.random.default_rng([self.seed, 1]))
+        generated = replace(self.real, cells=cells)
+        return Score(fast_score(self.real, generated, seed=self.seed), empty=empty_part(generated))
+
+    @cached_property
+    def really_empty(self) -> float:
+        """Part of the real showers without any light."""
+        return empty_part(self.real)
+
+    @torch.no_grad()
+    def _rates(self, generator: nn.Module, device: torch.device) -> NDArray[np.float32]:
+        conditions = torch.from_numpy(self.real.conditions.astype(np.float32))
+        parts = [
+            generator(latents.to(device), batch.to(device)).float().cpu()
+            for latents, batch in zip(
+                torch.split(self.latents, ROWS), torch.split(conditions, ROWS), strict=True
+            )
+        ]
+        return torch.cat(parts).numpy()
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good a generator is, and whether it gives light at all."""
+
+    distance: float
+    empty: float
+    """Part of the generated showers that are empty."""
+
+
+def empty_part(showers: Showers) -> float:
+    """Part of showers without any light; 0 for coordinates."""
+    return 0.0 if showers.detector.signed else float((~showers.cells.any(axis=1)).mean())
+
+
+@dataclass
+class Best:
+    """The generator with the lowest score so far."""
+
+    score: float = float("inf")
+    step: int = -1
+    weights: dict[str, Tensor] | None = None
+
+    def offer(self, score: float, step: int, generator: nn.Module) -> bool:
+        """Keep the generator if its score is the lowest; True if it is."""
+        if not score < self.score:
+            return False
+        self.score, self.step = score, step
+        self.weights = {name: value.clone() for name, value in generator.state_dict().items()}
+        return True

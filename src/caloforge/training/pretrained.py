@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from caloforge import checkpoint
-from caloforge.data.scaling import FeatureScaling
+from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.recipe import Recipe
 from caloforge.simulator import GRAPH, Simulator, find_simulator
-from caloforge.simulator.reference import RELATIVE_TOLERANCE
+from caloforge.simulator.card import RELATIVE_TOLERANCE
 from caloforge.training.folder import RunFolder
 
 State = Mapping[str, Tensor]

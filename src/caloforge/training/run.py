@@ -1,7 +1,11 @@
-"""A run under way: what one step does, and what is kept of it."""
+"""A run under way: what one step does, and what is kept of it.
+
+Seconds spent on a run, those before a resumption included.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,23 +15,45 @@ import torch
 from caloforge import checkpoint
 from caloforge.data.batches import Batch, Batches
 from caloforge.errors import DataError, UsageError
-from caloforge.export.onnx import export_simulator
+from caloforge.export.onnx_builder import export_simulator
 from caloforge.io.files import remove_unfinished
 from caloforge.objectives import NonFinite
-from caloforge.objectives.rules import PLAYERS
+from caloforge.objectives.gan_step import PLAYERS
 from caloforge.recipe import Recipe, Training
 from caloforge.reporter import Reporter
 from caloforge.training import metrics
-from caloforge.training.averaging import Average
 from caloforge.training.callbacks import Callback
-from caloforge.training.clock import Clock
 from caloforge.training.dataset import Dataset
 from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
-from caloforge.training.game import Game
-from caloforge.training.phases import Phase, current
-from caloforge.training.selection import Best, Validation
-from caloforge.training.warnings import Losses, warnings_of
+from caloforge.training.game import (
+    Average,
+    Best,
+    Game,
+    Losses,
+    Phase,
+    Validation,
+    current,
+    warnings_of,
+)
+
+
+@dataclass
+class Clock:
+    """Wall-clock and processor seconds of this process since the run began."""
+
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    _wall: float = field(default_factory=time.perf_counter)
+    _processor: float = field(default_factory=time.process_time)
+
+    def read(self) -> dict[str, float]:
+        """Seconds up to now, by name."""
+        return {
+            "seconds": self.seconds + time.perf_counter() - self._wall,
+            "cpu_seconds": self.cpu_seconds + time.process_time() - self._processor,
+        }
+
 
 MOST_LINES = 10
 """Lines of metrics up to a score, that one included."""

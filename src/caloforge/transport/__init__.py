@@ -4,12 +4,10 @@
 the workers only.
 """
 
-from caloforge.transport.arrival import Upstream
-from caloforge.transport.particles import Particles, draw, read_particles
-from caloforge.transport.preparation import prepare
-from caloforge.transport.request import Request
-from caloforge.transport.run import Pool, Summary, transport
-from caloforge.transport.tables import doctor, find_tables
+from caloforge.transport.formulas import doctor, find_tables
+from caloforge.transport.light import Upstream
+from caloforge.transport.request import Particles, Request, draw, read_particles
+from caloforge.transport.run import Pool, Summary, prepare, transport
 
 __all__ = [
     "Particles",

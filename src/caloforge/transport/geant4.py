@@ -53,8 +53,7 @@ def readout_of(
     g4: Any, setup: Setup, detector: Detector, geometry: Geometry, keep: Callable[[Any], Any]
 ) -> Readout:
     """The read-out that ``setup.scoring`` names; raises UsageError where there is none."""
-    from caloforge.transport.fibres import FibreLength, FibreSteps, FirstInteraction
-    from caloforge.transport.plates import Plates
+    from caloforge.transport.fibres import FibreLength, FibreSteps, FirstInteraction, Plates
 
     readouts: dict[tuple[str, str], Any] = {
         ("fibres", "light"): FibreSteps,

@@ -17,9 +17,9 @@ from typing import IO, Any
 import numpy as np
 
 from caloforge.detector import Detector
+from caloforge.transport.formulas import formula_tables
 from caloforge.transport.geometry import GEOMETRY
 from caloforge.transport.request import Setup, Shot, Shower
-from caloforge.transport.tables import formula_tables
 
 
 def setup_line(setup: Setup, detector: Detector, pdgs: list[int]) -> str:

@@ -9,8 +9,7 @@ its pickles in these names is read, and pandas need not be installed.
 from pathlib import Path
 
 from caloforge.errors import DataError, UsageError
-from caloforge.formats.pickled.arrays import ARRAY_NAMES, Array, Maker, Name
-from caloforge.formats.pickled.arrow import ARROW_NAMES
+from caloforge.formats.pickled.arrays import ARRAY_NAMES, ARROW_NAMES, Array, Maker, Name
 from caloforge.formats.pickled.frames import FRAME_NAMES, Frame
 from caloforge.formats.pickled.program import Machine
 from caloforge.io.reading import reading
