@@ -213,7 +213,10 @@ def test_names_that_are_none_are_one_line(caloforge: Command) -> None:
             ],
             "generator.options.width: Input should be a valid int",
         ),
-        (["--set", "generator.options.width=3"], "has no option width; it has none"),
+        (
+            ["--set", "generator.kind=mlp", "--set", "generator.options.width=3"],
+            "has no option width; it has none",
+        ),
     ):
         code, _, err = caloforge("train", "dcgan", "--dry-run", *words)
         assert code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -101,9 +102,9 @@ def test_the_regressor_is_trained_kept_and_resumed_but_not_shipped(
     recipe = whole(*SMALL, "training.steps=8", "training.decay_from=1")
     checkpoints: list[bytes] = []
 
-    def save(state: object, path: Path, write: Callable[..., None] = torch.save) -> None:
-        write(state, path)
-        checkpoints.append(Path(path).read_bytes())
+    def save(state: object, to: io.BytesIO, write: Callable[..., None] = torch.save) -> None:
+        write(state, to)
+        checkpoints.append(to.getvalue())
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch, "save", save)
