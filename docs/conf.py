@@ -4,6 +4,8 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 from caloforge import __version__
 
 # Sphinx imports modules as a type checker would see them, which pydantic's models do not survive.
@@ -44,5 +46,22 @@ for module in ("api", "evaluate", "objectives", "simulator", "training.callbacks
     # Autodoc changes the annotations of pydantic's BaseModel: what is imported later may fail.
     import_module(f"caloforge.{module}")
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False
+autodoc_default_options = {"exclude-members": "model_config"}
 autodoc_typehints = "none"
 nitpicky = False
+
+
+def join_at_colon(
+    app: Sphinx, what: str, name: str, item: object, options: object, lines: list[str]
+) -> None:
+    """Undo napoleon, which takes the words before a colon for the type of an attribute."""
+    types = [line for line in lines if line.startswith(":type: ")]
+    if what in ("attribute", "data", "property") and types:
+        rest = [line for line in lines if line not in types]
+        lines[:] = [f"{types[0].removeprefix(':type: ')}: {rest[0]}", *rest[1:]]
+
+
+def setup(app: Sphinx) -> None:
+    """After napoleon, whose priority is 500."""
+    app.connect("autodoc-process-docstring", join_at_colon, priority=600)

@@ -56,16 +56,11 @@ def groups_of(particle: NDArray[np.int64]) -> Groups:
     changes = np.flatnonzero(np.diff(particle)) + 1
     starts = np.concatenate([[0], changes]).astype(np.int64)[: len(particle)]
     ids = particle[starts].astype(np.int64)
-    check_once(ids)
-    return Groups(ids, starts, np.diff(np.append(starts, len(particle))))
-
-
-def check_once(ids: NDArray[np.int64]) -> None:
-    """Raise DataError when a particle number appears twice in a list of groups."""
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) != len(ids):
         again = unique[counts > 1][0]
         raise DataError(f"particle {again} appears again later: rows of one particle are adjacent")
+    return Groups(ids, starts, np.diff(np.append(starts, len(particle))))
 
 
 def check_same_conditions(particle: NDArray[np.int64], conditions: NDArray[np.float64]) -> None:

@@ -7,6 +7,7 @@ of a production is made, and however often.
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -116,6 +117,7 @@ class Particles:
             for start in range(0, 0 if array is None else len(array), PIECE_ROWS):
                 assert array is not None
                 digest.update(array[start : start + PIECE_ROWS].tobytes())
+                _leave_in_file(array)
         return digest.hexdigest()
 
     @cached_property
@@ -144,7 +146,18 @@ class Particles:
             raise DataError(f"{self.source}: particle numbers up to {largest} cannot be continued")
         numbers = self.particle[row] + cycle * (stride if cycle[-1] else 0)
         columns = {"conditions": self.conditions[row], "particle": numbers}
-        return columns if self.pdg is None else columns | {"pdg": self.pdg[row]}
+        if self.pdg is not None:
+            columns["pdg"] = self.pdg[row]
+        for array in (self.conditions, self.particle, self.pdg):
+            _leave_in_file(array)
+        return columns
+
+
+def _leave_in_file(array: NDArray[Any] | None) -> None:
+    """Let go of what was read of a mapped file: it counts as memory of this process otherwise."""
+    mapped: Any = None if array is None else array.base
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)

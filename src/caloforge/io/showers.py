@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.energy import sampling_fraction
-from caloforge.data.particles import Groups, check_once, check_same_conditions, groups_of
+from caloforge.data.particles import Groups, check_same_conditions, groups_of
 from caloforge.data.record import (
     Showers,
     cell_type,
@@ -387,7 +387,7 @@ class ShowerWriter:
         self._scheme = detector.scheme(channels_scheme) if channels_scheme else None
         self._overwrite = overwrite
         self._filters = {**filters_of(compression), "fletcher32": True}
-        self._ids: list[NDArray[np.int64]] = []
+        self._ascending = True
         self._last: Showers | None = None
         self._rows = 0
 
@@ -479,7 +479,8 @@ class ShowerWriter:
             if (last.conditions[0] != showers.conditions[0]).any():
                 raise DataError(f"particle {ids[0]} has other conditions than before")
             ids = ids[1:]
-        self._ids.append(ids)
+        numbers = ids if last is None else np.append(last.particle, ids)
+        self._ascending &= bool((numbers[1:] > numbers[:-1]).all())
         self._last = showers.rows(slice(len(showers) - 1, len(showers)))
 
     def __exit__(self, *problem: Any) -> None:
@@ -489,7 +490,9 @@ class ShowerWriter:
         with self._stack:
             if not self._rows:
                 raise DataError(f"{self.path}: there are no showers to write")
-            check_once(np.concatenate(self._ids))
+            # Ascending numbers cannot come back, so that none has to be remembered.
+            if not self._ascending:
+                groups_of(self._tables["/particle"][:])
 
 
 def _fill(dataset: h5py.Dataset, start: int, values: NDArray[Any]) -> None:
