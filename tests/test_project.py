@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,7 @@ PUBLIC = {
 }
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Files of the package by the name that imports them."""
     found = {}
@@ -195,6 +197,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 

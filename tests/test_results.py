@@ -32,6 +32,7 @@ def test_shipped_simulator_gives_the_judged_figure() -> None:
     committed = json.loads((SHIPPED / "calibrated-shipped.json").read_text(encoding="utf-8"))
     measured = committed["candidates"]["model"]["conditional_w1"]
     inputs = load("alice_zn", sample_path("alice_zn"))
-    judged = evaluate(inputs.real, inputs.generated).measured("conditional_w1")
+    # The value is that of the sample itself; resamplings give its error.
+    judged = evaluate(inputs.real, inputs.generated, resamples=2).measured("conditional_w1")
     # Another processor may round a few counts the other way, no more.
     assert judged.value == pytest.approx(measured["value"], abs=0.1 * measured["error"])

@@ -1,7 +1,6 @@
 """Floors are computed once, are the same from the folder, and never from a wrong one."""
 
 import dataclasses
-import resource
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from caloforge.evaluate.paired import PairedBootstrap
 from caloforge.evaluate.resampling import FloorCache, default_cache_folder
 from caloforge.report.pages import _write
 from evaluate.stand_in import energies, showers
+from full_disk import largest_file
 from processes import SERVER
 
 ENERGY = energies(24, 0)
@@ -85,26 +85,18 @@ def test_evaluations_at_once_share_a_folder(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-@pytest.fixture
-def full_disk():
-    """Files of more than 64 bytes cannot be written."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_full_disk_of_the_cache_costs_the_cache_alone(tmp_path, full_disk):
+def test_a_full_disk_of_the_cache_costs_the_cache_alone(tmp_path):
     cache = FloorCache(tmp_path / "floors")
     document = {"name": [1.0] * 100}
-    assert cache.cached((np.ones(3),), ("about",), lambda: document) == document
+    with largest_file(64):
+        assert cache.cached((np.ones(3),), ("about",), lambda: document) == document
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_a_full_disk_leaves_no_half_report(tmp_path, full_disk):
+def test_a_full_disk_leaves_no_half_report(tmp_path):
     result = evaluate(REAL, OTHER, resamples=5)
-    with pytest.raises(CaloforgeError, match="no space left"):
-        _write({tmp_path / "a.json": result.to_json(), tmp_path / "a.html": "<p>"}, False)
-    with pytest.raises(CaloforgeError, match="no space left"):
-        _write({tmp_path / "a.json": "{}", tmp_path / "a.html": "<p>" * 100}, False)
+    for texts in ((result.to_json(), "<p>"), ("{}", "<p>" * 100)):
+        files = dict(zip((tmp_path / "a.json", tmp_path / "a.html"), texts, strict=True))
+        with largest_file(64), pytest.raises(CaloforgeError, match="no space left"):
+            _write(files, False)
     assert not list(tmp_path.iterdir())

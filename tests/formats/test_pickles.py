@@ -549,8 +549,11 @@ print(peak() - before)
 
 @pytest.mark.parametrize(
     ("letters", "kind", "most"),
-    [("", "f8", 1.6), ("abc", "u2", 1.6), ("abc", "f8", 1.1)],
-    ids=["one file", "raw dumps of counts", "raw dumps"],
+    [
+        pytest.param("", "f8", 1.6, id="one file"),
+        pytest.param("abc", "u2", 1.6, id="raw dumps of counts", marks=pytest.mark.slow),
+        pytest.param("abc", "f8", 1.1, id="raw dumps"),
+    ],
 )
 def test_memory_stays_below_twice_the_array(tmp_path, letters, kind, most):
     """In a process of its own: 100 MB in one file or three, as the authors have them."""

@@ -1,7 +1,6 @@
 """Our readers on files by raw h5py, our writer against our readers, and all kinds of bad files."""
 
 import re
-import resource
 
 import h5py
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from caloforge.data.showers import ShowerFile, Showers, ShowerWriter, read, write
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import CaloforgeError, DataError, UsageError
+from full_disk import largest_file
 from tests.input_output.raw import IDS, REPEATS, TOY, numbers, variant, write_raw
 
 
@@ -149,13 +149,11 @@ def test_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 60000, (200, 1936)).astype("u2")
     showers = Showers(ALICE_ZN, noise, np.ones((200, 9)), np.arange(200))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    try:
-        with pytest.raises(CaloforgeError, match="no space left") as caught:
-            write(tmp_path / "a.h5", showers)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with (
+        largest_file(100_000),
+        pytest.raises(CaloforgeError, match="no space left") as caught,
+    ):
+        write(tmp_path / "a.h5", showers)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

@@ -100,7 +100,7 @@ except Exception as error:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-@pytest.mark.parametrize("size", [0, 4096])
+@pytest.mark.parametrize("size", [pytest.param(0, marks=pytest.mark.slow), 4096])
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, kind, size):
     if kind == "root":
         needs("uproot")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from caloforge.io.files import require_possible_folder
 from caloforge.jobs import ALONE, LOCK, Call, Executor, Limits, only_run
 from caloforge.jobs.process import Process
 from extras import needs
+from full_disk import largest_file
 
 Run = Callable[..., tuple[int, str, str]]
 PROCESSES = Executor("futures", 2)
@@ -249,15 +249,12 @@ def test_the_log_of_a_worker_follows_no_link_and_its_end_is_read(tmp_path: Path)
 
 
 def test_a_lock_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        with pytest.raises(CaloforgeError, match="run: File too large"), only_run(tmp_path / "run"):
-            pass
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
+    with (
+        largest_file(0),
+        pytest.raises(CaloforgeError, match="run: File too large"),
+        only_run(tmp_path / "run"),
+    ):
+        pass
     assert not any(tmp_path.iterdir())
 
 
@@ -316,7 +313,10 @@ def fake_file_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "fake.so"
 
 
-@pytest.mark.parametrize("code", ["ENOSYS", "EOPNOTSUPP", "ENOLCK"])
+OTHERS = [pytest.param(code, marks=pytest.mark.slow) for code in ("EOPNOTSUPP", "ENOLCK")]
+
+
+@pytest.mark.parametrize("code", ["ENOSYS", *OTHERS])
 def test_without_locks_the_note_decides(tmp_path: Path, fake_file_system: Path, code: str) -> None:
     import errno
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from caloforge import checkpoint
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.train import train
 from caloforge.training import metrics
+from full_disk import largest_file
 from processes import run_together
 from small_run import metrics_of, same, small_recipe, state_of, write_part_of_sample
 from training import driver
@@ -86,15 +85,9 @@ def test_resuming_nothing_is_refused(showers: Path, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_half_checkpoint(tmp_path: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
-    try:
+    with largest_file(3000):
         with pytest.raises(CaloforgeError, match=r"checkpoint\.pt: no space left"):
             checkpoint.save(tmp_path / "checkpoint.pt", {"weights": torch.zeros(1000)})
         assert not any(tmp_path.iterdir())
         with pytest.raises(CaloforgeError, match=r"metrics\.jsonl: File too large"):
             metrics.append(tmp_path / "metrics.jsonl", {"step": 1, "words": "x" * 9000})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import log, log1p
 from typing import Any
@@ -174,6 +175,7 @@ class LawTable:
     """Quantile function, averaged over each bin, less the number of the bin.  (J B,)"""
 
     @classmethod
+    @lru_cache(maxsize=4)  # half a CPU second
     def of(cls, law: NegativeBinomial) -> LawTable:
         """Laws up to the largest count; UsageError for too wide a law."""
         levels = int(LEVELS_A_FACTOR_E * log(LARGEST_COUNT / FAINT + 1)) + 3
