@@ -68,9 +68,7 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "is_flat": bool(finals) and is_flat(finals[-1]),
         "ours_then": score_of_ours(finals[-1]["cpu_seconds"]) if finals else None,
         "difference": lead(finals[-1], references) if finals else None,
-        "provenance": provenance({one["recipe_sha256"]: one for one in finals[-1:]})
-        if finals
-        else None,
+        "provenance": provenance({one["recipe_sha256"]: one for one in finals}) if finals else None,
     }
 
 
