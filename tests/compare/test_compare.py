@@ -86,6 +86,12 @@ def test_paired_particles_cancel_and_a_single_seed_has_no_seed_error(
     assert combine_seeds([a]).measured.error == pytest.approx(a[1:].std(ddof=1))
 
 
+def test_a_shipped_simulator_with_a_slash_in_its_name_is_a_run() -> None:
+    assert list(runs_by_recipe(["atlas_em/eplus"])) == ["calibrated"]
+    with pytest.raises(UsageError, match="atlas_em/none: no such run or simulator"):
+        runs_by_recipe(["atlas_em/none"])
+
+
 def test_recipes_of_one_name_are_told_apart() -> None:
     groups = [[subject("sdi", 0, 1)], [subject("dc", 0, 1)], [subject("sdi", 0, 2)]]
     assert labels(groups) == ["sdi (1)", "dc", "sdi (2)"]

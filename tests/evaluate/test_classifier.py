@@ -119,6 +119,7 @@ def test_few_particles_and_a_missing_torch_are_told(rng, monkeypatch):
     few = np.arange(5)
     with pytest.raises(DataError, match="ten particles"):
         classify(np.ones((5, 2)), np.ones((5, 2)), few, few)
+    assert Folds.of(np.arange(10), np.arange(10), 0).tested == 5
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     many = np.arange(50)
     with pytest.raises(CaloforgeError, match=r"needs the extra train"):

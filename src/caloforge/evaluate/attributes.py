@@ -17,17 +17,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
 from caloforge.detector import Axis, Condition, Detector
 from caloforge.evaluate.observables import SHAPES, TOTAL, Observable, layout_of, shift, values_of
 from caloforge.evaluate.resampling import Measured
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
 
 Values = NDArray[np.float64]
 CENTRE = {"x": SHAPES[0], "y": SHAPES[1]}

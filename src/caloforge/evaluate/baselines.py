@@ -9,19 +9,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.derive import evaluate_features
+from caloforge.data.showers import Showers
 from caloforge.detector import Detector
+from caloforge.errors import DataError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.resampling import Indices
 from caloforge.simulator.sampling import Sampling, draw_counts
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
 
 MODEL, REAL = "model", "real"
 """Names of the generated and of the real showers beside the baselines."""
@@ -165,6 +164,28 @@ def mean_images(
     counts = np.bincount(particle_index, minlength=particles)
     sums = np.add.reduceat(cells[order].astype(np.float32), np.cumsum(counts) - counts, axis=0)
     return (sums / counts[:, None]).astype(np.float32)
+
+
+def joined(real: Showers, generated: Showers) -> Showers:
+    """The rows of both samples, kinds only where both tell them; DataError for two detectors."""
+    require_same_detector(real, generated)
+    with_pdg = real.pdg is not None and generated.pdg is not None
+    return dataclasses.replace(
+        real,
+        cells=np.concatenate([real.cells, generated.cells]),
+        conditions=np.concatenate([real.conditions, generated.conditions]),
+        particle=np.concatenate([real.particle, generated.particle]),
+        pdg=np.concatenate([real.pdg, generated.pdg]) if with_pdg else None,
+        cpu_seconds=None,
+        overflow=None,
+    )
+
+
+def require_same_detector(real: Showers, *others: Showers) -> None:
+    """Raise DataError for showers of another detector than the real ones."""
+    for showers in others:
+        if showers.detector.fingerprint != real.detector.fingerprint:
+            raise DataError(f"{showers.detector.name} showers against {real.detector.name} showers")
 
 
 Values = NDArray[np.float64]

@@ -33,7 +33,7 @@ from caloforge.evaluate.resampling import Measured, measured
 from caloforge.evaluate.result import TITLES
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import CARD, read_card
-from caloforge.simulator.card import find_simulator
+from caloforge.simulator.card import find_named
 
 Recipe = Mapping[str, Any]
 """A recipe as it lies in a simulator's card: compared, never executed."""
@@ -97,9 +97,7 @@ def runs_by_recipe(paths: Sequence[str]) -> dict[str, list[Run]]:
 
 def run_of(path: str) -> Run:
     """One run; UsageError when it is none, DataError when it does not tell its recipe."""
-    if not Path(path).exists() and len(Path(path).parts) > 1:
-        raise UsageError(f"{path}: no such run or simulator")
-    folder = find_simulator(path)
+    folder = find_named(path, "run or simulator")
     recipe = read_card(folder / CARD).recipe
     if not {"name", "seed"} <= recipe.keys():
         raise DataError(f"{folder / CARD} does not tell the recipe and its seed")

@@ -20,15 +20,15 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.showers import ShowerFile
+from caloforge.data.showers import ShowerFile, Showers
+from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate import resampling
-from caloforge.evaluate.baselines import BASELINES, MODEL, REAL, as_showers
+from caloforge.evaluate.baselines import BASELINES, MODEL, REAL, as_showers, require_same_detector
 from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.gate.limits import DEFAULT, read_gate
 from caloforge.evaluate.gate.negative_controls import apply_gate
@@ -43,11 +43,6 @@ from caloforge.evaluate.resampling import NO_CACHE, FloorCache, Indices, Measure
 from caloforge.evaluate.result import TITLES, Difference, EvaluationResult, ResultRow
 from caloforge.io.productions import open_showers
 from caloforge.reporter import SILENT, Reporter
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
-    from caloforge.detector import Detector
-
 
 RESAMPLINGS = 300
 FEW_PARTICLES = 20
@@ -336,9 +331,7 @@ def _comparable(
     real: Showers, generated: Showers, train: Showers | None
 ) -> tuple[Showers, Showers, Indices, list[str]]:
     """Both samples cut to the particles that they share, showers a side, what was left out."""
-    for showers in (generated, *([train] if train is not None else [])):
-        if showers.detector.fingerprint != real.detector.fingerprint:
-            raise DataError(f"{showers.detector.name} showers against {real.detector.name} showers")
+    require_same_detector(real, generated, *([train] if train is not None else []))
     names, index, other_index = resampling.index_shared_particles(real.particle, generated.particle)
     if not len(names):
         raise DataError("real and generated showers share no particle; generate with --like")

@@ -23,9 +23,9 @@ from caloforge.data.split import LEAKY, RowSplit, Split, split_by_particle, spli
 from caloforge.detector import Condition, Detector, Layer
 from caloforge.detector.features import Feature
 from caloforge.detector.readout import by_layer
-from caloforge.errors import DataError, UsageError
+from caloforge.errors import DataError
 from caloforge.evaluate.attributes import Traversal, traverse
-from caloforge.evaluate.baselines import bands_of
+from caloforge.evaluate.baselines import bands_of, joined, require_same_detector
 from caloforge.evaluate.engine import add_two_sample_metrics, evaluate, steps_of
 from caloforge.evaluate.gate.limits import DEFAULT
 from caloforge.evaluate.resampling import NO_CACHE, FloorCache
@@ -34,7 +34,7 @@ from caloforge.io.files import sha256_of
 from caloforge.io.productions import is_production
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
-from caloforge.simulator.card import find_simulator
+from caloforge.simulator.card import find_named
 
 
 def plain_detector(
@@ -154,8 +154,7 @@ def matched(real: Showers, generated: Showers) -> tuple[Showers, Showers, tuple[
         >>> matched(real, generated)[1].particle
         array([7, 9])
     """
-    if generated.detector.fingerprint != real.detector.fingerprint:
-        raise DataError(f"{generated.detector.name} showers against {real.detector.name} showers")
+    require_same_detector(real, generated)
     generated = _renamed(real, generated)
     in_real = np.isin(generated.particle, real.particle)
     if in_real.any() and _agree(real, generated.rows(np.flatnonzero(in_real))):
@@ -187,22 +186,10 @@ def _agree(real: Showers, generated: Showers) -> bool:
 
 def _banded(real: Showers, generated: Showers) -> tuple[Showers, Showers]:
     """Both samples with bands for particles, and the mean conditions of each band."""
-    conditions = np.concatenate([real.conditions, generated.conditions])
-    kinds = None
-    if real.pdg is not None and generated.pdg is not None:
-        kinds = np.concatenate([real.pdg, generated.pdg])
-    both = dataclasses.replace(
-        real,
-        cells=np.concatenate([real.cells, generated.cells]),
-        conditions=conditions,
-        particle=np.arange(len(conditions)),
-        pdg=kinds,
-        cpu_seconds=None,
-        overflow=None,
-    )
+    both = joined(real, generated)
     band = bands_of(both)
     numbers = np.bincount(band)
-    means = np.stack([np.bincount(band, column) / numbers for column in conditions.T], axis=1)
+    means = np.stack([np.bincount(band, column) / numbers for column in both.conditions.T], axis=1)
     parts = []
     for showers, own in ((real, band[: len(real)]), (generated, band[len(real) :])):
         parts.append(_ordered(dataclasses.replace(showers, conditions=means[own]), own))
@@ -301,9 +288,7 @@ def load(
     subject, against = str(subject), showers_path(against)
     if Path(subject).is_file() or is_production(subject):
         return _of_file(Path(subject), against, train)
-    if not Path(subject).exists() and len(Path(subject).parts) > 1:
-        raise UsageError(f"{subject}: no such file, run or simulator")
-    folder = find_simulator(subject)
+    folder = find_named(subject, "file, run or simulator")
     simulator = Simulator.load(folder)
     simulator.check()
     showers = read(against, simulator.detector)

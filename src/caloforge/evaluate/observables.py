@@ -20,16 +20,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
 from caloforge.detector import Detector, Layer
 from caloforge.detector.readout import Channels
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
 
 Values = NDArray[np.float64]
 COMMON = "common"

@@ -15,23 +15,20 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.derive import evaluate_features
+from caloforge.data.showers import Showers
+from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.metrics import diversity, shapes, wasserstein
 from caloforge.evaluate.metrics.metric import Metric, own_paired_metrics
 from caloforge.evaluate.observables import Observed, observe
 from caloforge.evaluate.resampling import Halves, Indices, Measured, Pair, Side, measured
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
-    from caloforge.detector import Detector
-
 
 Values = NDArray[np.float64]
 Replicates = dict[str, Values]
@@ -120,24 +117,18 @@ class PairedBootstrap:
     def _replicates(self, pairs: list[Pair], all_rows: Pair | None) -> Iterator[tuple[str, Values]]:
         for _, group in groupby(self.metrics, key=lambda m: m.key):
             metrics = tuple(group)
-            table = self._table(metrics, pairs, all_rows)
+            first, function = metrics[0], metrics[0].function
+            assert function is not None
+            if first.all_rows and all_rows is not None:
+                table = function(all_rows, self.weights)
+            elif first.all_rows or (first.per_particle and not self.repeated):
+                table = np.full((len(self.weights), len(metrics)), np.nan)
+            else:
+                # Averaging over random halves matters for small samples, and costs for large ones.
+                most = ROWS_TO_HALVE // len(self.particle_index)
+                count = max(LEAST_SPLIT_HALVES, min(first.split_halves, most))
+                table = np.mean([function(pair, self.weights) for pair in pairs[:count]], axis=0)
             yield from zip((metric.name for metric in metrics), table.T, strict=True)
-
-    def _table(
-        self, metrics: tuple[Metric, ...], pairs: list[Pair], all_rows: Pair | None
-    ) -> Values:
-        """Metrics of one function, NaN where they cannot be had.  (1 + B, metrics)"""
-        first, function = metrics[0], metrics[0].function
-        assert function is not None
-        if first.all_rows and all_rows is not None:
-            return function(all_rows, self.weights)
-        if first.all_rows or (first.per_particle and not self.repeated):
-            return np.full((len(self.weights), len(metrics)), np.nan)
-        # Averaging over random halves matters for small samples, and costs for large ones.
-        count = max(
-            LEAST_SPLIT_HALVES, min(first.split_halves, ROWS_TO_HALVE // len(self.particle_index))
-        )
-        return np.mean([function(pair, self.weights) for pair in pairs[:count]], axis=0)
 
 
 ENERGY_BANDS = 4

@@ -12,12 +12,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from caloforge.documents import parse_json
 from caloforge.evaluate.baselines import BASELINES, MODEL, REAL
 from caloforge.evaluate.gate.limits import GateResult
 from caloforge.evaluate.metrics.metric import Metric, MetricResult
@@ -197,123 +193,6 @@ def _comparison(difference: Measured) -> str:
         return f"Not distinguishable ({abs(sigma):.1f} sigma) from"
     size = Measured(abs(value), difference.error)
     return f"{word} (by {size}, {abs(sigma):.1f} sigma) than"
-
-
-class Part(BaseModel):
-    """Anything in the document: no field that the schema does not name."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Number(Part):
-    """A value and its standard error."""
-
-    value: float | None
-    error: float | None
-    note: str | None = None
-
-
-class MeasureRecord(Part):
-    """What a metric is called, and what a perfect simulator gets."""
-
-    name: str
-    title: str
-    unit: str
-    ideal: float
-
-
-class DifferenceRecord(Number):
-    """A metric of one sample minus that of another, by the same resamplings."""
-
-    measure: str
-    first: str
-    second: str
-    sigma: float | None
-
-
-class CheckRecord(Part):
-    """A check of the gate, its distance from real showers and its limit."""
-
-    name: str
-    title: str
-    value: float | None
-    error: float | None
-    sigma: float | None
-    distance: float | None
-    limit: float
-    unit: Literal["sigma", "floors"]
-    outcome: Literal["passed", "failed", "undefined"]
-
-
-class NearestFailureRecord(Part):
-    """The negative control that rejected showers are most like."""
-
-    name: str
-    title: str
-    similarity: float
-
-
-class GateRecord(Part):
-    """The answer of a gate."""
-
-    gate: str
-    accepted: bool
-    outcome: Literal["accepted", "rejected", "too few"] | None = None
-    strata: str
-    explanation: list[str] = []
-    looks_like: NearestFailureRecord | None
-    answers: list[CheckRecord]
-
-
-class TwoSampleRecord(Part):
-    """A two-sample metric of generated against real, and of real against real."""
-
-    name: str
-    title: str
-    best: Literal["low", "high", "floor"]
-    value: Number
-    floor: Number
-
-
-class RegionRecord(Part):
-    """Numbers of a kind of particle, an energy band or an impact region."""
-
-    grouping: Literal["kind", "energy", "impact"]
-    title: str
-    particles: int
-    value: dict[str, Number]
-    floor: dict[str, Number]
-
-
-class ResultRecord(Part):
-    """The whole document, version 1."""
-
-    format: Literal["caloforge-judgement"]
-    version: Literal[1]
-    verdict: str
-    detector: str
-    unit: str
-    scheme: str
-    particles: int
-    rows: int
-    generated_rows: int
-    numbers: str
-    seed: int
-    resamplings: int
-    measures: list[MeasureRecord]
-    candidates: dict[str, dict[str, str | Number]]
-    differences: list[DifferenceRecord]
-    gate: GateRecord | None
-    two_sample: list[TwoSampleRecord]
-    regions: list[RegionRecord]
-    warnings: list[str]
-    provenance: dict[str, str]
-
-
-def shipped_schema() -> dict[str, Any]:
-    """The JSON Schema of version 1, as it ships."""
-    path = files("caloforge.evaluate") / "schemas" / "judgement-1.json"
-    return parse_json(path.read_bytes(), path.name)
 
 
 TABLE = (

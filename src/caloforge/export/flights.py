@@ -107,8 +107,7 @@ class FlightFeatures(nn.Module):
             for piece, features in self.by_piece.items()
             if features
         ]
-        scaled: Tensor = (torch.cat(pieces, dim=1)[:, self.order] - self.mean) / self.std
-        return scaled
+        return (torch.cat(pieces, dim=1)[:, self.order] - self.mean) / self.std
 
     def ends(self, conditions: Tensor) -> tuple[Tensor, Tensor]:
         """Where flights end, in cm, and their slopes to z.  (N, C) -> (N, P), (N, P)"""

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError, UsageError
+from caloforge.evaluate.metrics.two_sample import counts_by_particle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,11 +191,8 @@ def binned(values: Values, particle_index: Indices, particles: int, edges: Value
 
     Showers where the value is undefined are left out of the bins, not of the normalisation.
     """
-    there = np.isfinite(values)
-    bins = len(edges) - 1
-    place = np.clip(np.searchsorted(edges, values[there], side="right") - 1, 0, bins - 1)
-    cells = np.bincount(particle_index[there] * bins + place, minlength=particles * bins)
-    return Binned(cells.reshape(particles, bins) / max(1, len(values)))
+    counts = counts_by_particle(values, particle_index, particles, edges)
+    return Binned(counts / max(1, len(values)))
 
 
 def paired_ratio(real: Binned, other: Binned) -> tuple[Values, Values]:
@@ -235,15 +233,16 @@ def ratio_histogram(
     A sample is its values and the slot of the particle of each; ``whole`` marks whole numbers.
     """
     edges = shared_edges([real[0], *(values for values, _ in others.values())], whole=whole)
-    plot = figure(4.4, 3.8)
-    upper, lower = plot.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    plot, upper, lower = with_ratio()
     truth = binned(*real, particles, edges)
     _draw_real(upper, truth, edges)
     for colour, (name, sample) in zip(MODEL_COLOURS, others.items(), strict=False):
         other = binned(*sample, particles, edges)
         _draw_other(upper, other, edges, colour, name)
         _draw_ratio(lower, truth, other, edges, colour)
-    _finish(upper, lower, label)
+    above: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 0.99)}
+    what = "fraction of showers"
+    _finish(upper, lower, label, what, RATIO_LIMITS, ncols=3, borderaxespad=0.2, **above)
     if truth.fraction.any():
         upper.set_yscale("log")
     return plot
@@ -297,23 +296,28 @@ def _draw_points(
         )
 
 
-def _finish(upper: Axes, lower: Axes, label: str) -> None:
-    for axes in (upper, lower):
-        tidy(axes)
-    upper.set_ylabel("fraction of showers", fontsize=TEXT_POINTS, color=INK)
-    upper.legend(
-        frameon=False,
-        fontsize=TEXT_POINTS,
-        labelcolor=INK,
-        ncols=3,
-        loc="lower right",
-        bbox_to_anchor=(1, 0.99),
-        borderaxespad=0.2,
-    )
-    lower.axhline(1, color=REAL_EDGE, linewidth=0.8)
-    lower.set_ylim(*RATIO_LIMITS)
-    lower.set_ylabel("ratio", fontsize=TEXT_POINTS, color=INK)
-    lower.set_xlabel(label, fontsize=TEXT_POINTS, color=INK)
+def with_ratio() -> tuple[Figure, Axes, Axes]:
+    """A figure, its axes, and those of a ratio below."""
+    plot = figure(4.4, 3.8)
+    upper, lower = plot.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    return plot, upper, lower
+
+
+def _finish(
+    upper: Axes, lower: Axes, x: str, y: str, limits: tuple[float, float], **legend: Any
+) -> None:
+    """Labels, legend, and the line where the ratio is one."""
+    labelled(upper, y=y).legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK, **legend)
+    labelled(lower, x, "ratio").axhline(1, color=REAL_EDGE, linewidth=0.8)
+    lower.set_ylim(*limits)
+
+
+def labelled(axes: Axes, x: str = "", y: str = "") -> Axes:
+    """Axes in the house style with labels."""
+    tidy(axes).set_ylabel(y, fontsize=TEXT_POINTS, color=INK)
+    if x:
+        axes.set_xlabel(x, fontsize=TEXT_POINTS, color=INK)
+    return axes
 
 
 def _middles(edges: Values) -> Values:
@@ -344,8 +348,7 @@ def attribute_lines(
         )
     if traversal is not None:
         axes.plot(*traversal, "--", color=MODEL_COLOURS[1], linewidth=1.3, label="at fixed latents")
-    axes.set_xlabel(attribute, fontsize=TEXT_POINTS, color=INK)
-    axes.set_ylabel(observable, fontsize=TEXT_POINTS, color=INK)
+    labelled(axes, attribute, observable)
     axes.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
     return plot
 
@@ -388,8 +391,7 @@ def diversity_plot(
         )
     points = _points(axes, np.clip(real, low, high), np.clip(other, low, high), total)
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
-    axes.set_xlabel(f"real spread [{unit}]", fontsize=TEXT_POINTS, color=INK)
-    axes.set_ylabel(f"generated spread [{unit}]", fontsize=TEXT_POINTS, color=INK)
+    labelled(axes, f"real spread [{unit}]", f"generated spread [{unit}]")
     axes.legend(frameon=False, fontsize=TEXT_POINTS - 1, loc="upper left", labelcolor=INK)
     bar = plot.colorbar(points, ax=axes, fraction=0.05, pad=0.02)
     bar.set_label(f"mean total, real [{unit}]", fontsize=TEXT_POINTS, color=INK)
@@ -440,8 +442,7 @@ def event_peaks(peaks: Mapping[str, tuple[Values, Values]], *, label: str) -> Fi
         heights = [np.histogram(v, edges)[0] / max(len(v), 1) for v in (real, generated)]
         axes.stairs(heights[0], edges, fill=True, color=REAL_FILL, alpha=0.6)
         axes.stairs(heights[1], edges, color=colour, linewidth=1.3, label=f"{name} generated")
-    axes.set_xlabel(label, fontsize=TEXT_POINTS, color=INK)
-    axes.set_ylabel("part of the events (grey: real)", fontsize=TEXT_POINTS, color=INK)
+    labelled(axes, label, "part of the events (grey: real)")
     axes.legend(frameon=False, fontsize=TEXT_POINTS - 1, labelcolor=INK)
     return plot
 
@@ -477,25 +478,18 @@ Profile = tuple[Values, Values]
 
 def radial_profiles(real: Profile, others: Mapping[str, Profile], edges_mm: Values) -> Figure:
     """Part of the response by distance from the centre of the shower.  (r,) each, (r + 1,)"""
-    plot = figure(4.4, 3.8)
-    upper, lower = plot.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
-    middles = (edges_mm[1:] + edges_mm[:-1]) / 2
+    plot, upper, lower = with_ratio()
+    middles = _middles(edges_mm)
     upper.stairs(real[0], edges_mm, fill=True, color=REAL_FILL, label="real")
     upper.errorbar(middles, *real, fmt="none", ecolor=REAL_EDGE)
     for colour, (name, profile) in zip(MODEL_COLOURS, others.items(), strict=False):
         upper.stairs(profile[0], edges_mm, color=colour, linewidth=1.4, label=name)
         below = np.where(real[0] > 0, real[0], np.nan)
         _draw_points(lower, middles, profile[0] / below, profile[1] / below, PROFILE_LIMITS, colour)
-    lower.axhline(1, color=REAL_EDGE, linewidth=0.8)
-    lower.set_ylim(*PROFILE_LIMITS)
     if real[0].max(initial=0) > 0:
         upper.set_yscale("log")
-    for axes in (upper, lower):
-        tidy(axes)
-    upper.set_ylabel("part of the response", fontsize=TEXT_POINTS, color=INK)
-    lower.set_ylabel("ratio", fontsize=TEXT_POINTS, color=INK)
-    lower.set_xlabel("distance from the centre [mm]", fontsize=TEXT_POINTS, color=INK)
-    upper.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
+    where = "distance from the centre [mm]"
+    _finish(upper, lower, where, "part of the response", PROFILE_LIMITS)
     return plot
 
 
@@ -505,25 +499,17 @@ Line = tuple[Values, Values, Values]
 
 def energy_lines(real: Line, others: Mapping[str, Line], *, label: str, energy: str) -> Figure:
     """A number against energy, real in grey, others in colour; their ratio below.  (b,) each"""
-    plot = figure(4.4, 3.8)
-    upper, lower = plot.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
+    plot, upper, lower = with_ratio()
     upper.errorbar(*real, fmt="s-", color=REAL_EDGE, markersize=4, label="real")
     below = np.where(real[1] > 0, real[1], np.nan)
     limits = _ratio_limits([line[1] / below for line in others.values()])
     for colour, (name, line) in zip(MODEL_COLOURS, others.items(), strict=False):
         upper.errorbar(*line, fmt="o-", color=colour, markersize=3.4, label=name)
         _draw_points(lower, line[0], line[1] / below, line[2] / below, limits, colour)
-    lower.axhline(1, color=REAL_EDGE, linewidth=0.8)
-    lower.set_ylim(*limits)
     energies = real[0][np.isfinite(real[0])]
     if len(energies) and energies.min() > 0:
         lower.set_xscale("log")
-    for axes in (upper, lower):
-        tidy(axes)
-    upper.set_ylabel(label, fontsize=TEXT_POINTS, color=INK)
-    lower.set_ylabel("ratio", fontsize=TEXT_POINTS, color=INK)
-    lower.set_xlabel(energy, fontsize=TEXT_POINTS, color=INK)
-    upper.legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
+    _finish(upper, lower, energy, label, limits)
     return plot
 
 

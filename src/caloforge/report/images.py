@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 Values = NDArray[np.float64]
-PANEL_INCHES, TEXT_INCHES = 1.3, 0.38
-"""Width of an image in a row of them, and height of the text below it."""
+TEXT_INCHES = 0.38
+"""Height of the text below an image in a row of them."""
 DECADES = 4
 """Log colours span at most so many decades below the brightest cell."""
 

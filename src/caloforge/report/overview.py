@@ -24,7 +24,7 @@ from caloforge.report.figures import (
     TEXT_POINTS,
     binned_mean,
     figure,
-    tidy,
+    labelled,
 )
 from caloforge.report.images import draw_layer_lines
 from caloforge.reporter import SILENT, Reporter
@@ -168,18 +168,12 @@ def _energy(file: ShowerFile) -> tuple[str, Values]:
     return f"{found.name} [{found.unit}]", file.conditions[:, file.detector.column(found.name)]
 
 
-def _finish(axes: Axes, x: str, y: str) -> None:
-    tidy(axes)
-    axes.set_xlabel(x, fontsize=TEXT_POINTS, color=INK)
-    axes.set_ylabel(y, fontsize=TEXT_POINTS, color=INK)
-
-
 def _histogram(axes: Axes, values: Values, x: str, y: str) -> None:
     counts, edges = np.histogram(values, BINS)
     axes.stairs(counts, edges, fill=True, color=REAL_FILL)
     axes.stairs(counts, edges, color=REAL_EDGE, linewidth=0.9)
     _scale(axes, counts)
-    _finish(axes, x, y)
+    labelled(axes, x, y)
 
 
 def _scale(axes: Axes, counts: NDArray[np.integer]) -> None:
@@ -204,7 +198,7 @@ def _particles(axes: Axes, file: ShowerFile) -> None:
     _scale(axes, np.histogram(energy[starts], edges)[0])
     if file.pdg is not None:
         axes.legend(frameon=False, fontsize=TEXT_POINTS - 1, labelcolor=INK)
-    _finish(axes, label, "particles")
+    labelled(axes, label, "particles")
 
 
 def _response(axes: Axes, file: ShowerFile, total: Values) -> None:
@@ -217,7 +211,7 @@ def _response(axes: Axes, file: ShowerFile, total: Values) -> None:
     edges = np.unique(np.quantile(energy, np.linspace(0, 1, ENERGY_BINS + 1)))
     if len(edges) > 1:
         axes.errorbar(*binned_mean(energy, total, edges), fmt="o-", color=INK, markersize=3)
-    _finish(axes, label, f"{what}; mean in black")
+    labelled(axes, label, f"{what}; mean in black")
 
 
 def _spreads(axes: Axes, plot: SubFigure, file: ShowerFile, total: Values) -> None:
@@ -237,7 +231,7 @@ def _spreads(axes: Axes, plot: SubFigure, file: ShowerFile, total: Values) -> No
         bar = plot.colorbar(points, ax=axes, fraction=0.05, pad=0.02)
         bar.set_label(label, fontsize=TEXT_POINTS, color=INK)
         bar.ax.tick_params(labelsize=TEXT_POINTS - 1, colors=INK)
-    _finish(axes, f"mean total of a particle [{unit}]", f"its standard deviation [{unit}]")
+    labelled(axes, f"mean total of a particle [{unit}]", f"its standard deviation [{unit}]")
 
 
 def _by_layer(axes: Axes, detector: Detector, sums: Values) -> None:
@@ -248,7 +242,7 @@ def _by_layer(axes: Axes, detector: Detector, sums: Values) -> None:
         axes.set_xticks(places, [layer.name for layer in detector.layers])
     if (sums > 0).all() and sums.max() > STEEP * sums.min():
         axes.set_yscale("log")
-    _finish(axes, "layer", f"mean sum [{_unit(detector)}]")
+    labelled(axes, "layer", f"mean sum [{_unit(detector)}]")
 
 
 def _draw_points(file: ShowerFile, walk: _Walk) -> Figure:
@@ -261,11 +255,11 @@ def _draw_points(file: ShowerFile, walk: _Walk) -> Figure:
     names = [f"{layer.name}{unit}" for layer in detector.layers]
     grid[0].plot(cells[:, 0], cells[:, -1], ".", color=REAL_EDGE, markersize=3, rasterized=True)
     grid[0].set_aspect("equal", "datalim")
-    _finish(grid[0], names[0], names[-1])
+    labelled(grid[0], names[0], names[-1])
     for name, column in zip(names[:MOST_LAYERS], cells.T, strict=False):
         grid[1].hist(column, BINS, histtype="step", label=name)
     grid[1].legend(frameon=False, fontsize=TEXT_POINTS, labelcolor=INK)
-    _finish(grid[1], f"coordinate{unit}", "rows")
+    labelled(grid[1], f"coordinate{unit}", "rows")
     _title(plot, file)
     return plot
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.evaluate.resampling import Measured
@@ -21,12 +21,9 @@ from caloforge.io.files import (
     write_aside,
 )
 from caloforge.jobs import Call, Done, Executor, Limits, executor_of, only_run
+from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter, to_json
 from caloforge.search.trial import Axis, Point, Trial, finish, plan, points, settings, title
-
-if TYPE_CHECKING:
-    from caloforge.recipe import Recipe
-
 
 FORMAT, VERSION = "caloforge-search", 1
 

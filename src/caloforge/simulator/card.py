@@ -348,6 +348,14 @@ def find_simulator(text: str | Path) -> Path:
     return shipped_simulator(str(text))
 
 
+def find_named(text: str, kinds: str) -> Path:
+    """``find_simulator``, where a path that is not there is no misspelled name."""
+    path = Path(text)
+    if not path.exists() and len(path.parts) > 1 and text not in shipped_simulators():
+        raise UsageError(f"{text}: no such {kinds}")
+    return find_simulator(text)
+
+
 def has_simulator(text: str) -> Path | None:
     """The folder of a simulator where the text names one, as its folder, a run's, or with
     ``simulator/`` before its name, since samples of showers have names like simulators.

@@ -22,25 +22,22 @@ probability.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
+from caloforge.detector import Detector
 from caloforge.errors import DataError
 from caloforge.evaluate import resampling
-from caloforge.evaluate.baselines import bands_of
+from caloforge.evaluate.baselines import bands_of, joined
 from caloforge.evaluate.gate.limits import CheckResult
 from caloforge.evaluate.observables import Observed, observe
 from caloforge.evaluate.resampling import Indices
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
-    from caloforge.detector import Detector
 
 
 def ranks_within(values: Values, stratum: Indices) -> Values:
@@ -240,9 +237,7 @@ def pool_samples(real: Showers, generated: Showers, scheme: str | None = None) -
     Where the sides share no particle, units are bands of the conditions of both. Raises DataError
     for showers of different detectors or when no unit has rows of both sides.
     """
-    if real.detector.fingerprint != generated.detector.fingerprint:
-        raise DataError(f"{generated.detector.name} showers against {real.detector.name} showers")
-    both = _joined(real, generated)
+    both = joined(real, generated)
     label = np.arange(len(both)) >= len(real)
     shared = bool(np.isin(real.particle, generated.particle).any())
     unit = both.particle if shared else bands_of(both)
@@ -267,20 +262,6 @@ def pool_samples(real: Showers, generated: Showers, scheme: str | None = None) -
         stratum=stratum,
         repeated=repeated,
         shared=shared,
-    )
-
-
-def _joined(real: Showers, generated: Showers) -> Showers:
-    """The rows of both, kinds only where both tell them."""
-    with_pdg = real.pdg is not None and generated.pdg is not None
-    return dataclasses.replace(
-        real,
-        cells=np.concatenate([real.cells, generated.cells]),
-        conditions=np.concatenate([real.conditions, generated.conditions]),
-        particle=np.concatenate([real.particle, generated.particle]),
-        pdg=np.concatenate([real.pdg, generated.pdg]) if with_pdg else None,
-        cpu_seconds=None,
-        overflow=None,
     )
 
 

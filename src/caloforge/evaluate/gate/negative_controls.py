@@ -15,11 +15,13 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
+from caloforge.detector import Detector
 from caloforge.evaluate import baselines, resampling
 from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.gate.checks import (
@@ -41,10 +43,6 @@ from caloforge.evaluate.gate.limits import (
 )
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.simulator.sampling import Sampling, draw_counts
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
-    from caloforge.detector import Detector
 
 SCALE = 1.02
 Cells = NDArray[Any]

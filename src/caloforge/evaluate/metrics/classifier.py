@@ -17,11 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
+from caloforge.detector import Detector
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.deprecated import renamed_arguments
@@ -35,10 +37,6 @@ from caloforge.evaluate.metrics.networks import (
 )
 from caloforge.evaluate.observables import LayerCells, layout_of, observe
 from caloforge.evaluate.resampling import NO_POWER, Measured, measured, resamplings
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
-    from caloforge.detector import Detector
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -387,7 +385,7 @@ def _cross_entropy() -> Loss:
     return cross_entropy
 
 
-LEAST_PARTICLES = 20
+LEAST_PARTICLES_OF_KIND = 20
 TEST_PART = 0.3
 VALIDATION_PART = 0.2
 
@@ -449,10 +447,10 @@ def common_kinds(real: Showers, generated: Showers) -> tuple[int, int]:
         for kind in np.intersect1d(real.pdg, generated.pdg)
     }
     kinds = sorted(
-        (k for k, n in numbers.items() if n >= LEAST_PARTICLES), key=lambda k: -numbers[k]
+        (k for k, n in numbers.items() if n >= LEAST_PARTICLES_OF_KIND), key=lambda k: -numbers[k]
     )
     if len(kinds) < 2:
-        raise DataError(f"fewer than two kinds with {LEAST_PARTICLES} particles each")
+        raise DataError(f"fewer than two kinds with {LEAST_PARTICLES_OF_KIND} particles each")
     return kinds[0], kinds[1]
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.detector import Detector
+from caloforge.detector.readout import Channels
 from caloforge.evaluate.metrics.metric import Metric
 from caloforge.evaluate.observables import ratio
 from caloforge.evaluate.resampling import Indices, Pair
-
-if TYPE_CHECKING:
-    from caloforge.detector import Detector
-    from caloforge.detector.readout import Channels
-
 
 Values = NDArray[np.float64]
 ELEMENTS_AT_ONCE = 4_000_000

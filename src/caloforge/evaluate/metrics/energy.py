@@ -23,22 +23,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.energy import energies
+from caloforge.data.showers import Showers
 from caloforge.detectors import facts_of
 from caloforge.evaluate import resampling
 from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
 from caloforge.evaluate.metrics.wasserstein import w1
 from caloforge.evaluate.observables import ratio
 from caloforge.evaluate.resampling import Measured, measured, resamplings
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
-
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]

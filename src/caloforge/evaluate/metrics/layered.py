@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
 from caloforge.errors import DataError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.attributes import Attribute, attributes
@@ -40,9 +41,6 @@ from caloforge.evaluate.metrics.networks import (
 )
 from caloforge.evaluate.observables import layout_of, values_of
 from caloforge.evaluate.resampling import Measured, measured, resamplings
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
 
 Values = NDArray[np.float64]
 RESAMPLINGS = 200

@@ -14,17 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
 from caloforge.errors import DataError
 from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
 from caloforge.evaluate.resampling import Measured, measured, resamplings
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
 
 Values = NDArray[np.float64]
 NEIGHBOURS = 5

@@ -21,20 +21,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.detector import Detector
+from caloforge.detector.readout import Channels
 from caloforge.evaluate.metrics.metric import Metric
 from caloforge.evaluate.metrics.wasserstein import MARGINAL_SPLIT_HALVES, observable_w1
 from caloforge.evaluate.observables import observables, quotient, texture
 from caloforge.evaluate.resampling import Indices, Pair, Side
-
-if TYPE_CHECKING:
-    from caloforge.detector import Detector
-    from caloforge.detector.readout import Channels
-
 
 Values = NDArray[np.float64]
 

@@ -15,20 +15,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
 from caloforge.errors import DataError
 from caloforge.evaluate import resampling
 from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
 from caloforge.evaluate.metrics.neighbours import fidelity
 from caloforge.evaluate.observables import Observed, observe
 from caloforge.evaluate.resampling import Indices, Measured, measured, resamplings
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
 
 Values = NDArray[np.float64]
 CHALLENGE_BINS = 100

@@ -20,22 +20,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.showers import Showers
+from caloforge.detector import Detector
+from caloforge.detector.readout import Channels
 from caloforge.errors import DataError
 from caloforge.evaluate import resampling
+from caloforge.evaluate.baselines import require_same_detector
 from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.metrics.metric import Metric
 from caloforge.evaluate.observables import observe, quotient
 from caloforge.evaluate.resampling import Indices, Pair
-
-if TYPE_CHECKING:
-    from caloforge.data.showers import Showers
-    from caloforge.detector import Detector
-    from caloforge.detector.readout import Channels
 
 Values = NDArray[np.float64]
 CELLS_AT_ONCE = 2_000_000
@@ -305,8 +303,7 @@ def fast_score(
         >>> 10 < fast_score(real, other) < 20
         True
     """
-    if real.detector.fingerprint != generated.detector.fingerprint:
-        raise DataError(f"{generated.detector.name} showers against {real.detector.name} showers")
+    require_same_detector(real, generated)
     rng = np.random.default_rng(seed)
     sums = real.detector.read_out(real.cells, scheme)
     others = real.detector.read_out(generated.cells, scheme)
