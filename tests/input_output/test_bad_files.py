@@ -243,6 +243,14 @@ def test_flipped_bytes_are_noticed_or_harmless(good, data):
     survive(good, bytes(content))
 
 
+def test_an_end_beyond_all_files_is_damage(good):
+    """The end that the superblock states, where its version puts it."""
+    content = bytearray(good.read_bytes())
+    place = {0: 40, 1: 44}.get(content[8], 28)
+    content[place : place + 8] = bytes([255] * 7 + [127])
+    survive(good, bytes(content))
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
 @given(kept=st.floats(0, 1))
 def test_truncation_is_noticed(good, kept):

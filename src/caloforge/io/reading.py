@@ -64,8 +64,13 @@ def require_regular_file(path: Path) -> None:
 
 
 def refuse_joined(path: Path, magic: bytes, end: int) -> None:
-    """Raise DataError where another file of that format begins at the end that a file states."""
+    """Raise DataError where another file of that format begins at the end that a file states.
+
+    An end outside the file is a damage that its reader notices.
+    """
+    if not 0 < end < path.stat().st_size:
+        return
     with path.open("rb") as file:
         file.seek(end)
-        if end and file.read(len(magic)) == magic:
+        if file.read(len(magic)) == magic:
             raise DataError("holds two files, one behind the other; separate them")
