@@ -101,7 +101,7 @@ class VelocityNetwork(nn.Module):
             Level(before, width, width, None)
             for before, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.norm = nn.GroupNorm(GROUPS, widths[0])
+        self.norm = GroupNorm(GROUPS, widths[0])
         self.exit = nn.Conv2d(widths[0], 1, 3, padding=1)
         nn.init.zeros_(self.exit.weight)
 
@@ -160,7 +160,7 @@ class Block(nn.Module):
 
     def __init__(self, before: int, width: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList([nn.GroupNorm(GROUPS, before), nn.GroupNorm(GROUPS, width)])
+        self.norms = nn.ModuleList([GroupNorm(GROUPS, before), GroupNorm(GROUPS, width)])
         self.first = nn.Conv2d(before, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.modulation = nn.Linear(EMBEDDING, 2 * width)
@@ -184,7 +184,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, tokens: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, width)
+        self.norm = GroupNorm(GROUPS, width)
         self.place = nn.Parameter(torch.zeros(tokens, width))
         self.inputs, self.output = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
@@ -220,3 +220,10 @@ def places(shape: tuple[int, int]) -> Tensor:
     """Both coordinates of each cell, from -1 to 1.  (1, 2, H, W)"""
     axes = [torch.linspace(-1, 1, size) for size in shape]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
+
+
+class GroupNorm(nn.GroupNorm):
+    """Torch's own, without its question for the batch size, which an exporter warns of."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
