@@ -58,8 +58,8 @@ def line(program: typer.Typer, name: str, capsys: pytest.CaptureFixture[str]) ->
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
         code = run_line(program, name, [str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        return code, shown.out, shown.err
+        streams = capsys.readouterr()
+        return code, streams.out, streams.err
 
     return run
 

@@ -53,9 +53,9 @@ def write_linear_simulator(
     }
     weights = {name: np.asarray(value, dtype=np.float32) for name, value in weights.items()}
     model = linear_graph(weights, latents, columns, cells)
-    asked = np.resize(conditions, (16, columns)).astype(np.float32)
+    rows = np.resize(conditions, (16, columns)).astype(np.float32)
     latent = np.random.default_rng(5).normal(size=(16, latents)).astype(np.float32)
-    rates = latent.astype(np.float64) @ weights["a"] + asked.astype(np.float64) @ weights["b"]
+    rates = latent.astype(np.float64) @ weights["a"] + rows.astype(np.float64) @ weights["b"]
     response = np.maximum(rates + weights["c"], 0).astype(np.float32)
     card = {
         "format": "caloforge-simulator",
@@ -79,7 +79,7 @@ def write_linear_simulator(
     folder.mkdir(parents=True)
     (folder / "generator.onnx").write_bytes(model)
     (folder / "simulator.json").write_text(json.dumps(card))
-    np.savez(folder / "reference.npz", latent=latent, conditions=asked, response=response)
+    np.savez(folder / "reference.npz", latent=latent, conditions=rows, response=response)
     return Simulator.load(folder)
 
 

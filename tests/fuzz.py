@@ -239,11 +239,11 @@ def _too_slow(number: int, frame: object) -> None:
 def faults_of(path: Path, kind: Format) -> tuple[int, list[str]]:
     """Exit code of one mutant, and what it did that no file may do."""
     before, memory = sorted(path.parent.iterdir()), peak_memory_mb()
-    told, code = io.StringIO(), -1
+    log, code = io.StringIO(), -1
     faults = []
     signal.alarm(SECONDS)
     try:
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stderr(log), contextlib.redirect_stdout(io.StringIO()):
             code = kind.read(path)
     except TooSlow:
         faults.append("hang")
@@ -251,7 +251,7 @@ def faults_of(path: Path, kind: Format) -> tuple[int, list[str]]:
         faults.append(f"traceback: {type(error).__name__}: {error!s:.200}")
     finally:
         signal.alarm(0)
-    lines = [line for line in told.getvalue().split("\n") if line]
+    lines = [line for line in log.getvalue().split("\n") if line]
     if code not in (0, 1, 2, 3):
         faults.append(f"exit code {code}")
     if not all(line.isprintable() and len(line) <= LONGEST_LINE for line in lines):
@@ -285,15 +285,15 @@ def fuzz(names: list[str], mutants: int, seed: int) -> dict[str, Any]:
                 path = FORMATS[name].make(Path(folder))
                 path.write_bytes(damaged(path.read_bytes(), rng))
                 sys.stderr.write(f"\r{name} {number}")
-                code, found = faults_of(path, FORMATS[name])
+                code, actual = faults_of(path, FORMATS[name])
                 keep = os.environ.get("KEEP_MUTANTS")
-                if found and keep:
+                if actual and keep:
                     shutil.copy(
                         path, Path(keep) / f"{name.replace(' ', '_')}-{number}{path.suffix}"
                     )
             counts["mutants"] += 1
             counts["codes"][str(code)] = counts["codes"].get(str(code), 0) + 1
-            counts["faults"] += [f"{name} {number}: {fault}" for fault in found]
+            counts["faults"] += [f"{name} {number}: {fault}" for fault in actual]
     return counts
 
 

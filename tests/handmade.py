@@ -106,9 +106,9 @@ def write_simulator(
         "caloforge_version": "0",
         "provenance": {"licence": "CC0", "source": "tests"},
     } | changes
-    kept = {name: value for name, value in card.items() if value is not None}
+    fields = {name: value for name, value in card.items() if value is not None}
     (folder / "generator.onnx").write_bytes(stored)
-    (folder / "simulator.json").write_text(json.dumps(kept))
+    (folder / "simulator.json").write_text(json.dumps(fields))
     np.savez(folder / "reference.npz", **triples())
     return folder
 

@@ -45,10 +45,10 @@ def finish(arguments, **how):
     """Exit code, stdout and stderr of a real run."""
     running = start(arguments, **how)
     try:
-        shown, log = running.communicate(timeout=120)
+        output, log = running.communicate(timeout=120)
     finally:
         running.kill()
-    return running.returncode, shown, log
+    return running.returncode, output, log
 
 
 def until(reached, running, seconds=60):
@@ -77,7 +77,7 @@ def arrays(paths):
         with h5py.File(path) as file:
             for name in names:
                 parts[name].append(file[name][:])
-    return {name: np.concatenate(found) for name, found in parts.items()}
+    return {name: np.concatenate(actual) for name, actual in parts.items()}
 
 
 def assert_same(paths, one_file):

@@ -69,8 +69,8 @@ def networks(
     kind: str = "light", seed: int = 0, dtype: Any = torch.float64, head: Any = "leaky"
 ) -> dict[str, Any]:
     """A generator and a critic for the tiny detector."""
-    known = rows(particles=8, repeats=1, seed=1).conditions.numpy()
-    scaling = FeatureScaling.fit(TINY, known)
+    conditions = rows(particles=8, repeats=1, seed=1).conditions.numpy()
+    scaling = FeatureScaling.fit(TINY, conditions)
     torch.manual_seed(seed)
     generator = GeneratorConfig(kind=kind, latent=LATENT, head=head).build(TINY, scaling)
     critic = CriticConfig(kind="light").build(TINY, scaling)
@@ -105,12 +105,12 @@ def round_of(
 def latents_of(number: int, dtype: Any = torch.float64, seed: int = 5) -> tuple[Any, Any]:
     """Two draws of latents."""
     random = torch.Generator().manual_seed(seed)
-    drawn = torch.randn((2, number, LATENT), generator=random, dtype=dtype)
-    return drawn[0], drawn[1]
+    noise = torch.randn((2, number, LATENT), generator=random, dtype=dtype)
+    return noise[0], noise[1]
 
 
 def take(batch: Rows, index: Any, particles: int) -> Rows:
     """Some rows of a batch, as many particles."""
     names = ("conditions", "real", "twin", "spread", "peak", "attributes")
-    chosen = {name: getattr(batch, name)[index] for name in names}
-    return replace(batch, particles=particles, **chosen)
+    columns = {name: getattr(batch, name)[index] for name in names}
+    return replace(batch, particles=particles, **columns)

@@ -50,10 +50,10 @@ def test_a_simulator_pickles(real: Showers) -> None:
 
 
 def test_generate_gives_what_the_simulator_gives(real: Showers) -> None:
-    made = caloforge.generate("alice_zn", real, seed=3)
+    generated = caloforge.generate("alice_zn", real, seed=3)
     cells = Simulator.load("alice_zn").generate(real.conditions, seed=3)
-    assert np.array_equal(made.cells, cells)
-    assert np.array_equal(made.particle, real.particle)
+    assert np.array_equal(generated.cells, cells)
+    assert np.array_equal(generated.particle, real.particle)
     two = caloforge.generate("alice_zn", real.conditions[[0, 8]], repeats=3)
     assert len(two) == 6
     assert len(two.groups()) == 2
@@ -123,10 +123,10 @@ def completed(*words: str) -> list[str]:
         "COMP_CWORD": str(len(words)),
     }
     code = "import sys; from caloforge.cli import main; main([]); assert 'torch' not in sys.modules"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
-    return done.stdout.split()
+    return process.stdout.split()
 
 
 def test_the_shell_completes_names() -> None:

@@ -22,9 +22,9 @@ from small_run import set_options
 CASES = Path(__file__).parent / "cases"
 
 
-def told(caloforge, *arguments, code=0):
-    found, out, err = caloforge(*arguments)
-    assert found == code, err
+def output_of(caloforge, *arguments, code=0):
+    exit_code, out, err = caloforge(*arguments)
+    assert exit_code == code, err
     assert "Traceback" not in err
     return out, err
 
@@ -39,27 +39,31 @@ def told(caloforge, *arguments, code=0):
     ],
 )
 def test_our_files_with_what_others_add_hold_the_same(name, more):
-    found, plain = read(CASES / f"{name}.h5"), read(CASES / "real64.h5")
+    actual, plain = read(CASES / f"{name}.h5"), read(CASES / "real64.h5")
     for column in ("cells", "conditions", "particle", "pdg"):
-        assert np.array_equal(getattr(found, column), getattr(plain, column))
-    assert found.provenance == {**plain.provenance, **more}
+        assert np.array_equal(getattr(actual, column), getattr(plain, column))
+    assert actual.provenance == {**plain.provenance, **more}
 
 
 @pytest.mark.parametrize("name", ["cc_attr_format", "cc_attr_latin1", "cc_scaleoffset"])
 def test_challenge_files_with_what_others_add_hold_the_same(caloforge, tmp_path, name):
     options = ("--detector", CASES / "binning_small.xml", "-q", "--out")
     for source in (name, "cc_ok"):
-        told(caloforge, "data", "convert", CASES / f"{source}.hdf5", *options, tmp_path / source)
-    found, plain = (read(tmp_path / source) for source in (name, "cc_ok"))
+        output_of(
+            caloforge, "data", "convert", CASES / f"{source}.hdf5", *options, tmp_path / source
+        )
+    actual, plain = (read(tmp_path / source) for source in (name, "cc_ok"))
     rounded = 1e-3 if name == "cc_scaleoffset" else 0
-    np.testing.assert_allclose(found.cells, plain.cells, atol=rounded)
+    np.testing.assert_allclose(actual.cells, plain.cells, atol=rounded)
     if name == "cc_attr_latin1":
-        assert found.provenance["institute"] == "Université"
+        assert actual.provenance["institute"] == "Université"
 
 
 def test_a_layer_that_nobody_wrote_is_dark(caloforge, tmp_path):
     out = tmp_path / "out.h5"
-    told(caloforge, "data", "convert", CASES / "calogan_unwritten_layer.h5", "--out", out, "-q")
+    output_of(
+        caloforge, "data", "convert", CASES / "calogan_unwritten_layer.h5", "--out", out, "-q"
+    )
     showers = read(out)
     assert not list(showers.detector.split(showers.cells).values())[-1].any()
     assert showers.cells.any()
@@ -72,7 +76,7 @@ def test_whole_energies_of_calogan_files(caloforge, tmp_path):
         energy = np.rint(file["energy"][()]).astype("i4") + 1
         del file["energy"]
         file["energy"] = energy
-    told(caloforge, "data", "convert", source, "--out", out, "-q")
+    output_of(caloforge, "data", "convert", source, "--out", out, "-q")
     showers = read(out)
     column = showers.detector.column(showers.detector.energy)
     assert np.array_equal(showers.conditions[:, column], energy.ravel())
@@ -82,7 +86,7 @@ def test_whole_energies_of_calogan_files(caloforge, tmp_path):
 def test_arrays_as_pandas_and_rounding_leave_them(caloforge, tmp_path, name):
     out = tmp_path / "out.h5"
     source = CASES / name / "data_nonrandom_particles.npz"
-    _, err = told(caloforge, "data", "convert", source, "--out", out, "-q")
+    _, err = output_of(caloforge, "data", "convert", source, "--out", out, "-q")
     assert err == ""
     with np.load(source) as file:
         assert np.array_equal(np.sort(read(out).conditions, axis=0), np.sort(file["arr_0"], axis=0))
@@ -91,12 +95,12 @@ def test_arrays_as_pandas_and_rounding_leave_them(caloforge, tmp_path, name):
 def test_energies_in_mev_are_said_once_with_the_option_that_mends_it(caloforge, tmp_path):
     out, mended = tmp_path / "out.h5", tmp_path / "mended.h5"
     convert = ("data", "convert", CASES / "npz_MeV" / "data_nonrandom_responses.npz", "-q", "--out")
-    _, err = told(caloforge, *convert, out)
+    _, err = output_of(caloforge, *convert, out)
     assert err.count("\n") == 1
     assert "--energy-unit MeV" in err
-    _, err = told(caloforge, "data", "info", out, "-q")
+    _, err = output_of(caloforge, "data", "info", out, "-q")
     assert err.count("--energy-unit MeV") == 1
-    _, err = told(caloforge, *convert, mended, "--energy-unit", "MeV")
+    _, err = output_of(caloforge, *convert, mended, "--energy-unit", "MeV")
     assert err == ""
     ratio = read(out).conditions / np.where(
         read(mended).conditions == 0, np.nan, read(mended).conditions
@@ -106,7 +110,7 @@ def test_energies_in_mev_are_said_once_with_the_option_that_mends_it(caloforge, 
 
 
 def test_a_pdg_id_beyond_32_bits_is_refused(caloforge):
-    _, err = told(caloforge, "data", "info", CASES / "pdg_int64_overflow.h5", code=3)
+    _, err = output_of(caloforge, "data", "info", CASES / "pdg_int64_overflow.h5", code=3)
     assert "row 0: /pdg is 4294967318, beyond int32" in err
 
 
@@ -123,7 +127,7 @@ def test_tables_with_a_byte_order_mark_or_spaces_hold_the_same():
 def test_an_ending_that_says_another_format_is_refused(caloforge, tmp_path, ending):
     out = tmp_path / f"out{ending}"
     select = ("data", "select", CASES / "real8.h5", "--out", out, "-q")
-    _, err = told(caloforge, *select, code=2)
+    _, err = output_of(caloforge, *select, code=2)
     assert f"written as .h5, not {ending}" in err
     assert not any(tmp_path.iterdir())
 
@@ -140,7 +144,7 @@ def test_what_is_no_regular_file_is_neither_replaced_nor_followed(caloforge, tmp
     before = out.lstat()
     for force in ([], ["--force"]):
         select = ("data", "select", CASES / "real8.h5", "--out", out, "-q", *force)
-        _, err = told(caloforge, *select, code=2)
+        _, err = output_of(caloforge, *select, code=2)
         assert str(out) in err
         assert err.count("\n") == 1
     assert out.lstat().st_ino == before.st_ino
@@ -165,21 +169,21 @@ def run(*arguments, before="", text=True, **environment):
 @pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-", "| head -c 0"])
 def test_closed_streams_stop_no_work(tmp_path, streams):
     out = tmp_path / "out.h5"
-    done = run("data", "select", CASES / "real8.h5", "--out", out, before=streams)
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 0
+    process = run("data", "select", CASES / "real8.h5", "--out", out, before=streams)
+    assert "Traceback" not in process.stderr
+    assert process.returncode == 0
     assert len(read(out)) == 8
 
 
 def test_names_that_are_no_utf8_and_output_in_ascii(tmp_path):
     source = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xe9.h5")
     shutil.copy(CASES / "real8.h5", source)
-    done = run("data", "info", source, "--json", PYTHONIOENCODING="ascii")
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["rows"] == 8
-    done = run("data", "info", source)
-    assert done.returncode == 0
-    assert r"\udcff\udce9.h5" in done.stdout
+    process = run("data", "info", source, "--json", PYTHONIOENCODING="ascii")
+    assert process.returncode == 0
+    assert json.loads(process.stdout)["rows"] == 8
+    process = run("data", "info", source)
+    assert process.returncode == 0
+    assert r"\udcff\udce9.h5" in process.stdout
 
 
 @pytest.mark.parametrize("option", ["--like", "--particles"])
@@ -187,13 +191,13 @@ def test_a_production_of_particles_whose_name_is_no_utf8(caloforge, tmp_path, op
     source = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xe9.h5")
     shutil.copy(CASES / "real8.h5", source)
     out = ("--out", tmp_path / "out", "-q")
-    told(caloforge, "generate", "alice_zn", option, source, "--shards", 1, *out)
+    output_of(caloforge, "generate", "alice_zn", option, source, "--shards", 1, *out)
     assert len(read(tmp_path / "out")) == 8
 
 
 def test_a_name_of_248_characters(caloforge, tmp_path):
     out = tmp_path / f"{'x' * 245}.h5"
-    told(caloforge, "data", "select", CASES / "real8.h5", "--out", out, "-q")
+    output_of(caloforge, "data", "select", CASES / "real8.h5", "--out", out, "-q")
     assert len(read(out)) == 8
 
 
@@ -210,28 +214,30 @@ def fakes(tmp_path_factory):
 def test_a_folder_that_cannot_be_synchronised_is_warned_of_once(tmp_path, fakes):
     out = tmp_path / "out.h5"
     select = ("data", "select", CASES / "real8.h5", "--out", out)
-    done = run(*select, LD_PRELOAD=fakes, FAKE_FSYNCDIR="22")
-    assert done.returncode == 0
-    assert done.stderr.count("offers no fsync") == 1
+    process = run(*select, LD_PRELOAD=fakes, FAKE_FSYNCDIR="22")
+    assert process.returncode == 0
+    assert process.stderr.count("offers no fsync") == 1
     assert len(read(out)) == 8
 
 
 def test_a_failed_fsync_of_the_file_is_an_error(tmp_path, fakes):
     select = ("data", "select", CASES / "real8.h5", "--out", tmp_path / "out.h5")
-    done = run(*select, LD_PRELOAD=fakes, FAKE_FSYNC="5")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
+    process = run(*select, LD_PRELOAD=fakes, FAKE_FSYNC="5")
+    assert process.returncode == 1
+    assert process.stderr.count("\n") == 1
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("number", "said"), [(37, None), (11, "Resource temporarily unavailable")])
-def test_locks_that_cannot_be_had_are_said_or_done_without(fakes, number, said):
-    done = run("data", "info", CASES / "real8.h5", LD_PRELOAD=fakes, FAKE_FLOCK=str(number))
-    assert done.returncode == (1 if said else 0)
-    if said:
-        assert said in done.stderr
-        assert "HDF5_USE_FILE_LOCKING=FALSE" in done.stderr
-        assert "damaged" not in done.stderr
+@pytest.mark.parametrize(
+    ("number", "message"), [(37, None), (11, "Resource temporarily unavailable")]
+)
+def test_locks_that_cannot_be_had_are_said_or_done_without(fakes, number, message):
+    process = run("data", "info", CASES / "real8.h5", LD_PRELOAD=fakes, FAKE_FLOCK=str(number))
+    assert process.returncode == (1 if message else 0)
+    if message:
+        assert message in process.stderr
+        assert "HDF5_USE_FILE_LOCKING=FALSE" in process.stderr
+        assert "damaged" not in process.stderr
 
 
 def as_a_user() -> list[str]:
@@ -252,16 +258,16 @@ def test_what_is_not_permitted_is_no_damage(tmp_path, kind):
     out = folder / "out.h5"
     words = {"file": ("data", "info", source), "folder": ("data", "select", source, "--out", out)}
     line = [*as_a_user(), sys.executable, "-m", "caloforge", *words[kind]]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    process = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
     folder.chmod(0o700)
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert f"{source if kind == 'file' else out}: Permission denied" in done.stderr
+    assert process.returncode == 1, process.stderr
+    assert process.stderr.count("\n") == 1
+    assert f"{source if kind == 'file' else out}: Permission denied" in process.stderr
     assert not any(folder.iterdir())
 
 
 def test_doctor_names_what_exists(caloforge):
-    out, _ = told(caloforge, "doctor", "--json")
+    out, _ = output_of(caloforge, "doctor", "--json")
     from caloforge.cli.check import OPTIONAL
     from caloforge.data.samples import SAMPLES
 
@@ -304,7 +310,7 @@ EVALUATE = ("-q", "--classifier", "none", "--gate", "default")
 
 
 @pytest.mark.parametrize(
-    ("made", "real", "says"),
+    ("generated", "real", "says"),
     [
         ("one_saturated", "real8", "too few to say"),
         ("all_empty", "all_empty", "too few to say"),
@@ -312,9 +318,9 @@ EVALUATE = ("-q", "--classifier", "none", "--gate", "default")
         ("real8", "all_empty", ""),
     ],
 )
-def test_a_gate_that_cannot_judge_does_not_accept(caloforge, made, real, says):
-    line = ("evaluate", CASES / f"{made}.h5", "--against", CASES / f"{real}.h5", *EVALUATE)
-    out, err = told(caloforge, *line, code=4)
+def test_a_gate_that_cannot_judge_does_not_accept(caloforge, generated, real, says):
+    line = ("evaluate", CASES / f"{generated}.h5", "--against", CASES / f"{real}.h5", *EVALUATE)
+    out, err = output_of(caloforge, *line, code=4)
     assert says in err.lower()
     assert "ACCEPTED" not in out
     assert "e+15" not in out
@@ -322,7 +328,7 @@ def test_a_gate_that_cannot_judge_does_not_accept(caloforge, made, real, says):
 
 def test_one_real_shower_is_too_few(caloforge):
     line = ("evaluate", CASES / "real64.h5", "--against", CASES / "one_shower_real.h5", *EVALUATE)
-    _, err = told(caloforge, *line, code=3)
+    _, err = output_of(caloforge, *line, code=3)
     assert err.count("\n") == 1
 
 
@@ -330,11 +336,11 @@ def test_one_real_shower_is_too_few(caloforge):
 def test_the_exit_code_of_the_gate_survives_ascii(tmp_path):
     line = ("evaluate", CASES / "one_saturated.h5", "--against", CASES / "real8.h5", *EVALUATE)
     cache = {"XDG_CACHE_HOME": str(tmp_path)}
-    done = run(*line, PYTHONIOENCODING="ascii", **cache)
-    assert done.returncode == 4, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout.isascii()
-    assert "TOO FEW TO SAY" in done.stdout
+    process = run(*line, PYTHONIOENCODING="ascii", **cache)
+    assert process.returncode == 4, process.stderr
+    assert "Traceback" not in process.stderr
+    assert process.stdout.isascii()
+    assert "TOO FEW TO SAY" in process.stdout
 
 
 def test_a_link_to_a_folder_is_no_place_for_a_bundle(caloforge, tmp_path):
@@ -342,7 +348,7 @@ def test_a_link_to_a_folder_is_no_place_for_a_bundle(caloforge, tmp_path):
     target.mkdir()
     out.symlink_to(target)
     line = ("export", "alice_zn", "--target", "triton", "--out", out, "--force", "-q")
-    _, err = told(caloforge, *line, code=2)
+    _, err = output_of(caloforge, *line, code=2)
     assert "is a link to" in err
     assert out.is_symlink()
     assert not any(target.iterdir())
@@ -350,14 +356,14 @@ def test_a_link_to_a_folder_is_no_place_for_a_bundle(caloforge, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "a**b", "x" * 300, "no/../such"])
 def test_names_that_are_no_files(caloforge, name):
-    _, err = told(caloforge, "data", "convert", name, "--out", "out.h5", "-q", code=3)
+    _, err = output_of(caloforge, "data", "convert", name, "--out", "out.h5", "-q", code=3)
     assert err.count("\n") == 1
 
 
 def test_a_file_of_an_own_detector(caloforge, tmp_path):
     out = tmp_path / "out.h5"
     source, described = CASES / "calogan_my.h5", CASES / "detector_bom.json"
-    told(caloforge, "data", "convert", source, "--detector", described, "--out", out, "-q")
+    output_of(caloforge, "data", "convert", source, "--detector", described, "--out", out, "-q")
     with h5py.File(source) as file:
         mev = file["layer_0"][()].sum()
     assert read(out).cells.sum() == pytest.approx(mev / 1000, rel=1e-5)
@@ -383,5 +389,5 @@ def test_energies_in_mev_are_said_by_evaluate_and_train(caloforge, tmp_path):
     write(path, dataclasses.replace(some, conditions=some.conditions * scale))
     assert any("--energy-unit MeV" in one for one in load(str(path), path).warnings)
     options = ("--data", path, "--out", tmp_path / "run", *set_options("training.steps=1"))
-    _, err = told(caloforge, "train", "sdi-gan", *options)
+    _, err = output_of(caloforge, "train", "sdi-gan", *options)
     assert err.count("--energy-unit MeV") == 1

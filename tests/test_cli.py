@@ -85,7 +85,7 @@ def test_version(caloforge: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["fly"], "No such command 'fly'. (see caloforge --help)"),
         (["doctor", "--fast"], "No such option: --fast (see caloforge doctor --help)"),
@@ -95,11 +95,13 @@ def test_version(caloforge: Run) -> None:
         ),
     ],
 )
-def test_a_wrong_command_line_is_one_line(caloforge: Run, arguments: list[str], said: str) -> None:
+def test_a_wrong_command_line_is_one_line(
+    caloforge: Run, arguments: list[str], message: str
+) -> None:
     code, out, err = caloforge(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("caloforge: ")
-    assert err.endswith(f"{said}\n")
+    assert err.endswith(f"{message}\n")
     assert err.count("\n") == 1
 
 
@@ -120,7 +122,7 @@ def test_our_errors_are_one_line_with_their_code(
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
         (PermissionError(13, "Permission denied", "/a"), 1, "caloforge: /a: Permission denied\n"),
         (OSError(28, "No space left"), 1, "caloforge: input or output: No space left\n"),
@@ -133,10 +135,10 @@ def test_our_errors_are_one_line_with_their_code(
     ],
 )
 def test_failures_around_us_are_one_line(
-    caloforge: Run, verb: Callable[[object], None], error: BaseException, code: int, said: str
+    caloforge: Run, verb: Callable[[object], None], error: BaseException, code: int, message: str
 ) -> None:
     verb(failing(error))
-    assert caloforge("doctor") == (code, "", said)
+    assert caloforge("doctor") == (code, "", message)
 
 
 def test_a_value_that_a_record_refuses_is_an_error_of_usage(

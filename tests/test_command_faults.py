@@ -44,8 +44,8 @@ def refused(run):
     """Runs what must be refused -> the one line that says why."""
 
     def line_of(*arguments, code=2):
-        found, out, err = run(*arguments)
-        assert found == code, err
+        exit_code, out, err = run(*arguments)
+        assert exit_code == code, err
         assert out == ""
         lines = err.splitlines()
         assert lines[-1].startswith("caloforge: "), err
@@ -159,8 +159,8 @@ def test_the_second_of_two_trainings_is_refused(tmp_path, refused):
         time.sleep(0.3)
         second = refused("train", "sdi-gan", "--data", data, "--out", out, *set_options())
         forced = refused("train", "sdi-gan", "--data", data, "--out", out, "--force", "-q")
-        for said in (second, forced):
-            assert f"process {first.pid} on {os.uname().nodename} writes here" in said
+        for lines in (second, forced):
+            assert f"process {first.pid} on {os.uname().nodename} writes here" in lines
         assert first.poll() is None
     finally:
         first.send_signal(signal.SIGTERM)

@@ -87,13 +87,13 @@ def players(term: Term, dtype: Any = torch.float64) -> dict[str, Any]:
 
 def shares(term: Term, **changes: Any) -> dict[str, Tensor]:
     """Share of each player that has one.  {player: (N,)}"""
-    given, found = {"batch": rows(), "nets": players(term)} | changes, {}
+    arguments, actual = {"batch": rows(), "nets": players(term)} | changes, {}
     for player in PLAYERS:
-        play = round_of(player, **given)
+        play = round_of(player, **arguments)
         share = getattr(term, player)(play)
         if share is not None:
-            found[player] = share
-    return found
+            actual[player] = share
+    return actual
 
 
 @pytest.fixture(params=VARIANTS, ids=repr)
@@ -109,9 +109,9 @@ def rowwise(term: Term) -> Term:
 
 
 def test_one_finite_value_per_row(term: Term) -> None:
-    found = shares(term)
-    assert found
-    for share in found.values():
+    actual = shares(term)
+    assert actual
+    for share in actual.values():
         assert share.shape == (12,)
         assert torch.isfinite(share).all()
 
@@ -210,8 +210,8 @@ def test_finite_for_empty_showers(term: Term) -> None:
 
 def test_a_single_shower_per_particle_is_finite(term: Term) -> None:
     batch = rows(particles=4, repeats=1)
-    found = shares(term, batch=batch, latents=latents_of(4))
-    assert all(torch.isfinite(share).all() for share in found.values())
+    actual = shares(term, batch=batch, latents=latents_of(4))
+    assert all(torch.isfinite(share).all() for share in actual.values())
 
 
 def test_term_survives_json(term: Term) -> None:
@@ -242,7 +242,7 @@ def test_recipe_survives_json(name: str, detector: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "wanted"),
+    ("setting", "expected"),
     [
         ("training.steps=17", 17),
         ("training.average=null", None),
@@ -252,20 +252,20 @@ def test_recipe_survives_json(name: str, detector: str) -> None:
         ("generator.kind=o2", "o2"),
     ],
 )
-def test_setting_changes_one_value(setting: str, wanted: Any) -> None:
+def test_setting_changes_one_value(setting: str, expected: Any) -> None:
     before = recipe_of_name("sdi-gan", "alice_zn").model_dump(mode="json")
     after = override(recipe_of_name("sdi-gan", "alice_zn"), [setting]).model_dump(mode="json")
     *parents, last = setting.partition("=")[0].split(".")
     places = [before, after]
     for parent in parents:
         places = [place[parent] for place in places]
-    assert places[1][last] == wanted
-    places[0][last] = wanted
+    assert places[1][last] == expected
+    places[0][last] = expected
     assert before == after
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("training.step=5", "training has no step; valid: average, checkpoint_interval"),
         ("training.steps=many", "training.steps: Input should be a valid integer"),
@@ -285,15 +285,15 @@ def test_setting_changes_one_value(setting: str, wanted: Any) -> None:
         ("generator.kind=big", "generator.kind: no generator big; there are calogan"),
     ],
 )
-def test_bad_setting_is_told_with_what_is_valid(setting: str, told: str) -> None:
+def test_bad_setting_is_told_with_what_is_valid(setting: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         find_recipe("sdi-gan", "alice_zn", [setting], None)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{", "not JSON"),
         ("[]", "no caloforge-recipe document"),
@@ -301,10 +301,10 @@ def test_bad_setting_is_told_with_what_is_valid(setting: str, told: str) -> None
         ('{"format": "caloforge-recipe", "version": 1}', "name: Field required"),
     ],
 )
-def test_bad_recipe_file_is_told(text: str, told: str, tmp_path: Any) -> None:
+def test_bad_recipe_file_is_told(text: str, message: str, tmp_path: Any) -> None:
     path = tmp_path / "recipe.json"
     path.write_text(text)
-    with pytest.raises(UsageError, match=told) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         find_recipe(str(path), None, [], None)
     assert str(path) in str(caught.value)
 
@@ -371,25 +371,25 @@ def test_each_scheme_reads_what_it_names(detector: Detector, rng: np.random.Gene
     cells = rng.integers(0, 9, (3, detector.cells)).astype(np.uint16)
     for name in detector.schemes:
         scheme = detector.scheme(name)
-        wanted = np.zeros((3, len(scheme.labels)))
+        expected = np.zeros((3, len(scheme.labels)))
         for cell, channel in enumerate(scheme.of_cell):
             if channel >= 0:
-                wanted[:, channel] += cells[:, cell]
-        assert np.array_equal(detector.read_out(cells, name), wanted)
+                expected[:, channel] += cells[:, cell]
+        assert np.array_equal(detector.read_out(cells, name), expected)
         assert (scheme.matrix.sum(axis=0) > 0).all()
 
 
 def test_symmetries_are_one_to_one(detector: Detector, rng: np.random.Generator) -> None:
     conditions = rng.normal(size=(4, len(detector.columns)))
-    seen = set()
+    images = set()
     for symmetry in detector.symmetries:
         order = detector.cell_order(symmetry)
         assert np.array_equal(np.sort(order), np.arange(detector.cells))
         moved = detector.transform_conditions(conditions, symmetry)
         assert moved.shape == conditions.shape
-        seen.add(order.tobytes())
+        images.add(order.tobytes())
         if not symmetry.transpose:
             twice = detector.transform_conditions(moved, symmetry)
             np.testing.assert_allclose(twice, conditions, atol=1e-12)
             assert np.array_equal(order[order], np.arange(detector.cells))
-    assert len(seen) == len(detector.symmetries)
+    assert len(images) == len(detector.symmetries)

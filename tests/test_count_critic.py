@@ -20,9 +20,9 @@ from small_game import TINY, latents_of, networks, round_of, rows
 
 
 def critic_of(detector: Detector = TINY) -> Any:
-    known = np.random.default_rng(1).uniform(1, 9, (8, len(detector.columns)))
+    conditions = np.random.default_rng(1).uniform(1, 9, (8, len(detector.columns)))
     torch.manual_seed(0)
-    return CriticConfig(kind="counts").build(detector, FeatureScaling.fit(detector, known))
+    return CriticConfig(kind="counts").build(detector, FeatureScaling.fit(detector, conditions))
 
 
 def test_view_is_its_loops() -> None:
@@ -33,11 +33,13 @@ def test_view_is_its_loops() -> None:
     sums = [counts[:8].sum(), counts[8:].sum()]
     sums += [image[i].sum() for i in range(4)] + [image[:, j].sum() for j in range(4)]
     sums += [counts.sum()]
-    wanted = [np.log1p(x) for x in counts]
-    wanted += [(np.sqrt(x + 3 / 8) - np.sqrt(3 / 8)) / 5 for x in sums]
+    expected = [np.log1p(x) for x in counts]
+    expected += [(np.sqrt(x + 3 / 8) - np.sqrt(3 / 8)) / 5 for x in sums]
     hottest = sorted(counts, reverse=True)[: critic.hottest]
-    wanted += [np.log1p(x) for x in hottest] + [np.log1p(sum(x * x for x in counts)) / 5]
-    np.testing.assert_allclose(critic.view(shower, shower)[0].numpy(), wanted, rtol=1e-5, atol=1e-6)
+    expected += [np.log1p(x) for x in hottest] + [np.log1p(sum(x * x for x in counts)) / 5]
+    np.testing.assert_allclose(
+        critic.view(shower, shower)[0].numpy(), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_an_empty_shower_is_seen_as_zero() -> None:

@@ -35,11 +35,16 @@ def described(tmp_path, record):
 
 
 def test_the_usual_fields_may_be_left_out(tmp_path):
-    found = described(tmp_path, SMALL)
-    assert (found.cells, found.unit, found.quantity, found.counts) == (19, "GeV", "energy", False)
-    assert [feature.of for feature in found.features] == [("E",), ("tilt",)]
-    assert found.read_out(np.ones((1, 19), np.float32)).tolist() == [[15.0, 4.0]]
-    assert found.layers[1].depth_mm == 30
+    actual = described(tmp_path, SMALL)
+    assert (actual.cells, actual.unit, actual.quantity, actual.counts) == (
+        19,
+        "GeV",
+        "energy",
+        False,
+    )
+    assert [feature.of for feature in actual.features] == [("E",), ("tilt",)]
+    assert actual.read_out(np.ones((1, 19), np.float32)).tolist() == [[15.0, 4.0]]
+    assert actual.layers[1].depth_mm == 30
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
@@ -114,16 +119,16 @@ def binned(tmp_path, text):
 
 
 def test_a_binning(tmp_path):
-    found = binned(tmp_path, BINNING)
-    assert found.name == "binning_set_1"
-    assert [(layer.name, layer.shape) for layer in found.layers] == [
+    actual = binned(tmp_path, BINNING)
+    assert actual.name == "binning_set_1"
+    assert [(layer.name, layer.shape) for layer in actual.layers] == [
         ("layer_0", (1, 3)),
         ("layer_1", (4, 2)),
         ("layer_12", (2, 1)),
     ]
-    assert found.energy == "E"
+    assert actual.energy == "E"
     other = binned(tmp_path, BINNING.replace("0,2,4", "0,2,5"))
-    assert other.fingerprint != found.fingerprint
+    assert other.fingerprint != actual.fingerprint
 
 
 def test_fastcalosim_puts_a_particle_around_the_bins(tmp_path):

@@ -37,8 +37,8 @@ def folder(tmp_path_factory):
     trained = np.stack([particle(10.0, PHOTON), particle(1500.0), particle(100.0)])
     write_linear_simulator(place, ALICE_ZN, np.full(ALICE_ZN.cells, 0.1), conditions=trained)
     card = json.loads((place / "simulator.json").read_text())
-    told = {"version": 2, "species": [22, 2112], "impact_ranges_cm": IMPACT}
-    (place / "simulator.json").write_text(json.dumps(card | told))
+    fields = {"version": 2, "species": [22, 2112], "impact_ranges_cm": IMPACT}
+    (place / "simulator.json").write_text(json.dumps(card | fields))
     return place
 
 

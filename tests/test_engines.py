@@ -74,9 +74,9 @@ def test_openvino_gives_the_same_answers(folder):
     assert simulator.check() < 1e-6
     stored = triples()
     for rows in (1, 3, 16):
-        found = simulator.expected(stored["latent"][:rows], stored["conditions"][:rows])
+        actual = simulator.expected(stored["latent"][:rows], stored["conditions"][:rows])
         expected = answer(stored["latent"][:rows], stored["conditions"][:rows])
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 @pytest.mark.extras
@@ -92,19 +92,19 @@ def test_answers_of_openvino_outlive_the_next_run(folder):
     simulator = Simulator.load(folder, engine="openvino")
     stored = triples()
     first = simulator.expected(stored["latent"], stored["conditions"])
-    kept = first.copy()
+    copy = first.copy()
     simulator.expected(stored["latent"] * 2, stored["conditions"])
-    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(first, copy)
 
 
 @pytest.mark.extras
 def test_openvino_reads_an_output_that_passes_through(tmp_path):
     needs("openvino")
-    made = graph()
-    made.graph.node[-1].output[0] = "before"
-    made.graph.node.append(helper.make_node("Identity", ["before"], ["showers"]))
-    onnx.checker.check_model(made)
-    folder = write_simulator(tmp_path / "simulator", made)
+    onnx_model = graph()
+    onnx_model.graph.node[-1].output[0] = "before"
+    onnx_model.graph.node.append(helper.make_node("Identity", ["before"], ["showers"]))
+    onnx.checker.check_model(onnx_model)
+    folder = write_simulator(tmp_path / "simulator", onnx_model)
     assert Simulator.load(folder, engine="openvino").check() < 1e-6
 
 
@@ -134,9 +134,9 @@ def test_openvino_generates_what_onnxruntime_does(caloforge, folder, tmp_path, l
     for engine in ("openvino", "onnxruntime"):
         out = tmp_path / f"{engine}.h5"
         command = ("generate", folder, "--like", like, "-n", 3000, "--out", out, "-q", "--json")
-        code, shown, _ = caloforge(*command, "--engine", engine)
+        code, output, _ = caloforge(*command, "--engine", engine)
         assert code == 0
-        assert json.loads(shown)["engine"].startswith(engine)
+        assert json.loads(output)["engine"].startswith(engine)
         with h5py.File(out) as file:
             assert file.attrs["runtime"].startswith(engine.encode())
             cells[engine] = file["showers/front"][:].astype(int)

@@ -53,11 +53,11 @@ class NotFinite(nn.Module):
 @pytest.fixture(scope="module")
 def generator():
     torch.manual_seed(1)
-    made = Generator()
+    generated = Generator()
     with torch.no_grad():
         for _ in range(5):  # running statistics that differ from their start
-            made(torch.randn(64, Z), torch.rand(64, C) * 9 + 0.5)
-    return made
+            generated(torch.randn(64, Z), torch.rand(64, C) * 9 + 0.5)
+    return generated
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,8 @@ def test_onnx_equals_torch(generator, folder, rows):
     with torch.no_grad():
         expected = generator.eval()(torch.from_numpy(latent), torch.from_numpy(conditions))
     simulator = Simulator.load(folder)
-    found = simulator.expected(latent, conditions)
-    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5, rtol=1e-5)
+    actual = simulator.expected(latent, conditions)
+    np.testing.assert_allclose(actual, expected.numpy(), atol=1e-5, rtol=1e-5)
     assert simulator.check() < 1e-5
 
 

@@ -45,15 +45,15 @@ def files(section: str) -> dict[str, str]:
 def rows(section: str) -> list[tuple[str, str, str]]:
     """File, line that is there, line that goes below it."""
     (block,) = re.findall(r"```diff\n(.*?)```", section, re.DOTALL)
-    found, path, above = [], "", ""
+    actual, path, above = [], "", ""
     for line in block.splitlines():
         if line.startswith("--- "):
             path = line.removeprefix("--- ")
         elif line.startswith("+"):
-            found.append((path, above, line[1:]))
+            actual.append((path, above, line[1:]))
         else:
             above = line[1:]
-    return found
+    return actual
 
 
 @pytest.fixture
@@ -71,9 +71,9 @@ def method(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, 
 def test_a_method_costs_few_lines(files: dict[str, str], rows: list[Any], section: str) -> None:
     assert len(files) == section.count("```python") == 3
     lines = [line for code in files.values() for line in code.splitlines() if line.strip()]
-    told = re.search(r"all of it, (\d+) lines", section)
-    assert told
-    assert len(lines) + len(rows) == int(told[1]) <= MOST_LINES
+    statement = re.search(r"all of it, (\d+) lines", section)
+    assert statement
+    assert len(lines) + len(rows) == int(statement[1]) <= MOST_LINES
 
 
 def add(root: Path, files: dict[str, str], rows: list[tuple[str, str, str]]) -> None:
@@ -96,12 +96,12 @@ def test_project_with_the_method_passes(
         shutil.copytree(ROOT / name, tmp_path / name, ignore=left_out)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     add(tmp_path, files, rows)
-    asked = [
+    test_files = [
         f"tests/test_{name}.py" for name in ("mean_shower", "formulas", "project", "contracts")
     ]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *asked]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *test_files]
     surroundings = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, "-k", ASKS_FOR_ROWS],
         cwd=tmp_path,
         env=surroundings,
@@ -109,7 +109,7 @@ def test_project_with_the_method_passes(
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert process.returncode == 0, process.stdout
 
 
 def test_its_twin_agrees(method: dict[str, Any]) -> None:

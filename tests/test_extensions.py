@@ -140,8 +140,8 @@ def test_workers_of_dask_import_the_modules(folder: Path) -> None:
     extensions.use("my_pieces")
     calls = [Call(kind_is_known, ("DenseGenerator",))]
     for name in ("futures", "dask"):
-        (done,) = Executor(name, workers=1).run(calls)
-        assert done.result() == "my_pieces"
+        (outcomes,) = Executor(name, workers=1).run(calls)
+        assert outcomes.result() == "my_pieces"
 
 
 def kind_is_known(kind: str) -> str:
@@ -176,18 +176,18 @@ FLAWS = {
 
 @pytest.mark.parametrize("file", FLAWS)
 def test_a_module_that_fails_is_one_line(caloforge: Command, folder: Path, file: str) -> None:
-    text, told = FLAWS[file]
+    text, message = FLAWS[file]
     (folder / file).write_text(text)
     code, out, err = caloforge(
         "train", "dcgan", "--import", file, "--set", "objective.Nothing.weight=1", "--dry-run"
     )
     assert (code, out) == (2, "")
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
 
 
 def test_names_that_are_none_are_one_line(caloforge: Command) -> None:
-    for words, told in (
+    for words, message in (
         (["--import", "no_such"], "--import no_such: there is no module of this name"),
         (["--import", "a-b"], "give the name of a module or a .py file"),
         (["--import", "no_such.py"], "no such file"),
@@ -220,7 +220,7 @@ def test_names_that_are_none_are_one_line(caloforge: Command) -> None:
     ):
         code, _, err = caloforge("train", "dcgan", "--dry-run", *words)
         assert code == 2
-        assert told in err, (words, err)
+        assert message in err, (words, err)
         assert err.count("\n") == 1
 
 

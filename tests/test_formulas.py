@@ -33,7 +33,7 @@ from small_game import latents_of, networks, round_of, rows
 
 
 @pytest.fixture(scope="module")
-def seen() -> dict[str, Any]:
+def forward() -> dict[str, Any]:
     """What the networks say of a batch, by plain calls, as numpy arrays."""
     nets, batch = networks(), rows()
     z1, z2 = latents_of(len(batch.real))
@@ -54,8 +54,8 @@ def seen() -> dict[str, Any]:
     }
 
 
-def share(term: Any, player: str, seen: dict[str, Any]) -> np.ndarray:
-    play = round_of(player, seen["batch"], seen["nets"])
+def share(term: Any, player: str, forward: dict[str, Any]) -> np.ndarray:
+    play = round_of(player, forward["batch"], forward["nets"])
     return getattr(term, player)(play).detach().numpy()
 
 
@@ -71,65 +71,65 @@ def mean_gap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("term", [Minimax(), NonSaturating()])
-def test_critic_is_cross_entropy(term: Any, seen: dict[str, Any]) -> None:
-    wanted = [
+def test_critic_is_cross_entropy(term: Any, forward: dict[str, Any]) -> None:
+    expected = [
         -log(sigmoid(real)) - log(1 - sigmoid(fake))
-        for real, fake in zip(seen["logits"]["real"], seen["logits"]["fake"], strict=True)
+        for real, fake in zip(forward["logits"]["real"], forward["logits"]["fake"], strict=True)
     ]
-    np.testing.assert_allclose(share(term, "critic", seen), wanted, rtol=1e-10)
+    np.testing.assert_allclose(share(term, "critic", forward), expected, rtol=1e-10)
 
 
-def test_minimax_generator(seen: dict[str, Any]) -> None:
-    wanted = [log(1 - sigmoid(fake)) for fake in seen["logits"]["fake"]]
-    np.testing.assert_allclose(share(Minimax(), "generator", seen), wanted, rtol=1e-10)
+def test_minimax_generator(forward: dict[str, Any]) -> None:
+    expected = [log(1 - sigmoid(fake)) for fake in forward["logits"]["fake"]]
+    np.testing.assert_allclose(share(Minimax(), "generator", forward), expected, rtol=1e-10)
 
 
-def test_non_saturating_generator(seen: dict[str, Any]) -> None:
-    wanted = [-log(sigmoid(fake)) for fake in seen["logits"]["fake"]]
-    np.testing.assert_allclose(share(NonSaturating(), "generator", seen), wanted, rtol=1e-10)
+def test_non_saturating_generator(forward: dict[str, Any]) -> None:
+    expected = [-log(sigmoid(fake)) for fake in forward["logits"]["fake"]]
+    np.testing.assert_allclose(share(NonSaturating(), "generator", forward), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("space", ["pixels", "features"])
 @pytest.mark.parametrize("average", ["condition", "pair"])
 @pytest.mark.parametrize("kind", [ModeSeeking, SelectiveDiversity])
-def test_diversity(kind: Any, average: str, space: str, seen: dict[str, Any]) -> None:
+def test_diversity(kind: Any, average: str, space: str, forward: dict[str, Any]) -> None:
     term = kind(space=space, average=average, epsilon=1e-3, unit="none")
-    batch, (z1, z2) = seen["batch"], seen["z"]
+    batch, (z1, z2) = forward["batch"], forward["z"]
     if space == "features":
-        first, second = seen["features"]["fake"], seen["features"]["fake2"]
+        first, second = forward["features"]["fake"], forward["features"]["fake2"]
     else:
-        first, second = np.log1p(seen["showers"]["fake"]), np.log1p(seen["showers"]["fake2"])
+        first, second = np.log1p(forward["showers"]["fake"]), np.log1p(forward["showers"]["fake2"])
     latents = [mean_gap(a, b) for a, b in zip(z1, z2, strict=True)]
     showers = [mean_gap(a, b) for a, b in zip(first, second, strict=True)]
-    wanted = []
+    expected = []
     for row in range(len(latents)):
         start = row - row % batch.repeats
         members = range(start, start + batch.repeats) if average == "condition" else [row]
         latent = sum(latents[i] for i in members) / len(members)
         shower = sum(showers[i] for i in members) / len(members)
         weight = float(batch.spread[row]) if kind is SelectiveDiversity else 1.0
-        wanted.append(weight * latent / (shower + 1e-3))
-    np.testing.assert_allclose(share(term, "generator", seen), wanted, rtol=1e-9)
+        expected.append(weight * latent / (shower + 1e-3))
+    np.testing.assert_allclose(share(term, "generator", forward), expected, rtol=1e-9)
 
 
-def distances_of_fakes(space: str, seen: dict[str, Any]) -> np.ndarray:
+def distances_of_fakes(space: str, forward: dict[str, Any]) -> np.ndarray:
     """Of the two fakes of each row.  (N,)"""
     first, second = (
-        np.log1p(seen["showers"][name]) if space == "pixels" else seen["features"][name]
+        np.log1p(forward["showers"][name]) if space == "pixels" else forward["features"][name]
         for name in ("fake", "fake2")
     )
     return np.array([mean_gap(a, b) for a, b in zip(first, second, strict=True)])
 
 
-def distances_of_reals(space: str, seen: dict[str, Any]) -> np.ndarray:
+def distances_of_reals(space: str, forward: dict[str, Any]) -> np.ndarray:
     """Of each real shower and its twin.  (N,)"""
-    batch = seen["batch"]
+    batch = forward["batch"]
     if space == "pixels":
         pair = np.log1p(batch.real.numpy()), np.log1p(batch.twin.numpy())
     else:
         with torch.no_grad():
-            twin = seen["nets"]["critic"](batch.twin, batch.conditions).features.numpy()
-        pair = seen["features"]["real"], twin
+            twin = forward["nets"]["critic"](batch.twin, batch.conditions).features.numpy()
+        pair = forward["features"]["real"], twin
     return np.array([mean_gap(a, b) for a, b in zip(*pair, strict=True)])
 
 
@@ -137,56 +137,63 @@ def distances_of_reals(space: str, seen: dict[str, Any]) -> np.ndarray:
 @pytest.mark.parametrize(
     "kind", [ModeSeeking, SelectiveDiversity, BalancedDiversity, DiversitySensitive]
 )
-def test_units_of_real_distances(kind: Any, space: str, seen: dict[str, Any]) -> None:
+def test_units_of_real_distances(kind: Any, space: str, forward: dict[str, Any]) -> None:
     """Distances times 1 / unit: the literal term on showers in that unit, epsilon as given."""
-    unit = distances_of_reals(space, seen).mean()
+    unit = distances_of_reals(space, forward).mean()
     plain = kind(space=space, unit="none", epsilon=0.1 * unit)
-    shares, literal = share(kind(space=space), "generator", seen), share(plain, "generator", seen)
+    shares, literal = (
+        share(kind(space=space), "generator", forward),
+        share(plain, "generator", forward),
+    )
     if kind in (ModeSeeking, SelectiveDiversity):
         np.testing.assert_allclose(shares, unit * literal, rtol=1e-9)
-        assert (shares <= 10 * max(mean_gap(a, b) for a, b in zip(*seen["z"], strict=True))).all()
+        assert (
+            shares <= 10 * max(mean_gap(a, b) for a, b in zip(*forward["z"], strict=True))
+        ).all()
         return
-    moved = distances_of_fakes(space, seen) / unit
-    latents = np.array([mean_gap(a, b) for a, b in zip(*seen["z"], strict=True)])
+    moved = distances_of_fakes(space, forward) / unit
+    latents = np.array([mean_gap(a, b) for a, b in zip(*forward["z"], strict=True)])
     if kind is DiversitySensitive:
         np.testing.assert_allclose(shares, -np.minimum(moved / (latents + 0.1), 0.9), rtol=1e-9)
         return
-    reals = distances_of_reals(space, seen) / unit
+    reals = distances_of_reals(space, forward) / unit
     for row in range(len(shares)):
-        start = row - row % seen["batch"].repeats
-        own = slice(start, start + seen["batch"].repeats)
+        start = row - row % forward["batch"].repeats
+        own = slice(start, start + forward["batch"].repeats)
         sign = np.tanh(reals[own].mean() - moved[own].mean())
-        wanted = sign * latents[own].mean() / (moved[own].mean() + 0.1)
-        assert shares[row] == pytest.approx(wanted, rel=1e-9)
+        expected = sign * latents[own].mean() / (moved[own].mean() + 0.1)
+        assert shares[row] == pytest.approx(expected, rel=1e-9)
 
 
-def test_paired_is_cross_entropy_of_a_difference(seen: dict[str, Any]) -> None:
-    pairs = list(zip(seen["logits"]["real"], seen["logits"]["fake"], strict=True))
+def test_paired_is_cross_entropy_of_a_difference(forward: dict[str, Any]) -> None:
+    pairs = list(zip(forward["logits"]["real"], forward["logits"]["fake"], strict=True))
     critic = [-log(sigmoid(real - fake)) for real, fake in pairs]
     generator = [-log(sigmoid(fake - real)) for real, fake in pairs]
-    np.testing.assert_allclose(share(Paired(), "critic", seen), critic, rtol=1e-10)
-    np.testing.assert_allclose(share(Paired(), "generator", seen), generator, rtol=1e-10)
+    np.testing.assert_allclose(share(Paired(), "critic", forward), critic, rtol=1e-10)
+    np.testing.assert_allclose(share(Paired(), "generator", forward), generator, rtol=1e-10)
 
 
 @pytest.mark.parametrize(("kind", "name"), [(R1, "real"), (R2, "fake")])
-def test_penalties_by_finite_differences(kind: Any, name: str, seen: dict[str, Any]) -> None:
+def test_penalties_by_finite_differences(kind: Any, name: str, forward: dict[str, Any]) -> None:
     """In coded cells by whole showers; in the critic's view by the view alone."""
-    critic, batch, showers = seen["nets"]["critic"], seen["batch"], seen["showers"][name]
+    critic, batch, showers = forward["nets"]["critic"], forward["batch"], forward["showers"][name]
     cells, views = [], []
     for row in range(len(batch.real)):
-        known = batch.conditions[row : row + 1]
+        conditions = batch.conditions[row : row + 1]
 
-        def of_cells(encoded: np.ndarray, known: Any = known) -> float:
-            return float(critic(torch.from_numpy(np.expm1(encoded))[None], known).logit)
+        def of_cells(encoded: np.ndarray, conditions: Any = conditions) -> float:
+            return float(critic(torch.from_numpy(np.expm1(encoded))[None], conditions).logit)
 
-        def of_view(view: np.ndarray, known: Any = known) -> float:
-            return float(critic.judge(torch.from_numpy(view)[None], critic.condition(known)).logit)
+        def of_view(view: np.ndarray, conditions: Any = conditions) -> float:
+            return float(
+                critic.judge(torch.from_numpy(view)[None], critic.condition(conditions)).logit
+            )
 
         shower = torch.from_numpy(showers[row])[None]
         cells.append(squared_gradient(of_cells, np.log1p(showers[row])))
-        views.append(squared_gradient(of_view, critic.view(shower, known)[0].numpy()))
-    np.testing.assert_allclose(share(kind(space="cells"), "critic", seen), cells, rtol=1e-4)
-    np.testing.assert_allclose(share(kind(), "critic", seen), views, rtol=1e-4)
+        views.append(squared_gradient(of_view, critic.view(shower, conditions)[0].numpy()))
+    np.testing.assert_allclose(share(kind(space="cells"), "critic", forward), cells, rtol=1e-4)
+    np.testing.assert_allclose(share(kind(), "critic", forward), views, rtol=1e-4)
 
 
 def squared_gradient(function: Callable[[np.ndarray], float], at: np.ndarray) -> float:
@@ -203,22 +210,22 @@ def squared_gradient(function: Callable[[np.ndarray], float], at: np.ndarray) ->
     return total
 
 
-def test_weight_of_a_penalty_falls_over_the_run(seen: dict[str, Any]) -> None:
+def test_weight_of_a_penalty_falls_over_the_run(forward: dict[str, Any]) -> None:
     for kind in (R1, R2):
         values = []
         for progress in (0.0, 0.5, 1.0):
-            play = round_of("critic", seen["batch"], seen["nets"], progress=progress)
+            play = round_of("critic", forward["batch"], forward["nets"], progress=progress)
             values.append(kind(falls_to=0.01).critic(play).detach().numpy())
         np.testing.assert_allclose(values[1], 0.1 * values[0], rtol=1e-9)
         np.testing.assert_allclose(values[2], 0.01 * values[0], rtol=1e-9)
 
 
-def test_energy_score(seen: dict[str, Any]) -> None:
-    batch = seen["batch"]
+def test_energy_score(forward: dict[str, Any]) -> None:
+    batch = forward["batch"]
     for normalise in ("particle", "batch"):
-        shares = share(EnergyScore(normalise=normalise), "generator", seen)
-        wanted = naive_score(seen["showers"]["fake"], batch.real.numpy(), batch, normalise)
-        np.testing.assert_allclose(shares, np.repeat(wanted, batch.repeats), rtol=1e-4)
+        shares = share(EnergyScore(normalise=normalise), "generator", forward)
+        expected = naive_score(forward["showers"]["fake"], batch.real.numpy(), batch, normalise)
+        np.testing.assert_allclose(shares, np.repeat(expected, batch.repeats), rtol=1e-4)
 
 
 def naive_score(fake: np.ndarray, real: np.ndarray, batch: Any, normalise: str) -> list[float]:
@@ -300,15 +307,15 @@ LOOPS = (ast.For, ast.ListComp, ast.GeneratorExp)
 def is_twin(test: Callable[..., None], term: str) -> bool:
     """True if a test names the term and compares numbers with others that it made by itself.
 
-    By loops, its own or those of its module, or of plain numpy arrays (``seen``).
+    By loops, its own or those of its module, or of plain numpy arrays (``forward``).
     """
     tree = ast.parse(Path(inspect.getfile(test)).read_text(encoding="utf-8"))
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     own = functions[test.__name__]
     helpers = [functions[name] for name in sorted(words_of(own) & functions.keys())]
-    made = any(isinstance(node, LOOPS) for one in (own, *helpers) for node in ast.walk(one))
-    made |= "seen" in {argument.arg for argument in own.args.args}
-    return term in words_of(own) and bool(words_of(own) & COMPARES) and made
+    has_loop = any(isinstance(node, LOOPS) for one in (own, *helpers) for node in ast.walk(one))
+    has_loop |= "forward" in {argument.arg for argument in own.args.args}
+    return term in words_of(own) and bool(words_of(own) & COMPARES) and has_loop
 
 
 def words_of(node: ast.AST) -> set[str]:

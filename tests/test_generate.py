@@ -51,11 +51,11 @@ def cells_of(file):
 
 def test_showers_sums_and_conditions_are_written(caloforge, simulator, like, tmp_path):
     out = tmp_path / "out.h5"
-    code, shown, log = caloforge(
+    code, output, log = caloforge(
         "generate", simulator, "--like", like, "-n", 70, "--out", out, "--seed", 5, "--json", "-q"
     )
     assert (code, log) == (0, "")
-    record = json.loads(shown)
+    record = json.loads(output)
     assert (record["showers"], record["seed"], record["scheme"]) == (70, 5, "halves")
     assert record["showers_per_second"] > 0
     assert 20 < record["peak_memory_mb"] < 2000
@@ -95,10 +95,10 @@ def test_the_first_showers_do_not_depend_on_how_many_follow(simulator, like, tmp
 
 
 def test_as_many_as_the_file_has_rows_by_default(caloforge, simulator, like, tmp_path):
-    code, shown, _ = caloforge("generate", simulator, "--like", like, "--out", tmp_path / "o.h5")
+    code, output, _ = caloforge("generate", simulator, "--like", like, "--out", tmp_path / "o.h5")
     assert code == 0
-    assert f"{ROWS} showers in" in shown
-    assert "peak memory" in shown
+    assert f"{ROWS} showers in" in output
+    assert "peak memory" in output
 
 
 def test_channels_alone_are_the_same_channels(caloforge, simulator, like, tmp_path):
@@ -117,14 +117,14 @@ def test_conditions_outside_the_training_range_warn_or_refuse(caloforge, simulat
     conditions[:2, 0] = 99
     write_like(tmp_path / "far.h5", conditions, particle=np.arange(4))
     command = ("generate", simulator, "--like", tmp_path / "far.h5", "--out", tmp_path / "out.h5")
-    code, shown, log = caloforge(*command, "--strict", "-q")
+    code, output, log = caloforge(*command, "--strict", "-q")
     assert code == 3
     assert "Energy in 2 (trained on 0 to 10)" in log
     assert not (tmp_path / "out.h5").exists()
-    code, shown, log = caloforge(*command, "-q", "--json")
+    code, output, log = caloforge(*command, "-q", "--json")
     assert code == 0
     assert "conditions outside the domain of the simulator, of 4 rows" in log
-    assert json.loads(shown)["outside"] == {"Energy": 2}
+    assert json.loads(output)["outside"] == {"Energy": 2}
 
 
 OTHER = DETECTOR.model_copy(update={"name": "other"})
@@ -155,8 +155,8 @@ def test_bad_input_costs_one_line(
     before = sorted(tmp_path.iterdir())
     options = {"--like": "like.h5", "--out": "out.h5"} | dict([change])
     pairs = [part for pair in options.items() for part in pair]
-    got, shown, log = caloforge("generate", simulator, *pairs)
-    assert (got, shown) == (code, "")
+    exit_code, output, log = caloforge("generate", simulator, *pairs)
+    assert (exit_code, output) == (code, "")
     assert says in log
     assert log.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
@@ -172,9 +172,9 @@ def test_a_simulator_that_is_none_costs_one_line(caloforge, like, tmp_path):
 def test_the_shipped_sample_stands_in_for_like(caloforge, tmp_path, monkeypatch, like):
     folder = write_simulator(tmp_path / "run" / "simulator")
     monkeypatch.setattr("caloforge.data.samples.sample_path", lambda detector: like)
-    code, shown, _ = caloforge("generate", folder.parent, "--out", tmp_path / "out.h5", "-n", 5)
+    code, output, _ = caloforge("generate", folder.parent, "--out", tmp_path / "out.h5", "-n", 5)
     assert code == 0
-    assert "5 showers" in shown
+    assert "5 showers" in output
 
 
 def test_numbers_of_particles_never_wrap_around():
@@ -214,24 +214,24 @@ def command_line(simulator, like, out, *options):
 
 def test_generating_needs_no_torch(simulator, like, tmp_path):
     command = command_line(simulator, like, tmp_path / "out.h5", "-n", 5)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "5 showers in" in done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "5 showers in" in process.stdout
 
 
 def test_a_full_disk_costs_one_line_and_leaves_nothing(simulator, like, tmp_path):
     """A limit on the size of files stands in for the disk."""
     command = command_line(simulator, like, tmp_path / "new" / "out.h5", "-n", 20_000)
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         capture_output=True,
         text=True,
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
     )
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert "out.h5" in done.stderr
+    assert process.returncode == 1, process.stderr
+    assert process.stderr.count("\n") == 1
+    assert "out.h5" in process.stderr
     assert list((tmp_path / "new").iterdir()) == []
 
 

@@ -41,7 +41,7 @@ def built(kind: str, **options: Any) -> torch.nn.Module:
     return config.build(ATLAS_EM, scaling_of(ATLAS_EM, config.features)).eval()
 
 
-def known(rows: int = 4) -> torch.Tensor:
+def condition_rows(rows: int = 4) -> torch.Tensor:
     return torch.tensor(conditions_of(ATLAS_EM, rows), dtype=torch.float32)
 
 
@@ -69,16 +69,16 @@ def test_locally_connected_is_its_loops() -> None:
     layer = LocallyConnected((3, 5), 2, 4, (2, 3), stride=(1, 2), padding=1)
     torch.nn.init.normal_(layer.get_parameter("bias"))
     images = torch.randn(2, 2, 3, 5)
-    found = layer(images).detach().numpy()
+    actual = layer(images).detach().numpy()
     padded = np.pad(images.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)))
-    assert found.shape == (2, 4, 4, 3) == (2, 4, *layer.shape)
+    assert actual.shape == (2, 4, 4, 3) == (2, 4, *layer.shape)
     weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
     for row in range(2):
         for x in range(4):
             for y in range(3):
-                seen = padded[row, :, x : x + 2, 2 * y : 2 * y + 3].ravel()
-                wanted = seen @ weight[3 * x + y] + bias[:, 3 * x + y]
-                np.testing.assert_allclose(found[row, :, x, y], wanted, rtol=1e-4, atol=1e-5)
+                patch = padded[row, :, x : x + 2, 2 * y : 2 * y + 3].ravel()
+                expected = patch @ weight[3 * x + y] + bias[:, 3 * x + y]
+                np.testing.assert_allclose(actual[row, :, x, y], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_resampling_is_the_authors_upsampling_and_pooling() -> None:
@@ -106,11 +106,11 @@ def test_in_painting_starts_with_the_own_image() -> None:
 
 def test_blur_is_a_fixed_mean() -> None:
     blur, image = Blur((4, 5)), torch.rand(1, 4, 5)
-    found, padded = blur(image)[0], np.pad(image[0].numpy(), 1)
+    actual, padded = blur(image)[0], np.pad(image[0].numpy(), 1)
     assert not list(blur.parameters())
     for x in range(4):
         for y in range(5):
-            assert found[x, y] == pytest.approx(padded[x : x + 3, y : y + 3].sum() / 9, rel=1e-5)
+            assert actual[x, y] == pytest.approx(padded[x : x + 3, y : y + 3].sum() / 9, rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", LAYERED)
@@ -118,7 +118,7 @@ def test_blur_is_a_fixed_mean() -> None:
 def test_generators_give_deposits(kind: str, options: Any) -> None:
     network, latents = built(kind, **options), torch.randn(4, 12)
     with torch.no_grad():
-        showers = network(latents, known())
+        showers = network(latents, condition_rows())
     assert showers.shape == (4, 504)
     assert torch.isfinite(showers).all()
     assert (showers >= 0).all()
@@ -126,8 +126,8 @@ def test_generators_give_deposits(kind: str, options: Any) -> None:
 
 def test_totals_follow_the_energy() -> None:
     with torch.no_grad():
-        showers = built("layered")(torch.randn(64, 12), known(64))
-    ratio = showers.sum(dim=1) / known(64)[:, 0]
+        showers = built("layered")(torch.randn(64, 12), condition_rows(64))
+    ratio = showers.sum(dim=1) / condition_rows(64)[:, 0]
     assert (ratio - 1).abs().max() < 0.1
     assert (showers == 0).any()
     least = showers[showers > 0].min() / ATLAS_EM.quantum
@@ -170,19 +170,19 @@ def test_each_exports_and_answers_alike(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "wanted"),
+    ("form", "expected"),
     [
         ("root", [0, 0.73, 0.83, 0.92, 1]),
         ("sum", [0, 0.003, 0.13, 0.67, 1]),
         ("hard", [0, 1, 1, 1, 1]),
     ],
 )
-def test_lit_cells_are_counted_as_by_the_authors(form: Any, wanted: list[float]) -> None:
+def test_lit_cells_are_counted_as_by_the_authors(form: Any, expected: list[float]) -> None:
     """Numbers of both public codes."""
     cells = torch.tensor([0, 1e-3, 0.1, 1, 10], dtype=torch.float64)
-    found = FORMS[form](cells, 1e-15)
-    assert found[0] == 0
-    assert found.tolist() == pytest.approx(wanted, abs=0.006)
+    actual = FORMS[form](cells, 1e-15)
+    assert actual[0] == 0
+    assert actual.tolist() == pytest.approx(expected, abs=0.006)
 
 
 @pytest.mark.parametrize("form", ["root", "sum"])
@@ -211,7 +211,7 @@ def test_minibatch_discrimination_is_its_loops(mean: bool) -> None:
     layer = MinibatchDiscrimination(4, kernels=3, mean=mean)
     rows = torch.randn(5, 4)
     weight = layer.project.weight.detach().numpy()
-    found = layer(rows).detach().numpy()
+    actual = layer(rows).detach().numpy()
     places = (rows.numpy() @ weight.T).reshape(5, 3, 10)
     for i in range(5):
         for kernel in range(3):
@@ -219,8 +219,8 @@ def test_minibatch_discrimination_is_its_loops(mean: bool) -> None:
             for j in range(5):
                 if j != i:
                     near += exp(-abs(places[i, kernel] - places[j, kernel]).sum())
-            wanted = near / 4 if mean else tanh(near)
-            assert found[i, kernel] == pytest.approx(wanted, rel=1e-3, abs=1e-6)
+            expected = near / 4 if mean else tanh(near)
+            assert actual[i, kernel] == pytest.approx(expected, rel=1e-3, abs=1e-6)
     assert (layer(rows[:1]).abs() < 1e-6).all()
 
 
@@ -232,21 +232,21 @@ def test_a_critic_sees_copies_only_with_minibatch_discrimination(kind: str) -> N
     for minibatch in (True, False):
         config = CriticConfig(kind=kind, minibatch=minibatch)
         critic = config.build(ATLAS_EM, scaling_of(ATLAS_EM)).eval()
-        told = critic(copies, known(1).expand(6, -1)).logit[0]
-        alone = critic(rows[:1], known(1)).logit[0]
-        assert bool((told - alone).abs() > 1e-5) is minibatch
+        with_copies = critic(copies, condition_rows(1).expand(6, -1)).logit[0]
+        alone = critic(rows[:1], condition_rows(1)).logit[0]
+        assert bool((with_copies - alone).abs() > 1e-5) is minibatch
 
 
 @pytest.mark.parametrize("kind", LAYERED)
 def test_a_critic_sees_energy_that_is_missing(kind: str) -> None:
     critic = CriticConfig(kind=kind).build(ATLAS_EM, scaling_of(ATLAS_EM)).eval()
-    energies = known(2)
+    energies = condition_rows(2)
     layers = torch.tensor([[5.0, 40.0, 1.0], [5.0, 40.0, 1.0]])
-    told = torch.cat(critic.energies(layers, energies), dim=1)
+    critic_energies = torch.cat(critic.energies(layers, energies), dim=1)
     off = abs(46.0 - energies[:, 0])
-    assert told[:, -1].tolist() == [10.0 if gap > 5 else 0.0 for gap in off]
+    assert critic_energies[:, -1].tolist() == [10.0 if gap > 5 else 0.0 for gap in off]
     scale = 100 / energies[:, 0] if kind == "layered" else torch.ones(2)
-    torch.testing.assert_close(told[:, -2], off * scale)
+    torch.testing.assert_close(critic_energies[:, -2], off * scale)
 
 
 def test_gradients_of_narrow_layers_are_numbers() -> None:
@@ -256,7 +256,7 @@ def test_gradients_of_narrow_layers_are_numbers() -> None:
     critic.to(memory_format=torch.channels_last)
     for _ in range(6):
         showers = torch.rand(64, ATLAS_EM.cells)
-        critic(showers, known(64)).logit.mean().backward()
+        critic(showers, condition_rows(64)).logit.mean().backward()
         assert all(torch.isfinite(p.grad).all() for p in critic.parameters())
 
 
@@ -295,19 +295,21 @@ def fitted_inputs(rows: int = 64) -> tuple[StandardisedInputs, torch.Tensor, tor
 
 def test_inputs_are_statistics_in_units_of_real_showers() -> None:
     inputs, real, conditions = fitted_inputs()
-    found = inputs(real, conditions)
-    assert found.shape == (64, sum(inputs.sizes))
+    actual = inputs(real, conditions)
+    assert actual.shape == (64, sum(inputs.sizes))
     both = [naive_statistics(shower) for shower in real.numpy()]
     related = np.array([one[0] for one in both])
-    known = np.column_stack([inputs.conditions(conditions).numpy(), np.ones(64)])
+    condition_rows = np.column_stack([inputs.conditions(conditions).numpy(), np.ones(64)])
     ridge = np.diag([10.0] * 5 + [0.0])
-    expected = known @ np.linalg.solve(known.T @ known + ridge, known.T @ related)
+    expected = condition_rows @ np.linalg.solve(
+        condition_rows.T @ condition_rows + ridge, condition_rows.T @ related
+    )
     total = torch.log((real.sum(dim=1) + 1e-5) / conditions[:, 0]).numpy()
     hard = occupancy(ATLAS_EM, real, "hard").numpy()
     values = np.column_stack([total, related - expected, [one[1] for one in both], hard])
     off = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 0.02)
-    wanted = np.sign(off) * np.log1p(abs(off))
-    np.testing.assert_allclose(found[:, : inputs.statistics].numpy(), wanted, atol=1e-6)
+    target = np.sign(off) * np.log1p(abs(off))
+    np.testing.assert_allclose(actual[:, : inputs.statistics].numpy(), target, atol=1e-6)
 
 
 def test_inputs_hold_each_cell_twice() -> None:
@@ -365,7 +367,7 @@ def test_a_blur_of_logarithms_leaves_the_core(blurred: Any) -> None:
 def some_deposits(rows: int = 256) -> tuple[torch.Tensor, torch.Tensor]:
     """Showers whose last layer holds a thousandth, of a response of 0.3 that fluctuates."""
     draw = torch.Generator().manual_seed(3)
-    conditions = known(rows)
+    conditions = condition_rows(rows)
     cells = torch.rand((rows, ATLAS_EM.cells), generator=draw)
     parts = ATLAS_EM.split(cells)
     scaled = [
@@ -382,12 +384,14 @@ def test_a_generator_begins_with_the_shares_and_the_response_of_real_showers() -
     real, conditions = some_deposits()
     network.begin(real, conditions)
     with torch.no_grad():
-        made = network(torch.randn(len(real), 64), conditions)
+        generated = network(torch.randn(len(real), 64), conditions)
     energy = conditions[:, ATLAS_EM.column("E")]
-    layers = torch.stack([x.flatten(1).sum(dim=1) for x in ATLAS_EM.split(made).values()], dim=1)
+    layers = torch.stack(
+        [x.flatten(1).sum(dim=1) for x in ATLAS_EM.split(generated).values()], dim=1
+    )
     shares = (layers / layers.sum(dim=1, keepdim=True)).mean(dim=0)
     assert shares.tolist() == pytest.approx([0.2, 0.799, 0.001], rel=0.5)
-    response = (made.sum(dim=1) / energy).log()
+    response = (generated.sum(dim=1) / energy).log()
     assert float(response.mean()) == pytest.approx(float(np.log(0.3)), abs=0.15)
     assert float(network.scale) == pytest.approx(0.5, rel=0.1)
     before = {name: x.clone() for name, x in network.state_dict().items()}
@@ -400,8 +404,8 @@ def test_a_generator_of_counts_begins_with_their_total() -> None:
     conditions = torch.tensor(conditions_of(ALICE_ZN, 64), dtype=torch.float32)
     network.begin(torch.full((64, ALICE_ZN.cells), 2.0), conditions)
     with torch.no_grad():
-        made = network(torch.randn(64, 10), conditions).sum(dim=1)
-    assert float(made.mean()) == pytest.approx(2 * ALICE_ZN.cells, rel=0.3)
+        generated = network(torch.randn(64, 10), conditions).sum(dim=1)
+    assert float(generated.mean()) == pytest.approx(2 * ALICE_ZN.cells, rel=0.3)
 
 
 def test_networks_see_only_what_they_are_told() -> None:
@@ -410,8 +414,8 @@ def test_networks_see_only_what_they_are_told() -> None:
     torch.manual_seed(0)
     generator = GeneratorConfig(kind="layered", latent=12).build(ATLAS_EM, scaling).eval()
     critic = CriticConfig(kind="layered").build(ATLAS_EM, scaling).eval()
-    one = known(6)
-    other = known(12)[6:].clone()
+    one = condition_rows(6)
+    other = condition_rows(12)[6:].clone()
     other[:, ATLAS_EM.column("E")] = one[:, ATLAS_EM.column("E")]
     latent = torch.randn(6, 12)
     showers = generator(latent, one)

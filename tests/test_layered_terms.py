@@ -43,13 +43,13 @@ def encoded(showers: torch.Tensor) -> np.ndarray:
 
 def patch_distance(x: np.ndarray, y: np.ndarray, size: int) -> float:
     """Mean over all patches of the root mean square difference of their cells."""
-    found = []
+    actual = []
     for i in range(4 - size + 1):
         for j in range(4 - size + 1):
             cells = [(i + a, j + b) for a in range(size) for b in range(size)]
             mean = sum((x[cell] - y[cell]) ** 2 for cell in cells) / len(cells)
-            found.append(sqrt(mean + 1e-6))
-    return sum(found) / len(found)
+            actual.append(sqrt(mean + 1e-6))
+    return sum(actual) / len(actual)
 
 
 @pytest.mark.parametrize("repeats", [1, 2, 3, 4, 5])
@@ -106,8 +106,8 @@ def test_energy_conditioning_is_its_loop(response: float) -> None:
         total = 0.0
         for cell in shower:
             total += cell
-        wanted = abs(total - response * batch.conditions[row, 0].item())
-        assert shares[row].item() == pytest.approx(wanted)
+        expected = abs(total - response * batch.conditions[row, 0].item())
+        assert shares[row].item() == pytest.approx(expected)
 
 
 def test_energy_conditioning_wants_what_is_read_out() -> None:
@@ -161,11 +161,11 @@ def test_conditional_mean_is_its_loops() -> None:
     assert len(views[0][0]) == 18
     shares = ConditionalMean().generator(play)
     for row, (first, second, real) in enumerate(zip(*views, strict=True)):
-        wanted = 0.0
+        expected = 0.0
         for block in (range(5), range(5, 18)):
             products = [(first[k] - real[k]) * (second[k] - real[k]) for k in block]
-            wanted += sum(products) / len(products)
-        assert shares[row].item() == pytest.approx(wanted)
+            expected += sum(products) / len(products)
+        assert shares[row].item() == pytest.approx(expected)
 
 
 def test_conditional_mean_does_not_shrink_fluctuations() -> None:
@@ -211,10 +211,10 @@ def test_attribute_regression_is_its_loops(distance: Any, weights: Any, learns: 
     term = AttributeRegression(distance=distance, weights=weights, learns=learns)
     nets, batch = nets_of(term), rows()
     play = round_of("generator", batch, nets)
-    shown = {"fake": play.fake.detach(), "real": batch.real}
+    output = {"fake": play.fake.detach(), "real": batch.real}
 
     def naive(name: str) -> list[float]:
-        read = nets["AttributeRegression"](shown[name]).detach().tolist()
+        read = nets["AttributeRegression"](output[name]).detach().tolist()
         errors = []
         for row, numbers in enumerate(read):
             error = 0.0
@@ -259,8 +259,8 @@ def test_flipped_labels_are_their_loop(probability: float) -> None:
         assert shares[row].item() == pytest.approx(log(1 + exp(-real)) + log(1 + exp(fake)))
     assert flipped / len(batch.real) == pytest.approx(2 * probability, abs=0.15)
     game = NonSaturating().generator(round_of("generator", batch, nets))
-    told = FlippedLabels(probability=probability).generator(round_of("generator", batch, nets))
-    torch.testing.assert_close(told, game)
+    losses = FlippedLabels(probability=probability).generator(round_of("generator", batch, nets))
+    torch.testing.assert_close(losses, game)
 
 
 def lit(cells: list[float], form: str, scale: float, epsilon: float) -> float:
@@ -269,18 +269,18 @@ def lit(cells: list[float], form: str, scale: float, epsilon: float) -> float:
             (1 + epsilon) ** power - epsilon**power
         )
 
-    found = 0.0
+    actual = 0.0
     for cell in cells:
         x = cell / scale
         if form == "hard":
-            found += x > 0
+            actual += x > 0
         elif form == "sum":
             inner = x**6 + root(x, 1 / 1.2)
-            found += inner / (1 + inner)
+            actual += inner / (1 + inner)
         else:
             inner = x**5 + root(x, 0.2)
-            found += root(inner / (1 + inner), 0.2)
-    return found / len(cells)
+            actual += root(inner / (1 + inner), 0.2)
+    return actual / len(cells)
 
 
 @pytest.mark.parametrize("form", ["root", "sum", "hard"])
@@ -291,8 +291,8 @@ def test_soft_sparsity_is_its_loops(form: Any, scale: float | None) -> None:
     play = round_of("generator", batch, nets)
     shares = SoftSparsity(form=form, scale=scale, epsilon=1e-3).generator(play)
     for row, (fake, real) in enumerate(zip(play.fake.tolist(), batch.real.tolist(), strict=True)):
-        seen = [lit(cells, form, scale or 1.0, 1e-3) for cells in (fake, real)]
-        assert shares[row].item() == pytest.approx(abs(seen[0] - seen[1]), abs=1e-9)
+        occupancies = [lit(cells, form, scale or 1.0, 1e-3) for cells in (fake, real)]
+        assert shares[row].item() == pytest.approx(abs(occupancies[0] - occupancies[1]), abs=1e-9)
 
 
 def test_soft_sparsity_has_a_gradient_where_cells_are_dark() -> None:

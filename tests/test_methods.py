@@ -42,7 +42,7 @@ LITERAL: dict[str, Any] = {"unit": "none", "epsilon": 1e-5}
 
 
 @pytest.fixture(scope="module")
-def seen() -> dict[str, Any]:
+def forward() -> dict[str, Any]:
     """What the networks say of a batch, by plain calls, as numpy arrays."""
     nets, batch = networks(), rows()
     z1, z2 = latents_of(len(batch.real))
@@ -63,8 +63,8 @@ def seen() -> dict[str, Any]:
     }
 
 
-def share(term: Any, player: str, seen: dict[str, Any]) -> np.ndarray:
-    play = round_of(player, seen["batch"], seen["nets"])
+def share(term: Any, player: str, forward: dict[str, Any]) -> np.ndarray:
+    play = round_of(player, forward["batch"], forward["nets"])
     return getattr(term, player)(play).detach().numpy()
 
 
@@ -85,15 +85,15 @@ def averaged(values: list[float], repeats: int, average: str) -> list[float]:
     return [sum(values[start : start + repeats]) / repeats for start in starts]
 
 
-def distances(seen: dict[str, Any], space: str, average: str) -> tuple[list[float], ...]:
+def distances(forward: dict[str, Any], space: str, average: str) -> tuple[list[float], ...]:
     """Of latents, of fakes, of real showers: one number a row."""
-    shown, repeats = seen[space], seen["batch"].repeats
+    output, repeats = forward[space], forward["batch"].repeats
     return tuple(
         averaged(values, repeats, average)
         for values in (
-            gaps(*seen["z"]),
-            gaps(shown["fake"], shown["fake2"]),
-            gaps(shown["real"], shown["twin"]),
+            gaps(*forward["z"]),
+            gaps(output["fake"], output["fake2"]),
+            gaps(output["real"], output["twin"]),
         )
     )
 
@@ -101,78 +101,78 @@ def distances(seen: dict[str, Any], space: str, average: str) -> tuple[list[floa
 @pytest.mark.parametrize("space", ["pixels", "features"])
 @pytest.mark.parametrize("average", ["condition", "pair", "batch"])
 @pytest.mark.parametrize("balance", ["detached", "literal"])
-def test_balanced_diversity(balance: str, average: str, space: str, seen: Any) -> None:
+def test_balanced_diversity(balance: str, average: str, space: str, forward: Any) -> None:
     term = BalancedDiversity(
         space=space, average=average, balance=balance, **LITERAL | {"epsilon": 1e-3}
     )
-    wanted = [
+    expected = [
         tanh(real - fake) * latent / (fake + 1e-3)
-        for latent, fake, real in zip(*distances(seen, space, average), strict=True)
+        for latent, fake, real in zip(*distances(forward, space, average), strict=True)
     ]
-    np.testing.assert_allclose(share(term, "generator", seen), wanted, rtol=1e-9)
+    np.testing.assert_allclose(share(term, "generator", forward), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("space", ["pixels", "features"])
-def test_log_ratio(space: str, seen: Any) -> None:
-    _, fakes, reals = distances(seen, space, "condition")
-    wanted = [
+def test_log_ratio(space: str, forward: Any) -> None:
+    _, fakes, reals = distances(forward, space, "condition")
+    expected = [
         log((fake + 1e-4) / (real + 1e-4)) ** 2 for fake, real in zip(fakes, reals, strict=True)
     ]
     term = LogRatio(space=space, epsilon=1e-4)
-    np.testing.assert_allclose(share(term, "generator", seen), wanted, rtol=1e-9)
+    np.testing.assert_allclose(share(term, "generator", forward), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("space", ["pixels", "features"])
 @pytest.mark.parametrize("bound", [0.02, 0.5])
-def test_diversity_sensitive(bound: float, space: str, seen: Any) -> None:
-    latents, fakes, _ = distances(seen, space, "pair")
-    wanted = [-min(f / (z + 1e-5), bound) for z, f in zip(latents, fakes, strict=True)]
+def test_diversity_sensitive(bound: float, space: str, forward: Any) -> None:
+    latents, fakes, _ = distances(forward, space, "pair")
+    expected = [-min(f / (z + 1e-5), bound) for z, f in zip(latents, fakes, strict=True)]
     term = DiversitySensitive(space=space, bound=bound, **LITERAL)
-    np.testing.assert_allclose(share(term, "generator", seen), wanted, rtol=1e-9)
+    np.testing.assert_allclose(share(term, "generator", forward), expected, rtol=1e-9)
 
 
-def test_latent_contrast(seen: Any) -> None:
-    nets, batch, (z1, z2) = seen["nets"], seen["batch"], seen["z"]
+def test_latent_contrast(forward: Any) -> None:
+    nets, batch, (z1, z2) = forward["nets"], forward["batch"], forward["z"]
     shift = np.vectorize(lambda z: 0.3 * (2 * NormalDist().cdf(z) - 1))(z2)
     near = nets["generator"](torch.from_numpy(z1 + shift), batch.conditions)
     features = {"near": nets["critic"](near, batch.conditions).features.detach().numpy()}
-    features |= seen["features"]
+    features |= forward["features"]
     unit = {
         name: [x / sqrt(sum(v * v for v in x)) for x in features[name]]
         for name in ("near", "fake", "fake2")
     }
-    wanted = []
+    expected = []
     for row in range(len(z1)):
         start = row - row % batch.repeats
         members = range(start, start + batch.repeats)
         far = [unit["fake"][i] for i in members if i != row] + [unit["fake2"][i] for i in members]
         cosines = [float(np.dot(unit["fake"][row], x)) / 0.5 for x in [unit["near"][row], *far]]
-        wanted.append(-log(np.exp(cosines[0]) / sum(np.exp(c) for c in cosines)))
+        expected.append(-log(np.exp(cosines[0]) / sum(np.exp(c) for c in cosines)))
     term = LatentContrast(temperature=0.5, radius=0.3)
-    np.testing.assert_allclose(share(term, "generator", seen), wanted, rtol=1e-9)
+    np.testing.assert_allclose(share(term, "generator", forward), expected, rtol=1e-9)
 
 
-def test_wasserstein(seen: Any) -> None:
-    real, fake = seen["logits"]["real"], seen["logits"]["fake"]
-    np.testing.assert_allclose(share(Wasserstein(), "critic", seen), fake - real, rtol=1e-10)
-    np.testing.assert_allclose(share(Wasserstein(), "generator", seen), -fake, rtol=1e-10)
+def test_wasserstein(forward: Any) -> None:
+    real, fake = forward["logits"]["real"], forward["logits"]["fake"]
+    np.testing.assert_allclose(share(Wasserstein(), "critic", forward), fake - real, rtol=1e-10)
+    np.testing.assert_allclose(share(Wasserstein(), "generator", forward), -fake, rtol=1e-10)
 
 
-def test_hinge(seen: Any) -> None:
-    wanted = [
+def test_hinge(forward: Any) -> None:
+    expected = [
         max(0.0, 1 - real) + max(0.0, 1 + fake)
-        for real, fake in zip(seen["logits"]["real"], seen["logits"]["fake"], strict=True)
+        for real, fake in zip(forward["logits"]["real"], forward["logits"]["fake"], strict=True)
     ]
-    np.testing.assert_allclose(share(Hinge(), "critic", seen), wanted, rtol=1e-10)
-    np.testing.assert_allclose(share(Hinge(), "generator", seen), -seen["logits"]["fake"])
+    np.testing.assert_allclose(share(Hinge(), "critic", forward), expected, rtol=1e-10)
+    np.testing.assert_allclose(share(Hinge(), "generator", forward), -forward["logits"]["fake"])
 
 
-def test_gradient_penalty_by_finite_differences(seen: Any) -> None:
-    critic, batch, step = seen["nets"]["critic"], seen["batch"], 1e-6
-    wanted = []
+def test_gradient_penalty_by_finite_differences(forward: Any) -> None:
+    critic, batch, step = forward["nets"]["critic"], forward["batch"], 1e-6
+    expected = []
     for row in range(len(batch.real)):
-        u = NormalDist().cdf(seen["z"][1][row, 0])
-        middle = u * seen["pixels"]["real"][row] + (1 - u) * seen["pixels"]["fake"][row]
+        u = NormalDist().cdf(forward["z"][1][row, 0])
+        middle = u * forward["pixels"]["real"][row] + (1 - u) * forward["pixels"]["fake"][row]
         total = 0.0
         for cell in range(TINY.cells):
             logits = []
@@ -183,9 +183,9 @@ def test_gradient_penalty_by_finite_differences(seen: Any) -> None:
                 with torch.no_grad():
                     logits.append(float(critic(shower, batch.conditions[row : row + 1]).logit))
             total += ((logits[0] - logits[1]) / (2 * step)) ** 2
-        wanted.append((sqrt(total) - 1) ** 2)
+        expected.append((sqrt(total) - 1) ** 2)
     np.testing.assert_allclose(
-        share(GradientPenalty(space="cells"), "critic", seen), wanted, rtol=1e-4
+        share(GradientPenalty(space="cells"), "critic", forward), expected, rtol=1e-4
     )
 
 
@@ -205,10 +205,10 @@ def push(term: Any, width: float, real_width: float) -> float:
     """Gradient of a term by the width: positive makes descent narrow the showers."""
     batch = rows(particles=8, repeats=8)
     for name, seed in (("real", 1), ("twin", 2)):
-        known = torch.randn(
+        conditions = torch.randn(
             (64, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
         )
-        getattr(batch, name)[:] = Dial(real_width)(known, batch.conditions).detach()
+        getattr(batch, name)[:] = Dial(real_width)(conditions, batch.conditions).detach()
     dial = Dial(width)
     nets = {"generator": dial, "critic": networks()["critic"]}
     play = round_of("generator", batch, nets, latents=latents_of(64))
@@ -253,14 +253,14 @@ def test_contrast_widens_collapsed_features() -> None:
     assert shares.tolist() == pytest.approx([log(2 * batch.repeats)] * 12, rel=1e-4)
 
 
-def test_gradient_penalty_is_zero_for_a_linear_critic_of_slope_one(seen: Any) -> None:
+def test_gradient_penalty_is_zero_for_a_linear_critic_of_slope_one(forward: Any) -> None:
     class Linear(torch.nn.Module):
         def forward(self, showers: torch.Tensor, conditions: torch.Tensor) -> Any:
             logit = torch.log1p(showers).sum(dim=1) / TINY.cells**0.5
             return logit, showers
 
-    nets = {"generator": seen["nets"]["generator"], "critic": Linear()}
-    shares = GradientPenalty().critic(round_of("critic", seen["batch"], nets))
+    nets = {"generator": forward["nets"]["generator"], "critic": Linear()}
+    shares = GradientPenalty().critic(round_of("critic", forward["batch"], nets))
     assert shares.detach().abs().max() < 1e-12
 
 

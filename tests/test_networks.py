@@ -43,12 +43,14 @@ KINDS = [
 
 def conditions_of(detector: Detector, number: int = 6) -> np.ndarray:
     """Conditions that differ between rows: near one hundred, but forward and about once charged."""
-    known = np.random.default_rng(3).uniform(50, 150, (number, len(detector.columns)))
+    conditions = np.random.default_rng(3).uniform(50, 150, (number, len(detector.columns)))
     sideways = np.array([c.vector is not None and c.axis is not None for c in detector.conditions])
     charge = np.array(detector.columns) == "charge"
-    known = np.where(sideways, 1e-4, np.where(charge, 1e-2, 1.0)) * known
+    conditions = np.where(sideways, 1e-4, np.where(charge, 1e-2, 1.0)) * conditions
     angle = [condition.unit == "rad" for condition in detector.conditions]
-    return np.where(angle, [c.mirror_at for c in detector.conditions] + 1e-3 * known, known)
+    return np.where(
+        angle, [c.mirror_at for c in detector.conditions] + 1e-3 * conditions, conditions
+    )
 
 
 def scaling_of(detector: Detector, kind: Any = "features") -> FeatureScaling:
@@ -80,9 +82,9 @@ def build(kind: str, detector: Detector) -> torch.nn.Module:
 def test_generator_makes_showers_of_its_detector(kind: str, name: str) -> None:
     detector = detector_of_name(name)
     network = build(kind, detector)
-    known = torch.tensor(conditions_of(detector), dtype=torch.float32)
-    showers = network(torch.randn(len(known), 10), known)
-    assert showers.shape == (len(known), detector.cells)
+    conditions = torch.tensor(conditions_of(detector), dtype=torch.float32)
+    showers = network(torch.randn(len(conditions), 10), conditions)
+    assert showers.shape == (len(conditions), detector.cells)
     assert torch.isfinite(showers).all()
     assert detector.signed or (showers >= 0).all()
     showers.sum().backward()
@@ -94,12 +96,12 @@ def test_generator_makes_showers_of_its_detector(kind: str, name: str) -> None:
 def test_conditions_and_latents_reach_the_showers(kind: str, name: str) -> None:
     detector = detector_of_name(name)
     network = build(kind, detector).eval()
-    known = torch.tensor(conditions_of(detector, 2), dtype=torch.float32)
+    conditions = torch.tensor(conditions_of(detector, 2), dtype=torch.float32)
     z = torch.randn(2, 10)
     with torch.no_grad():
-        first = network(z, known)
-        assert not torch.allclose(first, network(z.flip(0), known))
-        assert not torch.allclose(first, network(z, known.flip(0)))
+        first = network(z, conditions)
+        assert not torch.allclose(first, network(z.flip(0), conditions))
+        assert not torch.allclose(first, network(z, conditions.flip(0)))
 
 
 @pytest.mark.parametrize(("kind", "name"), KINDS)
@@ -107,11 +109,11 @@ def test_rows_are_independent(kind: str, name: str) -> None:
     """A shower is what it would be alone."""
     detector = detector_of_name(name)
     network = build(kind, detector).eval()
-    known = torch.tensor(conditions_of(detector, 3), dtype=torch.float32)
+    conditions = torch.tensor(conditions_of(detector, 3), dtype=torch.float32)
     z = torch.randn(3, 10)
     with torch.no_grad():
-        alone = torch.cat([network(z[i : i + 1], known[i : i + 1]) for i in range(3)])
-        torch.testing.assert_close(network(z, known), alone, rtol=1e-4, atol=1e-5)
+        alone = torch.cat([network(z[i : i + 1], conditions[i : i + 1]) for i in range(3)])
+        torch.testing.assert_close(network(z, conditions), alone, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", sorted(CRITICS))
@@ -121,13 +123,13 @@ def test_critic_gives_a_verdict_per_row(kind: str, name: str) -> None:
     if not CRITIC_FITS.get(kind, lambda _: True)(detector):
         pytest.skip("not made for this detector")
     critic = CriticConfig(kind=kind).build(detector, scaling_of(detector))
-    known = torch.tensor(conditions_of(detector), dtype=torch.float32)
-    showers = torch.rand(len(known), detector.cells) * 9
-    verdict = critic(showers, known)
-    assert verdict.logit.shape == (len(known),)
+    conditions = torch.tensor(conditions_of(detector), dtype=torch.float32)
+    showers = torch.rand(len(conditions), detector.cells) * 9
+    verdict = critic(showers, conditions)
+    assert verdict.logit.shape == (len(conditions),)
     widths = {"counts": 128, "standardised": 128} | dict.fromkeys(WIDE, verdict.features.shape[1])
-    assert verdict.features.shape == (len(known), widths.get(kind, 64))
-    assert not torch.allclose(verdict.logit, critic(showers, known.flip(0)).logit)
+    assert verdict.features.shape == (len(conditions), widths.get(kind, 64))
+    assert not torch.allclose(verdict.logit, critic(showers, conditions.flip(0)).logit)
 
 
 def test_reference_critic_of_several_layers_is_refused_in_one_line() -> None:
@@ -200,11 +202,11 @@ def test_reference_critic_of_protons_is_the_published_one() -> None:
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_condition_scale_is_that_of_the_data_layer(name: str, kind: Any) -> None:
     detector = detector_of_name(name)
-    scaling, known = scaling_of(detector, kind), conditions_of(detector)
-    inside = ConditionScale(detector, scaling)(torch.tensor(known, dtype=torch.float32))
-    np.testing.assert_allclose(inside.numpy(), scaling.encode(known), rtol=2e-3, atol=2e-4)
-    double = ConditionScale(detector, scaling).double()(torch.tensor(known))
-    np.testing.assert_allclose(double.numpy(), scaling.encode(known), rtol=1e-4, atol=1e-5)
+    scaling, conditions = scaling_of(detector, kind), conditions_of(detector)
+    inside = ConditionScale(detector, scaling)(torch.tensor(conditions, dtype=torch.float32))
+    np.testing.assert_allclose(inside.numpy(), scaling.encode(conditions), rtol=2e-3, atol=2e-4)
+    double = ConditionScale(detector, scaling).double()(torch.tensor(conditions))
+    np.testing.assert_allclose(double.numpy(), scaling.encode(conditions), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
@@ -229,18 +231,18 @@ def test_views_sum_what_they_say(name: str) -> None:
     if detector.signed:
         pytest.skip("coordinates are seen as they are")
     cells = torch.rand(2, detector.cells) * 9 * detector.quantum
-    seen = Views(detector)(cells)
+    views = Views(detector)(cells)
     for layer in detector.layers:
         image = detector.split(cells)[layer.name] / detector.quantum
         # The largest blocks hold the whole layer, the projections its rows and columns.
         size = 2
         while size < max(layer.shape):
             size *= 2
-        whole = seen[f"{layer.name}/blocks_{size}"].square() - 3 / 8
+        whole = views[f"{layer.name}/blocks_{size}"].square() - 3 / 8
         torch.testing.assert_close(whole.sum(1), image.sum((1, 2)), rtol=1e-4, atol=1e-3)
-        along = seen[f"{layer.name}/along_x"].square() - 3 / 8
+        along = views[f"{layer.name}/along_x"].square() - 3 / 8
         torch.testing.assert_close(along, image.sum(2), rtol=1e-3, atol=1e-3)
-        for key, view in seen.items():
+        for key, view in views.items():
             if key.startswith(f"{layer.name}/"):
                 total = (view.square() - 3 / 8).sum(1)
                 torch.testing.assert_close(total, image.sum((1, 2)), rtol=1e-3, atol=1e-2)

@@ -100,8 +100,8 @@ def test_objective_holds_each_term_once() -> None:
 def test_loss_is_the_weighted_sum_of_means(nets: Any) -> None:
     objective = 2.0 * NonSaturating() + 0.5 * ModeSeeking()
     loss, parts = objective(round_of("generator", rows(), nets))
-    wanted = 2 * parts["NonSaturating"] + 0.5 * parts["ModeSeeking"]
-    assert loss.item() == pytest.approx(wanted, rel=1e-12)
+    expected = 2 * parts["NonSaturating"] + 0.5 * parts["ModeSeeking"]
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_weight_of_zero_costs_nothing(nets: Any) -> None:
@@ -209,15 +209,17 @@ class Noisy(nn.Module):
 
 def test_both_fakes_see_one_dropout_state(nets: Any) -> None:
     play = round_of("generator", rows(), nets | {"critic": Noisy().double()})
-    kept = play.on_fake.features != 0
-    assert torch.equal(kept, play.on_fake2.features != 0)
-    assert 0.3 < kept.double().mean() < 0.7
+    dropout_mask = play.on_fake.features != 0
+    assert torch.equal(dropout_mask, play.on_fake2.features != 0)
+    assert 0.3 < dropout_mask.double().mean() < 0.7
 
 
 def test_rounds_see_other_dropout_states(nets: Any) -> None:
     nets = nets | {"critic": Noisy().double()}
-    kept = [round_of("generator", rows(), nets, seed=s).on_fake.features != 0 for s in (0, 1)]
-    assert not torch.equal(*kept)
+    dropout_mask = [
+        round_of("generator", rows(), nets, seed=s).on_fake.features != 0 for s in (0, 1)
+    ]
+    assert not torch.equal(*dropout_mask)
 
 
 def test_dropout_leaves_the_global_random_state_alone(nets: Any) -> None:
@@ -331,8 +333,8 @@ def test_bfloat16_passes_give_float32_terms() -> None:
 
 @pytest.mark.parametrize("module", ["caloforge.objectives", "caloforge.objectives.core"])
 def test_old_name_of_the_step_works_with_a_warning(module: str) -> None:
-    found = importlib.import_module(module)
+    actual = importlib.import_module(module)
     with pytest.warns(DeprecationWarning, match=r"Round is GanStep now"):
-        assert found.Round is GanStep
+        assert actual.Round is GanStep
     with pytest.raises(AttributeError, match="no attribute 'Rounds'"):
-        _ = found.Rounds
+        _ = actual.Rounds

@@ -37,15 +37,15 @@ Command = Callable[..., tuple[int, str, str]]
 
 def images_of(conditions: NDArray[np.float64], rng: np.random.Generator) -> list[NDArray[Any]]:
     """Energy by layer about the impact point; old particles leave more in the first layer."""
-    found = []
+    actual = []
     for layer, share in zip(RECORD["layers"], (0.2, 0.75), strict=True):
         nx, ny = layer["shape"]
         at = (np.arange(nx) - (nx - 1) / 2) * layer["cell_mm"][0]
         along = np.exp(-(((at - conditions[:, 1:2]) / 40) ** 2) / 2)
         image = along[:, :, None] * rng.gamma(5, 0.2, (len(conditions), nx, ny))
         energy = conditions[:, 0] * (share + 0.001 * conditions[:, 2])
-        found.append(image * (energy / image.sum(axis=(1, 2)))[:, None, None])
-    return found
+        actual.append(image * (energy / image.sum(axis=(1, 2)))[:, None, None])
+    return actual
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,8 @@ SETTINGS = (
 
 def test_it_trains_as_the_paper_does(caloforge: Command, files: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    code, _, told = train(caloforge, files, "conditional-calogan", out)
-    assert code == 0, told
+    code, _, log = train(caloforge, files, "conditional-calogan", out)
+    assert code == 0, log
     card = json.loads((out / "simulator" / "simulator.json").read_text())
     assert card["detector"]["name"] == "garden_shed"
     assert sorted(card["training_ranges"]) == ["age", "energy", "x"]
@@ -86,8 +86,8 @@ def test_it_trains_as_the_paper_does(caloforge: Command, files: Path, tmp_path: 
 def train(caloforge: Command, files: Path, recipe: str, out: Path) -> tuple[int, str, str]:
     """One short run."""
     options = [part for one in SETTINGS for part in ("--set", one)]
-    known = ["--detector", files / "shed.json", "--data", files / "showers.h5"]
-    return caloforge("train", recipe, *known, "--out", out, *options, "-q")
+    conditions = ["--detector", files / "shed.json", "--data", files / "showers.h5"]
+    return caloforge("train", recipe, *conditions, "--out", out, *options, "-q")
 
 
 def test_its_run_is_judged_exported_and_asked_for_showers(
@@ -95,13 +95,13 @@ def test_its_run_is_judged_exported_and_asked_for_showers(
 ) -> None:
     from caloforge.report import figures
 
-    drawn: list[Any] = []
-    monkeypatch.setattr(figures, "data_uri", lambda f: drawn.append(f) or "data:image/png;base64,")
+    figure: list[Any] = []
+    monkeypatch.setattr(figures, "data_uri", lambda f: figure.append(f) or "data:image/png;base64,")
     run, showers = tmp_path / "run", files / "showers.h5"
     assert train(caloforge, files, "calibrated", run)[0] == 0
     page = tmp_path / "report.html"
-    code, _, told = caloforge("evaluate", run, "--against", showers, "--out", page, "-q")
-    assert code == 0, told
+    code, _, log = caloforge("evaluate", run, "--against", showers, "--out", page, "-q")
+    assert code == 0, log
     rows = {
         row["name"]: row for row in json.loads(page.with_suffix(".json").read_text())["two_sample"]
     }
@@ -110,16 +110,18 @@ def test_its_run_is_judged_exported_and_asked_for_showers(
     text = page.read_text()
     for title in ("Attributes", "Nearest neighbours", "Traversals", "Mean images"):
         assert f"{title}</h2>" in text
-    assert len(drawn) == text.count("<img") > 20
+    assert len(figure) == text.count("<img") > 20
     bundle = ("export", run, "--target", "triton", "--out", tmp_path / "bundle", "-q")
-    code, _, told = caloforge(*bundle)
-    assert code == 0, told
-    made = tmp_path / "made.h5"
-    code, _, told = caloforge("generate", run, "--like", showers, "--out", made, "-q")
-    assert code == 0, told
-    with h5py.File(made) as file:
+    code, _, log = caloforge(*bundle)
+    assert code == 0, log
+    generated = tmp_path / "made.h5"
+    code, _, log = caloforge("generate", run, "--like", showers, "--out", generated, "-q")
+    assert code == 0, log
+    with h5py.File(generated) as file:
         assert file["showers/preshower"].shape == (SHOWERS, 3, 7)
         assert file["showers/block"].shape == (SHOWERS, 5, 2)
         assert file["showers/block"][:].min() >= 0
-    code, _, told = caloforge("evaluate", made, "--against", showers, "--classifier", "none", "-q")
-    assert code == 0, told
+    code, _, log = caloforge(
+        "evaluate", generated, "--against", showers, "--classifier", "none", "-q"
+    )
+    assert code == 0, log

@@ -94,12 +94,12 @@ WRITERS = {
 
 
 def joined(pieces: Any) -> Piece:
-    found = list(pieces)
-    pdg = None if found[0].pdg is None else np.concatenate([one.pdg for one in found])
+    actual = list(pieces)
+    pdg = None if actual[0].pdg is None else np.concatenate([one.pdg for one in actual])
     return Piece(
-        np.concatenate([one.conditions for one in found]),
+        np.concatenate([one.conditions for one in actual]),
         pdg,
-        np.concatenate([one.particle for one in found]),
+        np.concatenate([one.particle for one in actual]),
     )
 
 
@@ -111,7 +111,7 @@ def test_every_kind_of_table_gives_the_same_particles(
     columns = physics(rng)
     path = tmp_path / f"particles.{ending}"
     WRITERS[ending](path, columns)
-    found = joined(read_pieces(path, ALICE_ZN, rows=rows))
+    actual = joined(read_pieces(path, ALICE_ZN, rows=rows))
     expected = conditions_of(
         ALICE_ZN,
         pdg=columns["pdg"],
@@ -119,12 +119,12 @@ def test_every_kind_of_table_gives_the_same_particles(
         direction=np.column_stack([columns[f"u{axis}"] for axis in "xyz"]),
         place_cm=np.column_stack([np.zeros((ROWS, 2)), columns["z[mm]"] / 10]),
     )
-    np.testing.assert_allclose(found.conditions, expected, rtol=1e-6, atol=1e-9)
-    assert found.pdg is not None
-    np.testing.assert_array_equal(found.pdg, columns["pdg"])
-    np.testing.assert_array_equal(found.particle, np.arange(ROWS))
-    energy, mass = found.conditions[:, 0], found.conditions[:, 7] / 1000
-    momentum = np.linalg.norm(found.conditions[:, 4:7], axis=1)
+    np.testing.assert_allclose(actual.conditions, expected, rtol=1e-6, atol=1e-9)
+    assert actual.pdg is not None
+    np.testing.assert_array_equal(actual.pdg, columns["pdg"])
+    np.testing.assert_array_equal(actual.particle, np.arange(ROWS))
+    energy, mass = actual.conditions[:, 0], actual.conditions[:, 7] / 1000
+    momentum = np.linalg.norm(actual.conditions[:, 4:7], axis=1)
     np.testing.assert_allclose(energy**2, momentum**2 + mass**2, rtol=1e-6)
     only = joined(read_pieces(path, ALICE_ZN, pdg=[22], rows=rows))
     assert set(only.pdg.tolist()) == {22}  # type: ignore[union-attr]
@@ -139,16 +139,16 @@ def test_the_helper_aims_as_transport_does(detector: Any, rng: np.random.Generat
     direction = np.column_stack([rng.normal(0, 0.05, (50, 2)), np.ones(50)])
     direction /= np.linalg.norm(direction, axis=1)[:, None]
     place = rng.uniform(-4, 4, (50, 3))
-    made = conditions_of(detector, pdg=-11, kinetic_gev=np.full(50, 20.0), direction=direction,
+    generated = conditions_of(detector, pdg=-11, kinetic_gev=np.full(50, 20.0), direction=direction,
                          place_cm=place)  # fmt: skip
     if detector is ATLAS_EM:
-        found = arrivals(detector, geometry_of(detector), made)
-        np.testing.assert_allclose(found.direction, direction, atol=1e-9)
-        np.testing.assert_allclose(found.x_mm, 10 * place[:, 0])
-        np.testing.assert_allclose(found.kinetic_gev, 20.0)
+        actual = arrivals(detector, geometry_of(detector), generated)
+        np.testing.assert_allclose(actual.direction, direction, atol=1e-9)
+        np.testing.assert_allclose(actual.x_mm, 10 * place[:, 0])
+        np.testing.assert_allclose(actual.kinetic_gev, 20.0)
     polar, azimuth = np.arccos(direction[:, 2]), np.arctan2(direction[:, 1], direction[:, 0])
     if detector is ATLAS_EM_POLAR:
-        np.testing.assert_allclose(made[:, 1:3], np.column_stack([polar, azimuth]))
+        np.testing.assert_allclose(generated[:, 1:3], np.column_stack([polar, azimuth]))
 
 
 def test_momentum_and_total_energy_agree() -> None:
@@ -160,7 +160,7 @@ def test_momentum_and_total_energy_agree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("columns", "says"),
     [
         ({"pdg": 22}, "give energy_gev or kinetic_gev"),
         ({"pdg": 22, "energy_gev": 1.0, "kinetic_gev": 1.0}, "give energy_gev or kinetic_gev"),
@@ -171,9 +171,9 @@ def test_momentum_and_total_energy_agree() -> None:
         ({"pdg": np.array([2**32 + 22]), "energy_gev": 5.0}, "pdg is 4294967318, beyond int32"),
     ],
 )
-def test_impossible_particles_are_refused(given: dict[str, Any], says: str) -> None:
+def test_impossible_particles_are_refused(columns: dict[str, Any], says: str) -> None:
     with pytest.raises(CaloforgeError, match=says):
-        conditions_of(ALICE_ZN, **given)
+        conditions_of(ALICE_ZN, **columns)
     with pytest.raises(UsageError, match="do not follow from PDG number"):
         conditions_of(POINTS, pdg=22, energy_gev=1.0)
 
@@ -206,10 +206,10 @@ def test_bad_tables_cost_one_line(
     path.write_text(f"{header}\n{row}\n")
     out = tmp_path / "out.h5"
     for verb, options in (("generate", ["--engine", "onnxruntime"]), ("transport", [])):
-        code, shown, log = caloforge(
+        code, output, log = caloforge(
             verb, "alice_zn", "--particles", path, "--out", out, *options, "-q"
         )
-        assert (code, shown, log.count("\n")) == (3, "", 1)
+        assert (code, output, log.count("\n")) == (3, "", 1)
         assert says in log
         assert str(path) in log
     assert [entry.name for entry in tmp_path.iterdir()] == ["particles.csv"]
@@ -259,9 +259,9 @@ def test_generate_takes_a_table_as_it_takes_showers(
     assert first == second
     there = ["one.h5", "p.csv", "p1", "p2", "two.h5"]
     assert sorted(path.name for path in tmp_path.iterdir()) == there
-    code, shown, _ = caloforge(*table, *shards, "--out", tmp_path / "p1")
+    code, output, _ = caloforge(*table, *shards, "--out", tmp_path / "p1")
     assert code == 0
-    assert "complete already" in shown
+    assert "complete already" in output
     write_csv(tmp_path / "p.csv", columns | {"E[TeV]": columns["E[TeV]"] * 1.01})
     code, _, log = caloforge(*table, *shards, "--out", tmp_path / "p1")
     assert code == 2
@@ -292,9 +292,9 @@ def test_a_long_table_needs_the_memory_of_a_piece(tmp_path: Path) -> None:
         file.write("pdg,E\n")
         file.writelines(f"22,{100 + number % 1000}\n" for number in range(rows))
     command = [sys.executable, "-c", MEASURE, str(path), str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found, _, reading, walking = done.stdout.split()
-    assert int(found) == rows
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    actual, _, reading, walking = process.stdout.split()
+    assert int(actual) == rows
     # 84 bytes a row are 34 MB, beside what reading needs; maps of files count, too.
     assert int(reading) < 60_000
     assert int(walking) < 15_000

@@ -47,14 +47,14 @@ def batch_with_empties() -> Any:
 
 
 def paired(fake: Points, real: Points, power: int) -> list[float]:
-    found = []
+    actual = []
     for a, b in zip(fake, real, strict=True):
         gap = 0.0
         if a is not None and b is not None:
             for x, y in zip(a, b, strict=True):
                 gap += abs(x - y) ** power
-        found.append(gap)
-    return found
+        actual.append(gap)
+    return actual
 
 
 def by_hand(values: list[float]) -> tuple[float, float, int]:
@@ -70,7 +70,7 @@ def unbias(number: int) -> float:
 
 
 def by_moments(fake: Points, real: Points, repeats: int) -> list[float]:
-    found = []
+    actual = []
     for start in range(0, len(fake), repeats):
         sides = [
             [v for v in side[start : start + repeats] if v is not None] for side in (fake, real)
@@ -83,8 +83,8 @@ def by_moments(fake: Points, real: Points, repeats: int) -> list[float]:
             value += (m - k) ** 2 - v / n - w / o
             if n > 1 and o > 1:
                 value += v + w - 2 * sqrt(v * w + 1e-12) / (unbias(n) * unbias(o))
-        found += [value] * repeats
-    return found
+        actual += [value] * repeats
+    return actual
 
 
 def naive(distance: str, fake: Points, real: Points, repeats: int) -> list[float]:
@@ -102,8 +102,8 @@ def test_intensity(distance: Any, scale: Any) -> None:
     for showers in (fakes, batch.real.numpy()):
         sums = [sum(float(x) for x in shower) for shower in showers]
         totals.append([(log(1 + total) if scale == "log" else total,) for total in sums])
-    found = term.generator(round_of("generator", batch, nets)).detach().numpy()
-    np.testing.assert_allclose(found, naive(distance, *totals, 4), rtol=1e-9)
+    actual = term.generator(round_of("generator", batch, nets)).detach().numpy()
+    np.testing.assert_allclose(actual, naive(distance, *totals, 4), rtol=1e-9)
 
 
 def mass_by_hand(shower: np.ndarray, pitch: float) -> tuple[float, float] | None:
@@ -134,8 +134,8 @@ def test_centre_of_mass(distance: Any, unit: Any) -> None:
     fakes = nets["generator"](latents_of(12)[0], batch.conditions).detach().numpy()
     pitch = {"cells": 1.0, "mm": 4.0}[unit]
     points = [[mass_by_hand(s, pitch) for s in showers] for showers in (fakes, batch.real.numpy())]
-    found = term.generator(play_of("generator", batch, nets)).detach().numpy()
-    np.testing.assert_allclose(found, naive(distance, *points, 4), rtol=1e-8, atol=1e-12)
+    actual = term.generator(play_of("generator", batch, nets)).detach().numpy()
+    np.testing.assert_allclose(actual, naive(distance, *points, 4), rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("unit", ["cells", "mm"])
@@ -147,21 +147,23 @@ def test_centre_by_a_regressor(distance: Any, learns: Any, unit: Any) -> None:
     reads = nets["ShowerCentre"]
 
     def read(showers: torch.Tensor) -> Points:
-        seen = reads(showers).detach().numpy() * pitch
-        return [tuple(p) if s.any() else None for p, s in zip(seen, showers, strict=True)]
+        readings = reads(showers).detach().numpy() * pitch
+        return [tuple(p) if s.any() else None for p, s in zip(readings, showers, strict=True)]
 
     fake = nets["generator"](latents_of(12)[0], batch.conditions)
     hottest: Points = [
         tuple(pitch * float(x) for x in place) if shower.any() else None
         for place, shower in zip(batch.peak, batch.real, strict=True)
     ]
-    wanted = hottest if learns == "fake" else read(batch.real)
-    found = term.generator(play_of("generator", batch, nets)).detach().numpy()
-    np.testing.assert_allclose(found, naive(distance, read(fake), wanted, 4), rtol=1e-8, atol=1e-12)
-    shown = read(fake) if learns == "fake" else read(batch.real)
-    told = term.helper(play_of("helper", batch, nets))
-    assert told is not None
-    np.testing.assert_allclose(told.detach().numpy(), paired(shown, hottest, 2), rtol=1e-8)
+    expected = hottest if learns == "fake" else read(batch.real)
+    actual = term.generator(play_of("generator", batch, nets)).detach().numpy()
+    np.testing.assert_allclose(
+        actual, naive(distance, read(fake), expected, 4), rtol=1e-8, atol=1e-12
+    )
+    output = read(fake) if learns == "fake" else read(batch.real)
+    helper_loss = term.helper(play_of("helper", batch, nets))
+    assert helper_loss is not None
+    np.testing.assert_allclose(helper_loss.detach().numpy(), paired(output, hottest, 2), rtol=1e-8)
 
 
 def test_the_regressor_is_trained_on_what_it_is_said_to_learn() -> None:
@@ -179,13 +181,13 @@ def test_the_regressor_is_trained_on_what_it_is_said_to_learn() -> None:
 def test_centre_of_mass_is_that_of_the_measures() -> None:
     batch = rows(particles=6, repeats=2)
     term, play = ShowerCentre(of="mass", unit="mm"), play_of("generator", batch, networks())
-    found = term.numbers(play, batch.real).values.numpy()
+    actual = term.numbers(play, batch.real).values.numpy()
     counts = batch.real.numpy().astype(np.uint16)
     showers = Showers(WIDE, counts, np.ones((12, 3)), np.arange(12))
     values = observe(showers).values
     # From the first cell, and from the middle of the face.
-    np.testing.assert_allclose(found[:, 0] - 6, values["centre_x"])
-    np.testing.assert_allclose(found[:, 1] - 6, values["centre_y"])
+    np.testing.assert_allclose(actual[:, 0] - 6, values["centre_x"])
+    np.testing.assert_allclose(actual[:, 1] - 6, values["centre_y"])
 
 
 class Still(torch.nn.Module):
@@ -372,8 +374,8 @@ def test_moments_estimate_the_distance_of_normal_laws() -> None:
 
 
 def test_c4_is_known() -> None:
-    found = c4(torch.tensor([2.0, 3.0, 8.0], dtype=torch.float64)).tolist()
-    assert found == pytest.approx([0.797885, 0.886227, 0.965030], abs=1e-6)
+    actual = c4(torch.tensor([2.0, 3.0, 8.0], dtype=torch.float64)).tolist()
+    assert actual == pytest.approx([0.797885, 0.886227, 0.965030], abs=1e-6)
 
 
 def test_repeated_showers_count_once() -> None:
@@ -387,11 +389,11 @@ def test_repeated_showers_count_once() -> None:
         if distinct == 1:
             batch.real[:4] = batch.real[:1]
         (m, v, n), (k, w, o) = by_hand(fakes), by_hand(totals[:distinct])
-        wanted = (m - k) ** 2 - v / n - w / o
+        expected = (m - k) ** 2 - v / n - w / o
         if distinct > 1:
-            wanted += v + w - 2 * sqrt(v * w) / (unbias(n) * unbias(o))
+            expected += v + w - 2 * sqrt(v * w) / (unbias(n) * unbias(o))
         share = term.generator(round_of("generator", batch, nets))
-        assert share[0].item() == pytest.approx(wanted)
+        assert share[0].item() == pytest.approx(expected)
 
 
 def test_batches_tell_how_many_real_showers_differ() -> None:
@@ -402,9 +404,9 @@ def test_batches_tell_how_many_real_showers_differ() -> None:
         Showers(TINY, cells, conditions, particle), np.arange(3), seed=0, particles=3, repeats=4
     )
     batch = batches.at(0)
-    told = dict(zip(batch.particle.tolist(), batch.distinct.tolist(), strict=True))
-    assert told == {0: 2, 1: 1, 2: 4}
-    for name, number in told.items():
+    distinct = dict(zip(batch.particle.tolist(), batch.distinct.tolist(), strict=True))
+    assert distinct == {0: 2, 1: 1, 2: 4}
+    for name, number in distinct.items():
         assert len(np.unique(batch.real[batch.particle == name], axis=0)) == number
 
 

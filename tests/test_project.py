@@ -190,11 +190,11 @@ PUBLIC = {
 @cache
 def modules() -> dict[str, Path]:
     """Files of the package by the name that imports them."""
-    found = {}
+    actual = {}
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+        actual[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return actual
 
 
 @cache
@@ -204,15 +204,15 @@ def tree(path: Path) -> ast.Module:
 
 def imported(nodes: Iterator[ast.AST]) -> set[str]:
     """Modules of ours that these nodes import, as far as a file of that name exists."""
-    known = modules()
+    conditions = modules()
     names: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             inside = {f"{node.module}.{alias.name}" for alias in node.names}
-            names |= (inside & known.keys()) or {node.module}
-    return {name for name in names if name in known}
+            names |= (inside & conditions.keys()) or {node.module}
+    return {name for name in names if name in conditions}
 
 
 def level(module: str) -> int:
@@ -245,8 +245,8 @@ def loaded_by(code: str) -> dict[str, Any]:
     """Modules that a fresh interpreter holds after some code, and its processor seconds."""
     ending = "import sys, time, json; print(json.dumps([time.process_time(), *sys.modules]))"
     command = [sys.executable, "-c", f"{code}\n{ending}"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    seconds, *names = json.loads(shown.splitlines()[-1])
+    output = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    seconds, *names = json.loads(output.splitlines()[-1])
     return {"seconds": seconds, "slow": sorted(set(names) & set(SLOW_TO_IMPORT))}
 
 
@@ -271,9 +271,9 @@ def test_generating_and_judging_load_no_torch() -> None:
 
 @pytest.mark.parametrize("module", sorted(PUBLIC))
 def test_public_names_change_only_on_purpose(module: str) -> None:
-    found = importlib.import_module(module)
-    assert sorted(found.__all__) == PUBLIC[module]
-    assert all(getattr(found, name) is not None for name in found.__all__)
+    actual = importlib.import_module(module)
+    assert sorted(actual.__all__) == PUBLIC[module]
+    assert all(getattr(actual, name) is not None for name in actual.__all__)
 
 
 def test_lazy_names_fail_as_any_other() -> None:

@@ -19,9 +19,9 @@ def test_log_goes_to_stderr_and_results_to_stdout(capsys: pytest.CaptureFixture[
     reporter.say("reading")
     reporter.warn("old format")
     reporter.result("mean 2.1", {"mean": 2.1})
-    shown = capsys.readouterr()
-    assert shown.out == "mean 2.1\n"
-    assert shown.err == "reading\nwarning: old format\n"
+    output = capsys.readouterr()
+    assert output.out == "mean 2.1\n"
+    assert output.err == "reading\nwarning: old format\n"
 
 
 def test_quiet_keeps_warnings_and_results(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,9 +31,9 @@ def test_quiet_keeps_warnings_and_results(capsys: pytest.CaptureFixture[str]) ->
         advance(3, "loss 1")
     reporter.warn("old format")
     reporter.result("mean 2.1", {"mean": 2.1})
-    shown = capsys.readouterr()
-    assert shown.out == "mean 2.1\n"
-    assert shown.err == "warning: old format\n"
+    output = capsys.readouterr()
+    assert output.out == "mean 2.1\n"
+    assert output.err == "warning: old format\n"
     assert reporter == SILENT
 
 
@@ -48,8 +48,8 @@ def test_json_is_one_strict_document(capsys: pytest.CaptureFixture[str]) -> None
         1: None,
     }
     Reporter(json=True).result("not shown", record)
-    shown = capsys.readouterr().out
-    assert json.loads(shown, parse_constant=pytest.fail) == {
+    output = capsys.readouterr().out
+    assert json.loads(output, parse_constant=pytest.fail) == {
         "rows": 3,
         "mean": 0.5,
         "none": None,
@@ -67,37 +67,37 @@ def test_a_table_is_rendered_as_text(capsys: pytest.CaptureFixture[str]) -> None
     table = Table("row", "W1")
     table.add_row("generated", "2.10 ± 0.04")
     Reporter().result(table, {})
-    shown = capsys.readouterr().out
-    assert "2.10 ± 0.04" in shown
-    assert "\x1b" not in shown
+    output = capsys.readouterr().out
+    assert "2.10 ± 0.04" in output
+    assert "\x1b" not in output
 
 
 def test_a_batch_log_gets_few_lines_with_rate_and_time_left() -> None:
     now = 0.0
-    said: list[str] = []
-    lines = Lines("train", 1000, "steps", said.append, clock=lambda: now)
+    log_lines: list[str] = []
+    lines = Lines("train", 1000, "steps", log_lines.append, clock=lambda: now)
     for step in range(1000):
         now = (step + 1) * 0.05
         lines.advance(1, f"loss {step}" if step % 2 else "")
     lines.close()
-    assert len(said) == 1 + 4 + 1  # at 2 s, then each 10 s of 50 s, and the end
-    assert said[0] == "train: 40/1000 steps, 20 steps/s, 0:48 left, loss 39"
-    assert said[-1] == "train: 1000/1000 steps, 20 steps/s, 0:50, loss 999"
+    assert len(log_lines) == 1 + 4 + 1  # at 2 s, then each 10 s of 50 s, and the end
+    assert log_lines[0] == "train: 40/1000 steps, 20 steps/s, 0:48 left, loss 39"
+    assert log_lines[-1] == "train: 1000/1000 steps, 20 steps/s, 0:50, loss 999"
 
 
 def test_short_work_says_nothing() -> None:
-    said: list[str] = []
-    lines = Lines("read", 2, "rows", said.append, clock=lambda: 1.0)
+    log_lines: list[str] = []
+    lines = Lines("read", 2, "rows", log_lines.append, clock=lambda: 1.0)
     lines.advance(2)
     lines.close()
-    assert said == []
+    assert log_lines == []
 
 
 def test_a_log_without_progress_does_not_guess_the_time_left() -> None:
     ticks = iter([0.0, 3.0])
-    said: list[str] = []
-    Lines("read", 2, "rows", said.append, clock=lambda: next(ticks)).advance(0)
-    assert said == ["read: 0/2 rows, 0 rows/s, ? left"]
+    log_lines: list[str] = []
+    Lines("read", 2, "rows", log_lines.append, clock=lambda: next(ticks)).advance(0)
+    assert log_lines == ["read: 0/2 rows, 0 rows/s, ? left"]
 
 
 @pytest.mark.parametrize(
@@ -121,15 +121,15 @@ def terminal(columns: int) -> str:
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
     subprocess.run([sys.executable, "-c", TERMINAL], stderr=theirs, env=environment, check=True)
     os.close(theirs)
-    shown = os.read(ours, 65536).decode()
+    output = os.read(ours, 65536).decode()
     os.close(ours)
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_terminal_gets_a_bar_with_the_time_left(columns: int) -> None:
-    shown = terminal(columns)
-    lines = [line for line in re.split(r"[\r\n]+", shown) if line.strip()]
+    output = terminal(columns)
+    lines = [line for line in re.split(r"[\r\n]+", output) if line.strip()]
     assert max(map(len, lines)) <= columns
     assert "4/4 steps" in lines[-1]
     assert re.search(r"\b0:00|00:00|--:--", lines[-1])

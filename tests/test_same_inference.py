@@ -82,8 +82,10 @@ def graph_of_json(text: str, detector: str, seed: int) -> tuple[object, ...]:
     """The same, made once for each text of the settings."""
     config = GeneratorConfig.model_validate_json(text)
     generator = generator_of(config, detector, seed)
-    known = conditions(detector_of_name(detector))
-    return structure(graph_bytes(generator, make_reference(generator, config.latent, known)))
+    condition_rows = conditions(detector_of_name(detector))
+    return structure(
+        graph_bytes(generator, make_reference(generator, config.latent, condition_rows))
+    )
 
 
 def layers(name: str, detector: str) -> GeneratorConfig:
@@ -149,9 +151,14 @@ def test_recipes_of_own_layers_agree_at_one_table(name: str, detector: str) -> N
 def exported(folder: Path, name: str, seed: int, **card: str) -> Simulator:
     """The simulator of an untrained recipe for the ZN, with some words of its card."""
     recipe, detector = recipe_of_name(name, "alice_zn"), detector_of_name("alice_zn")
-    generator, known = generator_of(recipe.generator, "alice_zn", seed), conditions(detector)
+    generator, condition_rows = (
+        generator_of(recipe.generator, "alice_zn", seed),
+        conditions(detector),
+    )
     size, law = recipe.generator.latent, NegativeBinomial(excess=0.2)
-    export_simulator(generator, detector, {}, known, folder, latent_size=size, sampling=law)
+    export_simulator(
+        generator, detector, {}, condition_rows, folder, latent_size=size, sampling=law
+    )
     file = folder / CARD
     file.write_text(json.dumps(json.loads(file.read_text()) | card))
     return Simulator.load(folder)

@@ -187,9 +187,9 @@ def test_clumps_are_read_off_repeats_whose_rates_fluctuate(law, excess):
     ]
     smooth = np.repeat(images, repeats, axis=0) * stream(1).gamma(9, 1 / 9, (60 * repeats, 1))
     cells = draw_counts(smooth.astype(np.float32), law, stream(2))
-    found = read_off(detector, cells, np.repeat(np.arange(60), repeats))
-    assert found.excess == pytest.approx(excess, abs=0.02)
-    assert found.slope == 0
+    actual = read_off(detector, cells, np.repeat(np.arange(60), repeats))
+    assert actual.excess == pytest.approx(excess, abs=0.02)
+    assert actual.slope == 0
 
 
 def test_clumps_need_repeats():

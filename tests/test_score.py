@@ -24,7 +24,7 @@ def widening(normalise: Any, *, repeats: int, distinct: int, width: float, batch
     One view of one number, N(0, 1) for every particle, of which ``distinct`` are different.
     """
     draw = torch.Generator().manual_seed(repeats + 10 * distinct)
-    found = 0.0
+    actual = 0.0
     for _ in range(batches):
         sigma = torch.tensor(width, dtype=torch.float64, requires_grad=True)
         noise = torch.randn((PARTICLES * repeats, 1), generator=draw, dtype=torch.float64)
@@ -39,8 +39,8 @@ def widening(normalise: Any, *, repeats: int, distinct: int, width: float, batch
         )
         EnergyScore(normalise=normalise).of_view(sigma * noise, real, play).mean().backward()
         assert sigma.grad is not None
-        found += float(sigma.grad) / batches
-    return found
+        actual += float(sigma.grad) / batches
+    return actual
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_neighbours_by_loops() -> None:
     batch = rows(particles=12, repeats=2)
     play = round_of("generator", batch, networks())
     across = torch.rand(12, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    known = batch.conditions.numpy()[::2]
-    scaled = known / known.std(axis=0)
+    conditions = batch.conditions.numpy()[::2]
+    scaled = conditions / conditions.std(axis=0)
     for particle, unit in enumerate(of_neighbours(across, play).tolist()):
         others = [other for other in range(12) if other != particle]
         others.sort(key=lambda other: np.linalg.norm(scaled[other] - scaled[particle]))
@@ -89,8 +89,10 @@ def test_neighbours_by_loops() -> None:
 def test_a_lone_particle_is_its_own_neighbour(term: Any) -> None:
     alone = rows(particles=1)
     own = type(term)(normalise="particle")
-    found, wanted = (one.generator(round_of("generator", alone, networks())) for one in (term, own))
-    torch.testing.assert_close(found, wanted)
+    actual, expected = (
+        one.generator(round_of("generator", alone, networks())) for one in (term, own)
+    )
+    torch.testing.assert_close(actual, expected)
 
 
 def test_showers_that_are_all_alike_have_a_floor() -> None:
@@ -121,8 +123,8 @@ def log_ratio(monkeypatch: pytest.MonkeyPatch, *, distinct: int, width: float) -
     repeats, rng = 8, np.random.default_rng(distinct)
     real = rng.normal(size=(PARTICLES * 8, distinct))
     order = rng.permuted(np.tile(np.arange(distinct), (len(real), 1)), axis=1)
-    chosen = np.resize(np.arange(distinct), repeats)
-    first = order[:, chosen]
+    rows = np.resize(np.arange(distinct), repeats)
+    first = order[:, rows]
     other = (first + 1 + rng.integers(0, distinct - 1 or 1, first.shape)) % distinct
     apart = np.abs(np.take_along_axis(real, first, 1) - np.take_along_axis(real, other, 1))
     fakes = np.abs(rng.normal(size=apart.shape) - rng.normal(size=apart.shape))

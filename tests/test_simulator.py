@@ -56,14 +56,14 @@ def test_expected_cells_are_those_of_the_formula(simulator):
 def test_showers_equal_a_loop_over_blocks(simulator):
     """The naive twin: one shower at a time from the streams of its block."""
     conditions = some_conditions(BLOCK + 3)
-    made = simulator.generate(conditions, seed=9)
+    generated = simulator.generate(conditions, seed=9)
     for block in (0, 1):
         latent_stream, count_stream = block_streams(9, block)
         latents = latent_stream.standard_normal((BLOCK, Z), dtype=np.float32)
-        for place, row in enumerate(range(block * BLOCK, min((block + 1) * BLOCK, len(made)))):
+        for place, row in enumerate(range(block * BLOCK, min((block + 1) * BLOCK, len(generated)))):
             (rates,) = simulator.expected(latents[place : place + 1], conditions[row : row + 1])
             up = count_stream.random(K, dtype=np.float32) < rates - np.floor(rates)
-            np.testing.assert_array_equal(made[row], np.floor(rates) + up)
+            np.testing.assert_array_equal(generated[row], np.floor(rates) + up)
 
 
 @pytest.mark.parametrize("batch", [1, 7, 100, BLOCK])
@@ -86,8 +86,8 @@ def test_a_shard_can_be_made_alone(simulator):
     conditions = some_conditions(10)
     pieces = {
         row: cells
-        for rows, drawn in simulator.batches(conditions, range(BLOCK, BLOCK + 50), seed=1)
-        for row, cells in zip(rows, drawn, strict=True)
+        for rows, showers in simulator.batches(conditions, range(BLOCK, BLOCK + 50), seed=1)
+        for row, cells in zip(rows, showers, strict=True)
     }
     cycled = conditions[np.arange(BLOCK + 50) % 10]
     whole = simulator.generate(cycled, seed=1)
@@ -114,10 +114,10 @@ def test_energies_are_written_as_expected(tmp_path):
     described = json.loads(detector.model_dump_json())
     changes = {"detector": described, "sampling": "continuous"}
     simulator = Simulator.load(write_simulator(tmp_path / "simulator", **changes))
-    made = simulator.generate(some_conditions(5), seed=1)
+    generated = simulator.generate(some_conditions(5), seed=1)
     latents = block_streams(1, 0)[0].standard_normal((5, Z), dtype=np.float32)
-    assert made.dtype == np.float32
-    np.testing.assert_allclose(made, answer(latents, some_conditions(5)), atol=1e-5)
+    assert generated.dtype == np.float32
+    np.testing.assert_allclose(generated, answer(latents, some_conditions(5)), atol=1e-5)
 
 
 def test_poisson_simulators_draw_poisson_counts(tmp_path):
@@ -447,11 +447,11 @@ def test_bombs_are_refused_in_little_memory_and_time(tmp_path, model, says):
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, time.process_time())\n"
         "sys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True)
-    assert done.returncode == 3, done.stderr
-    assert re.search(says, done.stderr)
-    assert len(done.stderr.splitlines()) == 1
-    megabytes, seconds = map(float, done.stdout.split())
+    process = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True)
+    assert process.returncode == 3, process.stderr
+    assert re.search(says, process.stderr)
+    assert len(process.stderr.splitlines()) == 1
+    megabytes, seconds = map(float, process.stdout.split())
     assert megabytes < 2600
     assert seconds < 30
 
@@ -610,11 +610,11 @@ simulator = Simulator.load(pathlib.Path({str(folder)!r}))
 simulator.check()
 print(simulator.generate(numpy.ones((5, {C}))).sum())
 """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 0
+    assert process.returncode == 0, process.stderr
+    assert int(process.stdout) > 0
 
 
 def test_the_card_names_the_detector(simulator, folder):

@@ -20,7 +20,7 @@ def test_contenders_take_turns_and_the_first_round_does_not_count():
     work = {name: (lambda name=name: calls.append(name)) for name in ("a", "b")}
     timings = take_turns(work, 3)
     assert calls == ["a", "b"] * 4
-    assert {name: len(found) for name, found in timings.seconds.items()} == {"a": 3, "b": 3}
+    assert {name: len(actual) for name, actual in timings.seconds.items()} == {"a": 3, "b": 3}
 
 
 def test_ratios_are_paired_within_rounds():
@@ -57,10 +57,10 @@ def small_graph():
 
 
 def test_operations_are_counted_by_hand():
-    made = small_graph()
-    onnx.checker.check_model(made)
+    onnx_model = small_graph()
+    onnx.checker.check_model(onnx_model)
     dense, convolution, product = 5 * 8, 3 * 2 * 1 * (2 * 1 * 2), 6 * 4
-    assert multiply_adds(made.SerializeToString()) == dense + convolution + product
+    assert multiply_adds(onnx_model.SerializeToString()) == dense + convolution + product
 
 
 def benchmark(**ratios):
@@ -121,9 +121,9 @@ def test_a_production_measures_itself():
     from benchmarks.tasks import production, stages
 
     folder = str(shipped_simulator("alice_zn"))
-    made = production(folder, "onnxruntime", "portable", 1024)
-    assert 0 < made["microseconds"] < 1e5
-    assert 50 < made["bytes"] < 2000
+    generated = production(folder, "onnxruntime", "portable", 1024)
+    assert 0 < generated["microseconds"] < 1e5
+    assert 50 < generated["bytes"] < 2000
     parts = stages(folder, "onnxruntime", "portable")
     assert set(parts) == {"latents", "conditions", "network", "counts", "sums and writing"}
 
@@ -131,24 +131,24 @@ def test_a_production_measures_itself():
 @pytest.mark.slow
 def test_the_verbs_run(bench, tmp_path):
     out = tmp_path / "train.json"
-    code, shown, _ = bench("train", "--rounds", 2, "--out", out, "-q", "--json")
+    code, output, _ = bench("train", "--rounds", 2, "--out", out, "-q", "--json")
     assert code == 0
-    assert json.loads(shown)["rows"][0]["ratio"] == 1.0
+    assert json.loads(output)["rows"][0]["ratio"] == 1.0
     assert read_benchmark(out)["what"] == "train"
-    code, shown, _ = bench("end-to-end", "-n", 2048, "-q", "--no-workers")
+    code, output, _ = bench("end-to-end", "-n", 2048, "-q", "--no-workers")
     assert code == 0
-    assert "all but the network" in shown
+    assert "all but the network" in output
 
 
 @pytest.mark.slow
 def test_rewritten_graphs_are_faster_and_answer_alike():
     from benchmarks.contenders import bench_speed
 
-    found = bench_speed(rounds=3, batches=(32,))
-    rows = {row.name: row for row in found.rows}
-    best = max(row.ratio for row in found.rows if row.name.startswith("reference rewritten"))
+    actual = bench_speed(rounds=3, batches=(32,))
+    rows = {row.name: row for row in actual.rows}
+    best = max(row.ratio for row in actual.rows if row.name.startswith("reference rewritten"))
     assert best > 2
-    assert all(row.error < 1e-5 for row in found.rows if row.error is not None)
+    assert all(row.error < 1e-5 for row in actual.rows if row.error is not None)
     assert rows["light, onnxruntime"].ratio > 20
     assert rows["light, onnxruntime"].quality == "quality not comparable"
 

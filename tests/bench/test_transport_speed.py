@@ -20,7 +20,7 @@ Run = Callable[..., tuple[int, str, str]]
 MICROSECONDS = 3.0
 
 
-def file(path: Path, energies: list[float], seconds: list[float] | None, **said: str) -> Path:
+def file(path: Path, energies: list[float], seconds: list[float] | None, **message: str) -> Path:
     rows = len(energies)
     conditions = np.zeros((rows, 9))
     conditions[:, 0] = conditions[:, 6] = energies
@@ -31,7 +31,7 @@ def file(path: Path, energies: list[float], seconds: list[float] | None, **said:
         np.arange(rows),
         np.full(rows, 22, np.int32),
         None if seconds is None else np.array(seconds, np.float32),
-        {"engine": "Geant4 test", **said},
+        {"engine": "Geant4 test", **message},
     )
     write(path, showers)
     return path
@@ -52,12 +52,12 @@ def simulator() -> Any:
 def test_bands_hold_ratios_of_cpu_times(tmp_path: Path) -> None:
     energies = [20.0, 25.0, 29.0, 500.0, 600.0, 2000.0, 700.0]
     path = file(tmp_path / "t.h5", energies, [1.0, 1.2, 1.4, 5.0, 7.0, 9.0, 0.0])
-    found = speed_up(path, simulator(), rounds=3)
-    assert [(band.low_gev, band.high_gev, band.showers) for band in found.bands] == [
+    actual = speed_up(path, simulator(), rounds=3)
+    assert [(band.low_gev, band.high_gev, band.showers) for band in actual.bands] == [
         (10.0, 30.0, 3),
         (300.0, 1000.0, 2),
     ], "a single shower has no error, one that missed cost nothing"
-    low, high = found.bands
+    low, high = actual.bands
     assert (low.transport.value, high.transport.value) == pytest.approx((1.2, 6.0))
     assert low.transport.error == pytest.approx(0.2 / math.sqrt(3))
     assert low.simulator[256].value == pytest.approx(MICROSECONDS * 1e-6, rel=0.3)
@@ -66,8 +66,8 @@ def test_bands_hold_ratios_of_cpu_times(tmp_path: Path) -> None:
 
 def test_the_label_says_what_the_figure_is_not(tmp_path: Path) -> None:
     other = file(tmp_path / "other.h5", [20.0, 21.0], [1, 1], processor="Abacus")
-    found = speed_up(other, simulator(), trained=False, rounds=2)
-    assert found.label == "speed only: untrained network; cross-machine: Abacus"
+    actual = speed_up(other, simulator(), trained=False, rounds=2)
+    assert actual.label == "speed only: untrained network; cross-machine: Abacus"
     same = file(tmp_path / "same.h5", [20.0, 21.0], [1, 1], processor=processor())
     assert speed_up(same, simulator(), rounds=2).label == ""
 
@@ -90,8 +90,8 @@ def test_the_verb_refuses_a_speed_up_without_transport(bench: Run) -> None:
 
 
 def test_errors_of_ratios_add_in_squares() -> None:
-    found = ratio(Seconds(8.0, 0.8), Seconds(2.0, 0.1))
-    assert found.value == 4.0
-    assert found.error == pytest.approx(4 * math.hypot(0.1, 0.05))
+    actual = ratio(Seconds(8.0, 0.8), Seconds(2.0, 0.1))
+    assert actual.value == 4.0
+    assert actual.error == pytest.approx(4 * math.hypot(0.1, 0.05))
     assert with_error(Seconds(72_431, 1_712)) == "72400 +- 1700"
     assert with_error(Seconds(0.036123, 0.00111)) == "0.0361 +- 0.0011"

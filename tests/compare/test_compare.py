@@ -41,11 +41,11 @@ def showers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two seeds of one recipe, one of another."""
     folder = tmp_path_factory.mktemp("runs")
-    wanted = [("sdi-gan", 0), ("sdi-gan", 1), ("dcgan", 0)]
-    for name, seed in wanted:
+    expected = [("sdi-gan", 0), ("sdi-gan", 1), ("dcgan", 0)]
+    for name, seed in expected:
         recipe = small_recipe("training.steps=4", name=name, seed=seed)
         train(recipe, showers, folder / f"{name}-{seed}", threads=1)
-    return {f"{name}-{seed}": folder / f"{name}-{seed}" for name, seed in wanted}
+    return {f"{name}-{seed}": folder / f"{name}-{seed}" for name, seed in expected}
 
 
 def subject(name: str, seed: int, weight: float) -> Run:
@@ -60,17 +60,17 @@ def subject(name: str, seed: int, weight: float) -> Run:
 
 def test_errors_of_particles_and_seeds_by_loops(rng: np.random.Generator) -> None:
     first, second = rng.normal(5, 1, (2, 3, 41))
-    found = contrast("a", "b", {"a": combine_seeds(list(first)), "b": combine_seeds(list(second))})
+    actual = contrast("a", "b", {"a": combine_seeds(list(first)), "b": combine_seeds(list(second))})
     gaps = [second[:, r].mean() - first[:, r].mean() for r in range(41)]
-    assert found.particles.value == pytest.approx(gaps[0])
+    assert actual.particles.value == pytest.approx(gaps[0])
     middle = sum(gaps[1:]) / 40
     paired = math.sqrt(sum((gap - middle) ** 2 for gap in gaps[1:]) / 39)
-    assert found.particles.error == pytest.approx(paired)
+    assert actual.particles.error == pytest.approx(paired)
     seeds = [
         sum((value - x[:, 0].mean()) ** 2 for value in x[:, 0]) / 2 / 3 for x in (first, second)
     ]
-    assert found.measured.error == pytest.approx(math.sqrt(paired**2 + sum(seeds)))
-    assert found.record["sigma"] == pytest.approx(gaps[0] / found.measured.error)  # type: ignore[operator]
+    assert actual.measured.error == pytest.approx(math.sqrt(paired**2 + sum(seeds)))
+    assert actual.record["sigma"] == pytest.approx(gaps[0] / actual.measured.error)  # type: ignore[operator]
 
 
 def test_paired_particles_cancel_and_a_single_seed_has_no_seed_error(
@@ -78,10 +78,10 @@ def test_paired_particles_cancel_and_a_single_seed_has_no_seed_error(
 ) -> None:
     hard = rng.normal(0, 5, 301)  # the same particles are hard for both
     a, b = hard + 10, hard + 12 + rng.normal(0, 0.1, 301)
-    found = contrast("a", "b", {"a": combine_seeds([a]), "b": combine_seeds([b])})
-    assert found.measured == found.particles
-    assert found.measured.error is not None
-    assert found.measured.error < 0.2
+    actual = contrast("a", "b", {"a": combine_seeds([a]), "b": combine_seeds([b])})
+    assert actual.measured == actual.particles
+    assert actual.measured.error is not None
+    assert actual.measured.error < 0.2
     assert combine_seeds([a]).seeds is None
     assert combine_seeds([a]).measured.error == pytest.approx(a[1:].std(ddof=1))
 
@@ -104,16 +104,16 @@ def test_recipes_of_one_name_are_told_apart() -> None:
 def test_numbers_of_a_run_are_those_of_evaluate(runs: dict[str, Path], showers: Path) -> None:
     path = str(runs["dcgan-0"])
     result = load(path, showers, seed=3).evaluate(seed=3, classifier="none")
-    found = compare_runs(runs_by_recipe([path]), showers, seed=3)
+    comparison = compare_runs(runs_by_recipe([path]), showers, seed=3)
     for row in result.metrics:
-        assert found.methods[0].numbers[row.name].measured == result.measured(row.name)
-    for one in found.references:
+        assert comparison.methods[0].numbers[row.name].measured == result.measured(row.name)
+    for one in comparison.references:
         for name in ("w1", "conditional_w1", "spread_slope"):
             theirs = result.measured(name, one.label)
             assert one.numbers[name].measured.value == theirs.value
-    nearest = next(one for one in found.contrasts if one.second == "nearest")
+    nearest = next(one for one in comparison.contrasts if one.second == "nearest")
     assert nearest.measured == result.difference("conditional_w1", "nearest")
-    assert found.n_showers == result.n_showers
+    assert comparison.n_showers == result.n_showers
 
 
 def test_seeds_are_pooled(runs: dict[str, Path], showers: Path) -> None:
@@ -136,9 +136,9 @@ def test_page_and_numbers_by_the_command_line(
     monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
     out = tmp_path / "compared"
     command = ["compare", *runs.values(), "--against", showers, "--out", out, "-q"]
-    code, shown, told = caloforge(*command, "--json")
-    assert (code, told) == (0, "")
-    record = json.loads(shown)
+    code, output, log = caloforge(*command, "--json")
+    assert (code, log) == (0, "")
+    record = json.loads(output)
     assert record == json.loads((out / "comparison.json").read_text())
     assert (record["format"], record["version"]) == ("caloforge-comparison", 1)
     assert set(record["methods"]) == {"sdi-gan", "dcgan"}
@@ -156,9 +156,9 @@ def test_page_and_numbers_by_the_command_line(
     assert "<script" not in page
     for title in ("Distributions", "Showers", "Diversity", "Every number"):
         assert f"<h2>{title}</h2>" in page
-    code, _, told = caloforge(*command)
+    code, _, log = caloforge(*command)
     assert code == 2
-    assert "comparison.html exists already; --force replaces it" in told
+    assert "comparison.html exists already; --force replaces it" in log
 
 
 def test_shipped_showers_judge_where_none_are_named(
@@ -170,26 +170,26 @@ def test_shipped_showers_judge_where_none_are_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(samples, "sample_path", lambda name: showers)
-    code, shown, told = caloforge("compare", runs["dcgan-0"])
+    code, output, log = caloforge("compare", runs["dcgan-0"])
     assert code == 0
-    assert f"evaluating with the showers {showers}\n" in told
-    assert "real against real (floor)" in shown
-    assert "page: " not in told
+    assert f"evaluating with the showers {showers}\n" in log
+    assert "real against real (floor)" in output
+    assert "page: " not in log
     assert list(tmp_path.iterdir()) == []
     monkeypatch.delitem(samples.SAMPLES, "alice_zn")
-    code, _, told = caloforge("compare", runs["dcgan-0"], "-q")
-    assert (code, told) == (
+    code, _, log = caloforge("compare", runs["dcgan-0"], "-q")
+    assert (code, log) == (
         2,
         "caloforge: no showers of alice_zn ship; name a file with --against\n",
     )
 
 
 def test_table_names_all_and_their_differences(runs: dict[str, Path], showers: Path) -> None:
-    shown = comparison_table(
+    output = comparison_table(
         compare_runs(runs_by_recipe([str(path) for path in runs.values()]), showers)
     )
     for text in ("sdi-gan", "dcgan", "real against real (floor)", "by particles", "nearest - "):
-        assert text in shown
+        assert text in output
 
 
 def changed(folder: Path, target: Path, **entries: Any) -> str:
@@ -208,10 +208,10 @@ def test_card_with_a_wrong_seed_or_name_is_bad_data(
     entry: dict[str, Any], runs: dict[str, Path], showers: Path, tmp_path: Path, caloforge: Command
 ) -> None:
     run = changed(runs["dcgan-0"], tmp_path / "run", **entry)
-    code, _, told = caloforge("compare", run, "--against", showers, "--out", tmp_path / "o", "-q")
-    assert (code, len(told.splitlines())) == (3, 1)
+    code, _, log = caloforge("compare", run, "--against", showers, "--out", tmp_path / "o", "-q")
+    assert (code, len(log.splitlines())) == (3, 1)
     ((name, value),) = entry.items()
-    assert f"simulator.json: {name} of the recipe is {value!r}" in told
+    assert f"simulator.json: {name} of the recipe is {value!r}" in log
 
 
 def test_what_cannot_be_compared_is_refused_in_one_line(
@@ -227,15 +227,15 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
         (str(tmp_path),): "neither a simulator nor a run",
     }
     for paths, reason in refusals.items():
-        code, _, told = caloforge(
+        code, _, log = caloforge(
             "compare", *paths, "--against", showers, "--out", tmp_path / "o", "-q"
         )
-        assert (code, len(told.splitlines())) == (2, 1)
-        assert reason in told
+        assert (code, len(log.splitlines())) == (2, 1)
+        assert reason in log
     (tmp_path / "file").touch()
-    for taken in (tmp_path / "file", tmp_path / "file" / "x"):
-        code, _, told = caloforge("compare", run, "--against", showers, "--out", taken, "-q")
-        assert (code, told) == (2, f"caloforge: {tmp_path / 'file'} is a file; name a folder\n")
+    for path in (tmp_path / "file", tmp_path / "file" / "x"):
+        code, _, log = caloforge("compare", run, "--against", showers, "--out", path, "-q")
+        assert (code, log) == (2, f"caloforge: {tmp_path / 'file'} is a file; name a folder\n")
     nameless = changed(run, tmp_path / "nameless")
     card = Path(nameless, "simulator", "simulator.json")
     card.write_text(json.dumps(json.loads(card.read_text()) | {"recipe": {}}))

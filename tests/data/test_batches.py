@@ -78,9 +78,9 @@ def test_single_showers_are_left_out_where_undefined():
         batches = Batches(showers, np.array(IDS), seed=0, needs=frozenset(needs), particles=2)
         assert batches.left_out == left
         assert len(batches.particle_ids) == 4 - left
-        seen = {int(p) for batch in stream(batches, 0, 9) for p in batch.particle}
-        assert seen == set(batches.particle_ids)
-        assert (2 in seen) == (left == 0)
+        particles = {int(p) for batch in stream(batches, 0, 9) for p in batch.particle}
+        assert particles == set(batches.particle_ids)
+        assert (2 in particles) == (left == 0)
 
 
 @pytest.mark.parametrize("need", ["spread", "twin"])
@@ -209,8 +209,8 @@ def turned(mine: Showers, symmetry, batch, rows) -> bool:
     images = images[:, ::-1] if symmetry.flip_x else images
     images = images[:, :, ::-1] if symmetry.flip_y else images
     images = images.transpose(0, 2, 1) if symmetry.transpose else images
-    known = {image.tobytes() for image in images.reshape(-1, 1936).astype("f4")}
-    return all(row.tobytes() in known for row in [*batch.real[rows], *batch.twin[rows]])
+    condition_rows = {image.tobytes() for image in images.reshape(-1, 1936).astype("f4")}
+    return all(row.tobytes() in condition_rows for row in [*batch.real[rows], *batch.twin[rows]])
 
 
 def test_layers_of_a_toy_from_a_file(tmp_path):
@@ -226,13 +226,13 @@ def test_attributes_are_the_conditions_of_their_row_with_unit_spread():
     batches = Batches(
         showers, np.array(IDS), seed=0, particles=4, repeats=2, needs=needs, symmetries=False
     )
-    told = np.array([showers.of_particles(np.array([name])).conditions[0] for name in IDS])
+    energies = np.array([showers.of_particles(np.array([name])).conditions[0] for name in IDS])
     for batch in stream(batches, 0, 3):
         for row in range(8):
-            for column in range(told.shape[1]):
-                values = told[:, column].tolist()
+            for column in range(energies.shape[1]):
+                values = energies[:, column].tolist()
                 mean = sum(values) / len(values)
                 spread = (sum((v - mean) ** 2 for v in values) / len(values)) ** 0.5
-                wanted = (batch.conditions[row, column] - mean) / (spread or 1)
-                assert abs(batch.attributes[row, column] - wanted) < 1e-3
+                expected = (batch.conditions[row, column] - mean) / (spread or 1)
+                assert abs(batch.attributes[row, column] - expected) < 1e-3
     assert stream(Batches(showers, np.array(IDS), seed=0), 0, 1)[0].attributes is None

@@ -40,14 +40,14 @@ def test_spread_is_its_loop(tmp_path, scale, relative, monkeypatch):
     showers = in_memory()
     expected = naive_spread(showers, scale, relative)
     assert math.isnan(expected[1])
-    got = spread(showers, scale=scale, relative=relative)
-    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    actual = spread(showers, scale=scale, relative=relative)
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
     monkeypatch.setattr("caloforge.data.derive.SPREAD_BLOCK_ROWS", 2)
     with ShowerFile(write_raw(tmp_path / "a.h5")) as file:
-        np.testing.assert_array_equal(spread(file, scale=scale, relative=relative), got)
+        np.testing.assert_array_equal(spread(file, scale=scale, relative=relative), actual)
         some = file.groups().select(np.array([4, 5]))
         np.testing.assert_array_equal(
-            spread(file, scale=scale, relative=relative, groups=some), got[[0, 3]]
+            spread(file, scale=scale, relative=relative, groups=some), actual[[0, 3]]
         )
 
 
@@ -76,8 +76,8 @@ def test_twins_are_other_rows_of_the_same_particle(repeats, seed):
 def test_every_other_row_is_a_twin_sometimes():
     particle = np.array([7, 7, 7, 7])
     rng = np.random.default_rng(0)
-    seen = {(row, int(t)) for _ in range(200) for row, t in enumerate(twin_of(particle, rng))}
-    assert seen == {(a, b) for a in range(4) for b in range(4) if a != b}
+    pairs = {(row, int(t)) for _ in range(200) for row, t in enumerate(twin_of(particle, rng))}
+    assert pairs == {(a, b) for a in range(4) for b in range(4) if a != b}
 
 
 def test_peak_and_intensity_are_their_loops():

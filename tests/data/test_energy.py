@@ -25,26 +25,26 @@ def showers(tmp_path):
 
 
 def test_each_shower_by_loops(showers):
-    found = energies(showers)
+    actual = energies(showers)
     raw = deposits()
     for row in range(7):
         layers = [raw[f"layer_{n}"][row].sum() / 1000 for n in range(3)]
         beside = raw["overflow"][row] / 1000
-        np.testing.assert_allclose(found.layers[row], layers, rtol=1e-6)
-        np.testing.assert_allclose(found.overflow[row], beside, rtol=1e-6)
-        assert found.total[row] == pytest.approx(sum(layers))
-        assert found.incident[row] == raw["energy"][row, 0]
-        assert found.balance[row] == pytest.approx(0.95, rel=1e-6)
+        np.testing.assert_allclose(actual.layers[row], layers, rtol=1e-6)
+        np.testing.assert_allclose(actual.overflow[row], beside, rtol=1e-6)
+        assert actual.total[row] == pytest.approx(sum(layers))
+        assert actual.incident[row] == raw["energy"][row, 0]
+        assert actual.balance[row] == pytest.approx(0.95, rel=1e-6)
 
 
 def test_books_of_chunks_are_books_of_the_whole(showers):
     ledger = Ledger(ATLAS_EM)
     for start in (0, 3):
         ledger.add(showers.rows(slice(start, 3 if start == 0 else 7)))
-    book, found = ledger.book(), energies(showers)
-    assert book.incident == pytest.approx(found.incident.mean())
-    assert list(book.layers.values()) == pytest.approx(found.layers.mean(axis=0).tolist())
-    assert list(book.overflow.values()) == pytest.approx(found.overflow.mean(axis=0).tolist())
+    book, actual = ledger.book(), energies(showers)
+    assert book.incident == pytest.approx(actual.incident.mean())
+    assert list(book.layers.values()) == pytest.approx(actual.layers.mean(axis=0).tolist())
+    assert list(book.overflow.values()) == pytest.approx(actual.overflow.mean(axis=0).tolist())
     assert book.deposit_over_incident == pytest.approx(0.9, rel=1e-6)
     assert book.balance == pytest.approx(0.95, rel=1e-6)
     assert book.warnings() == []
@@ -61,9 +61,9 @@ def test_overflow_that_nobody_counted_is_unknown_not_zero(showers):
 def test_sampling_fraction_of_file_and_of_detector(showers):
     low = replace(showers, cells=showers.cells * np.float32(0.005), overflow=None)
     assert book_of(low).warnings()
-    told = replace(low, provenance={"sampling_fraction": "0.005"})
-    assert book_of(told).warnings() == []
-    assert energies(told).balance == pytest.approx(0.9, rel=1e-5)
+    low_with_fraction = replace(low, provenance={"sampling_fraction": "0.005"})
+    assert book_of(low_with_fraction).warnings() == []
+    assert energies(low_with_fraction).balance == pytest.approx(0.9, rel=1e-5)
     detector = type(ATLAS_EM).model_validate(ATLAS_EM.model_dump() | {"sampling_fraction": 0.005})
     assert energies(replace(low, detector=detector)).balance == pytest.approx(0.9, rel=1e-5)
     for wrong in ("none", "0", "-1", "nan", "inf"):

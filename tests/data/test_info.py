@@ -102,9 +102,9 @@ def test_samples_ship_with_their_card_and_are_small():
 def test_convert_on_the_command_line(tmp_path, caloforge):
     sources = pair(tmp_path / "in", np.log1p(images()), particles())
     out = tmp_path / "out.h5"
-    code, shown, err = caloforge("data", "convert", *sources, "--out", out, "--json")
+    code, output, err = caloforge("data", "convert", *sources, "--out", out, "--json")
     assert code == 0
-    assert json.loads(shown) == {"out": str(out), "rows": 6}
+    assert json.loads(output) == {"out": str(out), "rows": 6}
     assert "cells are log1p (detected; --values overrides)" in err
     before = out.read_bytes()
     code, _, err = caloforge("data", "convert", *sources, "--out", out, "-q")
@@ -128,8 +128,8 @@ def test_convert_on_the_command_line(tmp_path, caloforge):
 )
 def test_bad_command_lines(caloforge, tmp_path, monkeypatch, arguments, code, words):
     monkeypatch.chdir(tmp_path)
-    got, out, err = caloforge("data", *arguments)
-    assert (got, out) == (code, "")
+    exit_code, out, err = caloforge("data", *arguments)
+    assert (exit_code, out) == (code, "")
     assert words in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

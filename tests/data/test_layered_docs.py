@@ -49,9 +49,9 @@ def test_its_detector_is_one():
 
 
 def test_its_books_are_those_of_the_sample():
-    found = energies(read(sample_path("atlas_em")))
+    actual = energies(read(sample_path("atlas_em")))
     for layer, (cells, beside) in enumerate(
-        zip(found.layers.mean(axis=0), found.overflow.mean(axis=0), strict=True)
+        zip(actual.layers.mean(axis=0), actual.overflow.mean(axis=0), strict=True)
     ):
         assert re.search(rf"layer_{layer} +{cells:.4g} +{beside:.4g}\n", PAGE)
-    assert f"{found.total.mean():.4g} of {found.incident.mean():.4g} GeV" in PAGE
+    assert f"{actual.total.mean():.4g} of {actual.incident.mean():.4g} GeV" in PAGE

@@ -54,13 +54,13 @@ def naive(feature, row):
 @pytest.mark.parametrize("kind", ["features", "plain"])
 def test_encode_is_its_loop(conditions, kind):
     scaling = FeatureScaling.fit(ALICE_ZN, conditions, kind)
-    chosen = features(ALICE_ZN, kind)
-    assert scaling.features == chosen
-    table = [[naive(feature, row) for feature in chosen] for row in conditions]
+    feature_map = features(ALICE_ZN, kind)
+    assert scaling.features == feature_map
+    table = [[naive(feature, row) for feature in feature_map] for row in conditions]
     np.testing.assert_allclose(
-        evaluate_features(chosen, ALICE_ZN.columns, conditions), table, rtol=1e-9, atol=1e-12
+        evaluate_features(feature_map, ALICE_ZN.columns, conditions), table, rtol=1e-9, atol=1e-12
     )
-    for number in range(len(chosen)):
+    for number in range(len(feature_map)):
         column = [row[number] for row in table]
         mean = sum(column) / len(column)
         std = math.sqrt(sum((value - mean) ** 2 for value in column) / len(column))
@@ -125,11 +125,11 @@ def test_dispersion_shifts_the_impact_point_in_x_by_charge_over_momentum():
     for charge, momentum, shift_cm in ((1, 1380, 0), (1, 690, 12), (2, 690, 36), (0, 1380, -12)):
         row = np.array([[momentum, 1e-3, 0, 0, 0.2, 0, -momentum, 938.272, charge]], dtype=float)
         expected = 1e-3 + 11252 * 0.2 / momentum
-        found = evaluate_features((straight, bent), ALICE_ZP.columns, row)
-        assert found == pytest.approx(np.array([[expected, expected + shift_cm]]))
+        actual = evaluate_features((straight, bent), ALICE_ZP.columns, row)
+        assert actual == pytest.approx(np.array([[expected, expected + shift_cm]]))
         wave = features["sine_dispersed_x_11.2cm"]
-        found = evaluate_features((wave,), ALICE_ZP.columns, row)
-        assert found == pytest.approx(math.sin(2 * math.pi * (expected + shift_cm) / 11.2))
+        actual = evaluate_features((wave,), ALICE_ZP.columns, row)
+        assert actual == pytest.approx(math.sin(2 * math.pi * (expected + shift_cm) / 11.2))
 
 
 def test_protons_arrive_where_they_are_dispersed_to():
@@ -173,16 +173,16 @@ def test_features_follow_a_slanted_track_through_the_depth():
         row = np.array([[length, math.acos(p[1] / length), math.atan(-p[0] / p[2]), x0, y0]])
         for depth_cm in (0, 6, 16, 41):
             place_cm = np.array([x0, y0]) / 10 + depth_cm * p[:2] / p[2]
-            wanted = tuple(features[f"impact_{axis}_at_{depth_cm}cm"] for axis in "xy")
-            found = evaluate_features(wanted, ATLAS_EM.columns, row)[0]
-            np.testing.assert_allclose(found, place_cm, rtol=1e-9)
+            expected = tuple(features[f"impact_{axis}_at_{depth_cm}cm"] for axis in "xy")
+            actual = evaluate_features(expected, ATLAS_EM.columns, row)[0]
+            np.testing.assert_allclose(actual, place_cm, rtol=1e-9)
             plain = np.array([[length, math.acos(p[2] / length), math.atan2(p[1], p[0]), x0, y0]])
-            same = tuple(polar[feature.name] for feature in wanted)
-            found = evaluate_features(same, ATLAS_EM_POLAR.columns, plain)[0]
-            np.testing.assert_allclose(found, place_cm, rtol=1e-9)
+            same = tuple(polar[feature.name] for feature in expected)
+            actual = evaluate_features(same, ATLAS_EM_POLAR.columns, plain)[0]
+            np.testing.assert_allclose(actual, place_cm, rtol=1e-9)
             wave = features[f"sine_y_at_{depth_cm}cm_4cm"]
-            found = evaluate_features((wave,), ATLAS_EM.columns, row)[0, 0]
-            assert found == pytest.approx(math.sin(2 * math.pi * place_cm[1] / 4))
+            actual = evaluate_features((wave,), ATLAS_EM.columns, row)[0, 0]
+            assert actual == pytest.approx(math.sin(2 * math.pi * place_cm[1] / 4))
 
 
 def test_networks_see_slow_particles_alike_in_single_precision():
@@ -192,10 +192,10 @@ def test_networks_see_slow_particles_alike_in_single_precision():
     sideways = rng.normal(0, 0.3, (2, 2000)).clip(-1, 1)
     forward = np.sqrt(energy**2 - (sideways**2).sum(axis=0)) * rng.choice([-1, 1], 2000)
     nothing = np.zeros((3, 2000))
-    known = np.column_stack([energy, *nothing, *sideways, forward, energy, np.sign(forward)])
-    scaling = FeatureScaling.fit(ALICE_ZP, known)
-    single = evaluate_features(scaling.features, scaling.columns, known.astype("f4"))
-    double = evaluate_features(scaling.features, scaling.columns, known)
+    conditions = np.column_stack([energy, *nothing, *sideways, forward, energy, np.sign(forward)])
+    scaling = FeatureScaling.fit(ALICE_ZP, conditions)
+    single = evaluate_features(scaling.features, scaling.columns, conditions.astype("f4"))
+    double = evaluate_features(scaling.features, scaling.columns, conditions)
     assert (np.abs(single - double) / np.array(scaling.std)).max() < 2e-3
     place = [feature.name for feature in scaling.features].index("impact_dispersed_x")
     assert np.abs(double[:, place]).max() == pytest.approx(4 * 11.2)

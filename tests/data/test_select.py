@@ -17,14 +17,14 @@ def test_by_particle_and_condition(tmp_path, caloforge):
     everything = in_memory()
     bound = np.sort(np.unique(everything.conditions[:, 0]))[1]
     arguments = ("--pdg", 22, "--pdg", -211, "--where", f"Energy>={bound}")
-    code, shown, _ = caloforge("data", "select", source, *arguments, "--out", out)
+    code, output, _ = caloforge("data", "select", source, *arguments, "--out", out)
     keep = np.isin(everything.pdg, [22, -211]) & (everything.conditions[:, 0] >= bound)
     assert code == 0
-    assert f"{keep.sum()} showers" in shown
-    found, wanted = read(out), everything.rows(keep)
+    assert f"{keep.sum()} showers" in output
+    actual, expected = read(out), everything.rows(keep)
     for name in ("cells", "conditions", "particle", "pdg", "cpu_seconds"):
-        assert np.array_equal(getattr(found, name), getattr(wanted, name))
-    assert found.provenance["engine"] == "a pencil"
+        assert np.array_equal(getattr(actual, name), getattr(expected, name))
+    assert actual.provenance["engine"] == "a pencil"
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_by_particle_and_condition(tmp_path, caloforge):
 )
 def test_what_cannot_be_chosen(tmp_path, caloforge, arguments, code, words):
     source, out = write_raw(tmp_path / "a.h5"), tmp_path / "b.h5"
-    found, _, err = caloforge("data", "select", source, *arguments, "--out", out)
-    assert found == code
+    exit_code, _, err = caloforge("data", "select", source, *arguments, "--out", out)
+    assert exit_code == code
     assert words in err
     assert err.count("\n") == 1
     assert not out.exists()
@@ -54,9 +54,9 @@ def test_what_cannot_be_chosen(tmp_path, caloforge, arguments, code, words):
 )
 def test_rounding_is_to_the_nearest_and_keeps_so_many_bits(values, bits):
     given_values = np.array(values, dtype=np.float32)
-    found = with_bits(given_values, bits)
-    assert (np.abs(found / given_values.astype(np.float64) - 1) <= 2.0 ** -(bits + 1)).all()
-    mantissa, _ = np.frexp(found.astype(np.float64))
+    actual = with_bits(given_values, bits)
+    assert (np.abs(actual / given_values.astype(np.float64) - 1) <= 2.0 ** -(bits + 1)).all()
+    mantissa, _ = np.frexp(actual.astype(np.float64))
     assert (mantissa * 2 ** (bits + 1) % 1 == 0).all()
 
 
@@ -69,11 +69,11 @@ def test_samples_by_name_wherever_a_file_is_taken(tmp_path, caloforge):
     arguments = ("data", "select", "atlas_em/gamma", "--where", "E>99", "--bits", 5, "--out", out)
     assert caloforge(*arguments)[0] == 0
     everything = read(sample_path("atlas_em/gamma"))
-    chosen = everything.conditions[:, 0] > 99
-    found = read(out)
-    assert np.array_equal(found.conditions, everything.conditions[chosen])
-    np.testing.assert_allclose(found.cells, everything.cells[chosen], rtol=2**-6)
-    assert "5 bits of mantissa (within 1.6 %)" in found.provenance["rounding"]
+    mask = everything.conditions[:, 0] > 99
+    actual = read(out)
+    assert np.array_equal(actual.conditions, everything.conditions[mask])
+    np.testing.assert_allclose(actual.cells, everything.cells[mask], rtol=2**-6)
+    assert "5 bits of mantissa (within 1.6 %)" in actual.provenance["rounding"]
     assert set(everything.pdg.tolist()) == {22}
     with pytest.raises(FileNotFoundError):
         (tmp_path / "atlas_em").stat()

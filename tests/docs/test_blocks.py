@@ -76,8 +76,8 @@ def name_of(page: Path) -> str:
 
 def missing(block: Block) -> set[str]:
     """Extras that a block needs and that are not installed."""
-    wanted = block.marks.get("needs", "").split()
-    return {extra for extra in wanted if importlib.util.find_spec(NEEDED[extra]) is None}
+    expected = block.marks.get("needs", "").split()
+    return {extra for extra in expected if importlib.util.find_spec(NEEDED[extra]) is None}
 
 
 def run_python(text: str, names: dict[str, Any], page: Path) -> None:
@@ -102,14 +102,14 @@ def run_shell(command: str) -> None:
     script = re.sub(r"\bpython (?=-)", f"{sys.executable} ", command)
     script = re.sub(r"\bcaloforge (?=\w)", f"{sys.executable} -m caloforge ", script)
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    done = subprocess.run(
+    process = subprocess.run(
         ["bash", "-ec", script],
         env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
+    assert process.returncode == 0, f"{command}: {process.stderr[-2000:]}"
 
 
 def run(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:

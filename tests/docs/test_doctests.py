@@ -30,12 +30,12 @@ MODULES = (
 
 def public() -> Iterator[tuple[str, Any]]:
     """Classes and functions that ``__all__`` names, once each."""
-    seen = set()
+    names = set()
     for module in MODULES:
         for name in importlib.import_module(module).__all__:
             item = getattr(importlib.import_module(module), name)
-            if (inspect.isclass(item) or inspect.isfunction(item)) and item not in seen:
-                seen.add(item)
+            if (inspect.isclass(item) or inspect.isfunction(item)) and item not in names:
+                names.add(item)
                 yield f"{module}.{name}", item
 
 

@@ -31,10 +31,10 @@ def test_recipes_and_classes_of_a_page_exist(page: Path) -> None:
 def test_weights_of_a_page_are_those_of_the_recipes(page: Path) -> None:
     section = re.search(r"^\*\*Recipes?\.\*\*(.*?)\n\n", page.read_text("utf-8"), re.M | re.S)
     assert section is not None
-    found: dict[str, float] = {}
+    actual: dict[str, float] = {}
     for name in re.findall(r"`(?:caloforge train )?([a-z][\w-]+)`", section[1]):
         if name in RECIPES and not name.endswith("-published"):
             terms = recipe_of_name(name).objective.terms
-            found |= {type(term).__name__: weight for weight, term in terms}
+            actual |= {type(term).__name__: weight for weight, term in terms}
     stated = re.findall(r"`?([\d.e-]+) \* (\w+)\(", section[1])
-    assert [(w, term) for w, term in stated if found.get(term) != float(w)] == []
+    assert [(w, term) for w, term in stated if actual.get(term) != float(w)] == []

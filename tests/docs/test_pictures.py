@@ -26,11 +26,11 @@ def pictures() -> ModuleType:
 
 
 def test_every_picture_has_a_function_and_a_page(pictures: ModuleType) -> None:
-    drawn = {path.stem for path in (DOCS / "images").glob("*.png")}
+    files = {path.stem for path in (DOCS / "images").glob("*.png")}
     text = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md"))
-    shown = set(re.findall(r"\(\.\./images/([\w-]+)\.png\)|\(images/([\w-]+)\.png\)", text))
-    assert drawn == set(pictures.PICTURES)
-    assert drawn == {name for pair in shown for name in pair if name}
+    links = set(re.findall(r"\(\.\./images/([\w-]+)\.png\)|\(images/([\w-]+)\.png\)", text))
+    assert files == set(pictures.PICTURES)
+    assert files == {name for pair in links for name in pair if name}
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ ARGUMENTS = (
 
 def chromium():
     """Path of the browser, None where there is none."""
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    return next((actual for name in NAMES if (actual := shutil.which(name))), None)
 
 
 class Page:

@@ -14,12 +14,12 @@ from evaluate.stand_in import energies, showers
 def drawn_page():
     """The page of showers that are too bright, from a file that tells a script of itself."""
     energy = energies(24, 0)
-    real, made = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.5)
+    real, generated = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.5)
     real = dataclasses.replace(real, provenance={"engine": "<script>alert(1)</script>"})
     train = showers(energies(10, 5), 4, 6, first_particle=900)
-    result = evaluate(real, made, train, resamples=50)
-    result = add_two_sample_metrics(result, real, made, train, classifier="none")
-    return report(result, real, made, train)
+    result = evaluate(real, generated, train, resamples=50)
+    result = add_two_sample_metrics(result, real, generated, train, classifier="none")
+    return report(result, real, generated, train)
 
 
 @pytest.fixture(autouse=True)

@@ -40,8 +40,8 @@ def test_arrays_of_single_showers_with_other_conditions_are_judged_whole():
     real = showers_of(TWO, deposits(energy, 3), energy)
     assert real.cells.dtype == np.float32
     for scale, passes in ((1.0, True), (1.3, False)):
-        made = showers_of(TWO, deposits(other, 4, scale), other)
-        first, second, warnings = matched(real, made)
+        generated = showers_of(TWO, deposits(other, 4, scale), other)
+        first, second, warnings = matched(real, generated)
         assert "bands" in warnings[0]
         result = add_two_sample_metrics(
             evaluate(first, second, resamples=30), first, second, classifier="none"
@@ -66,9 +66,9 @@ def test_repeats_are_found_by_their_conditions():
 def test_library_use_writes_the_same_page(monkeypatch):
     monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
     energy = energies(20, 0)
-    real, made = showers(energy, 2, 1), showers(energy, 2, 2)
-    assert apply_gate(real, made).accepted
-    page = report(evaluate(real, made, resamples=20), real, made)
+    real, generated = showers(energy, 2, 1), showers(energy, 2, 2)
+    assert apply_gate(real, generated).accepted
+    page = report(evaluate(real, generated, resamples=20), real, generated)
     assert page.startswith("<!doctype html>")
     assert len(re.findall("<img", page)) > 10
 
@@ -85,9 +85,9 @@ def test_library_use_writes_the_same_page(monkeypatch):
     ],
 )
 def test_arrays_that_are_no_showers_are_told(changes, message):
-    given = {"cells": np.ones((5, 30)), "conditions": np.ones(5)} | changes
+    arguments = {"cells": np.ones((5, 30)), "conditions": np.ones(5)} | changes
     with pytest.raises(DataError, match=message):
-        showers_of(TWO, given["cells"], given["conditions"])
+        showers_of(TWO, arguments["cells"], arguments["conditions"])
 
 
 def test_counts_must_be_whole():
@@ -103,8 +103,8 @@ def test_other_units_and_constant_observables_are_told():
     energy = energies(30, 0)
     real = showers(energy, 4, 1)
     cells = (showers(energy, 4, 2).cells * 100).astype(np.uint16)
-    found = evaluate(real, showers_of(real.detector, cells, real.conditions, real.particle))
-    assert any("another unit?" in warning for warning in found.warnings)
+    result = evaluate(real, showers_of(real.detector, cells, real.conditions, real.particle))
+    assert any("another unit?" in warning for warning in result.warnings)
     same = showers_of(real.detector, np.ones_like(real.cells), real.conditions, real.particle)
     constant = evaluate(same, same, resamples=20)
     assert any("total is the same for all" in warning for warning in constant.warnings)

@@ -57,8 +57,8 @@ def sample(rows, seed, first=0):
 
 
 def test_each_attribute_has_an_observable_that_follows_it():
-    found = {a.name: a.observable.name for a in attributes(ATLAS_EM)}
-    assert found == {
+    actual = {a.name: a.observable.name for a in attributes(ATLAS_EM)}
+    assert actual == {
         "E": "total",
         "theta": "shift_y",
         "phi": "shift_x",
@@ -87,8 +87,8 @@ def test_the_polar_angle_is_that_of_the_momentum(rng):
 def test_the_shift_between_layers_is_that_of_loops(rng):
     cells = rng.exponential(1, (3, ATLAS_EM.cells))
     cells[2, :288] = 0
-    seen = {a.observable.name: a.observable for a in attributes(ATLAS_EM)}
-    found = values_of(cells, tuple(seen.values()), LAYOUT)
+    observables = {a.observable.name: a.observable for a in attributes(ATLAS_EM)}
+    actual = values_of(cells, tuple(observables.values()), LAYOUT)
     for axis, name in enumerate(("shift_x", "shift_y")):
         for row in range(3):
             middles = []
@@ -100,7 +100,7 @@ def test_the_shift_between_layers_is_that_of_loops(rng):
                     below += value
                 middles.append(above / below if below else math.nan)
             expected = middles[1] - middles[0]
-            assert found[name][row] == pytest.approx(expected, nan_ok=True)
+            assert actual[name][row] == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_slope_is_the_coefficient_of_least_squares(rng):
@@ -108,8 +108,8 @@ def test_a_slope_is_the_coefficient_of_least_squares(rng):
     observed = 2.5 * table[:, 0] - 0.3 * table[:, 1] + rng.normal(size=30)
     observed[4] = np.nan
     weights = rng.integers(0, 3, (4, 30)).astype(float)
-    found = slope(observed, table, weights)
-    for weight, value in zip(weights, found, strict=True):
+    actual = slope(observed, table, weights)
+    for weight, value in zip(weights, actual, strict=True):
         rows = [n for n in range(30) if n != 4 for _ in range(int(weight[n]))]
         design = [[*table[n], 1.0] for n in rows]
         expected = np.linalg.lstsq(np.array(design), observed[rows], rcond=None)[0][0]
@@ -122,14 +122,14 @@ def test_slopes_see_showers_that_ignore_an_attribute():
     changed = real.conditions.copy()
     changed[:, 4] = 0
     deaf = dataclasses.replace(real, cells=blobs(changed, np.random.default_rng(2)))
-    found = {s.attribute.name: s for s in slopes(real, deaf, rng=np.random.default_rng(0))}
-    assert found["E"].real.value == pytest.approx(1, abs=1e-4)
-    assert found["y0"].real.value > 0.9
-    assert found["y0"].generated.value == pytest.approx(0, abs=0.02)
-    assert found["y0"].difference.sigma < -20
-    assert abs(found["x0"].difference.value) < 0.02
+    actual = {s.attribute.name: s for s in slopes(real, deaf, rng=np.random.default_rng(0))}
+    assert actual["E"].real.value == pytest.approx(1, abs=1e-4)
+    assert actual["y0"].real.value > 0.9
+    assert actual["y0"].generated.value == pytest.approx(0, abs=0.02)
+    assert actual["y0"].difference.sigma < -20
+    assert abs(actual["x0"].difference.value) < 0.02
     # Layers at depths of 40 and 150 mm: 110 mm a radian, along y.
-    assert found["theta"].real.value == pytest.approx(-110, rel=0.1)
+    assert actual["theta"].real.value == pytest.approx(-110, rel=0.1)
 
 
 def test_r_squared_is_that_of_loops(rng):
@@ -151,26 +151,26 @@ def test_what_is_in_a_shower_can_be_read_back():
     changed[:, 4] = np.random.default_rng(4).permutation(changed[:, 4])
     deaf = dataclasses.replace(real, cells=blobs(changed, np.random.default_rng(3)))
     short = ClassifierConfig("short", (64,), 3e-3, 64, 25, 6)
-    found = {r.name: r for r in layered_metrics.read_back(train, real, deaf, config=short)}
-    assert found["E"].real.value > 0.9
-    assert found["y0"].real.value > 0.25
-    assert found["y0"].generated.value < 0
-    assert found["E"].ratio.value == pytest.approx(1, abs=0.05)
+    actual = {r.name: r for r in layered_metrics.read_back(train, real, deaf, config=short)}
+    assert actual["E"].real.value > 0.9
+    assert actual["y0"].real.value > 0.25
+    assert actual["y0"].generated.value < 0
+    assert actual["E"].ratio.value == pytest.approx(1, abs=0.05)
 
 
 def test_bands_and_shares_are_those_of_loops():
-    real, made = sample(60, 1), sample(60, 2)
-    made = dataclasses.replace(made, conditions=real.conditions)
-    sums = energy_metrics.sums_of(real, made, np.random.default_rng(0))
+    real, generated = sample(60, 1), sample(60, 2)
+    generated = dataclasses.replace(generated, conditions=real.conditions)
+    sums = energy_metrics.sums_of(real, generated, np.random.default_rng(0))
     names = tuple(layer.name for layer in ATLAS_EM.layers)
     energy = real.conditions[:, 0]
     for number, share in enumerate(energy_metrics.shares(sums, names)[:-1]):
-        image = ATLAS_EM.split(made.cells)[names[number]]
+        image = ATLAS_EM.split(generated.cells)[names[number]]
         expected = sum(float(one.sum()) for one in image) / energy.sum()
         assert share.generated.value == pytest.approx(expected, rel=1e-5)
-    found = energy_metrics.bands(sums, 5)
-    assert [band.particles for band in found] == [12] * 5
-    band = found[1]
+    actual = energy_metrics.bands(sums, 5)
+    assert [band.particles for band in actual] == [12] * 5
+    band = actual[1]
     rows = [n for n in range(60) if band.low <= energy[n] < band.high]
 
     def moments(cells):
@@ -181,7 +181,7 @@ def test_bands_and_shares_are_those_of_loops():
         middle = sum(ratios) / len(rows)
         return mean, sigma / mean, math.sqrt(sum((r - middle) ** 2 for r in ratios) / len(rows))
 
-    expected = [m / r for m, r in zip(moments(made.cells), moments(real.cells), strict=True)]
+    expected = [m / r for m, r in zip(moments(generated.cells), moments(real.cells), strict=True)]
     for number, value in zip(
         (band.mean, band.relative_sigma, band.resolution), expected, strict=True
     ):
@@ -206,20 +206,20 @@ def test_a_widened_copy_is_wider_and_nothing_else(rng):
 
 
 def test_a_traversal_holds_the_latents_and_all_other_conditions():
-    asked = []
+    calls = []
 
     def expected(latents, conditions):
-        asked.append((latents.copy(), conditions.copy()))
+        calls.append((latents.copy(), conditions.copy()))
         return blobs(conditions, np.random.default_rng(7)) * (1 + 0.01 * latents[:, :1])
 
     ranges = {
         name: (middle - half, middle + half)
         for name, middle, half in zip(ATLAS_EM.columns, MIDDLE, (40, 0.2, 0.2, 40, 40), strict=True)
     }
-    found = traverse(expected, 3, ATLAS_EM, ranges, rng=np.random.default_rng(0))
-    assert all((latents == asked[0][0]).all() for latents, _ in asked)
-    y0 = next(one for one in found if one.attribute.name == "y0")
-    values = [c for _, c in asked if c[0, 4] != 0]
+    actual = traverse(expected, 3, ATLAS_EM, ranges, rng=np.random.default_rng(0))
+    assert all((latents == calls[0][0]).all() for latents, _ in calls)
+    y0 = next(one for one in actual if one.attribute.name == "y0")
+    values = [c for _, c in calls if c[0, 4] != 0]
     assert all((c[:, :4] == MIDDLE[:4]).all() for c in values)
     assert y0.at.tolist() == [-40, -20, 0, 20, 40]
     assert y0.images.shape == (5, ATLAS_EM.cells)
@@ -239,15 +239,15 @@ def moved_x0(at):
 
 def test_real_showers_beside_a_traversal_are_the_nearest_by_loops():
     real, moved = sample(60, 1), moved_x0([-30.0, 0.004, 30.0])
-    found = real_beside(moved, real)
+    actual = real_beside(moved, real)
     weights = np.array([1, 1, 1, MOVED_WEIGHT, 1]) / real.conditions.std(axis=0)
-    for number, wanted in enumerate(moved.conditions):
-        away = [math.dist(weights * row, weights * wanted) for row in real.conditions]
+    for number, expected in enumerate(moved.conditions):
+        away = [math.dist(weights * row, weights * expected) for row in real.conditions]
         near = sorted(range(60), key=away.__getitem__)[:10]
-        np.testing.assert_allclose(found.images[number], real.cells[near].mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(actual.images[number], real.cells[near].mean(axis=0), rtol=1e-6)
         mean = sum(real.conditions[row, 3] for row in near) / 10
-        assert found.condition[number] == pytest.approx(mean)
-        assert abs(found.condition[number] - wanted[3]) < 15
+        assert actual.condition[number] == pytest.approx(mean)
+        assert abs(actual.condition[number] - expected[3]) < 15
 
 
 def test_values_are_told_to_a_hundredth_of_their_steps():
@@ -276,47 +276,47 @@ def test_a_traversal_is_drawn_over_real_showers_and_less_its_middle():
 def test_a_dark_image_says_so_and_needs_no_colours():
     dark = {layer.name: np.zeros(layer.shape) for layer in ATLAS_EM.layers}
     lit = dark | {"layer_1": np.ones((12, 12))}
-    drawn = plots.layer_images({"real": lit, "generated": dark}, ATLAS_EM.layers, label="GeV")
-    texts = [[text.get_text() for text in axes.texts] for axes in drawn.axes[:6]]
+    figure = plots.layer_images({"real": lit, "generated": dark}, ATLAS_EM.layers, label="GeV")
+    texts = [[text.get_text() for text in axes.texts] for axes in figure.axes[:6]]
     assert texts == [["dark"], ["dark"], [], ["dark"], ["dark"], ["dark"]]
-    assert [axes.get_ylabel() for axes in drawn.axes[6:]] == ["GeV"]
+    assert [axes.get_ylabel() for axes in figure.axes[6:]] == ["GeV"]
 
 
 def test_the_rows_of_a_layered_detector_are_there_with_their_floors():
     pytest.importorskip("torch")
     real, train = sample(200, 1), sample(200, 3, first=500)
     missed = real.conditions * [0.8, 1, 1, 1, 1] + [0, 0, 0, 20, 0]
-    made = dataclasses.replace(real, cells=blobs(missed, np.random.default_rng(3)))
+    generated = dataclasses.replace(real, cells=blobs(missed, np.random.default_rng(3)))
     overflow = np.full((200, 3), 0.5, dtype=np.float32)
     real = dataclasses.replace(real, overflow=overflow)
     short = ClassifierConfig("short", (32,), 1e-2, 64, 25, 8)
-    found = {r.name: r for r in layered_checks(real, made, train, config=short)}
-    assert found["share_total"].floor.value == pytest.approx(1, abs=1e-4)
-    assert found["negative"].value.value == 0
-    told = 200 * 1.5 / real.conditions[:, 0].sum()
-    assert found["overflow"].floor.value == pytest.approx(told)
-    assert found["overflow"].value.note == "not generated"
-    assert sum(name.startswith("band_mean") for name in found) >= 5
-    assert 0.2 < found["auc_both"].floor.value < 0.8
+    actual = {r.name: r for r in layered_checks(real, generated, train, config=short)}
+    assert actual["share_total"].floor.value == pytest.approx(1, abs=1e-4)
+    assert actual["negative"].value.value == 0
+    ratio = 200 * 1.5 / real.conditions[:, 0].sum()
+    assert actual["overflow"].floor.value == pytest.approx(ratio)
+    assert actual["overflow"].value.note == "not generated"
+    assert sum(name.startswith("band_mean") for name in actual) >= 5
+    assert 0.2 < actual["auc_both"].floor.value < 0.8
     # Showers lie 20 mm beside their particles and lack a fifth of their energy, within the range of
     # others: who is told the particles sees it in each.
-    blind, told = (found[name].value.value for name in ("auc_both", "auc_conditions"))
-    assert told > 0.95
-    assert told > blind + 0.1
-    assert 0.2 < found["auc_conditions"].floor.value < 0.8
-    without = {r.name for r in layered_checks(real, made, None, config=None)}
-    assert without == {name for name in found if not name.startswith(("auc_", "r2_"))}
+    blind, ratio = (actual[name].value.value for name in ("auc_both", "auc_conditions"))
+    assert ratio > 0.95
+    assert ratio > blind + 0.1
+    assert 0.2 < actual["auc_conditions"].floor.value < 0.8
+    without = {r.name for r in layered_checks(real, generated, None, config=None)}
+    assert without == {name for name in actual if not name.startswith(("auc_", "r2_"))}
 
 
 def test_weights_of_a_slope_are_particles():
     real = sample(50, 1)
-    found = slopes(real, real, rng=np.random.default_rng(3))
-    assert all(s.difference.value == 0 for s in found)
+    actual = slopes(real, real, rng=np.random.default_rng(3))
+    assert all(s.difference.value == 0 for s in actual)
     weights = resamplings(50, RESAMPLINGS, np.random.default_rng(3))
-    seen = values_of(real.cells, (found[0].attribute.observable,), LAYOUT)["total"]
-    table = regressors_of(found[0].attribute, real.conditions)
-    again = slope(seen, table, weights)
-    assert found[0].real.error == pytest.approx(again[1:].std(ddof=1))
+    totals = values_of(real.cells, (actual[0].attribute.observable,), LAYOUT)["total"]
+    table = regressors_of(actual[0].attribute, real.conditions)
+    again = slope(totals, table, weights)
+    assert actual[0].real.error == pytest.approx(again[1:].std(ddof=1))
 
 
 def test_what_is_constant_but_for_rounding_is_not_read_back() -> None:
@@ -325,5 +325,5 @@ def test_what_is_constant_but_for_rounding_is_not_read_back() -> None:
     assert showers.conditions[:, showers.detector.column("theta")].std() > 0
     train, real = showers.rows(np.arange(300)), showers.rows(np.arange(300, 400))
     short = ClassifierConfig("short", (8,), 3e-3, 64, 2, 2)
-    found = layered_metrics.read_back(train, real, real, config=short)
-    assert [one.name for one in found] == ["E"]
+    actual = layered_metrics.read_back(train, real, real, config=short)
+    assert [one.name for one in actual] == ["E"]

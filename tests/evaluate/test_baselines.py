@@ -65,11 +65,11 @@ def test_pdg_decides_where_both_files_have_it():
 
 def test_nearest_is_measured_in_the_logarithm_of_the_energy():
     """By loops over standardised features: the distance is Euclidean in them."""
-    energy, known = energies(15, 0), energies(40, 1)
-    found = nearest_particle(marked(energy, 1, 0), marked(known, 1, 100))
+    energy, conditions = energies(15, 0), energies(40, 1)
+    actual = nearest_particle(marked(energy, 1, 0), marked(conditions, 1, 100))
     for particle, value in enumerate(energy):
-        distances = [abs(np.log(value) - np.log(other)) for other in known]
-        assert found[particle] == int(np.argmin(distances))
+        distances = [abs(np.log(value) - np.log(other)) for other in conditions]
+        assert actual[particle] == int(np.argmin(distances))
 
 
 def test_a_shower_of_the_nearest_particle_is_taken_once_until_all_are_used():
@@ -108,8 +108,8 @@ def test_replayed_showers_come_from_anywhere_in_training():
 def test_every_baseline_gives_a_shower_a_row_and_follows_its_seed(baseline):
     real, train = showers(energies(9, 0), 3, 1), showers(energies(20, 2), 5, 3, first_particle=50)
     cells = [baseline.of(real, train, np.random.default_rng(seed)) for seed in (1, 1, 2)]
-    made = as_showers(real, cells[0])
-    assert made.cells.shape == real.cells.shape
-    assert made.cells.dtype == real.cells.dtype
+    generated = as_showers(real, cells[0])
+    assert generated.cells.shape == real.cells.shape
+    assert generated.cells.dtype == real.cells.dtype
     assert (cells[0] == cells[1]).all()
     assert (cells[0] != cells[2]).any()

@@ -91,17 +91,17 @@ def test_the_report_in_a_browser(page, page_file, width, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "actual"),
     [
         ("<img src='http://127.0.0.1:9/x.png'>", "requested"),
         ("<script>console.log(1)</script>", "complaints"),
     ],
 )
-def test_the_browser_sees_what_a_report_must_not_do(page, tmp_path, body, found):
+def test_the_browser_sees_what_a_report_must_not_do(page, tmp_path, body, actual):
     path = tmp_path / "bad.html"
     path.write_text(f"<!doctype html><body>{body}</body>")
     page.open(path.as_uri(), 390)
-    assert getattr(page, found)() != []
+    assert getattr(page, actual)() != []
 
 
 def test_the_browser_sees_text_over_text(page, tmp_path):

@@ -44,9 +44,9 @@ def moments_of(side, particles):
 def test_moments_are_those_of_loops(pair, monkeypatch, block):
     monkeypatch.setattr(shapes, "ELEMENTS_AT_ONCE", block)
     weights = np.random.default_rng(0).integers(0, 3, (2, 7)).astype(float)
-    found = shapes.cell_moments(pair, weights)
+    actual = shapes.cell_moments(pair, weights)
     real, other = moments_of(pair.real, 7), moments_of(pair.other, 7)
-    for weight, (mae, dispersion) in zip(weights, found, strict=True):
+    for weight, (mae, dispersion) in zip(weights, actual, strict=True):
         away, light = 0.0, 0.0
         index = {"real": [0.0, 0.0], "other": [0.0, 0.0]}
         for p in range(7):
@@ -70,17 +70,17 @@ def jaccard(lit, rows, k, other):
 def test_coactivation_is_that_of_loops(pair, monkeypatch):
     monkeypatch.setattr(shapes, "MOST_CELLS", 5)
     weights = np.random.default_rng(1).integers(0, 3, (2, 7)).astype(float)
-    found = shapes.coactivation_error(pair, weights)[:, 0]
+    actual = shapes.coactivation_error(pair, weights)[:, 0]
     lit = [side.cells > 0 for side in (pair.real, pair.other)]
     often = sorted(range(36), key=lambda k: (-sum(lit[0][:, k]), k))
     often = [k for k in often if sum(lit[0][:, k]) >= 0.05 * len(lit[0])]
-    chosen = [often[round(n * (len(often) - 1) / 4)] for n in range(5)]
-    for weight, error in zip(weights, found, strict=True):
+    cells = [often[round(n * (len(often) - 1) / 4)] for n in range(5)]
+    for weight, error in zip(weights, actual, strict=True):
         rows = [i for i in range(28) for _ in range(int(weight[pair.real.particle_index[i]]))]
         differences = [
             abs(jaccard(lit[1], rows, k, other) - jaccard(lit[0], rows, k, other))
-            for place, k in enumerate(chosen)
-            for other in chosen[place + 1 :]
+            for place, k in enumerate(cells)
+            for other in cells[place + 1 :]
         ]
         assert error == pytest.approx(sum(differences) / len(differences))
 

@@ -51,8 +51,8 @@ def test_calibration_gives_frequencies():
     rng = np.random.default_rng(0)
     odds = rng.normal(0, 2, 20_000)
     label = rng.random(20_000) < 1 / (1 + np.exp(-3 * odds))
-    found = calibrated(odds, label, np.array([-0.5, 0.0, 0.5]))
-    np.testing.assert_allclose(found, 1 / (1 + np.exp([1.5, 0, -1.5])), atol=0.05)
+    actual = calibrated(odds, label, np.array([-0.5, 0.0, 0.5]))
+    np.testing.assert_allclose(actual, 1 / (1 + np.exp([1.5, 0, -1.5])), atol=0.05)
     assert (calibrated(odds, np.ones(20_000, dtype=bool), odds[:3]) == 0.5).all()
 
 
@@ -94,9 +94,9 @@ def test_an_auc_below_a_half_by_more_than_its_error_is_no_power(rng):
     particle = np.arange(400)
     folds = Folds.of(particle, particle, 0)
     wrong = np.where(folds.label, -1.0, 1.0) + rng.normal(0, 3, 800)
-    found = with_power(folds.measured(wrong, auc, 0))
-    assert found.note == "no power"
-    assert "(no power)" in str(found)
+    actual = with_power(folds.measured(wrong, auc, 0))
+    assert actual.note == "no power"
+    assert "(no power)" in str(actual)
     fair = with_power(folds.measured(rng.normal(size=800), auc, 0))
     assert fair.note == ""
 
@@ -107,9 +107,11 @@ def test_boosted_trees_see_clumps_that_a_poisson_law_lacks():
     energy = energies(80, 0)
     real, other = showers(energy, 6, 1), showers(energy, 6, 2)
     mean = real.cells.reshape(80, 6, -1).mean(axis=1).repeat(6, axis=0)
-    made = dataclasses.replace(real, cells=rng.negative_binomial(2, 2 / (2 + mean)).astype("u2"))
+    generated = dataclasses.replace(
+        real, cells=rng.negative_binomial(2, 2 / (2 + mean)).astype("u2")
+    )
     particle = (real.particle, real.particle)
-    separated = classify_boosted(boosted_inputs(real), boosted_inputs(made), *particle)
+    separated = classify_boosted(boosted_inputs(real), boosted_inputs(generated), *particle)
     alike = classify_boosted(boosted_inputs(real), boosted_inputs(other), *particle)
     assert separated.value > 0.8
     assert abs(alike.value - 0.5) < 4 * alike.error
@@ -128,16 +130,16 @@ def test_few_particles_and_a_missing_torch_are_told(rng, monkeypatch):
 
 def test_without_torch_every_other_metric_is_there(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    real, made = showers(energies(30, 0), 4, 1), showers(energies(30, 0), 4, 2)
-    found = {
+    real, generated = showers(energies(30, 0), 4, 1), showers(energies(30, 0), 4, 2)
+    actual = {
         row.name: row
-        for row in two_sample_metrics(real, made, config=CLASSIFIER_CONFIGS["default"])
+        for row in two_sample_metrics(real, generated, config=CLASSIFIER_CONFIGS["default"])
     }
-    assert found["auc_low"].value.note == "needs the extra train"
-    assert found["auc_low"].floor.note == "needs the extra train"
+    assert actual["auc_low"].value.note == "needs the extra train"
+    assert actual["auc_low"].floor.note == "needs the extra train"
     for name in ("fpd", "kpd", "precision", "coverage", "separation_total", "ks_a"):
-        assert found[name].value.value is not None, name
-        assert found[name].floor.value is not None, name
+        assert actual[name].value.value is not None, name
+        assert actual[name].floor.value is not None, name
 
 
 def kinds(brightness_of_protons, seed):
@@ -161,10 +163,10 @@ def test_kinds_that_differ_for_the_wrong_reason_do_not_transfer():
     pytest.importorskip("torch")
     short = ClassifierConfig("short", (32,), 5e-3, 64, 15, 5)
     # Real protons are much brighter; generated ones much fainter: what is learnt misleads.
-    found = transfer(kinds(20, 1), kinds(0.05, 5), config=short).accuracy
-    assert found["real", "real"].value > 0.8
-    assert found["generated", "generated"].value > 0.8
-    assert found["generated", "real"].value < 0.6
+    actual = transfer(kinds(20, 1), kinds(0.05, 5), config=short).accuracy
+    assert actual["real", "real"].value > 0.8
+    assert actual["generated", "generated"].value > 0.8
+    assert actual["generated", "real"].value < 0.6
     with pytest.raises(DataError, match="kinds"):
         transfer(showers(energies(30, 0), 2, 1), kinds(1, 5), config=short)
 

@@ -44,14 +44,14 @@ def test_halves_are_disjoint_equal_and_of_the_same_particle():
     assert names.tolist() == [5, 2, 9, 7]
     numbers = equal_n_showers(particle_index, particle_index, 4)
     assert numbers.tolist() == [2, 1, 0, 1]
-    seen = set()
+    pairs = set()
     for seed in range(60):
         halves = halve(particle_index, numbers, np.random.default_rng(seed))
         assert not set(halves.first) & set(halves.second)
         for rows in (halves.first, halves.second):
             assert (particle_index[rows] == halves.first_index).all()
-        seen.update(halves.first.tolist())
-    assert seen == set(range(11)) - {7}
+        pairs.update(halves.first.tolist())
+    assert pairs == set(range(11)) - {7}
 
 
 def test_every_row_is_drawn_equally_often():
@@ -104,30 +104,30 @@ def test_a_generator_that_ignores_its_conditions_is_seen_only_per_particle():
 
 def test_the_order_of_the_generated_rows_does_not_matter():
     energy = energies(20, 0)
-    real, made = showers(energy, 6, 1), showers(energy, 6, 2)
-    order = np.random.default_rng(5).permutation(len(made))
+    real, generated = showers(energy, 6, 1), showers(energy, 6, 2)
+    order = np.random.default_rng(5).permutation(len(generated))
     moved = dataclasses.replace(
-        made,
-        cells=made.cells[order],
-        conditions=made.conditions[order],
-        particle=made.particle[order],
+        generated,
+        cells=generated.cells[order],
+        conditions=generated.conditions[order],
+        particle=generated.particle[order],
     )
-    assert fast_score(real, made) == pytest.approx(fast_score(real, moved), rel=0.15)
+    assert fast_score(real, generated) == pytest.approx(fast_score(real, moved), rel=0.15)
     assert fast_score(real, moved) < 0.5 * fast_score(
-        real, dataclasses.replace(moved, particle=made.particle)
+        real, dataclasses.replace(moved, particle=generated.particle)
     )
 
 
 def test_without_repeats_the_score_is_the_marginal_distance():
     energy = energies(50, 0)
-    real, made = showers(energy, 1, 1), showers(energy, 1, 2)
-    expected = w1_channels(SMALL.read_out(real.cells), SMALL.read_out(made.cells)).mean()
-    assert fast_score(real, made) == pytest.approx(expected)
+    real, generated = showers(energy, 1, 1), showers(energy, 1, 2)
+    expected = w1_channels(SMALL.read_out(real.cells), SMALL.read_out(generated.cells)).mean()
+    assert fast_score(real, generated) == pytest.approx(expected)
     result = conditional_w1(
         SMALL.read_out(real.cells),
-        SMALL.read_out(made.cells),
+        SMALL.read_out(generated.cells),
         real.particle,
-        made.particle,
+        generated.particle,
         rng=np.random.default_rng(0),
     )
     assert result.mean is None
@@ -136,12 +136,12 @@ def test_without_repeats_the_score_is_the_marginal_distance():
 
 def test_the_score_is_fast_reproducible_and_names_its_scheme():
     energy = energies(150, 0)
-    real, made = showers(energy, 8, 1), showers(energy, 8, 2)
+    real, generated = showers(energy, 8, 1), showers(energy, 8, 2)
     start = time.process_time()
-    score = fast_score(real, made, seed=3)
+    score = fast_score(real, generated, seed=3)
     assert time.process_time() - start < 1
-    assert fast_score(real, made, seed=3) == score != fast_score(real, made, seed=4)
-    assert fast_score(real, made, "second", seed=3) != score
+    assert fast_score(real, generated, seed=3) == score != fast_score(real, generated, seed=4)
+    assert fast_score(real, generated, "second", seed=3) != score
 
 
 def test_another_detector_is_refused():
@@ -154,10 +154,10 @@ def test_another_detector_is_refused():
 
 def test_equal_particle_numbers_with_other_conditions_are_refused():
     energy = energies(6, 0)
-    real, made = showers(energy, 3, 1), showers(energy[::-1], 3, 2)
-    _, real_index, slot_made = index_shared_particles(real.particle, made.particle)
+    real, generated = showers(energy, 3, 1), showers(energy[::-1], 3, 2)
+    _, real_index, slot_made = index_shared_particles(real.particle, generated.particle)
     with pytest.raises(DataError, match=r"row 0 .* --like"):
-        require_same_conditions(real.conditions, made.conditions, real_index, slot_made)
+        require_same_conditions(real.conditions, generated.conditions, real_index, slot_made)
     through_float32 = real.conditions.astype(np.float32).astype(np.float64)
     require_same_conditions(real.conditions, through_float32, real_index, real_index)
 
@@ -166,14 +166,14 @@ def test_deposits_without_repeats_are_scored_by_all_observables():
     """Another sample of real showers scores lower than one that is smeared along y."""
     showers = read(sample_path("atlas_em")).rows(slice(0, 400))
     real, other = showers.rows(slice(0, 200)), showers.rows(slice(200, 400))
-    told = []
+    scores = []
     for observable in observables(real.detector):
         x, y = (observe(one).values[observable.name] for one in (real, other))
         x, y = x[np.isfinite(x)], y[np.isfinite(y)]
         if x.std() > 0:
-            told.append(wasserstein_distance(x, y) / x.std())
+            scores.append(wasserstein_distance(x, y) / x.std())
     score = fast_score(real, other)
-    assert score == pytest.approx(np.mean(told))
+    assert score == pytest.approx(np.mean(scores))
     blurred = other.cells.copy()
     blurred[:, 1:] += 0.2 * other.cells[:, :-1]
     assert fast_score(real, dataclasses.replace(other, cells=blurred)) > 1.5 * score

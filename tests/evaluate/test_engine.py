@@ -51,29 +51,29 @@ def test_a_perfect_generator_beats_every_baseline(good):
 
 def test_a_generator_that_ignores_its_conditions_is_marginally_perfect_and_conditionally_wrong():
     ignoring = as_showers(REAL, shuffled(REAL, REAL, np.random.default_rng(3)))
-    found = verdict(ignoring)
-    assert found.measured("w1_all").value == pytest.approx(0, abs=1e-9)
-    assert abs(found.difference("w1", "model", "real").sigma) < 3
-    assert found.difference("conditional_w1", "model", "real").sigma > 5
-    assert abs(found.difference("conditional_w1", "shuffled").sigma) < 3
-    assert "Not distinguishable" in found.summary
+    result = verdict(ignoring)
+    assert result.measured("w1_all").value == pytest.approx(0, abs=1e-9)
+    assert abs(result.difference("w1", "model", "real").sigma) < 3
+    assert result.difference("conditional_w1", "model", "real").sigma > 5
+    assert abs(result.difference("conditional_w1", "shuffled").sigma) < 3
+    assert "Not distinguishable" in result.summary
 
 
 def test_a_generator_without_diversity_is_seen(good):
     means = np.repeat(REAL.cells.reshape(60, 8, 36).mean(axis=1), 8, axis=0)
     lazy = as_showers(REAL, np.round(means).astype(np.uint16))
-    found = verdict(lazy)
-    assert found.measured("spread_slope").value == 0
-    assert found.measured("sigma_total").value == 0
-    assert found.measured("spread_correlation").value is None
+    result = verdict(lazy)
+    assert result.measured("spread_slope").value == 0
+    assert result.measured("sigma_total").value == 0
+    assert result.measured("spread_correlation").value is None
     assert good.measured("sigma_total").value > 0.8
 
 
 def test_a_dead_channel_is_seen_in_that_channel_alone():
     cells = GOOD.cells.copy()
     cells[:, np.array(SMALL.scheme().of_cell) == 2] = 0
-    found = verdict(as_showers(REAL, cells))
-    excess = {c: found.difference(f"w1_{c}", "model", "real").sigma for c in ("a", "b", "c", "d")}
+    result = verdict(as_showers(REAL, cells))
+    excess = {c: result.difference(f"w1_{c}", "model", "real").sigma for c in ("a", "b", "c", "d")}
     assert excess["c"] > 5
     assert max(abs(excess[c]) for c in "abd") < 3
 
@@ -125,45 +125,45 @@ def test_the_table_names_every_candidate_and_measure(good):
 
 def test_without_repeats_marginals_have_a_floor_and_the_rest_says_no_repeats():
     energy = energies(200, 0)
-    real, made = showers(energy, 1, 1), showers(energy, 1, 2)
-    found = verdict(made, real=real)
-    assert found.n_showers == "no repeats, 100 v 100 particles"
+    real, generated = showers(energy, 1, 1), showers(energy, 1, 2)
+    result = verdict(generated, real=real)
+    assert result.n_showers == "no repeats, 100 v 100 particles"
     for name in ("conditional_w1", "spread_slope", "spread_correlation", "sigma_total"):
-        assert found.measured(name).value is None
-        assert found.measured(name).note == "no repeats"
-    assert found.measured("w1", "real").value > 0
-    assert found.measured("w1").value > 0
-    assert found.measured("mean_total").value == pytest.approx(1, abs=0.1)
-    assert any("no particle has repeats" in warning for warning in found.warnings)
-    assert found.summary.startswith("No repeats; marginal W1")
-    json.loads(found.to_json())
-    table(found)
+        assert result.measured(name).value is None
+        assert result.measured(name).note == "no repeats"
+    assert result.measured("w1", "real").value > 0
+    assert result.measured("w1").value > 0
+    assert result.measured("mean_total").value == pytest.approx(1, abs=0.1)
+    assert any("no particle has repeats" in warning for warning in result.warnings)
+    assert result.summary.startswith("No repeats; marginal W1")
+    json.loads(result.to_json())
+    table(result)
 
 
 def test_one_shower_is_judged_without_a_crash():
     energy = energies(1, 0)
-    found = verdict(showers(energy, 1, 2), real=showers(energy, 1, 1))
-    assert found.measured("w1_all").value > 0
-    assert found.measured("w1").value is None
-    json.loads(found.to_json())
-    table(found)
+    result = verdict(showers(energy, 1, 2), real=showers(energy, 1, 1))
+    assert result.measured("w1_all").value > 0
+    assert result.measured("w1").value is None
+    json.loads(result.to_json())
+    table(result)
 
 
 def test_one_particle_with_repeats():
     energy = energies(1, 0)
-    found = verdict(showers(energy, 8, 2), real=showers(energy, 8, 1))
-    assert found.measured("conditional_w1").value > 0
-    assert found.candidate("shuffled") is None
-    assert any("only 1 particles" in warning for warning in found.warnings)
+    result = verdict(showers(energy, 8, 2), real=showers(energy, 8, 1))
+    assert result.measured("conditional_w1").value > 0
+    assert result.candidate("shuffled") is None
+    assert any("only 1 particles" in warning for warning in result.warnings)
 
 
 def test_empty_showers_are_defined_where_they_can_be():
     dark = as_showers(REAL, np.zeros_like(REAL.cells))
-    found = verdict(dark)
-    assert found.measured("empty").value == 1
-    assert found.measured("mean_total").value == 0
-    assert found.measured("w1_width").value is None
-    assert found.difference("conditional_w1", "model", "real").sigma > 5
+    result = verdict(dark)
+    assert result.measured("empty").value == 1
+    assert result.measured("mean_total").value == 0
+    assert result.measured("w1_width").value is None
+    assert result.difference("conditional_w1", "model", "real").sigma > 5
     both = verdict(dark, real=dark)
     assert both.measured("mean_total").value is None
     assert any("all real showers are empty" in warning for warning in both.warnings)
@@ -171,10 +171,10 @@ def test_empty_showers_are_defined_where_they_can_be():
 
 
 def test_particles_of_one_side_only_are_left_out_and_counted():
-    made = GOOD.of_particles(np.arange(40))
-    found = verdict(made)
-    assert found.particles == 40
-    assert found.warnings[0].startswith("160 real rows are left out")
+    generated = GOOD.of_particles(np.arange(40))
+    result = verdict(generated)
+    assert result.particles == 40
+    assert result.warnings[0].startswith("160 real rows are left out")
     half = verdict(GOOD.rows(np.arange(len(GOOD)) % 8 < 2))
     assert half.n_showers == "2 v 2"
     assert half.generated_rows == 120
@@ -200,10 +200,10 @@ def test_foreign_showers_are_refused():
 
 def test_one_real_shower_is_refused_in_one_line():
     real = showers(energies(1, 0), 1, 1)
-    made = showers(energies(1, 0), 8, 2)
-    result = evaluate(real, made, resamples=20)
+    generated = showers(energies(1, 0), 8, 2)
+    result = evaluate(real, generated, resamples=20)
     with pytest.raises(DataError, match="of one particle are too few") as caught:
-        add_two_sample_metrics(result, real, made)
+        add_two_sample_metrics(result, real, generated)
     assert "\n" not in str(caught.value)
 
 

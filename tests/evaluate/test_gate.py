@@ -87,9 +87,9 @@ def test_copies_of_training_showers_are_found():
 def test_measures_are_limited_in_floors(tmp_path):
     limits = [{"measure": "conditional_w1", "floors": 1.5}]
     gate = gate_file(tmp_path / "gate.json", limits=limits)
-    for made, passed in ((GOOD, True), (BRIGHT, False)):
-        result = evaluate(REAL, made, resamples=50)
-        verdict = apply_gate(REAL, made, gate=gate, result=result)
+    for generated, passed in ((GOOD, True), (BRIGHT, False)):
+        result = evaluate(REAL, generated, resamples=50)
+        verdict = apply_gate(REAL, generated, gate=gate, result=result)
         assert verdict.accepted == passed
         ratio = result.measured("conditional_w1").value
         ratio /= result.measured("conditional_w1", "real").value

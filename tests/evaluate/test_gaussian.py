@@ -67,7 +67,7 @@ def test_showers_without_all_features_are_left_out_and_none_is_an_error(rng):
 
 def test_jetnet_agrees_where_it_is_installed(rng):
     jetnet = pytest.importorskip("jetnet.evaluation")
-    real, made = rng.normal(0, 1, (20_000, 5)), rng.normal(0.1, 1, (20_000, 5))
-    theirs, error = jetnet.fpd(real, made, min_samples=10_000, max_samples=20_000)
-    ours = fpd(real, made, rng=rng)
+    real, generated = rng.normal(0, 1, (20_000, 5)), rng.normal(0.1, 1, (20_000, 5))
+    theirs, error = jetnet.fpd(real, generated, min_samples=10_000, max_samples=20_000)
+    ours = fpd(real, generated, rng=rng)
     assert ours.value == pytest.approx(theirs, abs=4 * (error + ours.error))

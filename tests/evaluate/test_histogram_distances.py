@@ -56,8 +56,8 @@ def test_weights_of_particles_repeat_their_rows(rng):
     edges = np.linspace(-4, 5, 9)
     weights = resamplings(10, 5, rng)
     counts = [counts_by_particle(v, particle_index, 10, edges) for v in (a, b)]
-    found = weighted_separation(*counts, weights)
-    for value, weight in zip(found, weights.astype(int), strict=True):
+    actual = weighted_separation(*counts, weights)
+    for value, weight in zip(actual, weights.astype(int), strict=True):
         repeated = [np.repeat(v, weight[particle_index]) for v in (a, b)]
         assert value == pytest.approx(separation_power(*repeated, edges))
 
@@ -85,9 +85,9 @@ def test_rank_tests_are_those_of_scipy(rng):
     # Ours takes no small-sample term: scipy's asymptotic p is the same law, slightly shifted.
     assert ks.p == pytest.approx(stats.ks_2samp(a, b, method="asymp").pvalue, rel=0.25)
     expected = stats.mannwhitneyu(b, a, use_continuity=False, method="asymptotic")
-    found = mann_whitney(a, b)
-    assert found.statistic == pytest.approx(expected.statistic / (300 * 250))
-    assert found.p == pytest.approx(expected.pvalue)
+    actual = mann_whitney(a, b)
+    assert actual.statistic == pytest.approx(expected.statistic / (300 * 250))
+    assert actual.p == pytest.approx(expected.pvalue)
     assert mann_whitney(np.ones(5), np.ones(6)).p == 1
 
 
@@ -100,15 +100,15 @@ def test_rank_statistics_under_weights_are_those_of_repeated_values(ties, rng):
     x[indices[0] > 0] = math.nan
     x[:2], indices[0][:2] = 1.0, 0
     weights = resamplings(particles, 30, rng)
-    found = rank_statistics(x, y, indices, weights)
+    actual = rank_statistics(x, y, indices, weights)
     for number, weight in enumerate(weights.astype(int)):
         a, b = (np.repeat(v, weight[i]) for v, i in zip((x, y), indices, strict=True))
-        for test, values in zip((kolmogorov_smirnov, mann_whitney), found, strict=True):
+        for test, values in zip((kolmogorov_smirnov, mann_whitney), actual, strict=True):
             if np.isfinite(a).any() and np.isfinite(b).any():
                 assert values[number] == test(a, b).statistic
             else:
                 assert math.isnan(values[number])
-    assert np.isnan(found[0]).any()
+    assert np.isnan(actual[0]).any()
 
 
 def test_nothing_to_compare_is_an_error():
@@ -123,7 +123,7 @@ def test_intervals_cover_what_they_say_for_large_shifts_of_clustered_showers(rng
     """W1 of a shift is the shift: 68 % intervals must hold it in 60 to 76 % of experiments."""
     from caloforge.evaluate.metrics.wasserstein import weighted_w1
 
-    particle_index, shift, held = np.repeat(np.arange(30), 6), 8.0, 0
+    particle_index, shift, n_covered = np.repeat(np.arange(30), 6), 8.0, 0
     for _ in range(250):
         middle = rng.normal(0, 3, 30)[particle_index]
         a, b = (
@@ -131,6 +131,6 @@ def test_intervals_cover_what_they_say_for_large_shifts_of_clustered_showers(rng
             middle + shift + 2 * rng.normal(0, 1, 30)[particle_index],
         )
         weights = resamplings(30, 80, rng)[:, particle_index]
-        found = measured(weighted_w1(a, b, weights, weights))
-        held += abs(found.value - shift) < found.error
-    assert 0.60 <= held / 250 <= 0.76
+        actual = measured(weighted_w1(a, b, weights, weights))
+        n_covered += abs(actual.value - shift) < actual.error
+    assert 0.60 <= n_covered / 250 <= 0.76

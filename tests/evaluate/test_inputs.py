@@ -50,8 +50,8 @@ def test_a_run_is_judged_on_its_test_particles(tmp_path, against):
     assert (case.generated.particle == case.real.particle).all()
     assert not np.array_equal(case.generated.cells, case.real.cells)
     for part, numbers in (("validation", split.validation), ("train", split.train)):
-        chosen = load(str(run), against, part=part)
-        assert np.unique(chosen.real.particle).tolist() == numbers.tolist()
+        inputs = load(str(run), against, part=part)
+        assert np.unique(inputs.real.particle).tolist() == numbers.tolist()
 
 
 def test_another_file_was_never_seen_and_is_judged_whole(tmp_path, against):
@@ -73,17 +73,17 @@ def test_a_split_by_row_is_labelled_leaky(tmp_path, against):
 
 def test_later_cycles_of_a_production_find_their_particles(tmp_path):
     energy = energies(12, 0)
-    real, made = showers(energy, 4, 1), showers(energy, 4, 2)
+    real, generated = showers(energy, 4, 1), showers(energy, 4, 2)
     twice = dataclasses.replace(
         real,
-        cells=np.concatenate([made.cells, showers(energy, 4, 3).cells]),
+        cells=np.concatenate([generated.cells, showers(energy, 4, 3).cells]),
         conditions=np.tile(real.conditions, (2, 1)),
         particle=np.concatenate([real.particle, real.particle + 12]),
     )
     files = [write_raw(tmp_path / f"{n}.h5", s) for n, s in enumerate((real, twice))]
     case = load(str(files[1]), files[0])
     assert np.bincount(case.generated.particle).tolist() == [8] * 12
-    expected = np.concatenate([made.cells[:4], showers(energy, 4, 3).cells[:4]])
+    expected = np.concatenate([generated.cells[:4], showers(energy, 4, 3).cells[:4]])
     np.testing.assert_array_equal(case.generated.cells[:8], expected)
 
 
@@ -136,9 +136,9 @@ def test_a_file_is_judged_in_a_table_for_people(tmp_path, capsys):
 )
 def test_bad_input_costs_one_line(tmp_path, capsys, changes, code, message):
     real = write_raw(tmp_path / "real.h5", showers(energies(4, 0), 2, 1))
-    given = {"subject": str(real), "--against": str(real)} | changes
-    subject = given.pop("subject")
-    assert main(["evaluate", subject, *(word for pair in given.items() for word in pair)]) == code
+    options = {"subject": str(real), "--against": str(real)} | changes
+    subject = options.pop("subject")
+    assert main(["evaluate", subject, *(word for pair in options.items() for word in pair)]) == code
     captured = capsys.readouterr()
     assert message in captured.err
     assert len(captured.err.strip().splitlines()) == 1

@@ -23,27 +23,27 @@ def authors(images):
     """feats1d.py of CaloGAN for one shower, written again with loops."""
     energies = [float(image.sum()) for image in images]
     total = sum(energies)
-    found = {f"E_{n}": e for n, e in enumerate(energies)}
-    found["E_tot"] = total
-    found |= {f"f_{n}": e / total for n, e in enumerate(energies)}
-    found["d"] = max(n for n, e in enumerate(energies) if e != 0)
-    found["l_d"] = sum(n * e for n, e in enumerate(energies))
-    found["s_d"] = found["l_d"] / total
+    actual = {f"E_{n}": e for n, e in enumerate(energies)}
+    actual["E_tot"] = total
+    actual |= {f"f_{n}": e / total for n, e in enumerate(energies)}
+    actual["d"] = max(n for n, e in enumerate(energies) if e != 0)
+    actual["l_d"] = sum(n * e for n, e in enumerate(energies))
+    actual["s_d"] = actual["l_d"] / total
     squares = sum(n * n * e for n, e in enumerate(energies)) / total
-    found["sigma_s_d"] = math.sqrt(max(squares - found["s_d"] ** 2, 0))
+    actual["sigma_s_d"] = math.sqrt(max(squares - actual["s_d"] ** 2, 0))
     for n, image in enumerate(images):
         first, second = sorted(image.ravel().tolist())[-1:-3:-1]
-        found[f"E_ratio_{n}"] = (first - second) / (first + second + 1e-10)
-        found[f"sparsity_{n}"] = sum(x > 0 for x in image.ravel()) / image.size
+        actual[f"E_ratio_{n}"] = (first - second) / (first + second + 1e-10)
+        actual[f"sparsity_{n}"] = sum(x > 0 for x in image.ravel()) / image.size
         at = [-240 + 480 * i / (len(image) - 1) for i in range(len(image))]
         rows = [float(row.sum()) for row in image]
         if energies[n] == 0:
-            found[f"sigma_{n}"] = math.nan
+            actual[f"sigma_{n}"] = math.nan
             continue
         mean = sum(h * e for h, e in zip(at, rows, strict=True)) / energies[n]
         square = sum(h * h * e for h, e in zip(at, rows, strict=True)) / energies[n]
-        found[f"sigma_{n}"] = math.sqrt(max(square - mean**2, 0))
-    return found
+        actual[f"sigma_{n}"] = math.sqrt(max(square - mean**2, 0))
+    return actual
 
 
 @pytest.fixture
@@ -54,38 +54,38 @@ def cells(rng):
 
 
 def test_the_twenty_of_calogan_are_those_of_the_authors(cells):
-    wanted = calogan(ATLAS_EM)
-    assert len(wanted) == 20
-    found = values_of(cells, wanted, LAYOUT)
+    target = calogan(ATLAS_EM)
+    assert len(target) == 20
+    actual = values_of(cells, target, LAYOUT)
     images = ATLAS_EM.split(cells)
     for row in range(len(cells)):
         expected = authors([images[layer.name][row] for layer in ATLAS_EM.layers])
-        assert set(expected) == set(found)
+        assert set(expected) == set(actual)
         for name, value in expected.items():
-            assert found[name][row] == pytest.approx(value, nan_ok=True, abs=1e-9), name
+            assert actual[name][row] == pytest.approx(value, nan_ok=True, abs=1e-9), name
 
 
 def test_ours_take_the_true_middle_of_a_cell_along_both_axes():
     cells = np.zeros((1, ATLAS_EM.cells))
     cells[0, [0, 2 * 96]] = 1.0
-    found = values_of(cells, observables(ATLAS_EM), LAYOUT)
-    assert found["width_x_layer_0"][0] == pytest.approx(160)
-    assert found["width_y_layer_0"][0] == pytest.approx(0)
+    actual = values_of(cells, observables(ATLAS_EM), LAYOUT)
+    assert actual["width_x_layer_0"][0] == pytest.approx(160)
+    assert actual["width_y_layer_0"][0] == pytest.approx(0)
     theirs = values_of(cells, calogan(ATLAS_EM), LAYOUT)
     assert theirs["sigma_0"][0] == pytest.approx(240)
-    assert found["hottest_pair_layer_0"][0] == 0
-    assert np.isnan(found["hottest_pair_layer_1"][0])
-    assert found["last_layer"][0] == 0
-    assert found["occupancy_layer_0"][0] == 2 / 288
+    assert actual["hottest_pair_layer_0"][0] == 0
+    assert np.isnan(actual["hottest_pair_layer_1"][0])
+    assert actual["last_layer"][0] == 0
+    assert actual["occupancy_layer_0"][0] == 2 / 288
 
 
 def test_empty_showers_have_no_shape_and_no_warning():
     cells = np.zeros((2, ATLAS_EM.cells))
-    found = values_of(cells, (*observables(ATLAS_EM), *calogan(ATLAS_EM)), LAYOUT)
+    actual = values_of(cells, (*observables(ATLAS_EM), *calogan(ATLAS_EM)), LAYOUT)
     for name in ("fraction_layer_0", "depth", "depth_width", "last_layer", "sigma_1", "width"):
-        assert np.isnan(found[name]).all(), name
+        assert np.isnan(actual[name]).all(), name
     for name in ("total", "sparsity_2", "E_ratio_0", "occupancy", "l_d"):
-        assert (found[name] == 0).all(), name
+        assert (actual[name] == 0).all(), name
 
 
 def test_each_detector_has_what_its_cells_allow():
@@ -99,7 +99,7 @@ def test_each_detector_has_what_its_cells_allow():
 @pytest.mark.parametrize("detector", [ALICE_ZN, ALICE_ZP], ids=lambda d: d.name)
 def test_the_towers_of_a_zdc_are_those_of_loops(rng, detector):
     cells = rng.poisson(1, (3, detector.cells)).astype(float)
-    found = values_of(cells, observables(detector), layout_of(detector))
+    actual = values_of(cells, observables(detector), layout_of(detector))
     scheme, (nx, ny) = detector.scheme(), detector.layers[0].shape
     size = detector.layers[0].cell_mm
     for row, shower in enumerate(cells):
@@ -113,10 +113,10 @@ def test_the_towers_of_a_zdc_are_those_of_loops(rng, detector):
         for axis, name in enumerate(("centroid_x", "centroid_y")):
             middles = [sum(p[axis] for p in place) / len(place) for place in places[:4]]
             expected = sum(w * m for w, m in zip(weights, middles, strict=True)) / sum(weights)
-            assert found[name][row] == pytest.approx(expected)
-        assert found["common_over_towers"][row] == pytest.approx(light[4] / sum(light[:4]))
-        assert found["hottest"][row] == pytest.approx(shower.max() / shower.sum())
-        assert found["occupancy"][row] == pytest.approx((shower > 0).mean())
+            assert actual[name][row] == pytest.approx(expected)
+        assert actual["common_over_towers"][row] == pytest.approx(light[4] / sum(light[:4]))
+        assert actual["hottest"][row] == pytest.approx(shower.max() / shower.sum())
+        assert actual["occupancy"][row] == pytest.approx((shower > 0).mean())
 
 
 def test_the_radial_profile_is_that_of_loops(rng):
@@ -124,8 +124,8 @@ def test_the_radial_profile_is_that_of_loops(rng):
     cells = rng.poisson(0.05, (3, ALICE_ZN.cells)).astype(float)
     cells[2] = 0
     edges = ring_edges(layout)
-    found = radial_profile(cells, layout, edges)
-    assert np.isnan(found[2]).all()
+    actual = radial_profile(cells, layout, edges)
+    assert np.isnan(actual[2]).all()
     for row in range(2):
         total = cells[row].sum()
         x = (cells[row] * layout.x_mm).sum() / total
@@ -133,4 +133,4 @@ def test_the_radial_profile_is_that_of_loops(rng):
         away = [math.hypot(a - x, b - y) for a, b in zip(layout.x_mm, layout.y_mm, strict=True)]
         for ring, (low, high) in enumerate(itertools.pairwise(edges)):
             inside = sum(c for c, r in zip(cells[row], away, strict=True) if low <= r < high)
-            assert found[row, ring] == pytest.approx(inside / total)
+            assert actual[row, ring] == pytest.approx(inside / total)

@@ -63,22 +63,22 @@ def halves_of(showers, number):
     return showers.rows(halves.first), showers.rows(halves.second), rng
 
 
-def accepted(first, made, known, rng, gate):
-    check_results = check_all(gate_inputs(pool_samples(first, made), known, rng))
+def accepted(first, generated, conditions, rng, gate):
+    check_results = check_all(gate_inputs(pool_samples(first, generated), conditions, rng))
     return check_limits(gate, check_results, None).accepted
 
 
 def rate(sample, control, split_halves):
     """Part of the halvings in which the default gate accepts; None: the other real half."""
-    test, train, known = sample
+    test, train, conditions = sample
     _, gate = read_gate("default", test.detector)
-    found = []
+    actual = []
     for number in range(split_halves):
         first, second, rng = halves_of(test, number)
         if control is not None:
             second = dataclasses.replace(second, cells=control.of(second, train, rng))
-        found.append(accepted(first, second, known, rng, gate))
-    return float(np.mean(found))
+        actual.append(accepted(first, second, conditions, rng, gate))
+    return float(np.mean(actual))
 
 
 def test_real_showers_are_accepted(zn):
@@ -124,8 +124,8 @@ def test_the_report_says_what_it_looks_like(zn, name):
     test, train, _ = zn
     first, second, rng = halves_of(test, 0)
     control = next(i for i in NEGATIVE_CONTROLS if i.name == name)
-    made = dataclasses.replace(second, cells=control.of(second, train, rng))
-    verdict = apply_gate(first, made, train)
+    generated = dataclasses.replace(second, cells=control.of(second, train, rng))
+    verdict = apply_gate(first, generated, train)
     assert not verdict.accepted
     assert verdict.nearest_failure.name == name
     assert f"Nearest known failure: {control.title}" in str(verdict)

@@ -22,17 +22,17 @@ LAST = slice(432, 504)
 """Cells of the last layer of ``ATLAS_EM``."""
 
 
-def by_loops(real, made, k):
+def by_loops(real, generated, k):
     def reach(sample, place):
         return sorted(math.dist(sample[place], x) for x in sample)[k]
 
     radii = [reach(real, n) for n in range(len(real))]
-    radii_made = [reach(made, n) for n in range(len(made))]
-    pairs = [[math.dist(r, g) for g in made] for r in real]
-    rows, columns = range(len(real)), range(len(made))
+    radii_made = [reach(generated, n) for n in range(len(generated))]
+    pairs = [[math.dist(r, g) for g in generated] for r in real]
+    rows, columns = range(len(real)), range(len(generated))
     inside = [sum(pairs[r][g] <= radii[r] for r in rows) for g in columns]
-    precision = sum(n > 0 for n in inside) / len(made)
-    density = sum(inside) / (k * len(made))
+    precision = sum(n > 0 for n in inside) / len(generated)
+    density = sum(inside) / (k * len(generated))
     recall = sum(any(pairs[r][g] <= radii_made[g] for g in columns) for r in rows) / len(real)
     coverage = sum(any(pairs[r][g] <= radii[r] for g in columns) for r in rows) / len(real)
     return precision, density, recall, coverage
@@ -46,9 +46,9 @@ def tables(a, b):
 
 
 def test_the_four_numbers_are_those_of_loops(rng):
-    real, made = rng.normal(0, 1, (25, 3)), rng.normal(0.7, 0.6, (30, 3))
-    found = four_numbers(*tables(real, made), 5)
-    assert found == pytest.approx(by_loops(real.tolist(), made.tolist(), 5))
+    real, generated = rng.normal(0, 1, (25, 3)), rng.normal(0.7, 0.6, (30, 3))
+    actual = four_numbers(*tables(real, generated), 5)
+    assert actual == pytest.approx(by_loops(real.tolist(), generated.tolist(), 5))
 
 
 def test_equal_laws_disjoint_laws_and_a_dropped_mode(rng):
@@ -90,10 +90,10 @@ def layered(rows, rng):
 
 def test_showers_that_are_shown_are_lit_in_the_layer_and_rise(rng):
     cells = layered(100, rng).cells
-    chosen = some_lit(cells, LAST)
-    assert len(chosen) == NEIGHBOURS
-    assert (chosen % 5 == 0).all()
-    totals = cells[chosen].sum(axis=1)
+    rows = some_lit(cells, LAST)
+    assert len(rows) == NEIGHBOURS
+    assert (rows % 5 == 0).all()
+    totals = cells[rows].sum(axis=1)
     assert (np.diff(totals) > 0).all()
     lit = cells[::5].sum(axis=1)
     assert (totals[0], totals[-1]) == (lit.min(), lit.max())
@@ -102,26 +102,26 @@ def test_showers_that_are_shown_are_lit_in_the_layer_and_rise(rng):
 
 
 def test_real_showers_stand_over_the_nearest_of_each_sample(rng):
-    real, made, train = (layered(40, rng) for _ in range(3))
-    copied = made.cells.copy()
+    real, generated, train = (layered(40, rng) for _ in range(3))
+    copied = generated.cells.copy()
     copied[7] = real.cells[some_lit(real.cells, LAST)[0]]
-    made = dataclasses.replace(made, cells=copied)
-    drawn = nearest_pictures(real, made, train)
-    assert list(drawn) == ["layer_0", "layer_1", "layer_2"]
-    axes = drawn["layer_2"].axes
+    generated = dataclasses.replace(generated, cells=copied)
+    panels = nearest_pictures(real, generated, train)
+    assert list(panels) == ["layer_0", "layer_1", "layer_2"]
+    axes = panels["layer_2"].axes
     names = [one.get_ylabel().removesuffix("\ny [mm]") for one in axes[: 3 * NEIGHBOURS]]
     assert names[::NEIGHBOURS] == ["real", "nearest\ngenerated", "nearest\ntraining"]
     first = some_lit(real.cells, LAST)[0]
-    held = real.cells[first, LAST].sum()
-    told = f"E {real.conditions[first, 0]:.3g} GeV\nlayer {held:.3g} GeV"
-    assert axes[0].get_xlabel() == told
+    energy_gev = real.cells[first, LAST].sum()
+    title = f"E {real.conditions[first, 0]:.3g} GeV\nlayer {energy_gev:.3g} GeV"
+    assert axes[0].get_xlabel() == title
     np.testing.assert_allclose(axes[0].images[0].get_array().sum(), 1, rtol=1e-5)
     assert axes[NEIGHBOURS].get_xlabel() == "0 GeV away"
-    wanted = real.cells[first, LAST].astype(float)
-    away = min(math.dist(wanted, other) for other in train.cells[:, LAST].astype(float))
+    expected = real.cells[first, LAST].astype(float)
+    away = min(math.dist(expected, other) for other in train.cells[:, LAST].astype(float))
     assert axes[2 * NEIGHBOURS].get_xlabel() == f"{away:.2g} GeV away"
     dark = dataclasses.replace(real, cells=real.cells * (np.arange(ATLAS_EM.cells) < LAST.start))
-    assert list(nearest_pictures(dark, made)) == ["layer_0", "layer_1"]
+    assert list(nearest_pictures(dark, generated)) == ["layer_0", "layer_1"]
 
 
 def test_a_generator_that_repeats_training_showers_is_seen(rng):

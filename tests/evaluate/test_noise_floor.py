@@ -39,26 +39,26 @@ def test_a_floor_from_the_folder_is_the_floor(tmp_path, monkeypatch):
 def test_another_question_has_another_floor(tmp_path, what):
     floors = FloorCache(tmp_path)
     evaluate(REAL, MADE, resamples=20, cache=floors)
-    real, made, how = REAL, MADE, {"seed": 0, "scheme": None, "resamples": 20}
+    real, generated, how = REAL, MADE, {"seed": 0, "scheme": None, "resamples": 20}
     if what == "cells":
         real = dataclasses.replace(REAL, cells=REAL.cells + np.uint16(1))
     elif what == "numbers":
-        made = MADE.rows(np.flatnonzero(np.arange(len(MADE)) % 4 == 0))
+        generated = MADE.rows(np.flatnonzero(np.arange(len(MADE)) % 4 == 0))
     else:
         how |= {what: {"seed": 1, "scheme": "second", "resamples": 21}[what]}
-    evaluate(real, made, cache=floors, **how)
+    evaluate(real, generated, cache=floors, **how)
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_damaged_and_unwritable_folders_are_no_reason_to_fail(tmp_path):
     floors = FloorCache(tmp_path)
     plain = evaluate(REAL, MADE, resamples=20, cache=floors)
-    (kept,) = tmp_path.iterdir()
-    whole = kept.read_text()
+    (file,) = tmp_path.iterdir()
+    whole = file.read_text()
     for damaged in ("{", '{"w1": [1.0]}', "[" * 100_000, whole.replace("0.", "1.", 1)):
-        kept.write_text(damaged)
+        file.write_text(damaged)
         assert evaluate(REAL, MADE, resamples=20, cache=floors) == plain
-        assert kept.read_text() == whole
+        assert file.read_text() == whole
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert evaluate(REAL, MADE, resamples=20, cache=FloorCache(blocked / "floors")) == plain

@@ -34,26 +34,26 @@ def by_loops(image):
 def test_observables_are_what_loops_over_cells_give():
     sample = showers(energies(12, 0), 2, 1)
     sample.cells[5] = 0
-    seen = observe(sample)
+    observed = observe(sample)
     for row, image in enumerate(sample.cells.reshape(-1, 6, 6).astype(float)):
         expected = by_loops(image.tolist())
         for name, value in zip(("total", "centre_x", "centre_y", "width"), expected, strict=True):
-            assert seen.values[name][row] == pytest.approx(value, abs=1e-9, nan_ok=True)
-        assert seen.values["empty"][row] == (row == 5)
+            assert observed.values[name][row] == pytest.approx(value, abs=1e-9, nan_ok=True)
+        assert observed.values["empty"][row] == (row == 5)
         sums = [0.0] * 5
         for cell, channel in enumerate(SMALL.scheme().of_cell):
             sums[channel] += image.ravel()[cell]
-        assert seen.channels[row].tolist() == sums
+        assert observed.channels[row].tolist() == sums
 
 
 def test_one_lit_cell_has_a_place_and_no_width():
     sample = showers(energies(1, 0), 1, 1)
     sample.cells[:] = 0
     sample.cells[0, 6 * 5 + 1] = 9
-    seen = observe(sample)
-    assert seen.values["centre_x"][0] == pytest.approx(5.0)
-    assert seen.values["centre_y"][0] == pytest.approx(-4.5)
-    assert seen.values["width"][0] == 0
+    observed = observe(sample)
+    assert observed.values["centre_x"][0] == pytest.approx(5.0)
+    assert observed.values["centre_y"][0] == pytest.approx(-4.5)
+    assert observed.values["width"][0] == 0
 
 
 def test_blocks_do_not_change_anything(monkeypatch):
@@ -84,20 +84,20 @@ def test_cells_of_all_layers_have_their_own_place():
 def test_textures_are_what_loops_over_cells_give():
     sample = showers(energies(6, 0), 2, 1)
     sample.cells[3] = 0
-    seen = observe(sample).texture
+    observed = observe(sample).texture
     for row, image in enumerate(sample.cells.reshape(-1, 6, 6).astype(float)):
         flat, total = sorted(image.ravel().tolist(), reverse=True), float(image.sum())
         for photons in (1, 2, 3):
-            assert seen[f"cells_{photons}"][row] == sum(cell == photons for cell in flat)
+            assert observed[f"cells_{photons}"][row] == sum(cell == photons for cell in flat)
         if not total:
-            assert all(math.isnan(seen[name][row]) for name in ("hottest_2", "squares"))
+            assert all(math.isnan(observed[name][row]) for name in ("hottest_2", "squares"))
             continue
         pairs = sum(image[i, j] * image[i + 1, j] for i in range(5) for j in range(6))
         pairs += sum(image[i, j] * image[i, j + 1] for i in range(6) for j in range(5))
-        assert seen["neighbours"][row] == pytest.approx(pairs / total**2)
-        assert seen["squares"][row] == pytest.approx(sum(c * c for c in flat) / total**2)
+        assert observed["neighbours"][row] == pytest.approx(pairs / total**2)
+        assert observed["squares"][row] == pytest.approx(sum(c * c for c in flat) / total**2)
         for rank in (2, 3, 4, 5):
-            assert seen[f"hottest_{rank}"][row] == pytest.approx(flat[rank - 1] / total)
+            assert observed[f"hottest_{rank}"][row] == pytest.approx(flat[rank - 1] / total)
 
 
 def test_a_layer_of_one_cell_has_a_dark_second_one():

@@ -27,11 +27,11 @@ def pair_of(real, other):
 
 def values_of(pair, particles):
     """Every metric of a pair, without resampling."""
-    found = {}
+    actual = {}
     for metrics in FUNCTIONS:
         values = metrics[0].function(pair, np.ones((1, particles)))[0]
-        found |= dict(zip((metric.name for metric in metrics), values, strict=True))
-    return found
+        actual |= dict(zip((metric.name for metric in metrics), values, strict=True))
+    return actual
 
 
 def drawn_again(sample, weights, repeats_each):
@@ -128,18 +128,18 @@ def test_centre_error_of_shifted_showers_is_the_shift():
 def test_brighter_showers_are_brighter_by_the_known_factor():
     energy = energies(200, 0)
     real, other = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.25)
-    found = values_of(pair_of(real, other), 200)
-    assert found["mean_total"] == pytest.approx(1.25, rel=0.02)
-    assert found["w1_total"] == pytest.approx(0.25 * energy.mean(), rel=0.05)
-    assert found["mean_width"] == pytest.approx(1, rel=0.01)
-    assert found["empty"] == 0
+    actual = values_of(pair_of(real, other), 200)
+    assert actual["mean_total"] == pytest.approx(1.25, rel=0.02)
+    assert actual["w1_total"] == pytest.approx(0.25 * energy.mean(), rel=0.05)
+    assert actual["mean_width"] == pytest.approx(1, rel=0.01)
+    assert actual["empty"] == 0
 
 
 def test_empty_showers_leave_shapes_undefined_and_the_rest_defined():
     dark = showers(energies(20, 0), 4, 1)
     dark.cells[:] = 0
-    found = values_of(pair_of(dark, dark), 20)
-    assert found["w1"] == found["conditional_w1"] == found["w1_total"] == found["empty"] == 0
+    actual = values_of(pair_of(dark, dark), 20)
+    assert actual["w1"] == actual["conditional_w1"] == actual["w1_total"] == actual["empty"] == 0
     for name in (
         "w1_width",
         "w1_centre_x",
@@ -149,7 +149,7 @@ def test_empty_showers_leave_shapes_undefined_and_the_rest_defined():
         "sigma_centre",
         "centre_error",
     ):
-        assert np.isnan(found[name]), name
+        assert np.isnan(actual[name]), name
 
 
 def test_names_are_unique_and_distances_are_ideal_at_zero():

@@ -14,7 +14,7 @@ from caloforge.evaluate.gate.checks import (
 )
 
 
-def by_all_exchanges(values, made, unit, share):
+def by_all_exchanges(values, is_generated, unit, share):
     """Weighted mean difference, and its deviation over all ways to label rows, by loops."""
 
     def difference(labels):
@@ -29,50 +29,50 @@ def by_all_exchanges(values, made, unit, share):
     ways = []
     for number in range(len(share)):
         rows = [r for r in range(len(unit)) if unit[r] == number]
-        chosen = sum(made[r] for r in rows)
-        ways.append(list(itertools.combinations(rows, chosen)))
+        n_generated = sum(is_generated[r] for r in rows)
+        ways.append(list(itertools.combinations(rows, n_generated)))
     every = [
         difference([r in set(itertools.chain(*way)) for r in range(len(unit))])
         for way in itertools.product(*ways)
     ]
-    return difference(made), float(np.std(every)), float(np.mean(every))
+    return difference(is_generated), float(np.std(every)), float(np.mean(every))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_variance_is_that_of_all_exchanges(rng, weighted):
     unit = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2])
-    made = np.array([1, 0, 1, 0, 0, 1, 0, 1, 0], dtype=bool)
+    is_generated = np.array([1, 0, 1, 0, 0, 1, 0, 1, 0], dtype=bool)
     values = rng.exponential(5, 9)
     share = np.array([1.0, 5.0, 0.3]) if weighted else np.array([4 / 4, 2 / 3, 1 / 2])
-    found = mean_difference(values, made, unit, share if weighted else None)
-    value, deviation, mean = by_all_exchanges(values, made, unit, share)
+    actual = mean_difference(values, is_generated, unit, share if weighted else None)
+    value, deviation, mean = by_all_exchanges(values, is_generated, unit, share)
     assert mean == pytest.approx(0, abs=1e-12)
-    assert found.value == pytest.approx(value)
-    assert found.error == pytest.approx(deviation)
-    assert found.sigma == pytest.approx(value / deviation)
+    assert actual.value == pytest.approx(value)
+    assert actual.error == pytest.approx(deviation)
+    assert actual.sigma == pytest.approx(value / deviation)
 
 
 def test_rows_without_a_value_and_units_of_one_side_are_left_out():
     unit = np.array([0, 0, 0, 0, 1, 1])
-    made = np.array([1, 1, 0, 0, 1, 1], dtype=bool)
-    found = mean_difference(np.array([3.0, np.nan, 1.0, 2.0, 9.0, 9.0]), made, unit)
-    assert found.value == pytest.approx(1.5)
-    assert np.isnan(mean_difference(np.full(6, np.nan), made, unit).sigma)
-    assert np.isnan(mean_difference(np.ones(6), made, unit).sigma)
+    is_generated = np.array([1, 1, 0, 0, 1, 1], dtype=bool)
+    actual = mean_difference(np.array([3.0, np.nan, 1.0, 2.0, 9.0, 9.0]), is_generated, unit)
+    assert actual.value == pytest.approx(1.5)
+    assert np.isnan(mean_difference(np.full(6, np.nan), is_generated, unit).sigma)
+    assert np.isnan(mean_difference(np.ones(6), is_generated, unit).sigma)
 
 
 def test_exchanges_keep_the_numbers_of_each_unit(rng):
     unit = rng.integers(0, 5, 40)
-    made = rng.random(40) < 0.4
-    labels = permuted_labels(made, unit, 50, rng)
-    assert (labels[0] == made).all()
+    is_generated = rng.random(40) < 0.4
+    labels = permuted_labels(is_generated, unit, 50, rng)
+    assert (labels[0] == is_generated).all()
     for row in labels:
         assert (
             np.bincount(unit[row], minlength=5).tolist()
-            == np.bincount(unit[made], minlength=5).tolist()
+            == np.bincount(unit[is_generated], minlength=5).tolist()
         )
-    free = np.isin(unit, [u for u in range(5) if 0 < made[unit == u].mean() < 1])
-    assert labels[1:, free].mean() == pytest.approx(made[free].mean(), abs=0.05)
+    free = np.isin(unit, [u for u in range(5) if 0 < is_generated[unit == u].mean() < 1])
+    assert labels[1:, free].mean() == pytest.approx(is_generated[free].mean(), abs=0.05)
 
 
 def test_tails_beyond_the_exchanges_follow_a_gamma_law(rng):
@@ -98,9 +98,9 @@ def test_at_equality_false_alarms_are_uniform(rng):
     probabilities = []
     for _ in range(300):
         values = rng.exponential(50, 40)[unit] * rng.gamma(4, 1 / 4, 320)
-        made = np.tile([True, False], 160)
-        found = mean_difference(ranks_within(values, unit), made, unit)
-        probabilities.append(ndtr(found.sigma))
+        is_generated = np.tile([True, False], 160)
+        actual = mean_difference(ranks_within(values, unit), is_generated, unit)
+        probabilities.append(ndtr(actual.sigma))
     assert kstest(probabilities, "uniform").pvalue > 0.01
 
 

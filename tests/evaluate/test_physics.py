@@ -19,9 +19,9 @@ def test_response_and_resolution_of_a_known_calorimeter(rng):
     particle_index = np.repeat(np.arange(400), 6)
     total = 0.4 * energy[particle_index] * rng.normal(1, 0.1, 2400)
     edges = energy_bands(energy)
-    found = response(total, energy[particle_index], particle_index, edges, rng)
-    assert len(found.response) == len(found.energy) == len(edges) - 1 == 8
-    for ratio, width in zip(found.response, found.resolution, strict=True):
+    actual = response(total, energy[particle_index], particle_index, edges, rng)
+    assert len(actual.response) == len(actual.energy) == len(edges) - 1 == 8
+    for ratio, width in zip(actual.response, actual.resolution, strict=True):
         assert ratio.value == pytest.approx(0.4, abs=4 * ratio.error)
         assert width.value == pytest.approx(0.1, abs=4 * width.error)
         assert 0.001 < ratio.error / ratio.value < 0.02
@@ -30,8 +30,8 @@ def test_response_and_resolution_of_a_known_calorimeter(rng):
 def test_without_repeats_the_resolution_is_that_of_the_band(rng):
     energy = rng.uniform(90, 110, 800)
     total = 0.4 * energy * rng.normal(1, 0.1, 800)
-    found = response(total, energy, np.arange(800), energy_bands(energy, 2), rng)
-    for width in found.resolution:
+    actual = response(total, energy, np.arange(800), energy_bands(energy, 2), rng)
+    for width in actual.resolution:
         assert width.value == pytest.approx(0.1, abs=4 * width.error)
 
 
@@ -50,8 +50,8 @@ def test_the_largest_wrong_correlation_is_named(rng):
     a = rng.normal(0, 1, (5000, 3))
     b = a.copy()
     b[:, 2] = rng.normal(0, 1, 5000) + b[:, 0]
-    found = correlations(("x", "y", "z"), a, b)
-    first, second, size = found.largest
+    actual = correlations(("x", "y", "z"), a, b)
+    first, second, size = actual.largest
     assert (first, second) == ("x", "z")
     assert size == pytest.approx(1 / np.sqrt(2), abs=0.05)
     assert correlations(("x", "y", "z"), a, a).largest is None
@@ -73,14 +73,14 @@ def spectators(particles, repeats, scale, seed):
 
 
 def test_sums_over_spectators_have_peaks_where_they_should_be(rng):
-    real, made = spectators(12, 4, 1.0, 1), spectators(12, 4, 1.1, 2)
-    found = {(event.side, event.number): event for event in events(real, made, rng=rng)}
-    assert {number for _, number in found} == {1, 2, 3, 5}
-    assert found["A", 3].real.mean() == pytest.approx(1500, rel=0.02)
-    assert found["C", 3].real.mean() == pytest.approx(750, rel=0.02)
-    assert found["A", 3].generated.mean() == pytest.approx(1650, rel=0.02)
-    assert found["A", 3].w1.value == pytest.approx(50, rel=0.15)
-    assert found["A", 3].floor.value < 10
+    real, generated = spectators(12, 4, 1.0, 1), spectators(12, 4, 1.1, 2)
+    actual = {(event.side, event.number): event for event in events(real, generated, rng=rng)}
+    assert {number for _, number in actual} == {1, 2, 3, 5}
+    assert actual["A", 3].real.mean() == pytest.approx(1500, rel=0.02)
+    assert actual["C", 3].real.mean() == pytest.approx(750, rel=0.02)
+    assert actual["A", 3].generated.mean() == pytest.approx(1650, rel=0.02)
+    assert actual["A", 3].w1.value == pytest.approx(50, rel=0.15)
+    assert actual["A", 3].floor.value < 10
     assert not list(events(showers(energies(30, 0), 2, 1), showers(energies(30, 0), 2, 2), rng=rng))
 
 
@@ -94,12 +94,12 @@ def test_an_event_takes_a_particle_once(rng):
 
 def test_a_broken_corner_shows_in_its_own_region():
     energy = np.linspace(20, 400, 40)
-    real, made = showers(energy, 6, 1), showers(energy, 6, 2)
-    high = made.conditions[:, 0] > np.quantile(energy, 0.75)
-    broken = made.cells.copy()
+    real, generated = showers(energy, 6, 1), showers(energy, 6, 2)
+    high = generated.conditions[:, 0] > np.quantile(energy, 0.75)
+    broken = generated.cells.copy()
     broken[high] *= 2
-    found = regions(real, dataclasses.replace(made, cells=broken))
-    energy_rows = [region for region in found if region.grouping == "energy"]
+    actual = regions(real, dataclasses.replace(generated, cells=broken))
+    energy_rows = [region for region in actual if region.grouping == "energy"]
     assert [region.particles for region in energy_rows] == [10] * 4
     ratios = [region.value["mean_total"].value for region in energy_rows]
     assert ratios[:3] == pytest.approx([1, 1, 1], abs=0.06)
@@ -123,8 +123,8 @@ def test_kinds_have_their_own_rows_and_names():
         particle=np.concatenate([neutrons.particle, protons.particle + 20]),
         pdg=np.repeat([2112, 2212], 80).astype(np.int32),
     )
-    found = {r.title: r.particles for r in regions(both, both) if r.grouping == "kind"}
-    assert found == {"n": 20, "p": 20}
+    actual = {r.title: r.particles for r in regions(both, both) if r.grouping == "kind"}
+    assert actual == {"n": 20, "p": 20}
     assert kind_name(999_999_999) == "pdg 999999999"
 
 

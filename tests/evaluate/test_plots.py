@@ -99,12 +99,12 @@ def test_pictures_of_showers(brightness):
     images = np.random.default_rng(1).poisson(brightness, (3, 6, 4)).astype(np.uint16)
     rows = {"real": (images, ["1 · 2"] * 3), "generated": (images[:2], ["3 · 4"] * 2)}
     figure = drawn(plots.shower_rows(rows, LAYER, label="photons"))
-    shown = [axes.images[0] for axes in figure.axes if axes.images]
-    assert len(shown) == 5
-    assert shown[0].get_extent() == [-6, 6, -6, 6]
-    assert shown[0].origin == "lower"
-    assert np.ma.getmaskarray(shown[0].get_array()).sum() == (images[0] == 0).sum()
-    np.testing.assert_array_equal(np.ma.getdata(shown[0].get_array()), images[0].T)
+    output = [axes.images[0] for axes in figure.axes if axes.images]
+    assert len(output) == 5
+    assert output[0].get_extent() == [-6, 6, -6, 6]
+    assert output[0].origin == "lower"
+    assert np.ma.getmaskarray(output[0].get_array()).sum() == (images[0] == 0).sum()
+    np.testing.assert_array_equal(np.ma.getdata(output[0].get_array()), images[0].T)
 
 
 def test_mean_and_difference():

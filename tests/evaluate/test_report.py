@@ -20,8 +20,8 @@ ENERGY = energies(24, 0)
 REAL, MADE = showers(ENERGY, 4, 1), showers(ENERGY, 4, 2)
 
 
-def page_of(real=REAL, made=MADE, **how):
-    return report(evaluate(real, made, resamples=50, **how), real, made)
+def page_of(real=REAL, generated=MADE, **how):
+    return report(evaluate(real, generated, resamples=50, **how), real, generated)
 
 
 class Parts(HTMLParser):
@@ -83,8 +83,8 @@ def test_the_page_has_verdict_tables_and_pictures(page):
 
 @pytest.mark.usefixtures("undrawn")
 def test_no_repeats_still_make_a_page():
-    real, made = showers(ENERGY, 1, 1), showers(ENERGY, 1, 2)
-    page = page_of(real, made)
+    real, generated = showers(ENERGY, 1, 1), showers(ENERGY, 1, 2)
+    page = page_of(real, generated)
     assert "single showers</h2>" in page
     assert "nothing can be said" in page
 
@@ -108,12 +108,12 @@ def test_layers_have_pictures_of_their_own():
         SMALL.model_dump()
         | {"layers": layers, "channels": (halves,), "counts": False, "unit": "GeV"}
     )
-    real, made = (
+    real, generated = (
         Showers(layered, s.cells.astype(np.float32) / 7, s.conditions, s.particle)
         for s in (REAL, MADE)
     )
-    result = evaluate(real, made, resamples=50)
-    captions = [p.caption for s in sections(result, real, made) for p in s.pictures]
+    result = evaluate(real, generated, resamples=50)
+    captions = [p.caption for s in sections(result, real, generated) for p in s.pictures]
     assert sum("one" in caption for caption in captions) >= 4
     assert any("two: W1" in caption or caption.startswith("two (layers)") for caption in captions)
 
@@ -158,8 +158,8 @@ def test_the_scheme_of_the_judgement_is_that_of_everything_on_the_page():
 @pytest.mark.usefixtures("undrawn")
 def test_columns_without_a_number_leave_the_page():
     """Without repeats most columns are undefined for all; they made the table scroll."""
-    real, made = showers(ENERGY, 1, 1), showers(ENERGY, 1, 2)
-    head = page_of(real, made).split("<thead>")[1].split("</thead>")[0]
+    real, generated = showers(ENERGY, 1, 1), showers(ENERGY, 1, 2)
+    head = page_of(real, generated).split("<thead>")[1].split("</thead>")[0]
     assert "12 v 12 particles" in head
     assert "no repeats" not in head
     for title in ("slope", "corr.", "cond. W1"):

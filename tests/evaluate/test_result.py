@@ -135,13 +135,13 @@ def test_the_shipped_schema_is_that_of_the_record():
 @pytest.mark.parametrize("kind", ["good", "dark", "single"])
 def test_every_judgement_keeps_the_schema(kind):
     real = showers(ENERGY, 1, 1) if kind == "single" else REAL
-    made = showers(ENERGY, 1 if kind == "single" else 4, 2, brightness=1.4)
+    generated = showers(ENERGY, 1 if kind == "single" else 4, 2, brightness=1.4)
     if kind == "dark":
-        made = dataclasses.replace(made, cells=np.zeros_like(made.cells))
-    result = evaluate(real, made, resamples=20)
-    examined = add_two_sample_metrics(result, real, made, classifier="none")
+        generated = dataclasses.replace(generated, cells=np.zeros_like(generated.cells))
+    result = evaluate(real, generated, resamples=20)
+    examined = add_two_sample_metrics(result, real, generated, classifier="none")
     for one in (result, examined):
         text = one.to_json()
-        found = ResultRecord.model_validate_json(text)
-        assert found.model_dump(exclude_unset=True) == json.loads(text)
+        actual = ResultRecord.model_validate_json(text)
+        assert actual.model_dump(exclude_unset=True) == json.loads(text)
     assert not examined.gate.accepted

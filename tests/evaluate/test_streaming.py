@@ -22,16 +22,16 @@ def files(tmp_path):
 
 def test_blocks_give_what_everything_at_once_gives(files, monkeypatch):
     monkeypatch.setattr(module, "ROWS", 7)
-    found = {row.name: row for row in module.stream(*files)}
-    seen = observe(REAL), observe(MADE)
+    actual = {row.name: row for row in module.stream(*files)}
+    observed = observe(REAL), observe(MADE)
     for number, label in enumerate(SMALL.scheme().labels):
-        a, b = (one.channels[:, number] for one in seen)
-        row = found[label]
+        a, b = (one.channels[:, number] for one in observed)
+        row = actual[label]
         assert row.real.sum() == row.generated.sum() == 120
         assert row.separation == pytest.approx(separation_power(a, b, row.edges))
         assert row.w1 == pytest.approx(w1(a, b), abs=row.edges[1] - row.edges[0])
-    assert found["total"].unit == "counts"
-    assert found["width"].unit == "mm"
+    assert actual["total"].unit == "counts"
+    assert actual["width"].unit == "mm"
 
 
 def test_the_command_line_streams_two_files(files, capsys, tmp_path):

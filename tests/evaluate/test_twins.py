@@ -20,23 +20,23 @@ def looped_sums(totals, number, count, rng):
     """One shower each of the particles with the smallest random numbers, event by event."""
     lots = rng.random((count, len(totals)))
     rows = rng.integers(0, max(map(len, totals)), (count, number))
-    found = []
+    actual = []
     for lot, row in zip(lots, rows, strict=True):
         names = sorted(range(len(totals)), key=lambda name: lot[name])[:number]
         total = 0.0
         for name, place in zip(names, row, strict=True):
             total += totals[name][place % len(totals[name])]
-        found.append(total)
-    return found
+        actual.append(total)
+    return actual
 
 
 def test_event_sums_are_those_of_loops():
     rng = np.random.default_rng(3)
     totals = [rng.normal(500, 50, size) for size in (3, 5, 2, 4, 5, 1, 4)]
     for number in (1, 3, 7):
-        found = sums.event_sums(totals, number, 40, np.random.default_rng(number))
+        actual = sums.event_sums(totals, number, 40, np.random.default_rng(number))
         expected = looped_sums(totals, number, 40, np.random.default_rng(number))
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
 def test_the_distance_of_event_sums_is_that_of_loops(monkeypatch):
@@ -44,20 +44,20 @@ def test_the_distance_of_event_sums_is_that_of_loops(monkeypatch):
     monkeypatch.setattr(sums, "DRAWS", 4)
     rng = np.random.default_rng(4)
     real = [rng.normal(500, 50, 4) for _ in range(9)]
-    made = [values * 1.1 for values in real]
-    found = sums._events("A", 3, real, made, np.random.default_rng(5))
+    generated = [values * 1.1 for values in real]
+    actual = sums._events("A", 3, real, generated, np.random.default_rng(5))
     rng, distances = np.random.default_rng(5), []
     for _ in range(4):
         cut = [rng.permutation(values) for values in real]
-        other = [rng.permutation(values)[:2] for values in made]
+        other = [rng.permutation(values)[:2] for values in generated]
         parts = [values[:2] for values in cut], [values[2:] for values in cut], other
         first, _, third = (sorted(looped_sums(part, 3, 25, rng)) for part in parts)
         gaps = [abs(a - b) for a, b in zip(first, third, strict=True)]
         distances.append(sum(gaps) / 25 / 3)
     mean = sum(distances) / 4
-    assert found.w1.value == pytest.approx(mean)
+    assert actual.w1.value == pytest.approx(mean)
     variance = sum((distance - mean) ** 2 for distance in distances) / 3
-    assert found.w1.error == pytest.approx(variance**0.5)
+    assert actual.w1.error == pytest.approx(variance**0.5)
 
 
 def two_kinds(seed):
@@ -84,19 +84,21 @@ def test_transfer_is_the_mean_recognition_of_each_kind_on_unseen_particles(monke
     monkeypatch.setattr(kinds, "train_and_score", bound)
     monkeypatch.setattr(kinds, "standardised", lambda inputs, train: inputs)
     samples = {"real": two_kinds(1), "generated": two_kinds(7)}
-    found = kinds.transfer(samples["real"], samples["generated"], seed=2)
+    actual = kinds.transfer(samples["real"], samples["generated"], seed=2)
     order = np.random.default_rng([2, 0x72A]).permutation(np.arange(40)).tolist()
     test, train = order[:12], order[20:]
-    for (trained, tested), accuracy in found.accuracy.items():
+    for (trained, tested), accuracy in actual.accuracy.items():
         learnt = samples[trained]
-        seen = [row for row in range(120) if learnt.particle[row] in train]
-        limit = np.median([np.sqrt(learnt.cells[row].astype(np.float32)).sum() for row in seen])
-        right = {kind: [] for kind in found.kinds}
-        told = samples[tested]
+        training_rows = [row for row in range(120) if learnt.particle[row] in train]
+        limit = np.median(
+            [np.sqrt(learnt.cells[row].astype(np.float32)).sum() for row in training_rows]
+        )
+        right = {kind: [] for kind in actual.kinds}
+        targets = samples[tested]
         for row in range(120):
-            if told.particle[row] in test:
-                above = np.sqrt(told.cells[row].astype(np.float32)).sum() > limit
-                right[told.pdg[row]].append(found.kinds[int(above)] == told.pdg[row])
+            if targets.particle[row] in test:
+                above = np.sqrt(targets.cells[row].astype(np.float32)).sum() > limit
+                right[targets.pdg[row]].append(actual.kinds[int(above)] == targets.pdg[row])
         expected = (
             sum(sum(check_results) / len(check_results) for check_results in right.values()) / 2
         )

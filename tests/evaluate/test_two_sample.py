@@ -14,8 +14,8 @@ REAL = showers(energies(12, 0), 4, 1)
 def test_nearly_empty_showers_have_defined_metrics(lit):
     cells = np.zeros_like(REAL.cells)
     cells[:lit] = REAL.cells[:lit]
-    found = {one.name: one.value for one in two_sample_metrics(REAL, as_showers(REAL, cells))}
-    assert found["ks_total"].value is not None
-    assert np.isfinite(found["ks_total"].value)
-    for value in found.values():
+    actual = {one.name: one.value for one in two_sample_metrics(REAL, as_showers(REAL, cells))}
+    assert actual["ks_total"].value is not None
+    assert np.isfinite(actual["ks_total"].value)
+    for value in actual.values():
         assert value.value is None or np.isfinite(value.value)

@@ -51,24 +51,24 @@ def fractions(**lit):
 
 @pytest.fixture
 def simulator(tmp_path):
-    def made(**more):
+    def generated(**more):
         defaults = {"constant": np.zeros(ATLAS_EM.cells), "conditions": PARTICLES}
         settings = defaults | {"sampling": "continuous", "species": (22,)} | more
         return write_linear_simulator(tmp_path / "simulator", ATLAS_EM, **settings)
 
-    return made
+    return generated
 
 
 @pytest.fixture
 def bundle(simulator, tmp_path):
     """A function: the checked bundle of a target, of a simulator with these settings."""
 
-    def made(target, options=None, **more):
+    def generated(target, options=None, **more):
         _, verdict = export(simulator(**more), target, tmp_path / target, options or Options())
         assert verdict.passed, str(verdict)
         return Bundle(tmp_path / target)
 
-    return made
+    return generated
 
 
 def test_overlaps_of_intervals_keep_every_sum():
@@ -131,9 +131,9 @@ def test_par04_is_called_at_any_energy_and_gets_the_edge_of_the_training_range(b
     latents = np.zeros(10, dtype=np.float32)
     shares = {1e-3: 0.5, 500.0: 0.5, 10_000.0: 0.05, 1e9: 0.005}  # of 1, 1, 10 and 100 GeV
     for energy_mev, share in shares.items():
-        found = reader.energies_mev(latents, energy_mev, 90.0).sum()
+        actual = reader.energies_mev(latents, energy_mev, 90.0).sum()
         expected = share * energy_mev if energy_mev > 0.01 else 0.0
-        assert found == pytest.approx(expected, rel=1e-4)
+        assert actual == pytest.approx(expected, rel=1e-4)
     assert np.isfinite(reader.energies_mev(latents, 0.0, 1e9)).all()
 
 
@@ -152,11 +152,11 @@ def test_par04_s_macro_states_the_mesh(simulator):
 
 
 def test_par04_refuses_what_it_would_misread(simulator):
-    made = simulator(latents=4)
+    linear_simulator = simulator(latents=4)
     with pytest.raises(UsageError, match="CaloDiT"):
-        par04.adapt(made, Options())
+        par04.adapt(linear_simulator, Options())
     with pytest.raises(UsageError, match="R x phi x z"):
-        par04.adapt(made, Options(mesh=(3, 3)))
+        par04.adapt(linear_simulator, Options(mesh=(3, 3)))
 
 
 # DDML --------------------------------------------------------------------------------------
@@ -205,9 +205,9 @@ def test_ddml_scales_the_shower_of_the_edge_beyond_the_training_range(bundle):
 
 
 def test_ddml_refuses_grids_that_it_would_shift(simulator):
-    made = simulator(latents=101)
+    linear_simulator = simulator(latents=101)
     with pytest.raises(UsageError, match=r"--set generator\.latent=100"):
-        ddml.adapt(made, Options())
+        ddml.adapt(linear_simulator, Options())
 
 
 @pytest.mark.parametrize("mesh", [(12, 95), (3, 12, 96)])
@@ -218,15 +218,15 @@ def test_odd_grids_are_refused(simulator, mesh):
 
 def test_a_library_is_played_back_in_order(bundle):
     options = Options(count=6)
-    made = bundle("ddml-library", options, per_condition=fractions(l0_1_50=0.25))
-    reader = LibraryReader(made)
+    folder = bundle("ddml-library", options, per_condition=fractions(l0_1_50=0.25))
+    reader = LibraryReader(folder)
     played = [reader.energies_mev() for _ in range(6)]
     energies = np.resize(PARTICLES[:, 0], 6)
     assert [shower.sum() for shower in played] == pytest.approx(250 * energies, rel=1e-5)
     assert played[1][0, 4:8, 50] == pytest.approx([625.0] * 4, rel=1e-5)
     with pytest.raises(DataError, match="6 showers"):
         reader.energies_mev()
-    with h5py.File(made.folder / "library.h5") as file:
+    with h5py.File(folder.folder / "library.h5") as file:
         assert file["layers"].shape == file["events"].shape == (6, 3, 12, 96)
         assert file["layers"].dtype == np.float32
 
@@ -242,9 +242,9 @@ def test_fastcalosim_finds_cells_in_rings_and_sectors(bundle):
     assert {layer: image.shape for layer, image in images.items()} == dict.fromkeys(
         (1, 2, 3), (4, 8)
     )
-    found = images[2].sum(axis=0)
-    assert found[4] == pytest.approx(0.2, rel=1e-4)
-    assert found[5] == pytest.approx(0.1, rel=1e-4)
+    actual = images[2].sum(axis=0)
+    assert actual[4] == pytest.approx(0.2, rel=1e-4)
+    assert actual[5] == pytest.approx(0.1, rel=1e-4)
     assert images[2][-1].sum() == pytest.approx(0.3, rel=1e-4)
     assert images[1].sum() == images[3].sum() == 0
 
@@ -275,14 +275,14 @@ def test_fastcalosim_s_noise_is_centred_at_a_half(bundle):
 
 
 def test_files_of_fastcalosim_are_named_by_particle_and_range(simulator):
-    made = simulator(species=())
+    linear_simulator = simulator(species=())
     names = {
         22: {"neural_net_22_eta_20_25_UltraLow12.onnx", "neural_net_22_eta_20_25_High12.onnx"},
         211: {"neural_net_211_eta_20_25_All.onnx"},
         2212: {"neural_net_2212_eta_20_25_High10.onnx"},
     }
     for particle, files in names.items():
-        contents = fcs.adapt(made, Options(particle=particle))
+        contents = fcs.adapt(linear_simulator, Options(particle=particle))
         assert set(contents.files) == files | {"binning.xml"}
         described = "22" if particle == 22 else "211"
         assert (
@@ -290,21 +290,21 @@ def test_files_of_fastcalosim_are_named_by_particle_and_range(simulator):
         )
     for mesh_of_voxels in ((8, 32), (1, 8)):
         with pytest.raises(UsageError, match="not 32 sectors"):
-            fcs.adapt(made, Options(particle=22, mesh=mesh_of_voxels))
+            fcs.adapt(linear_simulator, Options(particle=22, mesh=mesh_of_voxels))
 
 
 @pytest.mark.parametrize(
-    ("species", "asked", "label"),
+    ("species", "pdg_number", "label"),
     [((-11,), None, 11), ((-11,), -11, 11), ((211,), None, 211), ((-11, 22), 22, 22), ((), 22, 22)],
 )
-def test_fastcalosim_gets_the_number_of_what_was_trained_on(simulator, species, asked, label):
-    contents = fcs.adapt(simulator(species=species), Options(particle=asked))
+def test_fastcalosim_gets_the_number_of_what_was_trained_on(simulator, species, pdg_number, label):
+    contents = fcs.adapt(simulator(species=species), Options(particle=pdg_number))
     assert contents.facts["pid"] == label
     assert contents.paste.startswith(f"initializeNetwork({label},")
 
 
 @pytest.mark.parametrize(
-    ("species", "asked", "says"),
+    ("species", "pdg_number", "says"),
     [
         ((-11,), 22, "trained on pdg -11, not on 22"),
         ((-11, 22), None, "names -11, 22: choose one with --pdg"),
@@ -312,9 +312,9 @@ def test_fastcalosim_gets_the_number_of_what_was_trained_on(simulator, species, 
         ((13,), None, "no particle 13"),
     ],
 )
-def test_fastcalosim_gets_no_other_particle(simulator, species, asked, says):
+def test_fastcalosim_gets_no_other_particle(simulator, species, pdg_number, says):
     with pytest.raises(UsageError, match=says):
-        fcs.adapt(simulator(species=species), Options(particle=asked))
+        fcs.adapt(simulator(species=species), Options(particle=pdg_number))
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_binned_showers_are_mev_where_the_cells_are(bundle):
     lit = fractions(l0_1_48=0.3, l1_6_11=0.2, l1_11_6=0.1)
     reader = BinnedReader(bundle("fcs-binned", per_condition=lit))
     hits = reader.hits(-0.3, 32_768.0, np.zeros(10))
-    sums = {layer: found.energy_mev.sum() / 32_768 for layer, found in hits.items()}
+    sums = {layer: actual.energy_mev.sum() / 32_768 for layer, actual in hits.items()}
     assert sums == pytest.approx({0: 0, 1: 0.3, 2: 0.3, 3: 0, 12: 0}, rel=1e-4)
     x, y = reader.places(2, hits[2])
     share = hits[2].energy_mev / hits[2].energy_mev.sum()
@@ -378,50 +378,50 @@ def test_binned_showers_take_latents_and_energies_as_they_are_asked(bundle):
 
 
 def test_binned_showers_refuse_what_the_reader_cannot_hold(simulator):
-    made = simulator(latents=383, per_latent=np.zeros((383, ATLAS_EM.cells)))
+    linear_simulator = simulator(latents=383, per_latent=np.zeros((383, ATLAS_EM.cells)))
     with pytest.raises(UsageError, match="has 383 latents, fcs-binned draws 382"):
-        fcs_binned.adapt(made, Options())
+        fcs_binned.adapt(linear_simulator, Options())
     with pytest.raises(UsageError, match="voxels of its own"):
-        fcs_binned.adapt(made, Options(mesh=(8, 8)))
+        fcs_binned.adapt(linear_simulator, Options(mesh=(8, 8)))
 
 
 @pytest.mark.parametrize("fault", ["missing", "short", "nan"])
 def test_damaged_edges_of_voxels_are_refused(bundle, fault):
-    made = bundle("fcs-binned")
-    with h5py.File(made.folder / "binning.h5", "r+") as file:
+    folder = bundle("fcs-binned")
+    with h5py.File(folder.folder / "binning.h5", "r+") as file:
         edges = file["binsize_alpha_layer_2"][:]
         del file["binsize_alpha_layer_2"]
         if fault != "missing":
             file["binsize_alpha_layer_2"] = edges[:-1] if fault == "short" else edges * np.nan
     words = {"missing": "has no binsize", "short": "of 110 voxels", "nan": "not a finite number"}
     with pytest.raises(DataError, match=words[fault]):
-        BinnedReader(made)
+        BinnedReader(folder)
 
 
 # Triton ------------------------------------------------------------------------------------
 
 
 def test_triton_s_configuration_states_the_ports_of_the_graph(bundle):
-    made = bundle("triton", per_condition=fractions(l1_6_6=0.5))
-    folder = made.folder / "caloforge_atlas_em"
+    bundle_folder = bundle("triton", per_condition=fractions(l1_6_6=0.5))
+    folder = bundle_folder.folder / "caloforge_atlas_em"
     assert {path.name for path in folder.iterdir()} == {"1", "config.pbtxt"}
     config = read_config(folder / "config.pbtxt")
     assert config["max_batch_size"] == "256"
     assert config["input"][1] == {"name": "particle", "data_type": "TYPE_FP32", "dims": ["5"]}
     assert config["output"][0]["dims"] == ["504"]
-    reader = TritonReader(made)
+    reader = TritonReader(bundle_folder)
     cells = reader.graph.run(np.zeros((4, 10), np.float32), PARTICLES.astype(np.float32))
     np.testing.assert_allclose(cells[:, cell(1, 6, 6)], PARTICLES[:, 0] / 2, rtol=1e-6)
 
 
 def test_triton_serves_counts_of_the_zdc(tmp_path):
-    made = write_linear_simulator(
+    linear_simulator = write_linear_simulator(
         tmp_path / "simulator", ALICE_ZN, np.full(ALICE_ZN.cells, 0.3), sampling="poisson"
     )
-    _, verdict = export(made, "triton", tmp_path / "bundle", Options())
+    _, verdict = export(linear_simulator, "triton", tmp_path / "bundle", Options())
     assert verdict.passed
     reader = TritonReader(Bundle(tmp_path / "bundle"))
-    reference = made.reference
+    reference = linear_simulator.reference
     cells = reader.graph.run(reference.latent, reference.conditions)
     assert set(np.unique(cells)) <= set(range(9))
 
@@ -430,10 +430,10 @@ def test_triton_serves_counts_of_the_zdc(tmp_path):
     "text", ["", 'name: "x" input [ {', 'name: "x" } {', "\x00", 'max_batch_size: "a" b']
 )
 def test_damaged_configurations_are_refused(bundle, text):
-    made = bundle("triton")
-    (made.folder / "caloforge_atlas_em/config.pbtxt").write_text(text)
+    folder = bundle("triton")
+    (folder.folder / "caloforge_atlas_em/config.pbtxt").write_text(text)
     with pytest.raises((DataError, ValueError)):
-        TritonReader(made)
+        TritonReader(folder)
 
 
 # All of them -------------------------------------------------------------------------------
@@ -462,8 +462,8 @@ def untrained(tmp_path_factory):
     scaling = FeatureScaling.fit(ATLAS_EM, conditions)
     generator = GeneratorConfig(kind="light").build(ATLAS_EM, scaling)
     folder = tmp_path_factory.mktemp("em") / "simulator"
-    told = {"latent_size": 10, "species": [22]}
-    export_simulator(generator, ATLAS_EM, {"name": "x"}, conditions, folder, **told)
+    fields = {"latent_size": 10, "species": [22]}
+    export_simulator(generator, ATLAS_EM, {"name": "x"}, conditions, folder, **fields)
     return folder
 
 

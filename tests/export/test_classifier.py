@@ -37,28 +37,28 @@ def table():
 
 
 def test_it_finds_the_face_and_measures_what_it_loses_on_other_particles(table):
-    made = train(table)
-    assert made.ranges_cm["impact_x"] == pytest.approx((-3, 3), abs=0.08)
-    assert made.ranges_cm["impact_y"] == pytest.approx((-2, 2), abs=0.08)
-    assert made.lost_light < LARGEST_LOSS
-    assert made.empty_skipped > 0.9
-    assert made.test_rows == 800 * REPEATS
+    classifier = train(table)
+    assert classifier.ranges_cm["impact_x"] == pytest.approx((-3, 3), abs=0.08)
+    assert classifier.ranges_cm["impact_y"] == pytest.approx((-2, 2), abs=0.08)
+    assert classifier.lost_light < LARGEST_LOSS
+    assert classifier.empty_skipped > 0.9
+    assert classifier.test_rows == 800 * REPEATS
 
 
 def test_lost_light_is_the_share_of_the_light_that_it_says_no_to(table):
-    made = train(table)
+    classifier = train(table)
     rng = np.random.default_rng(4)
     table = Table(ALICE_ZN, table.conditions, rng.poisson(5, len(table.light)), table.particle)
     everywhere = train(table)
     assert everywhere.hits(table.conditions).mean() > 0.99
-    assert made.hits(table.conditions).mean() == pytest.approx(0.24, abs=0.03)
+    assert classifier.hits(table.conditions).mean() == pytest.approx(0.24, abs=0.03)
 
 
 def test_a_loss_that_is_too_large_is_refused(table):
     from caloforge.data.split import split_by_particle
 
-    known = np.isin(table.particle, split_by_particle(table.particle, seed=0).train)
-    light = np.where(known & (np.abs(table.conditions[:, 4]) > 0.05), 0, table.light)
+    conditions = np.isin(table.particle, split_by_particle(table.particle, seed=0).train)
+    light = np.where(conditions & (np.abs(table.conditions[:, 4]) > 0.05), 0, table.light)
     with pytest.raises(CaloforgeError, match=r"loses .*--hit-classifier always"):
         train(Table(ALICE_ZN, table.conditions, light, table.particle))
 
@@ -70,17 +70,17 @@ def test_nothing_can_be_learned_without_light(table):
 
 
 def test_the_graph_says_what_the_classifier_says(table, tmp_path, rng):
-    made = train(table)
-    (tmp_path / "classifier.onnx").write_bytes(hit_graph(made))
+    classifier = train(table)
+    (tmp_path / "classifier.onnx").write_bytes(hit_graph(classifier))
     graph = Graph(tmp_path / "classifier.onnx")
     x, y = rng.uniform(-6, 6, (2, 500))
     conditions = np.concatenate([aimed(x, y), aimed(x, y, pz=-30.0), NEUTRONS])
-    said = graph.run(conditions.astype(np.float32))
-    assert said.shape == (len(conditions), 1)
-    assert said.dtype == np.float32
-    wanted = made.hits(conditions.astype(np.float32).astype(np.float64))
-    np.testing.assert_array_equal(said[:, 0] == 1, wanted)
-    assert set(said.ravel()) == {0.0, 1.0}
+    hits = graph.run(conditions.astype(np.float32))
+    assert hits.shape == (len(conditions), 1)
+    assert hits.dtype == np.float32
+    expected = classifier.hits(conditions.astype(np.float32).astype(np.float64))
+    np.testing.assert_array_equal(hits[:, 0] == 1, expected)
+    assert set(hits.ravel()) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize(
@@ -94,32 +94,32 @@ def test_the_graph_says_what_the_classifier_says(table, tmp_path, rng):
 )
 def test_what_flies_elsewhere_is_no_hit(table, tmp_path, particle):
     (tmp_path / "classifier.onnx").write_bytes(hit_graph(train(table)))
-    said = Graph(tmp_path / "classifier.onnx").run(np.float32([particle]))
-    assert said.tolist() == [[0.0]]
+    hits = Graph(tmp_path / "classifier.onnx").run(np.float32([particle]))
+    assert hits.tolist() == [[0.0]]
 
 
 def test_always_on_is_always_on(tmp_path):
     (tmp_path / "classifier.onnx").write_bytes(hit_graph(None))
-    said = Graph(tmp_path / "classifier.onnx").run(np.float32([[0] * 9, [-1e30] * 9, *NEUTRONS]))
-    assert said.ravel().tolist() == [1.0] * 6
+    hits = Graph(tmp_path / "classifier.onnx").run(np.float32([[0] * 9, [-1e30] * 9, *NEUTRONS]))
+    assert hits.ravel().tolist() == [1.0] * 6
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_on_real_showers_it_loses_less_than_a_thousandth(seed):
-    made = train(read_table(sample_path("alice_zn"), ALICE_ZN), seed=seed)
-    assert made.lost_light < LARGEST_LOSS
-    for low, high in made.ranges_cm.values():  # the face is 7.04 cm wide
+    classifier = train(read_table(sample_path("alice_zn"), ALICE_ZN), seed=seed)
+    assert classifier.lost_light < LARGEST_LOSS
+    for low, high in classifier.ranges_cm.values():  # the face is 7.04 cm wide
         assert (low, high) == pytest.approx((-3.52, 3.52), abs=0.15)
 
 
 def test_the_graph_of_protons_knows_where_dispersed_ones_arrive(tmp_path, rng):
     table = read_table(sample_path("alice_zp"), ALICE_ZP)
-    made = train(table)
-    (tmp_path / "classifier.onnx").write_bytes(hit_graph(made))
+    classifier = train(table)
+    (tmp_path / "classifier.onnx").write_bytes(hit_graph(classifier))
     conditions = np.tile(table.conditions, (2, 1)).astype(np.float32)
     conditions[len(table.conditions) :, 6] *= rng.uniform(1e-3, 2, len(table.conditions))
-    wanted = made.hits(conditions.astype(np.float64))
-    said = Graph(tmp_path / "classifier.onnx").run(conditions)[:, 0] == 1
-    assert 0.2 < wanted.mean() < 0.8
-    assert (said != wanted).mean() < 0.002  # but for single precision at the borders
-    assert made.lost_light < LARGEST_LOSS
+    expected = classifier.hits(conditions.astype(np.float64))
+    hits = Graph(tmp_path / "classifier.onnx").run(conditions)[:, 0] == 1
+    assert 0.2 < expected.mean() < 0.8
+    assert (hits != expected).mean() < 0.002  # but for single precision at the borders
+    assert classifier.lost_light < LARGEST_LOSS

@@ -27,16 +27,16 @@ def test_the_shipped_simulator_halves_and_answers_alike(caloforge, tmp_path):
 
 def test_weights_that_half_precision_cannot_hold_stay(tmp_path):
     constant = np.full(ALICE_ZN.cells, 1e5)
-    made = write_linear_simulator(tmp_path / "large", ALICE_ZN, constant)
-    graph = onnx.load_from_string(half_graph((made.folder / GRAPH).read_bytes())).graph
-    kept = {weight.name: weight.data_type for weight in graph.initializer}
-    assert kept["c"] == onnx.TensorProto.FLOAT
+    linear_simulator = write_linear_simulator(tmp_path / "large", ALICE_ZN, constant)
+    graph = onnx.load_from_string(half_graph((linear_simulator.folder / GRAPH).read_bytes())).graph
+    types = {weight.name: weight.data_type for weight in graph.initializer}
+    assert types["c"] == onnx.TensorProto.FLOAT
 
 
 def test_answers_that_move_too_far_are_refused(tmp_path):
     per_condition = np.zeros((9, ALICE_ZN.cells))
     per_condition[0], per_condition[6] = 1000.3, -1000.0  # a small difference of large numbers
-    made = write_linear_simulator(
+    linear_simulator = write_linear_simulator(
         tmp_path / "made",
         ALICE_ZN,
         np.zeros(ALICE_ZN.cells),
@@ -44,5 +44,5 @@ def test_answers_that_move_too_far_are_refused(tmp_path):
         conditions=NEUTRONS[[0, 2]],
     )
     with pytest.raises(CaloforgeError, match="half precision moves cells"):
-        halve(made, tmp_path / "half")
+        halve(linear_simulator, tmp_path / "half")
     assert not (tmp_path / "half").exists()

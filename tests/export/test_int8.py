@@ -38,10 +38,10 @@ def layered_graph(rng):
 def simulator(tmp_path, rng):
     from caloforge.simulator.engines import OnnxRuntime
 
-    made = layered_graph(rng)
-    folder = write_simulator(tmp_path / "simulator", made)
+    onnx_model = layered_graph(rng)
+    folder = write_simulator(tmp_path / "simulator", onnx_model)
     stored = dict(np.load(folder / "reference.npz"))
-    engine = OnnxRuntime(made.SerializeToString(), 1, "layers")
+    engine = OnnxRuntime(onnx_model.SerializeToString(), 1, "layers")
     stored["response"] = engine.run(stored["latent"], stored["conditions"])
     np.savez(folder / "reference.npz", **stored)
     loaded = Simulator.load(folder)
@@ -66,9 +66,9 @@ def test_a_harmless_int8_simulator_is_written(caloforge, simulator, tmp_path):
     real = write_real(tmp_path / "real.h5", simulator, 1.5)
     out = tmp_path / "int8"
     command = ("export", simulator.folder, "--target", "int8", "--showers", real, "--out", out)
-    code, shown, log = caloforge(*command, "--json", "-q")
+    code, output, log = caloforge(*command, "--json", "-q")
     assert (code, log) == (0, "")
-    record = json.loads(shown)
+    record = json.loads(output)
     assert record["passed"]
     assert record["showers"] == 50_000
     assert record["excess"] == pytest.approx(record["float32"] - record["floor"])
@@ -130,5 +130,5 @@ def test_the_floor_is_what_a_perfect_simulator_would_show(rng):
     real, perfect = rng.normal(0, 3, (2000, 2)), rng.normal(0, 3, (100_000, 2))
     from caloforge.evaluate.metrics.wasserstein import w1_channels
 
-    shown = np.mean([w1_channels(rng.normal(0, 3, (2000, 2)), perfect).mean() for _ in range(20)])
-    assert floor_of(real, rng) == pytest.approx(shown, rel=0.3)
+    output = np.mean([w1_channels(rng.normal(0, 3, (2000, 2)), perfect).mean() for _ in range(20)])
+    assert floor_of(real, rng) == pytest.approx(output, rel=0.3)

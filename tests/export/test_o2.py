@@ -118,40 +118,40 @@ def test_our_scheme_o2_sums_the_same_fibres(detector, rng):
 
 
 RATES = np.array([0.0, 1e-3, 0.03, 0.3, 1.0, 2.5, 7.25, 15.5, 17.5, 60.4, 900.7])
-DRAWN = 400
+N_DRAWS = 400
 
 
 CLUMPS = NegativeBinomial(excess=0.3, slope=0.03)
 
 
 @pytest.fixture(scope="module", params=["rounding", "poisson", CLUMPS])
-def drawn(request, tmp_path_factory):
+def photon_counts(request, tmp_path_factory):
     """Photons of cells that have the rates above, all over the image, and the law.  (M, rates)"""
-    folder = tmp_path_factory.mktemp("drawn")
+    folder = tmp_path_factory.mktemp("counts")
     cells = np.resize(RATES, ALICE_ZN.cells)
     write_linear_simulator(folder / "simulator", ALICE_ZN, cells, sampling=request.param)
     from caloforge.simulator import Simulator
 
     simulator = Simulator.load(folder / "simulator")
     (folder / "generator.onnx").write_bytes(o2.generator_graph(simulator))
-    conditions = NEUTRONS[:1].repeat(DRAWN, axis=0).astype(np.float32)
-    noise = np.random.default_rng(1).normal(size=(DRAWN, 10)).astype(np.float32)
+    conditions = NEUTRONS[:1].repeat(N_DRAWS, axis=0).astype(np.float32)
+    noise = np.random.default_rng(1).normal(size=(N_DRAWS, 10)).astype(np.float32)
     values = Graph(folder / "generator.onnx").run(noise, conditions)
     photons = np.stack([truncated(row.ravel(), (44, 44)).ravel() for row in values])
     whole = ALICE_ZN.cells // len(RATES) * len(RATES)
     return request.param, photons[:, :whole].reshape(-1, len(RATES))
 
 
-def test_the_mean_of_every_rate_survives(drawn):
-    law, photons = drawn
+def test_the_mean_of_every_rate_survives(photon_counts):
+    law, photons = photon_counts
     variance = variance_of(RATES, law)
     error = np.sqrt(variance / len(photons)) + 1e-6 * RATES + 1e-7
     pulls = (photons.mean(axis=0) - RATES) / error
     assert np.abs(pulls).max() < 4.5, pulls
 
 
-def test_counts_follow_the_law_of_the_simulator(drawn):
-    law, photons = drawn
+def test_counts_follow_the_law_of_the_simulator(photon_counts):
+    law, photons = photon_counts
     if law == "rounding":
         assert (photons >= np.floor(RATES)).all()
         assert (photons <= np.ceil(RATES)).all()
@@ -166,7 +166,7 @@ def test_counts_follow_the_law_of_the_simulator(drawn):
         from scipy.stats import nbinom, poisson
 
         numbers = np.arange(60)
-        found = np.bincount(photons[:, column], minlength=60)[:60] / len(photons)
+        actual = np.bincount(photons[:, column], minlength=60)[:60] / len(photons)
         over = excess[column]
         few = over < 1e-6
         law_of_numbers = (
@@ -175,8 +175,8 @@ def test_counts_follow_the_law_of_the_simulator(drawn):
         expected = law_of_numbers.pmf(numbers)
         common = expected * len(photons) > 10
         error = np.sqrt(expected * (1 - expected) / len(photons))
-        assert np.abs((found - expected) / error)[common].max() < 5
-        assert found[~common].sum() < 2 * expected[~common].sum() + 10 / len(photons)
+        assert np.abs((actual - expected) / error)[common].max() < 5
+        assert actual[~common].sum() < 2 * expected[~common].sum() + 10 / len(photons)
 
 
 @pytest.mark.parametrize("law", ["rounding", "poisson", CLUMPS])
@@ -190,8 +190,8 @@ def test_sessions_of_one_process_draw_different_showers(tmp_path, law):
     script = tmp_path / "workers.py"
     script.write_text(WORKERS)
     command = [sys.executable, script, tmp_path / "generator.onnx"]
-    made = subprocess.run(command, check=True, capture_output=True).stdout
-    showers = np.frombuffer(made, np.float32).reshape(4, -1)
+    processes = subprocess.run(command, check=True, capture_output=True).stdout
+    showers = np.frombuffer(processes, np.float32).reshape(4, -1)
     assert (showers > 0).mean() > 0.2
     for first, second in itertools.combinations(showers, 2):
         assert abs(np.corrcoef(first, second)[0, 1]) < 0.06  # of 15 000 cells: 7 sigma

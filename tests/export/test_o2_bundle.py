@@ -187,8 +187,8 @@ MALFORMED = {
 
 
 def one_line(caloforge, folder, code, message):
-    found, _, err = caloforge("check", folder, "--repeats", 2)
-    assert (found, err.count("\n")) == (code, 1), err
+    exit_code, _, err = caloforge("check", folder, "--repeats", 2)
+    assert (exit_code, err.count("\n")) == (code, 1), err
     assert message in err
 
 

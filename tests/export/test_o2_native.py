@@ -39,10 +39,10 @@ def test_cpp_and_emulator_agree_to_the_photon(program, detector, tmp_path):
     answers = program.respond(tmp_path / "bundle", detector.name, raw, noise)
     emulator = O2Reader(tmp_path / "bundle", detector.name)
     for row, answer in enumerate(answers):
-        wanted = emulator.respond(raw[row], noise[row])
-        assert answer.simulated == wanted.simulated
-        np.testing.assert_array_equal(answer.photons, wanted.photons)
-        np.testing.assert_array_equal(answer.sectors, wanted.sectors)
+        expected = emulator.respond(raw[row], noise[row])
+        assert answer.simulated == expected.simulated
+        np.testing.assert_array_equal(answer.photons, expected.photons)
+        np.testing.assert_array_equal(answer.sectors, expected.sectors)
         assert answer.photons.sum() > 0
 
 

@@ -29,13 +29,13 @@ def test_o2_s_own_onnxruntime_reads_it(tmp_path, sampling, rng):
         [*install, "--target", str(older), f"onnxruntime=={O2_HAS}"], check=True, env=environment
     )
     command = [sys.executable, "-m", "caloforge", "check", str(tmp_path / "bundle")]
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, "--native", "--json"],
         capture_output=True,
         text=True,
         env=environment | {"PYTHONPATH": f"{older}:{SOURCE}"},
     )
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    record = json.loads(process.stdout)
     assert record["passed"]
     assert f"libonnxruntime.so.{O2_HAS}: mean of channels (o2)" in record["findings"]

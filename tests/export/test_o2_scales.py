@@ -56,10 +56,10 @@ def test_our_scales_hand_over_physical_conditions_bit_by_bit(write):
 
 
 def test_numbers_read_back_as_the_same_float32(write, rng):
-    wanted = Scales(*rng.lognormal(0, 8, (2, 9)).astype(np.float32))
-    found = read_scales(write(wanted.text()))
-    np.testing.assert_array_equal(found.means, wanted.means)
-    np.testing.assert_array_equal(found.scales, wanted.scales)
+    expected = Scales(*rng.lognormal(0, 8, (2, 9)).astype(np.float32))
+    actual = read_scales(write(expected.text()))
+    np.testing.assert_array_equal(actual.means, expected.means)
+    np.testing.assert_array_equal(actual.scales, expected.scales)
 
 
 @pytest.mark.parametrize(

@@ -27,22 +27,22 @@ def model(nodes, shape, weights, output="y"):
     ]
     stored = [numpy_helper.from_array(np.asarray(values), name) for name, values in weights.items()]
     graph = helper.make_graph(nodes, "small", ports[:1], ports[1:], stored)
-    made = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
-    onnx.checker.check_model(made)
-    return made
+    onnx_model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.checker.check_model(onnx_model)
+    return onnx_model
 
 
-def run(made, x):
+def run(generated, x):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(made.SerializeToString(), options)
+    session = onnxruntime.InferenceSession(generated.SerializeToString(), options)
     return session.run(None, {"x": x})[0]
 
 
-def operators(made):
-    return [node.op_type for node in made.graph.node]
+def operators(generated):
+    return [node.op_type for node in generated.graph.node]
 
 
 def assert_same(before, rewrite, x, times=1):
@@ -51,9 +51,9 @@ def assert_same(before, rewrite, x, times=1):
     assert rewrite(after) == times
     onnx.checker.check_model(after, full_check=True)
     expected = run(before, x)
-    found = run(after, x)
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    actual = run(after, x)
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
     return after
 
 
@@ -64,11 +64,11 @@ def floats(rng, *shape):
 # ---- batch normalisation -----------------------------------------------------------------------
 
 
-def normalisation(rng, channels, **given):
+def normalisation(rng, channels, **constants):
     names = ("gain", "offset", "mean", "variance")
     weights = {name: floats(rng, channels) for name in names}
     weights["variance"] = rng.uniform(0.2, 3, channels).astype(np.float32)
-    return helper.make_node("BatchNormalization", ["h", *names], ["y"], **given), weights
+    return helper.make_node("BatchNormalization", ["h", *names], ["y"], **constants), weights
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -88,8 +88,8 @@ def test_a_convolution_takes_up_its_normalisation(rng):
     norm, weights = normalisation(rng, 5)
     weights["w"] = floats(rng, 5, 3, 2, 2)
     convolution = helper.make_node("Conv", ["x", "w"], ["h"], pads=[1, 1, 1, 1])
-    made = model([convolution, norm], (3, 6, 4), weights)
-    assert operators(assert_same(made, fold_batch_norm, floats(rng, 4, 3, 6, 4))) == ["Conv"]
+    onnx_model = model([convolution, norm], (3, 6, 4), weights)
+    assert operators(assert_same(onnx_model, fold_batch_norm, floats(rng, 4, 3, 6, 4))) == ["Conv"]
 
 
 def test_a_product_that_is_read_twice_stays(rng):
@@ -134,17 +134,17 @@ def test_the_collapsed_kernel_is_the_formula(rng, scale, kernel_x, kernel_y):
         for j in range(expected.shape[2]):
             (p, r), (q, s) = divmod(i, scale), divmod(j, scale)
             window = x[:, p : p + small.shape[-2], q : q + small.shape[-1]]
-            found = np.tensordot(small[:, r, s], window, axes=3)
-            np.testing.assert_allclose(found, expected[:, i, j], atol=1e-12)
+            actual = np.tensordot(small[:, r, s], window, axes=3)
+            np.testing.assert_allclose(actual, expected[:, i, j], atol=1e-12)
 
 
 def resize(scale, **changes):
-    given = {
+    attributes = {
         "mode": "nearest",
         "nearest_mode": "floor",
         "coordinate_transformation_mode": "asymmetric",
     } | changes
-    return helper.make_node("Resize", ["x", "", "factors"], ["u"], **given)
+    return helper.make_node("Resize", ["x", "", "factors"], ["u"], **attributes)
 
 
 def upsampling_model(rng, scale, kernel, *, bias=True, resize_given=None, **conv_given):
@@ -164,8 +164,8 @@ def upsampling_model(rng, scale, kernel, *, bias=True, resize_given=None, **conv
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("scale", "kernel"), [(2, (3, 3)), (3, (4, 4)), (2, (3, 1))])
 def test_upsampling_and_convolution_become_a_shuffle(rng, scale, kernel, bias):
-    made = upsampling_model(rng, scale, kernel, bias=bias)
-    after = assert_same(made, shuffle_after_convolution, floats(rng, 2, 3, 6, 5))
+    onnx_model = upsampling_model(rng, scale, kernel, bias=bias)
+    after = assert_same(onnx_model, shuffle_after_convolution, floats(rng, 2, 3, 6, 5))
     assert operators(after) == ["Conv", "DepthToSpace"]
 
 
@@ -183,10 +183,10 @@ def test_upsampling_and_convolution_become_a_shuffle(rng, scale, kernel, bias):
     ],
 )
 def test_what_is_not_exact_stays(rng, changes):
-    made = upsampling_model(rng, 2, **({"kernel": (3, 3)} | changes))
-    before = made.SerializeToString()
-    assert shuffle_after_convolution(made) == 0
-    assert made.SerializeToString() == before
+    onnx_model = upsampling_model(rng, 2, **({"kernel": (3, 3)} | changes))
+    before = onnx_model.SerializeToString()
+    assert shuffle_after_convolution(onnx_model) == 0
+    assert onnx_model.SerializeToString() == before
 
 
 # ---- convolution on phases -----------------------------------------------------------------------
@@ -201,8 +201,8 @@ def test_a_convolution_moves_before_the_shuffle(rng, scale, kernel, outputs, act
         helper.make_node(activation, ["s"], ["a"]),
         helper.make_node("Conv", ["a", "w", "b"], ["y"]),
     ]
-    made = model(nodes, (3 * scale**2, 5, 6), weights)
-    after = assert_same(made, convolve_phases, floats(rng, 2, 3 * scale**2, 5, 6))
+    onnx_model = model(nodes, (3 * scale**2, 5, 6), weights)
+    after = assert_same(onnx_model, convolve_phases, floats(rng, 2, 3 * scale**2, 5, 6))
     assert operators(after) == [activation, "Conv", "DepthToSpace"]
 
 
@@ -257,10 +257,10 @@ def waves_model(factors, columns=2, twice=False):
 
 @pytest.mark.parametrize("twice", [False, True])
 def test_waves_become_tables(rng, twice):
-    made = waves_model((0.5, 2.0, 7.5), twice=twice)
-    after = assert_same(made, stack_waves, floats(rng, 33, 2))
+    onnx_model = waves_model((0.5, 2.0, 7.5), twice=twice)
+    after = assert_same(onnx_model, stack_waves, floats(rng, 33, 2))
     assert operators(after).count("Sin") == operators(after).count("Cos") == 2
-    assert len(after.graph.node) < len(made.graph.node)
+    assert len(after.graph.node) < len(onnx_model.graph.node)
 
 
 def test_a_few_waves_stay():
@@ -294,9 +294,11 @@ def test_generators_keep_their_answers(kind):
             torch.nn.init.normal_(part.bias, 0, 0.2)
     reference = make_reference(generator, 10, conditions)
     written = graph_bytes(generator, reference)
-    made = onnx.load_model_from_string(written)
-    assert not {"Resize", "BatchNormalization"} & set(operators(made))
-    assert simplify(copy.deepcopy(made)) == dict.fromkeys(simplify(copy.deepcopy(made)), 0)
+    generated = onnx.load_model_from_string(written)
+    assert not {"Resize", "BatchNormalization"} & set(operators(generated))
+    assert simplify(copy.deepcopy(generated)) == dict.fromkeys(
+        simplify(copy.deepcopy(generated)), 0
+    )
     engine = OnnxRuntime(written, 1, "generator")
-    found = engine.run(reference.latent, reference.conditions)
-    assert reference.difference(found) < 1e-5
+    actual = engine.run(reference.latent, reference.conditions)
+    assert reference.difference(actual) < 1e-5

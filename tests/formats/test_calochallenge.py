@@ -98,10 +98,10 @@ def test_on_the_command_line(tmp_path, binning, caloforge):
     path, out = challenge(tmp_path / "a.h5"), tmp_path / "out.h5"
     code, _, err = caloforge("data", "convert", path, "--detector", binning, "--out", out)
     assert (code, err) == (0, "")
-    code, shown, _ = caloforge("data", "info", out)
+    code, output, _ = caloforge("data", "info", out)
     assert code == 0
-    assert "binning_dataset_1, energy in GeV" in shown
-    assert "0.8000" in shown  # deposits of 1 / 1.25
+    assert "binning_dataset_1, energy in GeV" in output
+    assert "0.8000" in output  # deposits of 1 / 1.25
 
 
 def test_what_the_layout_has_no_place_for_is_named(tmp_path, caloforge):

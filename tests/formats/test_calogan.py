@@ -48,8 +48,8 @@ def test_positions_are_carried_to_the_face_and_angles_are_the_authors(tmp_path):
     for row, conditions in enumerate(showers.conditions):
         px, py, pz, x0, y0 = (raw[name][row, 0] for name in ("px", "py", "pz", "x0", "y0"))
         theta = math.acos(py / math.sqrt(px * px + py * py + pz * pz))
-        wanted = [theta, math.atan(-px / pz), x0 + 48 * px / pz, y0 + 48 * py / pz]
-        np.testing.assert_allclose(conditions, [raw["energy"][row, 0], *wanted], rtol=1e-12)
+        expected = [theta, math.atan(-px / pz), x0 + 48 * px / pz, y0 + 48 * py / pz]
+        np.testing.assert_allclose(conditions, [raw["energy"][row, 0], *expected], rtol=1e-12)
     assert np.abs(showers.conditions[:, 3:] - np.hstack([raw["x0"], raw["y0"]])).max() > 1
 
 
@@ -66,8 +66,8 @@ def test_plain_angles_by_the_name_of_a_detector(tmp_path):
 
 @pytest.mark.parametrize("attribute", [None, -240.0])
 def test_the_frame_is_told_never_guessed(tmp_path, attribute, caloforge):
-    told = {} if attribute is None else {"face_z_mm": attribute}
-    path = calogan(tmp_path / "a.h5", attributes=told)
+    attributes = {} if attribute is None else {"face_z_mm": attribute}
+    path = calogan(tmp_path / "a.h5", attributes=attributes)
     if attribute is None:
         code, _, err = caloforge("data", "convert", path, "--out", tmp_path / "o.h5")
         assert code == 3
@@ -199,15 +199,15 @@ def test_negative_deposits_are_clipped_and_counted_on_request(tmp_path, caloforg
     )
 
 
-@pytest.mark.parametrize(("factor", "told"), [(1e3, "0.0009"), (1e-3, "900")])
-def test_mev_for_gev_is_a_warning_with_both_figures(tmp_path, caloforge, factor, told):
+@pytest.mark.parametrize(("factor", "message"), [(1e3, "0.0009"), (1e-3, "900")])
+def test_mev_for_gev_is_a_warning_with_both_figures(tmp_path, caloforge, factor, message):
     energy = deposits()["energy"] * factor
     path = calogan(tmp_path / "a.h5", {"energy": energy}, centred=True)
     out = tmp_path / "out.h5"
     code, _, err = caloforge("data", "convert", path, "--out", out)
     assert code == 0
     incident, total = energy.mean(), 0.9 * energy.mean() / factor
-    for figure in (f"{total:.4g} GeV on average", f"{incident:.4g} GeV", f"({told} of it)"):
+    for figure in (f"{total:.4g} GeV on average", f"{incident:.4g} GeV", f"({message} of it)"):
         assert figure in err
     assert "MeV taken for GeV" in err
     code, out, err = caloforge("data", "info", out, "--json")
@@ -287,8 +287,8 @@ def test_angles_there_and_back(polar, azimuth, momentum):
     one = np.ones(1)
     flight = Flight(one, *(momentum * along[:, None]), one, one)
     for names in (("theta", "phi"), ("polar", "azimuth")):
-        told = {name: CONDITIONS[name](flight) for name in names}
-        np.testing.assert_allclose(np.ravel(unit_direction(told)), along, atol=1e-7)
+        attributes = {name: CONDITIONS[name](flight) for name in names}
+        np.testing.assert_allclose(np.ravel(unit_direction(attributes)), along, atol=1e-7)
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason="no shared files beside the checkout")

@@ -27,8 +27,8 @@ def test_a_calogan_file_comes_back(tmp_path, caloforge, detector):
             assert file[name].shape == raw[name].shape
             np.testing.assert_allclose(file[name][:], raw[name], rtol=1e-6, atol=1e-9)
         total = np.hypot(np.hypot(file["px"], file["py"]), file["pz"])
-        wanted = np.sqrt((raw["energy"] + ELECTRON_GEV) ** 2 - ELECTRON_GEV**2)
-        np.testing.assert_allclose(total, wanted, rtol=1e-9)
+        expected = np.sqrt((raw["energy"] + ELECTRON_GEV) ** 2 - ELECTRON_GEV**2)
+        np.testing.assert_allclose(total, expected, rtol=1e-9)
         for name in ("px", "py"):  # as they fly: their sizes were other ones
             np.testing.assert_allclose(
                 file[name][:] / file["pz"][:], raw[name] / raw["pz"], rtol=1e-9, atol=1e-12
@@ -81,11 +81,11 @@ def test_a_challenge_file_comes_back(tmp_path, caloforge):
     convert(ConversionRequest((source,), detector=find_detector(str(binning))), ours)
     code, _, err = caloforge("data", "export", ours, "--to", "calochallenge", "--out", theirs)
     assert (code, err) == (0, "")
-    with h5py.File(source) as wanted, h5py.File(theirs) as found:
-        assert set(found) == {"incident_energies", "showers"}
-        for name in wanted:
-            assert found[name].shape == wanted[name].shape
-            np.testing.assert_allclose(found[name][:], wanted[name][:], rtol=2e-7)
+    with h5py.File(source) as expected, h5py.File(theirs) as actual:
+        assert set(actual) == {"incident_energies", "showers"}
+        for name in expected:
+            assert actual[name].shape == expected[name].shape
+            np.testing.assert_allclose(actual[name][:], expected[name][:], rtol=2e-7)
 
 
 def test_counts_are_no_energies(tmp_path, caloforge):

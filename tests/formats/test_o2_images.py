@@ -43,13 +43,17 @@ def per_event(rows):
 
 def nested(path, tree="o2sim", branch="ZDCResponseImage", drop=(), shapes=SHAPES):
     uproot, awkward = needs("uproot"), needs("awkward")
-    known = particles() | {"fPdgCode": PDG}
-    shown = {name: images(name)[:, : shape[0], : shape[1]] for name, shape in shapes.items()}
+    conditions = particles() | {"fPdgCode": PDG}
+    images_by_name = {
+        name: images(name)[:, : shape[0], : shape[1]] for name, shape in shapes.items()
+    }
     rows = [
         {
-            "first": {key: values[row].item() for key, values in known.items() if key not in drop},
+            "first": {
+                key: values[row].item() for key, values in conditions.items() if key not in drop
+            },
             "second": {
-                place: {"mNx": 1, "mImageData": shown[name][row].tolist()}
+                place: {"mNx": 1, "mImageData": images_by_name[name][row].tolist()}
                 for place, name in (("first", "alice_zn"), ("second", "alice_zp"))
             },
         }
@@ -87,11 +91,11 @@ def test_images_of_o2(tmp_path, caloforge, make, name):
     assert np.array_equal(showers.cells.reshape(-1, *SHAPES[name]), images(name)[TOGETHER])
     assert showers.particle.tolist() == [0, 0, 1, 2, 3]
     assert showers.pdg.tolist() == PDG[TOGETHER].tolist()
-    known = particles()
+    conditions = particles()
     order = ("fE", "fVx", "fVy", "fVz", "fPx", "fPy", "fPz")
     for column, member in enumerate(order):
-        assert np.array_equal(showers.conditions[:, column], known[member][TOGETHER])
-    np.testing.assert_allclose(showers.conditions[:, 7], 1000 * known["fCalcMass"][TOGETHER])
+        assert np.array_equal(showers.conditions[:, column], conditions[member][TOGETHER])
+    np.testing.assert_allclose(showers.conditions[:, 7], 1000 * conditions["fCalcMass"][TOGETHER])
     assert showers.conditions[:, 8].tolist() == [1, 1, 0, 2, 0]  # units of e, ions included
     assert "AliceO2" in showers.provenance["engine"]
 
@@ -99,8 +103,8 @@ def test_images_of_o2(tmp_path, caloforge, make, name):
 def refused(caloforge, source, tmp_path, *words, code=3, detector="alice_zn"):
     out = tmp_path / "out.h5"
     options = ("--detector", detector) if detector else ()
-    found, shown, err = caloforge("data", "convert", source, "--out", out, "-q", *options)
-    assert (found, shown) == (code, ""), err
+    exit_code, output, err = caloforge("data", "convert", source, "--out", out, "-q", *options)
+    assert (exit_code, output) == (code, ""), err
     assert len(err.splitlines()) == 1
     for word in (str(source), *words):
         assert word in err, err
@@ -151,11 +155,11 @@ def test_without_uproot_it_says_what_to_install(tmp_path, caloforge, monkeypatch
 def test_showers_as_a_tree(tmp_path, caloforge):
     uproot = needs("uproot")
     out = tmp_path / "out.root"
-    code, shown, err = caloforge(
+    code, output, err = caloforge(
         "data", "export", "alice_zp", "--to", "root", "--out", out, "--json"
     )
     assert code == 0, err
-    assert json.loads(shown) == {"out": str(out), "rows": 2080}
+    assert json.loads(output) == {"out": str(out), "rows": 2080}
     ours = read(sample_path("alice_zp"))
     with uproot.open(out) as file:
         tree = file["showers"]

@@ -74,10 +74,10 @@ def test_rows_in_any_order_come_together(
     )  # fmt: skip
     assert code == 0
     assert "cells are log1p" in log
-    found = read(tmp_path / "zp.h5")
-    assert len(found.groups()) == len(zp.groups())
+    actual = read(tmp_path / "zp.h5")
+    assert len(actual.groups()) == len(zp.groups())
     left = [(cells.tobytes(), int(pdg)) for cells, pdg in zip(zp.cells, zp.pdg, strict=True)]  # type: ignore[arg-type]
-    for cells, conditions, pdg in zip(found.cells, found.conditions, found.pdg, strict=True):  # type: ignore[arg-type]
+    for cells, conditions, pdg in zip(actual.cells, actual.conditions, actual.pdg, strict=True):  # type: ignore[arg-type]
         row = left.index((cells.tobytes(), int(pdg)))
         left[row] = (b"", 0)
         np.testing.assert_allclose(conditions, zp.conditions[row], rtol=1e-12)
@@ -102,10 +102,10 @@ def test_layers_units_and_physics(tmp_path: Path, caloforge: Run, em: Showers) -
         "--columns", "pdg,Ekin,ux,uy,uz,x,y", "--units", "-,MeV,-,-,-,mm,mm",
     )  # fmt: skip
     assert (code, log) == (0, "")
-    found = read(tmp_path / "em.h5")
-    np.testing.assert_allclose(found.cells, em.cells, rtol=1e-6)
-    np.testing.assert_allclose(found.conditions, em.conditions, rtol=1e-9, atol=1e-9)
-    assert set(found.pdg.tolist()) == {-11}  # type: ignore[union-attr]
+    actual = read(tmp_path / "em.h5")
+    np.testing.assert_allclose(actual.cells, em.cells, rtol=1e-6)
+    np.testing.assert_allclose(actual.conditions, em.conditions, rtol=1e-9, atol=1e-9)
+    assert set(actual.pdg.tolist()) == {-11}  # type: ignore[union-attr]
     assert conditions_of(em.detector, pdg=-11, kinetic_gev=[5.0]).shape == (1, 5)
 
 
@@ -113,9 +113,11 @@ def test_layers_units_and_physics(tmp_path: Path, caloforge: Run, em: Showers) -
 def test_our_tree_comes_back_equal(tmp_path: Path, caloforge: Run, name: str) -> None:
     needs("uproot")
     if name == "points":
-        shown = np.eye(10)[[0, 3, 3]]
+        shower_cells = np.eye(10)[[0, 3, 3]]
         cells = np.array([[-3.5, 2], [1, -1], [0, 9]], np.float32)
-        source = Showers(POINTS, cells, shown, np.array([7, 2, 2]), provenance={"engine": "x"})
+        source = Showers(
+            POINTS, cells, shower_cells, np.array([7, 2, 2]), provenance={"engine": "x"}
+        )
     else:
         source = read(sample_path(name)).rows(slice(20))
     write(tmp_path / "a.h5", source)
@@ -124,11 +126,11 @@ def test_our_tree_comes_back_equal(tmp_path: Path, caloforge: Run, name: str) ->
         arguments = ("data", verb, tmp_path / first, *options, "--out", tmp_path / second, "-q")
         code, _, log = caloforge(*arguments)
         assert (code, log) == (0, "")
-    found = read(tmp_path / "b.h5")
+    actual = read(tmp_path / "b.h5")
     for part in ("cells", "conditions", "particle", "pdg"):
-        np.testing.assert_array_equal(getattr(found, part), getattr(source, part))
-    assert found.detector == source.detector
-    assert found.provenance == source.provenance
+        np.testing.assert_array_equal(getattr(actual, part), getattr(source, part))
+    assert actual.detector == source.detector
+    assert actual.provenance == source.provenance
     wrong = ("data", "convert", tmp_path / "a.root", "--out", tmp_path / "c.h5")
     code, _, log = caloforge(*wrong, "--detector", "alice_zn")
     assert (code, log.count("\n")) == (3, 1)
@@ -154,9 +156,9 @@ def test_energies_in_mev_are_mended_by_the_option_that_is_named(
     assert (code, log.count("--energy-unit MeV")) == (0, 1)
     code, _, log = caloforge(*line, tmp_path / "zp.h5", "--energy-unit", "MeV")
     assert (code, log) == (0, "")
-    found, cells = read(tmp_path / "zp.h5"), [row.tobytes() for row in zp.cells]
-    order = [cells.index(row.tobytes()) for row in found.cells]
-    np.testing.assert_allclose(found.conditions, zp.conditions[order], rtol=1e-5, atol=1e-6)
+    actual, cells = read(tmp_path / "zp.h5"), [row.tobytes() for row in zp.cells]
+    order = [cells.index(row.tobytes()) for row in actual.cells]
+    np.testing.assert_allclose(actual.conditions, zp.conditions[order], rtol=1e-5, atol=1e-6)
 
 
 FAULTS: dict[str, tuple[int, str]] = {
@@ -191,8 +193,8 @@ def test_what_does_not_fit_costs_one_line(
     options |= {"--columns": COLUMNS, **dict(zip_longest(given[::2], given[1::2], fillvalue=""))}
     line = [part for pair in options.items() if pair[1] for part in pair]
     arguments = ("data", "convert", tmp_path / "mine.npz", *line, "--out", tmp_path / "x.h5", "-q")
-    found, shown, log = caloforge(*arguments)
-    assert (found, shown, log.count("\n")) == (code, "", 1)
+    exit_code, shower_cells, log = caloforge(*arguments)
+    assert (exit_code, shower_cells, log.count("\n")) == (code, "", 1)
     assert words in log
     assert [path.name for path in tmp_path.iterdir()] == ["mine.npz"]
 

@@ -74,5 +74,5 @@ for path in map(Path, sys.argv[1:]):
     assert peak() - before < 100_000, peak() - before
 """
     command = [sys.executable, "-c", script, *paths]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stdout.splitlines()[-1] + done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert process.returncode == 0, process.stdout.splitlines()[-1] + process.stderr

@@ -127,8 +127,8 @@ def array(values: np.ndarray) -> Spelled:
 
 def table(order=None, extra=(), drop=()):
     columns = dict(zip(COLUMNS, conditions().T, strict=True))
-    chosen = {name: columns[name] for name in order or COLUMNS if name not in drop}
-    return {**chosen, **dict(extra)}
+    selection = {name: columns[name] for name in order or COLUMNS if name not in drop}
+    return {**selection, **dict(extra)}
 
 
 @pytest.fixture
@@ -191,10 +191,10 @@ def test_both_names_of_neutron_tables(tmp_path, name):
 
 
 def test_raw_dumps_are_put_one_behind_the_other_and_keep_the_pdg_id(tmp_path):
-    sources, counts, known = [], [], []
+    sources, counts, condition_rows = [], [], []
     for number, letter in enumerate("abc"):
-        shown = images(seed=number)
-        stored = (shown.astype("f8"), shown.astype("u2"), np.asfortranarray(shown, "u2"))[number]
+        raw = images(seed=number)
+        stored = (raw.astype("f8"), raw.astype("u2"), np.asfortranarray(raw, "u2"))[number]
         values = dict(zip(COLUMNS, conditions(number).T, strict=True))
         extra = {"Pdg": PDG.astype("f8"), "PhotonSum": np.arange(6)}
         for name, content in (
@@ -203,22 +203,22 @@ def test_raw_dumps_are_put_one_behind_the_other_and_keep_the_pdg_id(tmp_path):
         ):
             sources.append(tmp_path / f"{name}.pkl")
             sources[-1].write_bytes(content)
-        counts.append(shown[TOGETHER])
-        known.append(conditions(number)[TOGETHER])
+        counts.append(raw[TOGETHER])
+        condition_rows.append(conditions(number)[TOGETHER])
     for named in (sources[::-1], sources[1::2]):  # any order; images alone find their particles
         showers = converted(named, tmp_path)
         assert np.array_equal(showers.cells.reshape(-1, 56, 30), np.concatenate(counts))
-        assert np.array_equal(showers.conditions, np.concatenate(known))
+        assert np.array_equal(showers.conditions, np.concatenate(condition_rows))
         assert showers.pdg.tolist() == 3 * PDG[TOGETHER].tolist()
     assert len(converted(sources[:2], tmp_path)) == 6
 
 
 def test_tables_of_every_pandas_and_protocol():
     """Real pickles of pandas 0.25 to 3.1, with and without pyarrow; see make_pickles.py."""
-    found = sorted(FIXTURES.glob("*.pkl"))
-    assert len({path.name.split("-protocol")[0] for path in found}) >= 5
+    actual = sorted(FIXTURES.glob("*.pkl"))
+    assert len({path.name.split("-protocol")[0] for path in actual}) >= 5
     expected = np.arange(18.0).reshape(2, 9)[[0, 1, 0]] + 0.5
-    for path in found:
+    for path in actual:
         read_back = unpickle(path, allow=True)
         if "text" in path.name:
             text = read_back.columns["name"].tolist()
@@ -246,10 +246,10 @@ def test_arrays_of_numpy_here(tmp_path, protocol, order, kind):
 @pytest.mark.parametrize("arrow", ["", "-pyarrow"])
 def test_columns_of_text_are_no_conditions(arrow):
     path = FIXTURES / f"pandas-3.1.1{arrow}-protocol5-text-table.pkl"
-    found = unpickle(path, allow=True)
-    assert found.numbers(("Px",)).shape == (3, 1)
+    actual = unpickle(path, allow=True)
+    assert actual.numbers(("Px",)).shape == (3, 1)
     with pytest.raises(DataError, match="column name holds no numbers"):
-        found.numbers(("Px", "name"))
+        actual.numbers(("Px", "name"))
 
 
 def arrow(texts, **changes):
@@ -322,10 +322,10 @@ def test_pickles_want_a_flag(filtered, tmp_path, caloforge):
 
 def refused(caloforge, sources, tmp_path, *words, options=()):
     out = tmp_path / "out.h5"
-    code, shown, err = caloforge(
+    code, output, err = caloforge(
         "data", "convert", *sources, "--allow-pickle", "--out", out, "-q", *options
     )
-    assert (code, shown) == (3, ""), err
+    assert (code, output) == (3, ""), err
     assert len(err.splitlines()) == 1, err
     for word in words:
         assert word in err, err
@@ -560,17 +560,17 @@ def test_memory_stays_below_twice_the_array(tmp_path, letters, kind, most):
     rows = 7_500 if kind == "f8" else 30_000
     counts = np.zeros((rows, 56, 30), dtype=kind)
     counts[np.arange(rows), np.arange(rows) % 56, 3] = 1 + np.arange(rows) % 700
-    known = np.concatenate([conditions(seed) for seed in range(rows // 6)])
+    condition_rows = np.concatenate([conditions(seed) for seed in range(rows // 6)])
     parts = len(letters) or 1
     names = [(f"proton_images2{a}", f"particles_cond_with_mass2{a}") for a in letters]
     sources = []
     for part, pair in enumerate(names or [("images", "particles")]):
         mine = slice(part * rows // parts, (part + 1) * rows // parts)
-        table = dict(zip(COLUMNS, known[mine].T, strict=True))
+        table = dict(zip(COLUMNS, condition_rows[mine].T, strict=True))
         for name, content in zip(pair, (pickle.dumps(counts[mine], 4), frame(table)), strict=True):
             sources.append(tmp_path / f"{name}.pkl")
             sources[-1].write_bytes(content)
     command = [sys.executable, "-c", PEAK, *sources, "--out", tmp_path / "out.h5"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    taken = 1024 * int(shown.splitlines()[-1]) / counts.nbytes
-    assert taken < most  # what is held, a quarter of float64 beside it as uint16, and some chunks
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ratio = 1024 * int(output.splitlines()[-1]) / counts.nbytes
+    assert ratio < most  # what is held, a quarter of float64 beside it as uint16, and some chunks

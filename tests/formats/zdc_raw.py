@@ -17,5 +17,5 @@ def particles(seed=1, dtype="f8"):
     vertex, transverse = rng.normal(0, 1e-3, (3, 3)), rng.normal(0, 0.3, (3, 2))
     momentum = np.column_stack([transverse, rng.choice([-1, 1], 3) * rng.uniform(1, 5000, 3)])
     energy = np.sqrt((momentum**2).sum(axis=1) + (MASS_MEV / 1000) ** 2)
-    known = np.column_stack([energy, vertex, momentum, MASS_MEV, CHARGE])
-    return known.astype(dtype)[OWNER]
+    conditions = np.column_stack([energy, vertex, momentum, MASS_MEV, CHARGE])
+    return conditions.astype(dtype)[OWNER]

@@ -55,9 +55,9 @@ def test_a_run_killed_at_five_points_ends_with_the_same_arrays(shop, tmp_path, w
         running.communicate()
     assert killed == len(points)
     assert len(shards(folder)) < LONG_SHARDS
-    code, shown, log = finish([*order(shop, folder, showers=LONG), *options, "--json"])
+    code, output, log = finish([*order(shop, folder, showers=LONG), *options, "--json"])
     assert (code, log) == (0, "")
-    assert json.loads(shown)["made"] < LONG
+    assert json.loads(output)["made"] < LONG
     assert_same(shards(folder), whole)
     assert sorted(path.name for path in folder.iterdir() if path.name[0] == ".") == []
 
@@ -106,8 +106,8 @@ def test_two_runs_into_one_folder_are_refused(shop, tmp_path):
     running = start([*order(shop, folder, showers=100 * LONG), *PROCESSES])
     try:
         assert until(lambda: len(shards(folder)) >= 1, running)
-        code, shown, log = finish([*order(shop, folder, showers=100 * LONG), "-q", "--force"])
-        assert (code, shown) == (2, "")
+        code, output, log = finish([*order(shop, folder, showers=100 * LONG), "-q", "--force"])
+        assert (code, output) == (2, "")
         assert f"process {running.pid} on {os.uname().nodename} writes here" in log
         assert log.count("\n") == 1
         running.send_signal(signal.SIGTERM)

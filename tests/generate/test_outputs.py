@@ -26,8 +26,8 @@ def test_channels_alone(caloforge, shop, tmp_path, one_file):
     assert caloforge(*order(shop, out, "--no-images", "-q", showers=FEW))[0] == 0
     files = sorted(out.glob("channels-*-of-00002.h5"))
     assert len(files) == 2
-    found = np.concatenate([h5py.File(path)["channels"][:] for path in files])
-    np.testing.assert_array_equal(found, cut(one_file)["channels"])
+    actual = np.concatenate([h5py.File(path)["channels"][:] for path in files])
+    np.testing.assert_array_equal(actual, cut(one_file)["channels"])
 
 
 @pytest.mark.extras
@@ -38,13 +38,13 @@ def test_fast_packing_is_read_back(caloforge, shop, tmp_path, one_file):
     first = shards(out)[0]
     with ShowerFile(first) as file:
         assert file.channels_scheme == "halves"
-    found = np.concatenate([read(path).cells for path in shards(out)])
+    actual = np.concatenate([read(path).cells for path in shards(out)])
     expected = cut(one_file)
     both = [expected[f"showers/{name}"].reshape(FEW, -1) for name in ("front", "back")]
-    np.testing.assert_array_equal(found, np.concatenate(both, axis=1))
+    np.testing.assert_array_equal(actual, np.concatenate(both, axis=1))
     with h5py.File(first) as file:
-        made = file["showers/front"].id.get_create_plist()
-        numbers = [made.get_filter(place)[0] for place in range(made.get_nfilters())]
+        properties = file["showers/front"].id.get_create_plist()
+        numbers = [properties.get_filter(place)[0] for place in range(properties.get_nfilters())]
     assert 32008 in numbers
 
 
@@ -57,12 +57,12 @@ def test_fast_packing_without_its_plugin_says_what_to_install(caloforge, tmp_pat
     without = "import sys; sys.modules['hdf5plugin'] = None; from caloforge.cli import main;"
     for arguments, code in ((["data", "info", str(out)], 3), ([*command, "--force"], 1)):
         script = f"{without} sys.exit(main({arguments!r}))"
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, check=False
         )
-        assert done.returncode == code, done.stderr
-        assert "[fast]'" in done.stderr
-        assert done.stderr.count("\n") == 1
+        assert process.returncode == code, process.stderr
+        assert "[fast]'" in process.stderr
+        assert process.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("options", [(), ("--no-images",)], ids=["images", "channels"])
@@ -73,16 +73,16 @@ def test_root_files_hold_the_same(caloforge, shop, tmp_path, one_file, options):
     paths = sorted(out.glob("*.root"))
     assert len(paths) == 2
     trees = [uproot.open(path)["showers"].arrays(library="np") for path in paths]
-    found = {name: np.concatenate([tree[name] for tree in trees]) for name in trees[0]}
+    actual = {name: np.concatenate([tree[name] for tree in trees]) for name in trees[0]}
     expected = cut(one_file)
     for name in ("front", "back"):
-        assert (name in found) == (not options)
+        assert (name in actual) == (not options)
         if not options:
-            np.testing.assert_array_equal(found[name], expected[f"showers/{name}"])
-            assert found[name].dtype == np.uint16
+            np.testing.assert_array_equal(actual[name], expected[f"showers/{name}"])
+            assert actual[name].dtype == np.uint16
     for name in ("channels", "particle", "pdg"):
-        np.testing.assert_array_equal(found[name], expected[name])
-    np.testing.assert_array_equal(found["Energy"], expected["conditions"][:, 0])
+        np.testing.assert_array_equal(actual[name], expected[name])
+    np.testing.assert_array_equal(actual["Energy"], expected["conditions"][:, 0])
     described = json.loads(str(uproot.open(paths[0])["description"]))
     assert (described["format"], described["seed"]) == ("caloforge-showers", "3")
     assert described["labels"] == ["left", "right"]
@@ -109,12 +109,12 @@ def test_the_batch_jobs_of_the_manual_are_what_a_dry_run_shows(shop, tmp_path, c
     written.write_text(blocks["json"])
     out = tmp_path / "folder"
     where = ("--executor", "dask", "--cluster", cluster, "--cluster-options", written)
-    code, shown, log = finish([*order(shop, out, *where, "--workers", 50, "--dry-run", "-q")])
+    code, output, log = finish([*order(shop, out, *where, "--workers", 50, "--dry-run", "-q")])
     assert (code, log) == (0, "")
-    assert "20000 showers in 10 shards of 2048" in shown
-    assert "distributed.cli.dask_worker" in shown
+    assert "20000 showers in 10 shards of 2048" in output
+    assert "distributed.cli.dask_worker" in output
     for line in blocks["text"].splitlines():
-        assert line in shown.splitlines()
+        assert line in output.splitlines()
     assert not out.exists()
 
 

@@ -46,14 +46,14 @@ def test_a_production_reads_as_its_single_file(folder, one_file):
 
 
 def test_verbs_take_a_production(caloforge, folder, one_file):
-    code, shown, log = caloforge("data", "info", folder, "--json", "-q")
+    code, output, log = caloforge("data", "info", folder, "--json", "-q")
     single = json.loads(caloforge("data", "info", one_file, "--json", "-q")[1])
     assert code == 0, log
-    assert {**json.loads(shown), "file": "", "provenance": ""} == {
+    assert {**json.loads(output), "file": "", "provenance": ""} == {
         **single, "file": "", "provenance": "",
     }  # fmt: skip
-    code, shown, log = caloforge("check", folder, "--json")
-    assert (code, json.loads(shown)["showers"]) == (0, SHOWERS), log
+    code, output, log = caloforge("check", folder, "--json")
+    assert (code, json.loads(output)["showers"]) == (0, SHOWERS), log
 
 
 @pytest.mark.slow
@@ -80,8 +80,8 @@ def test_what_is_not_whole_is_said(caloforge, folder, tmp_path, damage):
     assert "the same generate command mends it" in log
     assert (third.name in log) == (damage != "unfinished")
     if damage != "changed":
-        code, shown, log = caloforge("data", "info", out)
-        assert (code, shown, log.count("\n")) == (3, "", 1)
+        code, output, log = caloforge("data", "info", out)
+        assert (code, output, log.count("\n")) == (3, "", 1)
         assert "the same generate command" in log
 
 
@@ -111,16 +111,16 @@ def test_an_array_of_jobs_makes_the_same_bytes(caloforge, shop, folder, tmp_path
     for job in jobs:
         job.communicate(timeout=120)
     assert [job.returncode for job in (jobs[0], jobs[2])] == [0, 0]
-    code, shown, log = caloforge("data", "info", out)
+    code, output, log = caloforge("data", "info", out)
     assert code == 3
     assert "without --shard joins them" in log
     assert finish([*order(shop, out), "--shard", "2/3", "-q"])[0] == 0
     parts = sorted(path.name for path in out.glob("manifest*"))
     assert parts == [f"manifest-{job:05d}-of-00003.json" for job in (1, 2, 3)]
     assert [len(read_manifest(out, name).shards) for name in parts] == [4, 3, 3]
-    code, shown, log = caloforge(*order(shop, out), "-q", "--json")
+    code, output, log = caloforge(*order(shop, out), "-q", "--json")
     assert (code, log) == (0, "")
-    assert json.loads(shown)["made"] == 0
+    assert json.loads(output)["made"] == 0
     assert digests(out) == digests(folder)
     assert [path.name for path in out.glob("manifest*")] == ["manifest.json"]
     mine, theirs = read_manifest(out), read_manifest(folder)
@@ -133,8 +133,8 @@ def test_the_join_makes_what_is_missing(caloforge, shop, folder, tmp_path):
     out = tmp_path / "folder"
     assert caloforge(*order(shop, out), "--shard", "1/3", "-q")[0] == 0
     assert len(shards(out)) == 4
-    code, shown, _ = caloforge(*order(shop, out), "-q", "--json")
-    assert (code, json.loads(shown)["made"]) == (0, SHOWERS - 3 * 2048 - (SHOWERS - 9 * 2048))
+    code, output, _ = caloforge(*order(shop, out), "-q", "--json")
+    assert (code, json.loads(output)["made"]) == (0, SHOWERS - 3 * 2048 - (SHOWERS - 9 * 2048))
     assert digests(out) == digests(folder)
 
 
@@ -160,7 +160,7 @@ def test_impossible_shares_cost_one_line(caloforge, shop, tmp_path):
         ([*command, "--shard", "1/3", "--force"], "--force would remove the shards of other jobs"),
         ([*order(shop, tmp_path / "p.h5", sharded=False), "--shard", "1/3"], "--shards"),
     ):
-        code, shown, log = caloforge(*options, "-q")
-        assert (code, shown, log.count("\n")) == (2, "", 1)
+        code, output, log = caloforge(*options, "-q")
+        assert (code, output, log.count("\n")) == (2, "", 1)
         assert says in log
     assert not (tmp_path / "p").exists()

@@ -64,30 +64,30 @@ def test_the_size_of_shards_changes_no_shower(caloforge, shop, tmp_path, one_fil
 
 
 def test_processes_make_the_same_bytes(shop, tmp_path, folder):
-    code, shown, log = finish(
+    code, output, log = finish(
         [*order(shop, tmp_path / "p"), "--executor", "futures", "--workers", "2", "--json", "-q"]
     )
     assert (code, log) == (0, "")
-    assert json.loads(shown)["made"] == SHOWERS
+    assert json.loads(output)["made"] == SHOWERS
     assert digests(tmp_path / "p") == digests(folder)
 
 
 def test_dask_makes_the_same_bytes(shop, tmp_path, folder):
     needs("distributed")
-    code, shown, log = finish(
+    code, output, log = finish(
         [*order(shop, tmp_path / "p"), "--executor", "dask", "--workers", "2", "-q"]
     )
     assert code == 0, log
-    assert f"{SHOWERS} showers in {SHARDS} shards" in shown
+    assert f"{SHOWERS} showers in {SHARDS} shards" in output
     assert digests(tmp_path / "p") == digests(folder)
 
 
 def test_a_finished_production_is_left_alone(caloforge, shop, tmp_path, folder):
     out = shutil.copytree(folder, tmp_path / "folder")
     before = {path: path.stat().st_mtime_ns for path in shards(out)}
-    code, shown, log = caloforge(*order(shop, out), "-q")
+    code, output, log = caloforge(*order(shop, out), "-q")
     assert (code, log) == (0, "")
-    assert "complete already" in shown
+    assert "complete already" in output
     assert {path: path.stat().st_mtime_ns for path in shards(out)} == before
 
 
@@ -98,10 +98,10 @@ def test_missing_and_changed_shards_are_made_again(caloforge, shop, tmp_path, fo
     with second.open("r+b") as file:
         file.seek(3000)
         file.write(b"????")
-    code, shown, log = caloforge(*order(shop, out), "-q", "--json")
+    code, output, log = caloforge(*order(shop, out), "-q", "--json")
     assert code == 0
     assert log.count("is missing or changed; it is made again") == 2
-    assert json.loads(shown)["made"] == 2 * 2048
+    assert json.loads(output)["made"] == 2 * 2048
     assert digests(out) == digests(folder)
 
 
@@ -187,8 +187,8 @@ def test_a_damaged_manifest_costs_one_line(caloforge, shop, tmp_path, text):
 def test_impossible_options_cost_one_line(caloforge, shop, tmp_path, options, says):
     if "dask" in options:
         needs("distributed")
-    code, shown, log = caloforge(*order(shop, tmp_path / "out"), *options, "-q")
-    assert (code, shown) == (2, "")
+    code, output, log = caloforge(*order(shop, tmp_path / "out"), *options, "-q")
+    assert (code, output) == (2, "")
     assert says in log
     assert log.count("\n") == 1
 
@@ -228,10 +228,10 @@ def test_the_last_batch_is_padded(shop):
     engine = Recorded()
     simulator = replace(Simulator.load(shop / "simulator"), engine=engine)
     particles = Particles(some_conditions(7), np.arange(7))
-    drawn = list(draw_showers(simulator, particles, range(1024, 1400), seed=0, batch=256))
+    batches = list(draw_showers(simulator, particles, range(1024, 1400), seed=0, batch=256))
     assert engine.rows == [256, 256]
-    assert [len(batch.cells) for batch in drawn] == [256, 120]
-    numbers = np.concatenate([batch.columns["particle"] for batch in drawn])
+    assert [len(batch.cells) for batch in batches] == [256, 120]
+    numbers = np.concatenate([batch.columns["particle"] for batch in batches])
     np.testing.assert_array_equal(numbers, np.arange(1024, 1400))
 
 
@@ -249,10 +249,10 @@ def test_conditions_outside_the_training_range_are_counted_once(caloforge, shop,
     assert code == 3
     assert "Energy in 1 (trained on 0 to 10)" in log
     assert not (tmp_path / "p" / "manifest.json").exists()
-    code, shown, log = caloforge(*command, "--json")
+    code, output, log = caloforge(*command, "--json")
     assert code == 0
     assert log == ("warning: conditions outside the domain, of 4000 rows: Energy in 1000\n")
-    assert json.loads(shown)["outside"] == {"Energy": 1000}
+    assert json.loads(output)["outside"] == {"Energy": 1000}
 
 
 # ---- spectra ---------------------------------------------------------------------------------
@@ -292,10 +292,10 @@ def test_a_spectrum_needs_a_number(caloforge, shop, tmp_path, monkeypatch):
     for out, options in (("out.h5", ()), ("folder", ("--shards", 2))):
         code, _, log = caloforge(*command, "--out", tmp_path / out, "-n", 3000, *options)
         assert (code, log) == (0, "")
-    made = arrays(shards(tmp_path / "folder"))
+    generated = arrays(shards(tmp_path / "folder"))
     for name, values in arrays([tmp_path / "out.h5"]).items():
-        np.testing.assert_array_equal(made[name], values)
-    assert len(np.unique(made["conditions"], axis=0)) == 3000
+        np.testing.assert_array_equal(generated[name], values)
+    assert len(np.unique(generated["conditions"], axis=0)) == 3000
 
 
 def _toy_beam(rng, detector, count):

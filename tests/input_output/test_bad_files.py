@@ -252,10 +252,10 @@ def test_an_end_beyond_all_files_is_damage(good):
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
-@given(kept=st.floats(0, 1))
-def test_truncation_is_noticed(good, kept):
+@given(fraction=st.floats(0, 1))
+def test_truncation_is_noticed(good, fraction):
     content = good.read_bytes()
-    survive(good, content[: int(kept * len(content))])
+    survive(good, content[: int(fraction * len(content))])
 
 
 def survive(good, content):

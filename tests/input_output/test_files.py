@@ -187,9 +187,9 @@ def test_what_dead_processes_left_is_swept_and_what_live_ones_write_is_not(tmp_p
         "with write_aside(pathlib.Path(sys.argv[1])) as part:\n"
         "    part.touch(); os._exit(9)"
     )
-    for made in ("write_aside", "folder_aside"):
-        dying = script.replace("write_aside", made)
-        dying = dying.replace("touch()", "exists()") if made == "folder_aside" else dying
+    for name in ("write_aside", "folder_aside"):
+        dying = script.replace("write_aside", name)
+        dying = dying.replace("touch()", "exists()") if name == "folder_aside" else dying
         subprocess.run([sys.executable, "-c", dying, tmp_path / "dead.h5"], check=False)
         assert len(names(tmp_path)) == 1
     with write_aside(tmp_path / "alive.h5") as part:

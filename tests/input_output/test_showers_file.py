@@ -120,8 +120,8 @@ def test_lazy_file_gives_ranges_and_chunks(tmp_path):
 
 
 def test_rows_of_particles():
-    chosen = in_memory().of_particles(np.array([4, 5]))
-    assert chosen.particle.tolist() == [5, 5, 5, 4, 4, 4, 4]
+    showers = in_memory().of_particles(np.array([4, 5]))
+    assert showers.particle.tolist() == [5, 5, 5, 4, 4, 4, 4]
 
 
 def test_output_that_exists_stays(tmp_path):

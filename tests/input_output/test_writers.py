@@ -105,7 +105,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, kind, size):
     if kind == "root":
         needs("uproot")
     root = Path(__file__).parents[2]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", FULL, kind, tmp_path, str(size)],
         capture_output=True,
         text=True,
@@ -114,7 +114,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, kind, size):
         env={**os.environ, "PYTHONPATH": f"{root}:{os.environ.get('PYTHONPATH', '')}"},
         timeout=120,
     )
-    assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.startswith("CaloforgeError")
-    assert "no space left" in done.stdout
+    assert (process.returncode, process.stderr) == (1, "")
+    assert process.stdout.startswith("CaloforgeError")
+    assert "no space left" in process.stdout
     assert not any(tmp_path.iterdir())

@@ -63,26 +63,26 @@ def wait_for_sigterm(mark: Path) -> None:
 @pytest.mark.parametrize("executor", [ALONE, PROCESSES], ids=["alone", "processes"])
 def test_calls_return_what_they_return_and_what_they_meet(executor: Executor) -> None:
     calls = [Call(squared, (3,)), Call(refuse, (1,)), Call(squared, (4,))]
-    done = {one.number: one for one in executor.run(calls)}
-    assert (done[0].result(), done[2].result()) == (9, 16)
+    outcomes = {one.number: one for one in executor.run(calls)}
+    assert (outcomes[0].result(), outcomes[2].result()) == (9, 16)
     with pytest.raises(DataError, match="number 1 is odd"):
-        done[1].result()
+        outcomes[1].result()
     assert list(executor.run([])) == []
 
 
 def test_a_bug_in_a_worker_is_raised_here_with_its_place() -> None:
-    done = next(PROCESSES.run([Call(fail)]))
+    outcomes = next(PROCESSES.run([Call(fail)]))
     with pytest.raises(ZeroDivisionError, match="a bug") as raised:
-        done.result()
+        outcomes.result()
     assert "in fail" in "".join(raised.value.__notes__)
 
 
 def test_dead_workers_are_replaced_so_many_times(tmp_path: Path) -> None:
     calls = [Call(die_once, (tmp_path / "mark",)), Call(die, (), "dying")]
-    done = {one.number: one for one in PROCESSES.run(calls)}
-    assert done[0].result() == "alive"
+    outcomes = {one.number: one for one in PROCESSES.run(calls)}
+    assert outcomes[0].result() == "alive"
     with pytest.raises(CaloforgeError, match="3 workers died while dying"):
-        done[1].result()
+        outcomes[1].result()
     once = next(PROCESSES.run([Call(die)], Limits(attempts=1)))
     with pytest.raises(CaloforgeError, match="exit code 9"):
         once.result()
@@ -152,9 +152,9 @@ def test_a_batch_system_that_takes_no_job_costs_one_line(
         (tmp_path / command).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     executor = Executor("dask", 2, cluster, {"log_directory": str(tmp_path)})
-    said = "no such command" if script is None else "invalid account or partition"
+    reason = "no such command" if script is None else "invalid account or partition"
     started = time.monotonic()
-    with pytest.raises(CaloforgeError, match=f"takes no job: {command}.*{said}"):
+    with pytest.raises(CaloforgeError, match=f"takes no job: {command}.*{reason}"):
         list(executor.run([Call(squared, (1,))]))
     assert time.monotonic() - started < 60
 
@@ -219,11 +219,11 @@ def test_every_verb_that_fills_a_folder_has_the_lock(
         "transport": ["atlas_em", "--spectrum", "eplus", "-n", 1, "--force"],
         "generate": ["alice_zn", "-n", 10, "--shards", 1, "--engine", "onnxruntime", "--force"],
     }
-    held = tmp_path / "out.parts" if verb == "transport" else out
-    with another_writer(held) as pid:
-        code, shown, log = caloforge(verb, *commands[verb], "--out", out, "-q")
-    assert (code, shown, log.count("\n")) == (2, "", 1)
-    assert f"{held}: process {pid} on {os.uname().nodename} writes here" in log
+    folder = tmp_path / "out.parts" if verb == "transport" else out
+    with another_writer(folder) as pid:
+        code, output, log = caloforge(verb, *commands[verb], "--out", out, "-q")
+    assert (code, output, log.count("\n")) == (2, "", 1)
+    assert f"{folder}: process {pid} on {os.uname().nodename} writes here" in log
 
 
 def test_a_link_is_no_lock(tmp_path: Path) -> None:
@@ -332,10 +332,10 @@ def test_without_locks_the_note_decides(tmp_path: Path, fake_file_system: Path, 
             command, env={**os.environ, **fake}, capture_output=True, text=True, check=False
         )
 
-    done = second()
-    assert (done.returncode, done.stdout) == (0, "inside\n")
-    assert done.stderr.count("\n") == 1
-    assert "offers no locks" in done.stderr
+    outcomes = second()
+    assert (outcomes.returncode, outcomes.stdout) == (0, "inside\n")
+    assert outcomes.stderr.count("\n") == 1
+    assert "offers no locks" in outcomes.stderr
     with another_writer(tmp_path / "run", **fake) as pid:
         assert f"process {pid} on" in second().stderr
     assert second().returncode == 0, "the lock of a dead process is taken over"
@@ -351,11 +351,11 @@ def test_a_production_needs_neither_locks_nor_fsync(tmp_path: Path, fake_file_sy
     }
     command = [sys.executable, "-m", "caloforge", "generate", "alice_zn", "-n", "20"]
     command += ["--shards", "1", "--engine", "onnxruntime", "-q", "--out", str(tmp_path / "p")]
-    done = subprocess.run(
+    process = subprocess.run(
         command, env={**os.environ, **fake}, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    lines = done.stderr.splitlines()
+    assert process.returncode == 0, process.stderr
+    lines = process.stderr.splitlines()
     assert sum("no locks" in line for line in lines) == 1
     assert sum("no fsync" in line for line in lines) == 1
-    assert len(lines) == 2, done.stderr
+    assert len(lines) == 2, process.stderr

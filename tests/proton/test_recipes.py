@@ -75,23 +75,23 @@ def test_the_recipes_differ_by_their_objective_alone() -> None:
 
 
 def test_wrong_detector_is_a_data_error(caloforge: Callable[..., tuple[int, str, str]]) -> None:
-    for asked in (("--detector", "alice_zn"), ("--set", "detector=alice_zn")):
-        code, _, told = caloforge("train", "proton-sdi", *asked, "--dry-run")
+    for option in (("--detector", "alice_zn"), ("--set", "detector=alice_zn")):
+        code, _, log = caloforge("train", "proton-sdi", *option, "--dry-run")
         assert code == 3
-        assert told == "caloforge: recipe proton-sdi is made for alice_zp, not for alice_zn\n"
-    code, shown, _ = caloforge("train", "proton-sdi", "--dry-run")
+        assert log == "caloforge: recipe proton-sdi is made for alice_zp, not for alice_zn\n"
+    code, output, _ = caloforge("train", "proton-sdi", "--dry-run")
     assert code == 0
-    assert '"detector": "alice_zp"' in shown
+    assert '"detector": "alice_zp"' in output
 
 
 def test_showers_of_another_detector_are_a_data_error(
     caloforge: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
-    code, _, told = caloforge(
+    code, _, log = caloforge(
         "train", "proton-sdi", "--data", sample_path("alice_zn"), "--out", tmp_path / "run"
     )
     assert code == 3
-    assert "alice_zn" in told
+    assert "alice_zn" in log
     assert not (tmp_path / "run").exists()
 
 

@@ -41,11 +41,11 @@ def short(*more: str) -> Recipe:
 def test_grid_is_every_combination_last_axis_fastest() -> None:
     axes = [parse_axis("a.b=1,2"), parse_axis("a.kind=x,y"), parse_axis("c=[1,2],[3]")]
     assert axes[2].values == ([1, 2], [3])
-    found = points(axes)
-    assert len(found) == 8
-    assert found[1] == (("a.b", 1), ("a.kind", "x"), ("c", [3]))
-    assert settings(found[0]) == ["a.b=1", 'a.kind="x"', "c=[1, 2]"]
-    assert title(found[0]) == "b=1,kind=x,c=[1, 2]"
+    actual = points(axes)
+    assert len(actual) == 8
+    assert actual[1] == (("a.b", 1), ("a.kind", "x"), ("c", [3]))
+    assert settings(actual[0]) == ["a.b=1", 'a.kind="x"', "c=[1, 2]"]
+    assert title(actual[0]) == "b=1,kind=x,c=[1, 2]"
     assert points([]) == [()]
 
 
@@ -74,11 +74,11 @@ def test_points_that_are_no_distinct_runs_are_refused(
     grid: str, advice: str, tmp_path: Path, caloforge: Callable[..., tuple[int, str, str]]
 ) -> None:
     out = tmp_path / "found"
-    code, _, told = caloforge(
+    code, _, log = caloforge(
         "search", "sdi-gan", "--out", out, "-q", "--grid", grid, *set_options("training.steps=1")
     )
-    assert (code, len(told.splitlines())) == (2, 1)
-    assert advice in told
+    assert (code, len(log.splitlines())) == (2, 1)
+    assert advice in log
     assert not out.exists()
 
 
@@ -87,19 +87,19 @@ def test_wrong_showers_and_a_file_as_folder_are_told_before_the_work(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("not showers")
-    out, taken = tmp_path / "found", "is a file; name a folder"
+    out, message = tmp_path / "found", "is a file; name a folder"
     for data, folder, code, reason in (
         (tmp_path / "missing.h5", out, 3, "no such file"),
         (tmp_path, out, 3, "is a folder, not a file"),
         (file, out, 3, "not an HDF5 file"),
         ("alice_zp", out, 3, "alice_zp"),
-        ("alice_zn", file, 2, taken),
-        ("alice_zn", file / "x", 2, taken),
+        ("alice_zn", file, 2, message),
+        ("alice_zn", file / "x", 2, message),
     ):
         command = ["search", "sdi-gan", "--grid", WEIGHTS, "--data", data, "--out", folder, "-q"]
-        found, _, told = caloforge(*command)
-        assert (found, len(told.splitlines())) == (code, 1)
-        assert reason in told
+        exit_code, _, log = caloforge(*command)
+        assert (exit_code, len(log.splitlines())) == (code, 1)
+        assert reason in log
         assert not out.exists()
 
 
@@ -111,17 +111,17 @@ def test_folder_and_showers_have_defaults_that_are_told(
     class Asked(CaloforgeError):
         pass
 
-    def asked(recipe: Recipe, axes: list[Axis], data: Path, out: Path, **more: Any) -> None:
+    def search_stub(recipe: Recipe, axes: list[Axis], data: Path, out: Path, **more: Any) -> None:
         raise Asked(f"{data.name} {out} {more['seeds']}")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(search_run, "search", asked)
-    told = caloforge("search", "sdi-gan", "--grid", WEIGHTS, "--seeds", 5)[2]
-    assert f"searching in search-sdi-gan with the showers {sample_path('alice_zn')}" in told
-    assert "caloforge: zn.h5 search-sdi-gan 5" in told
+    monkeypatch.setattr(search_run, "search", search_stub)
+    log = caloforge("search", "sdi-gan", "--grid", WEIGHTS, "--seeds", 5)[2]
+    assert f"searching in search-sdi-gan with the showers {sample_path('alice_zn')}" in log
+    assert "caloforge: zn.h5 search-sdi-gan 5" in log
     for verb in (["search", "--grid", "training.steps=1,2"], ["train"]):
-        code, _, told = caloforge(*verb, "calibrated", "--detector", "points", "-q")
-        assert (code, told) == (
+        code, _, log = caloforge(*verb, "calibrated", "--detector", "points", "-q")
+        assert (code, log) == (
             2,
             "caloforge: no showers of points ship; name a file with --data\n",
         )
@@ -140,16 +140,16 @@ def test_lowest_mean_is_chosen_and_a_failed_seed_rules_its_point_out() -> None:
     axis = Axis("w", (1, 2, 3))
     runs = [(1, 4.0, 9.0), (2, 5.0, 5.0), (3, 0.1, None)]
     outcomes = [outcome(w, seed, s) for w, *scores in runs for seed, s in enumerate(scores)]
-    found = SearchResult("r", "d", (axis,), Path("x"), "0", gather(outcomes, points([axis])))
-    assert found.best is not None
-    assert dict(found.best.point) == {"w": 2}
-    assert [dict(one.point)["w"] for one in found.ranked] == [2, 1, 3]
-    assert found.points[0].score.value == 6.5
-    assert found.points[0].score.error == pytest.approx(2.5)  # standard error of two seeds
-    record = json.loads(json.dumps(found.record))
+    result = SearchResult("r", "d", (axis,), Path("x"), "0", gather(outcomes, points([axis])))
+    assert result.best is not None
+    assert dict(result.best.point) == {"w": 2}
+    assert [dict(one.point)["w"] for one in result.ranked] == [2, 1, 3]
+    assert result.points[0].score.value == 6.5
+    assert result.points[0].score.error == pytest.approx(2.5)  # standard error of two seeds
+    record = json.loads(json.dumps(result.record))
     assert (record["format"], record["version"]) == ("caloforge-search", 1)
     assert record["points"][2]["score"] == {"value": None, "error": None, "note": "failed"}
-    assert "best on validation particles: w=2" in str(found)
+    assert "best on validation particles: w=2" in str(result)
 
 
 def test_search_by_the_command_line_and_again(
@@ -158,9 +158,9 @@ def test_search_by_the_command_line_and_again(
     out = tmp_path / "found"
     command = ["search", "sdi-gan", "--data", showers, "--grid", WEIGHTS, "--seeds", 2]
     command += ["--out", out, "--json", "-q", *set_options("training.steps=4")]
-    code, shown, told = caloforge(*command)
-    assert (code, told) == (0, "")
-    record = json.loads(shown)
+    code, output, log = caloforge(*command)
+    assert (code, log) == (0, "")
+    record = json.loads(output)
     assert record == json.loads((out / "search.json").read_text())
     folders = [Path(one["folder"]) for point in record["points"] for one in point["runs"]]
     assert len(folders) == 4
@@ -200,10 +200,10 @@ def test_search_goes_on_where_it_was_killed(
         search(recipe, axes, showers, tmp_path / "killed")
     assert number == [1, 2, 3, 4, 1, 2, 3]
     assert len(list(tmp_path.glob("killed/runs/*/simulator"))) == 2
-    found = search(recipe, axes, showers, tmp_path / "killed")
+    result = search(recipe, axes, showers, tmp_path / "killed")
     assert number[7:] == [4]
     straight = search(recipe, axes, showers, tmp_path / "straight")
-    assert [one.score for one in found.points] == [one.score for one in straight.points]
+    assert [one.score for one in result.points] == [one.score for one in straight.points]
 
 
 def test_unfinished_run_goes_on_from_its_checkpoint(
@@ -225,9 +225,9 @@ def test_unfinished_run_goes_on_from_its_checkpoint(
     begun = []
     resume = Run.resume
     monkeypatch.setattr(Run, "resume", lambda run: (resume(run), begun.append(run.step))[0])
-    found = search(short(), axes, showers, tmp_path)
+    result = search(short(), axes, showers, tmp_path)
     assert begun == [2]
-    assert found.best is not None
+    assert result.best is not None
 
 
 def test_run_that_fails_by_itself_rules_its_point_out(
@@ -242,11 +242,11 @@ def test_run_that_fails_by_itself_rules_its_point_out(
         return finish(recipe, *more, **named)
 
     monkeypatch.setattr(search_run, "finish", fails)
-    found = search(short(), axes, showers, tmp_path)
-    assert found.best is not None
-    assert dict(found.best.point) == {"training.decay_from": 0.9}
-    assert "failed: " in str(found)
-    assert "term Hinge is nan" in str(found)
+    result = search(short(), axes, showers, tmp_path)
+    assert result.best is not None
+    assert dict(result.best.point) == {"training.decay_from": 0.9}
+    assert "failed: " in str(result)
+    assert "term Hinge is nan" in str(result)
 
 
 def test_folder_of_another_search_is_left_alone(
@@ -260,10 +260,10 @@ def test_folder_of_another_search_is_left_alone(
     with pytest.raises(DataError, match="other showers"):
         search(short(), axes, other, tmp_path)
     command = ["search", "sdi-gan", "--out", tmp_path, "-q", "--grid"]
-    code, _, told = caloforge(*command, "objective.Selective.weight=1")
+    code, _, log = caloforge(*command, "objective.Selective.weight=1")
     assert code == 2
-    assert "--grid objective.Selective.weight: objective has no Selective" in told
-    assert len(told.splitlines()) == 1
+    assert "--grid objective.Selective.weight: objective has no Selective" in log
+    assert len(log.splitlines()) == 1
 
 
 def double(value: int) -> int:
@@ -277,7 +277,10 @@ def double(value: int) -> int:
 @pytest.mark.slow
 def test_processes_return_results_and_errors() -> None:
     calls = [Call(double, (n,)) for n in range(5)]
-    answers = {done.number: done for done in Executor("futures", 3).run(calls, Limits(attempts=1))}
+    answers = {
+        outcomes.number: outcomes
+        for outcomes in Executor("futures", 3).run(calls, Limits(attempts=1))
+    }
     assert [answers[n].result() for n in range(3)] == [0, 2, 4]
     assert isinstance(answers[3].error, DataError)
     assert isinstance(answers[4].error, CaloforgeError)

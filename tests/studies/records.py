@@ -27,16 +27,16 @@ def everything(plan: Plan, like: dict[str, Any], *, quick: bool = False) -> dict
 def record_of(run: TrainingRun, like: dict[str, Any]) -> dict[str, Any]:
     """The record that a run would leave, its numbers shifted by its name."""
     recipe, rng = run.recipe(), np.random.default_rng(len(run.name) + run.seed)
-    found = copy.deepcopy(like)
-    found |= {name: getattr(run, name) for name in LABELS}
-    found |= {"seed": run.seed, "recipe": json.loads(recipe.to_json()), "recipe_sha256": run.name}
-    found |= {"steps": recipe.training.steps, "cpu_seconds": 100.0 + 50 * ("sdi" in run.label)}
-    found["validation_score"] = float(rng.uniform(5, 10))
-    for number in found["test"].values():
+    actual = copy.deepcopy(like)
+    actual |= {name: getattr(run, name) for name in LABELS}
+    actual |= {"seed": run.seed, "recipe": json.loads(recipe.to_json()), "recipe_sha256": run.name}
+    actual |= {"steps": recipe.training.steps, "cpu_seconds": 100.0 + 50 * ("sdi" in run.label)}
+    actual["validation_score"] = float(rng.uniform(5, 10))
+    for number in actual["test"].values():
         number["value"] = number["value"] and number["value"] * float(rng.uniform(0.9, 1.1))
     if run.evaluate is None:
-        del found["test"]
-    return found
+        del actual["test"]
+    return actual
 
 
 def write_all(folder: Path, records: dict[str, Any], references: dict[str, Any]) -> Path:

@@ -81,16 +81,16 @@ def test_committed_draws_are_ours(on_points: Any) -> None:
 
 
 def means(records: Any, regime: str, method: str, draw: str = "test") -> dict[str, float]:
-    found = finals(of_plan(records), regime)
-    runs = [one["figures"][draw] for one in found if one["method"] == method]
+    actual = finals(of_plan(records), regime)
+    runs = [one["figures"][draw] for one in actual if one["method"] == method]
     assert len(runs) >= 5
     return {name: float(np.mean([one[name] for one in runs])) for name in runs[0]}
 
 
 @pytest.mark.parametrize("one", STATEMENTS[:10], ids=lambda one: one.text)
 def test_a_statement_on_points_is_met(one: Any, on_points: Any) -> None:
-    found = means(on_points[0], "fragile", one.method, one.draw)[one.figure]
-    assert one.low <= found <= one.high
+    actual = means(on_points[0], "fragile", one.method, one.draw)[one.figure]
+    assert one.low <= actual <= one.high
 
 
 @pytest.mark.parametrize("bit", [0, 1])
@@ -98,10 +98,10 @@ def test_results_page_tells_how_far_all_are_from_the_floor(bit: int, on_points: 
     records, floors = on_points
     page = " ".join((ROOT / "docs" / "results.md").read_text("utf-8").split())
     sentence = page.partition("at 1000 points per cluster W1 ")[2].partition(" ## ")[0]
-    told = re.search(
+    statement = re.search(
         rf"at spread {bit},? ([\d.]+) to ([\d.]+) times.*?\(with `dcgan` up to ([\d.]+)\)", sentence
     )
-    assert told
+    assert statement
     least = floors["test"][f"w1_{bit}"]
     ratios = {
         (regime, method): means(records, regime, method)[f"w1_{bit}"] / least
@@ -109,8 +109,8 @@ def test_results_page_tells_how_far_all_are_from_the_floor(bit: int, on_points: 
         for method in METHODS
     }
     others = [ratio for (_, method), ratio in ratios.items() if method != "dcgan"]
-    found = (min(others), max(others), max(ratios.values()))
-    assert told.groups() == tuple(f"{value:.1f}" for value in found)
+    actual = (min(others), max(others), max(ratios.values()))
+    assert statement.groups() == tuple(f"{value:.1f}" for value in actual)
 
 
 def test_results_stand_on_the_pages_that_they_link() -> None:

@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_run_is_a_published_recipe_and_its_own_steps() -> None:
     for device, steps in plan.STEPS.items():
-        found = list(plan.runs(device, 0))
-        assert [run.method for run in found] == list(plan.METHODS)
-        for run in found:
+        actual = list(plan.runs(device, 0))
+        assert [run.method for run in actual] == list(plan.METHODS)
+        for run in actual:
             assert run.device == device
             own = recipe_of_name(run.method, run.detector)
             changes = [*run.settings, "seed=0"]

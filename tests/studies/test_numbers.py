@@ -36,12 +36,12 @@ def changed(showers: Showers, cells: Any) -> Showers:
 
 def test_spreads_of_a_particle_by_loops() -> None:
     showers = some("alice_zn", 160)
-    found, half = metrics.spreads(showers), metrics.spreads(showers, half=1)
+    actual, half = metrics.spreads(showers), metrics.spreads(showers, half=1)
     for place, particle in enumerate(np.unique(showers.particle)):
         rows = [row for row in range(160) if showers.particle[row] == particle]
-        for chosen, numbers in ((rows, found), (rows[1::2], half)):
-            totals = [float(showers.cells[row].sum()) for row in chosen]
-            sums = [showers.detector.read_out(showers.cells[[row]])[0].tolist() for row in chosen]
+        for indices, numbers in ((rows, actual), (rows[1::2], half)):
+            totals = [float(showers.cells[row].sum()) for row in indices]
+            sums = [showers.detector.read_out(showers.cells[[row]])[0].tolist() for row in indices]
             apart = [
                 sum(
                     abs(math.log1p(a) - math.log1p(b))
@@ -49,8 +49,8 @@ def test_spreads_of_a_particle_by_loops() -> None:
                         showers.cells[i].tolist(), showers.cells[j].tolist(), strict=True
                     )
                 )
-                for i in chosen
-                for j in chosen
+                for i in indices
+                for j in indices
                 if i < j
             ]
             naive = {
@@ -74,25 +74,25 @@ def test_what_groups_particles_is_not_what_they_are_measured_by() -> None:
     other[rank % 2 == 1] = 0
     assert metrics.spreads(changed(showers, other), half=0) == first
     assert metrics.spreads(changed(showers, other), half=1) != second
-    found = zn.groups_of(first)
-    assert zn.groups_of(metrics.spreads(changed(showers, other), half=0)) == found
-    sizes = [found.count(name) for name in zn.GROUPS]
+    actual = zn.groups_of(first)
+    assert zn.groups_of(metrics.spreads(changed(showers, other), half=0)) == actual
+    sizes = [actual.count(name) for name in zn.GROUPS]
     assert max(sizes) - min(sizes) <= 1
-    for name, mean in zip(found, first["mean"], strict=True):
+    for name, mean in zip(actual, first["mean"], strict=True):
         assert (name is None) == (mean is None or mean < zn.GROUPED_FROM)
 
 
 def test_groups_are_ordered_by_more_than_brightness() -> None:
     mean, total = [100.0, 10_000.0, 400.0], [30.0, 100.0, 40.0]
-    found = zn.groups_of({"mean": mean, "total": total})  # 3, 1 and 2 roots of the mean
-    assert found == ["diverse", "consistent", "middle"]
+    actual = zn.groups_of({"mean": mean, "total": total})  # 3, 1 and 2 roots of the mean
+    assert actual == ["diverse", "consistent", "middle"]
 
 
 def test_shown_showers_come_back_with_their_channels() -> None:
     showers = some("alice_zn", 1600)
-    found = zn.shown_particles_of(showers, showers)
-    assert set(found) == {"consistent", "diverse"}
-    for one in found.values():
+    actual = zn.shown_particles_of(showers, showers)
+    assert set(actual) == {"consistent", "diverse"}
+    for one in actual.values():
         rows = showers.of_particles(np.array([one["particle"]]))
         assert len(one["showers"]) == len(one["channels"]) == zn.SHOWN
         for row, shower in enumerate(one["showers"]):
@@ -108,24 +108,24 @@ def test_centre_errors_by_hand() -> None:
     inside[:, 20, 10] += 1
     inside[3] = 0
     moved = np.roll(inside, 1, axis=1)
-    real, made = (
+    real, generated = (
         changed(showers, np.repeat(x.reshape(12, -1), 8, axis=0)) for x in (inside, moved)
     )
-    found = metrics.centre_error_by_particle(EvaluationInputs(real, made, None, {}))
-    assert found[3] is None
-    assert [x for x in found if x is not None] == pytest.approx([4.0] * 11, abs=1e-3)
+    actual = metrics.centre_error_by_particle(EvaluationInputs(real, generated, None, {}))
+    assert actual[3] is None
+    assert [x for x in actual if x is not None] == pytest.approx([4.0] * 11, abs=1e-3)
 
 
 def test_cut_leaves_out_faint_showers_of_both_sides(rng: np.random.Generator) -> None:
     showers = some("alice_zp", 96)
-    made = changed(showers, rng.poisson(0.01, showers.cells.shape).astype(np.uint16))
-    found = proton.at_cuts(showers, made, "o2")
+    generated = changed(showers, rng.poisson(0.01, showers.cells.shape).astype(np.uint16))
+    actual = proton.at_cuts(showers, generated, "o2")
     for cut in proton.CUTS:
-        kept = [[row for row in one.cells if row.sum() >= cut] for one in (showers, made)]
-        sums = [showers.detector.read_out(np.array(rows), "o2") for rows in kept]
+        bright = [[row for row in one.cells if row.sum() >= cut] for one in (showers, generated)]
+        sums = [showers.detector.read_out(np.array(rows), "o2") for rows in bright]
         naive = [wasserstein_distance(sums[0][:, k], sums[1][:, k]) for k in range(5)]
-        np.testing.assert_allclose(found[str(cut)]["w1"], naive, atol=1e-4)
-        assert found[str(cut)]["passing"] == pytest.approx([len(k) / 96 for k in kept], abs=1e-4)
+        np.testing.assert_allclose(actual[str(cut)]["w1"], naive, atol=1e-4)
+        assert actual[str(cut)]["passing"] == pytest.approx([len(k) / 96 for k in bright], abs=1e-4)
     dark = changed(showers, np.zeros_like(showers.cells))
     assert proton.at_cuts(showers, dark, "o2")["1"]["w1"] is None
 
@@ -176,10 +176,10 @@ def test_means_and_errors_over_seeds_by_loops(rng: np.random.Generator) -> None:
         for k, value in enumerate((1.0, 2.0, 6.0))
     ]  # fmt: skip
     (together,) = groups(runs)
-    found = together.measured("w1")
-    assert found.value == pytest.approx(3.0)
+    actual = together.measured("w1")
+    assert actual.value == pytest.approx(3.0)
     seeds = (sum((v - 3) ** 2 for v in (1, 2, 6)) / 2) ** 0.5 / 3**0.5
-    assert found.error == pytest.approx((0.3**2 + seeds**2) ** 0.5)
+    assert actual.error == pytest.approx((0.3**2 + seeds**2) ** 0.5)
     assert (together.lit, together.flat, together.seeds) == ("2 of 3", "2 of 3", "3")
     assert over_seeds([{"value": None, "error": None}]).value is None
     assert over_seeds([]).note == "failed"
@@ -191,21 +191,21 @@ def test_a_difference_is_paired_over_particles_and_not_over_seeds(
     particle = rng.uniform(1, 9, 200)
     first = ByParticle("a", np.stack([particle, particle + 0.5]), 2)
     second = ByParticle("b", np.stack([particle + 2, particle + 3]), 2)
-    found = difference(first, second)
-    assert found.measured.value == pytest.approx(2.25)
-    assert (found.particles.error or 0) == pytest.approx(0, abs=1e-9)
+    actual = difference(first, second)
+    assert actual.measured.value == pytest.approx(2.25)
+    assert (actual.particles.error or 0) == pytest.approx(0, abs=1e-9)
     seeds = math.hypot(0.25, 0.5)  # 0.5 / sqrt(2) / sqrt(2), and twice that
-    assert found.measured.error == pytest.approx(seeds)
-    assert found.sigma == pytest.approx(2.25 / seeds)
+    assert actual.measured.error == pytest.approx(seeds)
+    assert actual.sigma == pytest.approx(2.25 / seeds)
 
 
 def test_only_particles_of_both_sides_are_compared() -> None:
     values = np.array([[1.0, 1.0, 9.0, np.nan]])
     first = ByParticle("a", values, 1)
     second = ByParticle("b", np.array([[2.0, 2.0, np.nan, 7.0]]), 2)
-    found = difference(first, second)
-    assert (found.common, found.measured.value) == (2, 1.0)
-    assert found.cells[-2:] == ["1 of 1 / 1 of 2", "2 of 4"]
+    actual = difference(first, second)
+    assert (actual.common, actual.measured.value) == (2, 1.0)
+    assert actual.cells[-2:] == ["1 of 1 / 1 of 2", "2 of 4"]
     nothing = difference(first, ByParticle("c", np.empty((0, 4)), 3))
     assert nothing.measured.value is None
     assert nothing.cells[-2:] == ["1 of 1 / 0 of 3", "0 of 4"]
@@ -213,9 +213,9 @@ def test_only_particles_of_both_sides_are_compared() -> None:
 
 def test_a_ratio_is_one_of_means_of_the_same_particles() -> None:
     runs = [[2.0, 4.0, None, 100.0], [4.0, 8.0, 1.0, 100.0]]
-    found = ratio_over_seeds(runs, [1.0, 3.0, 5.0, 7.0], [True, True, True, False])
+    actual = ratio_over_seeds(runs, [1.0, 3.0, 5.0, 7.0], [True, True, True, False])
     values = [6 / 4, 13 / 9]
-    assert found.value == pytest.approx(fmean(values))
+    assert actual.value == pytest.approx(fmean(values))
 
 
 def test_extremes_of_the_layered_page() -> None:
@@ -253,5 +253,5 @@ def test_the_worst_ratio_is_of_attributes_that_the_networks_receive(
         "two_sample": sides,
         "recipe": {"generator": {"told": received}},
     }
-    found = calogan_page.worst_ratio(summary.Group("x", None, (record,)))
-    assert found.value == pytest.approx(worst)
+    actual = calogan_page.worst_ratio(summary.Group("x", None, (record,)))
+    assert actual.value == pytest.approx(worst)

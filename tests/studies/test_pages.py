@@ -74,9 +74,9 @@ def test_a_whole_page_has_every_section_and_every_table_its_cells(
         lines = table.splitlines()
         assert len({line.count("|") for line in lines}) == 1, lines[0]
         assert re.fullmatch(r"\| (--- \| )*--- \|", lines[1])
-    shown = re.findall(r"\]\(([\w-]+\.png)\)", page)
-    assert all((folder / name).stat().st_size > 5000 for name in shown)
-    assert ("learning.png" in shown) == (study.name != "calogan")
+    output = re.findall(r"\]\(([\w-]+\.png)\)", page)
+    assert all((folder / name).stat().st_size > 5000 for name in output)
+    assert ("learning.png" in output) == (study.name != "calogan")
     assert "\n\n\n" not in page
     assert all(part in page for part in study.summary(folder).split("\n\n"))
 

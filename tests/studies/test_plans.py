@@ -109,10 +109,10 @@ def test_a_weight_whose_seed_failed_is_not_chosen() -> None:
 
 @pytest.mark.parametrize("method", LITERAL)
 def test_the_letter_of_the_papers_is_a_minimax_game_on_expected_counts(method: str) -> None:
-    found = {
+    actual = {
         run.label: run.recipe() for run in runs_of("zn") if run.part == "literal" and run.seed == 0
     }
-    whole, pairs = found[f"{method}, by the letter"], found[f"{method}, pairs"]
+    whole, pairs = actual[f"{method}, by the letter"], actual[f"{method}, pairs"]
     assert not whole.training.drawn
     assert ADVERSARIES & {type(term).__name__ for _, term in whole.objective.terms} == {"Minimax"}
     assert pairs.training.drawn
@@ -142,10 +142,10 @@ def test_the_grid_of_the_script_is_judged_by_the_particles_of_the_comparison() -
 
 
 def test_equal_seconds_change_no_steps_within_a_tenth() -> None:
-    known = {
+    conditions = {
         "dcgan": {"cpu_seconds": 100.0, "steps": 1000},
         "ms-gan": {"cpu_seconds": 105.0, "steps": 1000},
         "sdi-gan": {"cpu_seconds": 200.0, "steps": 1000},
     }
-    assert PLAN._equal_steps(known, "ms-gan") is None
-    assert PLAN._equal_steps(known, "sdi-gan") == 500
+    assert PLAN._equal_steps(conditions, "ms-gan") is None
+    assert PLAN._equal_steps(conditions, "sdi-gan") == 500

@@ -31,7 +31,7 @@ def test_set_is_what_the_paper_says(rng: np.random.Generator) -> None:
 
 def test_figures_by_loops(rng: np.random.Generator) -> None:
     real, fake = draw(5, rng).cells, draw(5, rng).cells
-    found = measures.figures(real, fake)
+    actual = measures.figures(real, fake)
     for bit in (0, 1):
         distances, variances = [], []
         for cluster in range(bit, CLUSTERS, 2):
@@ -41,15 +41,15 @@ def test_figures_by_loops(rng: np.random.Generator) -> None:
                 distances.append(sum(abs(a - b) for a, b in zip(mine, other, strict=True)) / 5)
                 middle = sum(mine) / 5
                 variances.append(sum((a - middle) ** 2 for a in mine) / 5)
-        assert found[f"w1_{bit}"] == pytest.approx(sum(distances) / 18, rel=1e-6)
-        assert found[f"variance_{bit}"] == pytest.approx(sum(variances) / 18, rel=1e-6)
+        assert actual[f"w1_{bit}"] == pytest.approx(sum(distances) / 18, rel=1e-6)
+        assert actual[f"variance_{bit}"] == pytest.approx(sum(variances) / 18, rel=1e-6)
 
 
 def test_floor_is_that_of_the_reference(rng: np.random.Generator) -> None:
     """0.058 and 0.55 at 1000 points per cluster, by an independent program."""
-    found = measures.floor(1000, rng)
-    assert found["w1_0"] == pytest.approx(0.057, abs=0.005)
-    assert found["w1_1"] == pytest.approx(0.57, abs=0.05)
+    actual = measures.floor(1000, rng)
+    assert actual["w1_0"] == pytest.approx(0.057, abs=0.005)
+    assert actual["w1_1"] == pytest.approx(0.57, abs=0.05)
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES.keys() - DETECTORS_OF))
@@ -67,9 +67,9 @@ SHORT = 3
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """One method beside the baseline, a few steps, a seed."""
-    chosen = {name: plan.METHODS[name] for name in ("dcgan", "sdi-gan")}
+    methods = {name: plan.METHODS[name] for name in ("dcgan", "sdi-gan")}
     for module in (plan, page):
-        monkeypatch.setattr(module, "METHODS", chosen)
+        monkeypatch.setattr(module, "METHODS", methods)
     monkeypatch.setattr(plan, "SEEDS", 1)
     monkeypatch.setattr(plan, "TRIAL_SEEDS", 1)
     monkeypatch.setattr(plan, "READINGS", {})
@@ -85,9 +85,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_are_tried_chosen_and_taken(
     tmp_path: Path, study: Callable[..., tuple[int, str, str]]
 ) -> None:
-    code, shown, _ = study("points", "--out", tmp_path, "-q")
+    code, output, _ = study("points", "--out", tmp_path, "-q")
     assert code == 0
-    assert "| sdi-gan | 3.3 | 127.4 | 1.2 | 2.1 |" in shown  # the paper's
+    assert "| sdi-gan | 3.3 | 127.4 | 1.2 | 2.1 |" in output  # the paper's
     records = read_records(tmp_path)
     assert len(records) == 2 * (4 + 2)
     for regime in ("fragile", "healthy"):

@@ -51,10 +51,10 @@ def looped_diversity(spread: list[float], moved: list[float]) -> float:
 
 def test_diversity_is_that_of_loops_and_of_its_consequence() -> None:
     spread, moved = numbers(0, 7), numbers(1, 7)
-    found = float(selective_diversity(spread, moved))
-    assert found == pytest.approx(looped_diversity(spread.tolist(), moved.tolist()))
+    actual = float(selective_diversity(spread, moved))
+    assert actual == pytest.approx(looped_diversity(spread.tolist(), moved.tolist()))
     aligned = float((spread / (moved + EPSILON)).mean())
-    assert found == pytest.approx(float(spread.mean()) * aligned)
+    assert actual == pytest.approx(float(spread.mean()) * aligned)
 
 
 def test_diversity_cannot_tell_which_condition_is_wide() -> None:
@@ -72,13 +72,13 @@ def test_intensity_is_that_of_loops() -> None:
     for row in fake.tolist():
         for cell in row:
             whole += cell
-    wanted = []
+    expected = []
     for row in real.tolist():
         photons = 0.0
         for cell in row:
             photons += cell
-        wanted.append((whole - photons) ** 2)
-    assert intensity(fake, real).tolist() == pytest.approx(wanted)
+        expected.append((whole - photons) ** 2)
+    assert intensity(fake, real).tolist() == pytest.approx(expected)
 
 
 def test_intensity_asks_all_fakes_the_same() -> None:
@@ -94,21 +94,21 @@ def test_intensity_asks_all_fakes_the_same() -> None:
 
 def test_position_error_is_that_of_loops() -> None:
     predicted, peak = numbers(5, 5, 2), numbers(6, 5, 2)
-    wanted = [
+    expected = [
         ((x - a) ** 2 + (y - b) ** 2) / 2
         for (x, y), (a, b) in zip(predicted.tolist(), peak.tolist(), strict=True)
     ]
-    assert position_error(predicted, peak).tolist() == pytest.approx(wanted)
+    assert position_error(predicted, peak).tolist() == pytest.approx(expected)
 
 
 def test_stored_spread_is_scaled_from_lowest_to_highest() -> None:
     spreads, showers = np.array([3.0, 9.0, 5.0, 4.0]), np.array([8, 8, 8, 8])
     by_bounds = SpreadBounds.fit(spreads).normalise(spreads)
     np.testing.assert_allclose(stored_spread(spreads, showers), by_bounds)
-    found = stored_spread(np.array([3.0, 9.0, 5.0, np.nan]), np.array([8, 8, 8, 1]))
+    actual = stored_spread(np.array([3.0, 9.0, 5.0, np.nan]), np.array([8, 8, 8, 1]))
     highest = max(3 / 9, 9 / 9, 5 / 9, 0.0)
-    wanted = [(x / 9 - 0.0) / (highest - 0.0) for x in (3, 9, 5, 0)]
-    np.testing.assert_allclose(found, wanted)
+    expected = [(x / 9 - 0.0) / (highest - 0.0) for x in (3, 9, 5, 0)]
+    np.testing.assert_allclose(actual, expected)
 
 
 def test_fakes_have_conditions_of_other_rows_and_nothing_else_moves() -> None:
@@ -117,7 +117,7 @@ def test_fakes_have_conditions_of_other_rows_and_nothing_else_moves() -> None:
     other = misaligned(play)
     assert not torch.equal(other.rows.conditions, batch.conditions)
     order = [
-        next(i for i, known in enumerate(batch.conditions) if torch.equal(known, row))
+        next(i for i, conditions in enumerate(batch.conditions) if torch.equal(conditions, row))
         for row in other.rows.conditions
     ]
     assert sorted(order) == list(range(12))
@@ -146,10 +146,10 @@ def test_generator_share_is_that_of_loops() -> None:
     nets = nets_of(term)
     seeded = Seeded("generator", nets)
     play, other, batch = seeded.play, seeded.other, seeded.batch
-    known = other.rows.conditions
+    conditions = other.rows.conditions
     z1, z2 = other.z1, other.z2
-    fakes = [nets["generator"](z, known) for z in (z1, z2)]
-    verdicts = [nets["critic"](fake, known) for fake in fakes]
+    fakes = [nets["generator"](z, conditions) for z in (z1, z2)]
+    verdicts = [nets["critic"](fake, conditions) for fake in fakes]
     moved = []
     for row in range(12):
         features = [v.features[row].tolist() for v in verdicts]
@@ -161,31 +161,31 @@ def test_generator_share_is_that_of_loops() -> None:
         moved.append(away / apart)
     positions = nets["PublishedScript"](fakes[0])
     whole = sum(log(1 + x) for row in fakes[0].tolist() for x in row)
-    wanted = []
+    expected = []
     for row in range(12):
         value = log(1 + exp(-verdicts[0].logit[row].item()))
         value += 0.3 * looped_diversity(batch.spread.tolist(), moved)
         value += 1e-4 * (whole - sum(batch.real[row].tolist())) ** 2
         gap = [(positions[row, axis] - batch.peak[row, axis]).item() for axis in (0, 1)]
         value += 0.02 * (gap[0] ** 2 + gap[1] ** 2) / 2
-        wanted.append(value)
-    assert term.generator(play).tolist() == pytest.approx(wanted, rel=1e-4)
+        expected.append(value)
+    assert term.generator(play).tolist() == pytest.approx(expected, rel=1e-4)
 
 
 def test_critic_and_helper_see_the_same_shuffled_fakes() -> None:
     term = PublishedScript(regressor="light")
     nets = nets_of(term)
     critic = Seeded("critic", nets)
-    known = critic.other.rows.conditions
-    fake = nets["generator"](critic.other.z1, known)
-    logits = nets["critic"](fake, known).logit.tolist()
+    conditions = critic.other.rows.conditions
+    fake = nets["generator"](critic.other.z1, conditions)
+    logits = nets["critic"](fake, conditions).logit.tolist()
     reals = nets["critic"](critic.batch.real, critic.batch.conditions).logit.tolist()
-    wanted = [log(1 + exp(-a)) + log(1 + exp(b)) for a, b in zip(reals, logits, strict=True)]
-    assert term.critic(critic.play).tolist() == pytest.approx(wanted, rel=1e-5)
+    expected = [log(1 + exp(-a)) + log(1 + exp(b)) for a, b in zip(reals, logits, strict=True)]
+    assert term.critic(critic.play).tolist() == pytest.approx(expected, rel=1e-5)
     helper = Seeded("helper", nets)
     fake = nets["generator"](helper.other.z1, helper.other.rows.conditions)
-    wanted = position_error(nets["PublishedScript"](fake), helper.batch.peak).tolist()
-    assert term.helper(helper.play).tolist() == pytest.approx(wanted)
+    expected = position_error(nets["PublishedScript"](fake), helper.batch.peak).tolist()
+    assert term.helper(helper.play).tolist() == pytest.approx(expected)
 
 
 def test_the_script_is_no_term_of_the_package() -> None:
@@ -258,9 +258,9 @@ def test_the_page_of_the_grid_orders_by_validation(tmp_path: Path) -> None:
         records[run.name]["validation_score"] = 50.0 - place
         if place == 44:
             del records[run.name]["validation_score"], records[run.name]["test"]
-    known = {"title": "noise floor", "test": dict.fromkeys(script_grid.MEASURES, number)}
-    known["test"]["w1_all"] = {"value": None, "error": None, "note": "-"}
-    write_all(tmp_path / "out", records, {"references": {"real": known}})
+    conditions = {"title": "noise floor", "test": dict.fromkeys(script_grid.MEASURES, number)}
+    conditions["test"]["w1_all"] = {"value": None, "error": None, "note": "-"}
+    write_all(tmp_path / "out", records, {"references": {"real": conditions}})
     page = script_grid.page(tmp_path / "out")
     lines = [line for line in page.splitlines() if line.startswith("| diversity=")]
     assert len(lines) == 45
@@ -275,8 +275,8 @@ def test_the_page_of_the_grid_orders_by_validation(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_quick_grid_runs(study: Any, tmp_path: Path) -> None:
-    code, _, told = study("proton-script", "--quick", "-o", tmp_path / "grid", "--workers", 1, "-q")
-    assert code == 0, told
+    code, _, log = study("proton-script", "--quick", "-o", tmp_path / "grid", "--workers", 1, "-q")
+    assert code == 0, log
     page = (tmp_path / "grid" / "README.md").read_text()
     assert "A quick look" in page
     assert "*noise floor: real against real*" in page

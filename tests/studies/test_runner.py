@@ -83,8 +83,8 @@ def executed(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_plan_is_made_once_and_asked_again_as_records_come(tmp_path: Path, workers: int) -> None:
-    found = run(three, tmp_path, workers=workers)
-    assert (found["records"], found["missing"]) == (3, 0)
+    actual = run(three, tmp_path, workers=workers)
+    assert (actual["records"], actual["missing"]) == (3, 0)
     assert sorted(executed(tmp_path)) == ["0", "1", "2"]
     assert (tmp_path / "README.md").read_text() == "3"
     run(three, tmp_path, workers=workers)
@@ -137,8 +137,8 @@ def test_minutes_end_a_study_without_an_error(tmp_path: Path) -> None:
     def endless(quick: bool, seed: int, records: Records) -> Iterator[Slow]:
         yield from (Slow(number) for number in range(100))
 
-    found = run(endless, tmp_path, minutes=0.3 / 60)
-    assert 0 < found["records"] < 100
+    actual = run(endless, tmp_path, minutes=0.3 / 60)
+    assert 0 < actual["records"] < 100
 
 
 def test_two_runners_never_share_a_folder(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def few_showers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def study_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The folder of a study and the record of its run."""
-    out = tmp_path_factory.mktemp("done")
+    out = tmp_path_factory.mktemp("study")
     (out / RUNS).mkdir()
     return out, RUN.execute(out)
 
@@ -48,8 +48,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_record_says_what_was_done_and_what_came_out(done: tuple[Path, dict[str, Any]]) -> None:
-    folder, record = done
+def test_a_record_says_what_was_done_and_what_came_out(
+    study_run: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, record = study_run
     assert RUN.name == "final-sdi-gan-short-seed3"
     assert Recipe.from_json(json.dumps(record["recipe"])) == RUN.recipe()
     assert RUN.is_record_of(record)
@@ -66,14 +68,14 @@ def test_a_record_says_what_was_done_and_what_came_out(done: tuple[Path, dict[st
     assert {"conditional_w1", "sigma_total", "spread_slope"} <= record["test"].keys()
     assert all({"value", "error"} <= one.keys() for one in record["test"].values())
     assert json.loads(json.dumps(record)) == record
-    kept = sorted(path.name for path in (folder / WORK / RUN.name).iterdir())
-    assert kept == ["metrics.jsonl", "recipe.json", "simulator"]
+    files = sorted(path.name for path in (folder / WORK / RUN.name).iterdir())
+    assert files == ["metrics.jsonl", "recipe.json", "simulator"]
 
 
 def test_a_run_goes_on_from_its_checkpoint(
-    done: tuple[Path, dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
+    study_run: tuple[Path, dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    straight = done[1]
+    straight = study_run[1]
     other = replace(RUN, label="again")
     monkeypatch.setattr(TrainingRun, "_same_run", lambda *given: None)
     finish, steps = training_runs.finish, []
@@ -101,9 +103,9 @@ def test_a_run_that_only_chooses_has_no_test_numbers_and_leaves_nothing(folder: 
 
 
 def test_one_recipe_is_trained_once(
-    done: tuple[Path, dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
+    study_run: tuple[Path, dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = done[1]
+    first = study_run[1]
     write_record(folder / RUNS / f"{RUN.name}.json", first)
     monkeypatch.setattr(training_runs, "finish", None)
     second = replace(RUN, part="equal", label="sdi-gan").execute(folder)

@@ -123,16 +123,16 @@ def one_of_two(
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     if term and rank == 1:
         at_call(Game, "step", 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    seen: list[Any] = []
+    games: list[Any] = []
     real = Run.play
 
     def play(self: Run, stream: Any) -> Any:
-        seen[:] = [self]
+        games[:] = [self]
         return real(self, stream)
 
     Run.play = play
     code = main([*arguments(out / name, data, *PAIR), *more])
-    nets = {key: net.state_dict() for key, net in seen[0].game.networks.items()}
-    particles = torch.from_numpy(seen[0].batches.particle_ids)
+    nets = {key: net.state_dict() for key, net in games[0].game.networks.items()}
+    particles = torch.from_numpy(games[0].batches.particle_ids)
     torch.save({"networks": nets, "particles": particles}, out / f"{name}-{rank}.pt")
     sys.exit(code)

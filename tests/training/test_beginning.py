@@ -48,8 +48,8 @@ def test_no_layer_goes_dark_in_the_first_steps(name: str, dataset: Dataset) -> N
     conditions = torch.from_numpy(dataset.first(128).conditions).float()
     with torch.no_grad():
         latent = torch.randn(len(conditions), run.game.latent_size)
-        made = run.game.networks["generator"](latent, conditions)
-    lit = {layer: (x > 0).float().mean() for layer, x in ATLAS_EM.split(made).items()}
+        generated = run.game.networks["generator"](latent, conditions)
+    lit = {layer: (x > 0).float().mean() for layer, x in ATLAS_EM.split(generated).items()}
     assert min(lit.values()) > 0.002, lit
 
 

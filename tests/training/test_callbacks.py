@@ -113,17 +113,17 @@ def test_logs_that_are_none_are_one_line(caloforge: Cli) -> None:
 def test_the_curves_show_score_losses_and_rates(followed: tuple[Path, Follow]) -> None:
     run, _ = followed
     lines = metrics.read(run / "metrics.jsonl")
-    drawn = learning_curves(lines, "run")
-    labels = sorted(axes.get_ylabel() for axes in drawn.axes)
+    figure = learning_curves(lines, "run")
+    labels = sorted(axes.get_ylabel() for axes in figure.axes)
     assert labels == [
         "learning rate",
         "losses of the critic",
         "losses of the generator",
         "validation score",
     ]
-    (score,) = [axes for axes in drawn.axes if axes.get_ylabel() == "validation score"]
+    (score,) = [axes for axes in figure.axes if axes.get_ylabel() == "validation score"]
     assert score.get_lines()[0].get_xdata().tolist() == [25, 44]
-    drawn_losses = {line.get_label() for axes in drawn.axes for line in axes.get_lines()} & set(
+    drawn_losses = {line.get_label() for axes in figure.axes for line in axes.get_lines()} & set(
         lines[0]["losses"]["generator"]
     )
     assert drawn_losses == set(lines[0]["losses"]["generator"])
@@ -136,12 +136,12 @@ def test_the_picture_is_written(
     code, out, err = caloforge("plot-run", run)
     assert (code, out.count("\n")) == (0, 1), err
     assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
-    for words, exit_code, told in (
+    for words, exit_code, message in (
         ([tmp_path], 2, "is no run: it has no metrics.jsonl"),
         ([run, "--out", tmp_path / "curves.doc"], 2, "the suffix is one of"),
     ):
         code, _, err = caloforge("plot-run", *words)
-        assert (code, told in err) == (exit_code, True), err
+        assert (code, message in err) == (exit_code, True), err
     (tmp_path / "metrics.jsonl").write_text('{"step": 1')
     code, _, err = caloforge("plot-run", tmp_path)
     assert (code, err.count("\n")) == (3, 1)

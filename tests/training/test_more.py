@@ -24,16 +24,16 @@ from small_run import set_options, small_recipe
 Cli = Callable[..., tuple[int, str, str]]
 
 
-def joined(caloforge: Cli, *asked: str) -> list[str]:
+def joined(caloforge: Cli, *options: str) -> list[str]:
     """Further files of the recipe that a command would train."""
-    code, shown, told = caloforge("train", *asked, "--dry-run")
-    assert code == 0, told
-    found: list[str] = json.loads(shown)["data"]["training_files"]
-    return found
+    code, output, log = caloforge("train", *options, "--dry-run")
+    assert code == 0, log
+    actual: list[str] = json.loads(output)["data"]["training_files"]
+    return actual
 
 
 @pytest.mark.parametrize(
-    ("asked", "wanted"),
+    ("options", "expected"),
     [
         (("dcgan",), ["alice_zn/part-2"]),
         (("proton-gan",), ["alice_zp/part-2"]),
@@ -45,9 +45,9 @@ def joined(caloforge: Cli, *asked: str) -> list[str]:
     ],
 )
 def test_the_second_part_joins_where_nothing_else_is_said(
-    asked: tuple[str, ...], wanted: list[str], caloforge: Cli
+    options: tuple[str, ...], expected: list[str], caloforge: Cli
 ) -> None:
-    assert joined(caloforge, *asked) == wanted
+    assert joined(caloforge, *options) == expected
 
 
 def test_particles_of_equal_numbers_are_kept_apart(showers: Path, more_showers: Path) -> None:
@@ -82,14 +82,14 @@ def test_a_run_goes_on_with_what_it_began_with(
 ) -> None:
     out = tmp_path / "run"
     more = ("--data", str(showers), "--more", str(more_showers), "--out", str(out))
-    code, _, told = caloforge("train", "sdi-gan", *set_options(), *more, "-q")
-    assert code == 0, told
+    code, _, log = caloforge("train", "sdi-gan", *set_options(), *more, "-q")
+    assert code == 0, log
     record = json.loads((out / "recipe.json").read_text())
     assert record["data"]["training_files"] == [str(more_showers)]
     assert list(record["run"]["data"]["training_files"]) == [str(more_showers)]
     again = ("--out", str(out), "--resume", "-q")
-    code, _, told = caloforge("train", "sdi-gan", *set_options(), *again)
-    assert code == 0, told
+    code, _, log = caloforge("train", "sdi-gan", *set_options(), *again)
+    assert code == 0, log
 
 
 OLD: dict[str, Any] = {

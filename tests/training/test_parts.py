@@ -20,18 +20,18 @@ from caloforge.training.game import Average, Best, Validation, decay
 from small_run import small_recipe
 
 
-@pytest.mark.parametrize("wanted", [0.9, 0.5, None])
-def test_average_is_the_recurrence(wanted: float | None) -> None:
+@pytest.mark.parametrize("expected", [0.9, 0.5, None])
+def test_average_is_the_recurrence(expected: float | None) -> None:
     rng = np.random.default_rng(0)
     network = nn.Linear(3, 1).double()
-    average = Average(network, wanted)
+    average = Average(network, expected)
     by_hand = network.weight.detach().numpy().copy()
     for step in range(30):
         weights = rng.normal(size=(1, 3))
         with torch.no_grad():
             network.weight.copy_(torch.from_numpy(weights))
         average.update(network, step)
-        rate = min(wanted or 0.0, (1 + step) / (10 + step))
+        rate = min(expected or 0.0, (1 + step) / (10 + step))
         by_hand = rate * by_hand + (1 - rate) * weights
     np.testing.assert_allclose(average.network.weight.numpy(), by_hand, rtol=1e-12)
     assert not average.network.weight.requires_grad
@@ -89,10 +89,10 @@ def test_termination_is_noticed_and_the_old_handler_returns() -> None:
 
 def test_some_particles_stay_whole_and_within_bounds() -> None:
     groups = groups_of(np.repeat(np.arange(50), 8))
-    chosen = some(groups, 100, seed=0)
-    assert len(chosen) == 12
-    assert (np.diff(chosen.starts) > 0).all()
-    assert (chosen.counts == 8).all()
+    rows = some(groups, 100, seed=0)
+    assert len(rows) == 12
+    assert (np.diff(rows.starts) > 0).all()
+    assert (rows.counts == 8).all()
     assert np.array_equal(some(groups, 1000, seed=0).ids, groups.ids)
     assert len(some(groups, 3, seed=0)) == 1
 
@@ -141,9 +141,9 @@ def test_best_is_the_lowest_and_does_not_follow() -> None:
 
 def test_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     device = torch.device("cpu")
-    for amx, wanted in [(True, torch.bfloat16), (False, torch.float32)]:
+    for amx, expected in [(True, torch.bfloat16), (False, torch.float32)]:
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda amx=amx: {"amx_bf16": amx})
-        assert distributed.precision_of("auto", device) is wanted
+        assert distributed.precision_of("auto", device) is expected
     assert distributed.precision_of("bfloat16", device) is torch.bfloat16
     assert distributed.precision_of("float32", device) is torch.float32
 

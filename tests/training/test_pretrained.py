@@ -105,12 +105,12 @@ def test_what_does_not_fit_is_one_line(
     recipe = override(pretrained.adapt(recipe_of_name("dcgan", "alice_zp")), SMALL)
     with pytest.raises(DataError, match=r"does not fit alice_zp: generator \S+ is \(.*\), not \("):
         list(pretrained.load_into({"generator": built(recipe)}, recipe.resolve()))
-    for source, code, told in (
+    for source, code, message in (
         ("nowhere", 2, "no simulator nowhere ships; there are: alice_zn"),
         (tmp_path, 2, "is neither a simulator nor a run"),
     ):
-        found, _, err = caloforge("train", "dcgan", "--from", source, "--data", showers)
-        assert (found, told in err, err.count("\n")) == (code, True, 1), err
+        exit_code, _, err = caloforge("train", "dcgan", "--from", source, "--data", showers)
+        assert (exit_code, message in err, err.count("\n")) == (code, True, 1), err
 
 
 def built(recipe: Recipe) -> torch.nn.Module:

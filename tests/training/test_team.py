@@ -24,7 +24,7 @@ def free_port() -> str:
 
 
 @pytest.fixture(scope="module")
-def done(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def outcomes(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Straight through; stopped by a SIGTERM to one of the two; then resumed."""
     out, port = tmp_path_factory.mktemp("context"), free_port()
 
@@ -39,35 +39,35 @@ def done(showers: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     }
 
 
-def of_ranks(done: Any, name: str) -> list[Any]:
-    return [torch.load(done[0] / f"{name}-{rank}.pt", weights_only=True) for rank in (0, 1)]
+def of_ranks(outcomes: Any, name: str) -> list[Any]:
+    return [torch.load(outcomes[0] / f"{name}-{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 
-def test_both_processes_finish(done: Any) -> None:
-    assert done[1] == {"straight": [0, 0], "stopped": [143, 143], "resumed": [0, 0]}
+def test_both_processes_finish(outcomes: Any) -> None:
+    assert outcomes[1] == {"straight": [0, 0], "stopped": [143, 143], "resumed": [0, 0]}
 
 
-def test_both_have_the_same_parameters(done: Any) -> None:
-    first, second = of_ranks(done, "straight")
+def test_both_have_the_same_parameters(outcomes: Any) -> None:
+    first, second = of_ranks(outcomes, "straight")
     for name, weights in first["networks"].items():
         for key, value in weights.items():
             assert torch.equal(value, second["networks"][name][key]), f"{name}.{key}"
 
 
-def test_a_particle_stays_on_one_process(done: Any) -> None:
-    first, second = (set(one["particles"].tolist()) for one in of_ranks(done, "straight"))
+def test_a_particle_stays_on_one_process(outcomes: Any) -> None:
+    first, second = (set(one["particles"].tolist()) for one in of_ranks(outcomes, "straight"))
     assert first
     assert second
     assert not first & second
     assert len(first | second) == 32
 
 
-def test_stopped_pair_goes_on_bit_for_bit(done: Any) -> None:
-    straight, resumed = done[0] / "straight", done[0] / "resumed"
+def test_stopped_pair_goes_on_bit_for_bit(outcomes: Any) -> None:
+    straight, resumed = outcomes[0] / "straight", outcomes[0] / "resumed"
     assert len(state_of(straight)["random"]) == 2
     assert same(state_of(resumed), state_of(straight))
     assert metrics_of(resumed) == metrics_of(straight)
-    assert all(map(same, of_ranks(done, "straight"), of_ranks(done, "resumed")))
+    assert all(map(same, of_ranks(outcomes, "straight"), of_ranks(outcomes, "resumed")))
 
 
 def test_one_process_alone_changes_nothing() -> None:
@@ -90,7 +90,7 @@ def test_torchrun_starts_a_team(showers: Path, tmp_path: Path) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     launch += ["--master-port", free_port(), "-m", "caloforge", "train", "sdi-gan"]
     launch += ["--data", str(showers), "--out", str(out), "--device", "cpu", "-q", *set_options()]
-    done = subprocess.run(launch, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("best validation score") == 1
+    process = subprocess.run(launch, capture_output=True, text=True, timeout=300, check=False)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("best validation score") == 1
     assert state_of(out)["step"] == 12

@@ -76,10 +76,12 @@ def test_the_simulator_is_the_best_generator(straight: Path) -> None:
     generator.load_state_dict(state["best"]["weights"])
     simulator = Simulator.load(straight / "simulator")
     latents = np.random.default_rng(0).standard_normal((5, 10), dtype=np.float32)
-    known = dataset.conditions[:5].astype(np.float32)
+    conditions = dataset.conditions[:5].astype(np.float32)
     with torch.no_grad():
-        wanted = generator(torch.from_numpy(latents), torch.from_numpy(known)).numpy()
-    np.testing.assert_allclose(simulator.expected(latents, known), wanted, rtol=1e-3, atol=1e-4)
+        expected = generator(torch.from_numpy(latents), torch.from_numpy(conditions)).numpy()
+    np.testing.assert_allclose(
+        simulator.expected(latents, conditions), expected, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_checkpoint_holds_tensors_and_plain_data(straight: Path) -> None:
@@ -130,8 +132,8 @@ def test_each_round_of_the_critic_has_a_batch_of_its_own(showers: Path) -> None:
         game = build_game(recipe, dataset.scaling(recipe), ALONE)
         stream = dataset.batches(recipe, ALONE).iterate()
         game.step(stream, 0)
-        wanted = dataset.batches(recipe, ALONE).at(3)
-        assert np.array_equal(next(stream).real, wanted.real)
+        expected = dataset.batches(recipe, ALONE).at(3)
+        assert np.array_equal(next(stream).real, expected.real)
 
 
 def test_learning_uses_training_particles_only(showers: Path) -> None:
@@ -140,11 +142,11 @@ def test_learning_uses_training_particles_only(showers: Path) -> None:
         dataset = divide(file, recipe.data)
         batches = dataset.batches(recipe, ALONE)
         served = {int(p) for step in range(30) for p in np.unique(batches.at(step).particle)}
-        chosen = set(dataset.validation.particle.tolist())
+        particles = set(dataset.validation.particle.tolist())
         assert served <= set(dataset.train.tolist())
-        assert not served & chosen
+        assert not served & particles
         # Of forty particles four choose the best, four are for the test and appear nowhere.
-        assert (len(dataset.train), len(chosen)) == (32, 4)
+        assert (len(dataset.train), len(particles)) == (32, 4)
         train_rows = np.isin(file.particle, dataset.train)
         assert np.array_equal(dataset.conditions, file.conditions[train_rows])
 
@@ -152,10 +154,10 @@ def test_learning_uses_training_particles_only(showers: Path) -> None:
 def test_file_larger_than_the_buffer_is_streamed(showers: Path) -> None:
     small, large = small_recipe("data.buffer_rows=64"), small_recipe()
     with ShowerFile(showers) as file:
-        streamed, held = divide(file, small.data), divide(file, large.data)
+        streamed, in_memory = divide(file, small.data), divide(file, large.data)
         assert streamed.source is file
-        assert np.array_equal(streamed.validation.cells, held.validation.cells)
-        assert np.array_equal(streamed.conditions, held.conditions)
+        assert np.array_equal(streamed.validation.cells, in_memory.validation.cells)
+        assert np.array_equal(streamed.conditions, in_memory.conditions)
         assert streamed.batches(small, ALONE).at(0).real.shape == (12, 1936)
 
 
@@ -206,19 +208,19 @@ def test_a_score_of_single_showers_is_doubted_on_the_log(
 
 def test_without_drawing_terms_see_expected_counts(showers: Path) -> None:
     """Two draws of one generator differ by noise; its expected counts do not (the papers)."""
-    for drawn in (True, False):
-        recipe = small_recipe(f"training.drawn={str(drawn).lower()}")
+    for sampling in (True, False):
+        recipe = small_recipe(f"training.drawn={str(sampling).lower()}")
         with ShowerFile(showers) as file:
             run = prepare(recipe, divide(file, recipe.data), RunFolder(showers), ALONE, SILENT)
         play = run.game.round("generator", rows_of_batch(run.batches.at(0), ALONE.device), 0)
         first, second = play.generate(play.z1), play.generate(play.z1)
-        assert torch.equal(first, second) != drawn
-        assert torch.equal(first, first.round()) == drawn
+        assert torch.equal(first, second) != sampling
+        assert torch.equal(first, first.round()) == sampling
         assert isinstance(run.validation.sampling, NegativeBinomial)
 
 
 @pytest.mark.parametrize(
-    ("where", "told"),
+    ("where", "message"),
     [
         ("term", "term Paired is nan: training stopped in step 7"),
         (
@@ -229,7 +231,7 @@ def test_without_drawing_terms_see_expected_counts(showers: Path) -> None:
     ],
 )
 def test_infinity_stops_the_run_and_keeps_the_checkpoint(
-    where: str, told: str, showers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    where: str, message: str, showers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step, play = Game.step, Game.play
 
@@ -251,7 +253,7 @@ def test_infinity_stops_the_run_and_keeps_the_checkpoint(
     monkeypatch.setattr(Game, "step", poisoned)
     with pytest.raises(NonFinite) as caught:
         train(small_recipe(), showers, tmp_path / "run", threads=1)
-    assert str(caught.value) == f"{told}; {tmp_path / 'run' / 'checkpoint.pt'} holds step 5"
+    assert str(caught.value) == f"{message}; {tmp_path / 'run' / 'checkpoint.pt'} holds step 5"
     state = state_of(tmp_path / "run")
     assert state["step"] == 5
     assert all(torch.isfinite(v).all() for v in state["networks"]["generator"].values())
@@ -327,30 +329,32 @@ def test_showers_of_another_detector_are_refused(showers: Path, tmp_path: Path) 
 def test_command_trains(showers: Path, tmp_path: Path, caloforge: Cli) -> None:
     out = tmp_path / "run"
     options = ["--data", showers, "--out", out, "--threads", 1, "--json", *set_options()]
-    code, shown, log = caloforge("train", "sdi-gan", "--device", "cpu", *options)
+    code, output, log = caloforge("train", "sdi-gan", "--device", "cpu", *options)
     assert code == 0
-    result = json.loads(shown)
+    result = json.loads(output)
     assert result["run"] == str(out)
     assert result["best_score"] == metrics_of(out)[-1]["best_score"]
     assert "28 generated" not in log
     assert "6 generated pairs per particle" in log
-    code, shown, _ = caloforge("train", str(out), "--resume", "--out", out, "--device", "cpu", "-q")
+    code, output, _ = caloforge(
+        "train", str(out), "--resume", "--out", out, "--device", "cpu", "-q"
+    )
     assert code == 0
-    assert f"{out}: best validation score" in shown
+    assert f"{out}: best validation score" in output
 
 
 def test_dry_run_prints_the_recipe_and_writes_nothing(tmp_path: Path, caloforge: Cli) -> None:
     out = tmp_path / "run"
     options = ["--dry-run", "--out", out, "--seed", 5, "--set", "training.steps=7"]
-    code, shown, _ = caloforge("train", "dcgan", *options)
+    code, output, _ = caloforge("train", "dcgan", *options)
     assert code == 0
-    recipe = Recipe.from_json(shown)
+    recipe = Recipe.from_json(output)
     assert (recipe.name, recipe.seed, recipe.training.steps) == ("dcgan", 5, 7)
     assert not out.exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["no-gan"], 2, "no recipe no-gan; there are"),
         (["none.json"], 2, "none.json: there is no such recipe file"),
@@ -365,16 +369,16 @@ def test_dry_run_prints_the_recipe_and_writes_nothing(tmp_path: Path, caloforge:
 def test_bad_command_is_one_line(
     arguments: list[str],
     code: int,
-    told: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caloforge: Cli,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found, shown, log = caloforge("train", *arguments)
-    assert found == code
-    assert shown == ""
-    assert told in log
+    exit_code, output, log = caloforge("train", *arguments)
+    assert exit_code == code
+    assert output == ""
+    assert message in log
     assert log.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -384,13 +388,13 @@ def test_bad_checkpoint_is_one_line(showers: Path, straight: Path, tmp_path: Pat
 
     out = tmp_path / "run"
     shutil.copytree(straight, out)
-    for state, told in [
+    for state, message in [
         ({"format": "caloforge-checkpoint", "version": 2}, "version 2, this caloforge reads 1"),
         ({"format": "other"}, "not a caloforge-checkpoint file"),
         ({"step": torch.zeros(1)}, "not a caloforge-checkpoint file"),
     ]:
         torch.save(state, out / "checkpoint.pt")
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=message):
             train(small_recipe(), showers, out, resume=True)
     whole = state_of(straight) | {"clock": {"seconds": 0.0, "cpu_seconds": 0.0}}
     torch.save(whole | {"networks": {}}, out / "checkpoint.pt")
@@ -493,8 +497,8 @@ def test_parts_of_the_training_particles_are_nested() -> None:
     ids = {}
     with ShowerFile(sample_path("alice_zp"), recipe.resolve()) as file:
         for number in (20, 50, None):
-            asked = override(recipe, [f"data.training_particles={json.dumps(number)}"])
-            dataset = divide(file, asked.data)
+            changed_recipe = override(recipe, [f"data.training_particles={json.dumps(number)}"])
+            dataset = divide(file, changed_recipe.data)
             ids[number] = set(dataset.train.tolist())
             assert len(np.unique(dataset.conditions, axis=0)) == len(ids[number])
             assert len(dataset.validation.groups()) == 26

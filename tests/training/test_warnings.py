@@ -34,16 +34,16 @@ def test_a_fair_game_is_not_warned_of() -> None:
     assert lines() == {}
 
 
-@pytest.mark.parametrize(("empty", "told"), [(0.56, True), (0.54, False)])
-def test_dark_showers(empty: float, told: bool) -> None:
-    found = lines(empty=empty)
-    assert ("empty" in found) is told
-    if told:
+@pytest.mark.parametrize(("empty", "message"), [(0.56, True), (0.54, False)])
+def test_dark_showers(empty: float, message: bool) -> None:
+    actual = lines(empty=empty)
+    assert ("empty" in actual) is message
+    if message:
         assert (
             "Paired: 56% of the generated showers are empty (10% of the real ones)"
-            in found["empty"]
+            in actual["empty"]
         )
-        assert "raise objective.R1.weight" in found["empty"]
+        assert "raise objective.R1.weight" in actual["empty"]
 
 
 def test_a_game_without_penalty_is_told_to_take_one() -> None:
@@ -54,20 +54,20 @@ def test_a_game_without_penalty_is_told_to_take_one() -> None:
     assert "optimisers.generator.learning_rate" in lines(1.0 * EnergyScore(), {}, 0.9)["empty"]
 
 
-@pytest.mark.parametrize(("share", "told"), [(810.0, True), (790.0, False)])
-def test_a_term_that_drowns_the_game(share: float, told: bool) -> None:
+@pytest.mark.parametrize(("share", "message"), [(810.0, True), (790.0, False)])
+def test_a_term_that_drowns_the_game(share: float, message: bool) -> None:
     """0.1 x 810 is 101 times the game, whose share is 0.8."""
-    found = lines(losses=changed("generator", "SelectiveDiversity", share))
-    assert ("SelectiveDiversity" in found) is told
-    if told:
-        assert "lower objective.SelectiveDiversity.weight (now 0.1)" in found["SelectiveDiversity"]
+    actual = lines(losses=changed("generator", "SelectiveDiversity", share))
+    assert ("SelectiveDiversity" in actual) is message
+    if message:
+        assert "lower objective.SelectiveDiversity.weight (now 0.1)" in actual["SelectiveDiversity"]
 
 
-@pytest.mark.parametrize(("share", "told"), [(0.019, True), (0.021, False), (-3.0, False)])
-def test_a_lead_that_teaches_nothing(share: float, told: bool) -> None:
+@pytest.mark.parametrize(("share", "message"), [(0.019, True), (0.021, False), (-3.0, False)])
+def test_a_lead_that_teaches_nothing(share: float, message: bool) -> None:
     """A Wasserstein critic has a negative share: it has no bound to saturate at."""
-    found = lines(losses=changed("critic", "Paired", share))
-    assert ("lead" in found) is told
+    actual = lines(losses=changed("critic", "Paired", share))
+    assert ("lead" in actual) is message
 
 
 class Loud:
@@ -87,6 +87,6 @@ def test_a_run_warns_once_of_each_kind(tmp_path: Path) -> None:
     recipe = override(small_recipe(name="sdi-gan"), ["objective.SelectiveDiversity.weight=1e6"])
     reporter: Any = Loud()
     train(recipe, write_part_of_sample(tmp_path / "zn.h5"), tmp_path / "run", reporter=reporter)
-    told = [line for line in reporter.lines if "objective.SelectiveDiversity.weight" in line]
-    assert len(told) == 1
-    assert told[0].startswith("step 4: ")
+    message = [line for line in reporter.lines if "objective.SelectiveDiversity.weight" in line]
+    assert len(message) == 1
+    assert message[0].startswith("step 4: ")

@@ -27,11 +27,11 @@ Run = Callable[..., tuple[int, str, str]]
 def test_bad_input(
     tmp_path: Path, caloforge: Run, arguments: tuple[object, ...], code: int, complaint: str
 ) -> None:
-    found = caloforge("transport", *arguments, "--out", tmp_path / "out.h5")
-    assert found[0] == code
-    assert complaint in found[2]
-    assert found[2].startswith("caloforge: ")
-    assert found[2].count("\n") == 1
+    outcome = caloforge("transport", *arguments, "--out", tmp_path / "out.h5")
+    assert outcome[0] == code
+    assert complaint in outcome[2]
+    assert outcome[2].startswith("caloforge: ")
+    assert outcome[2].count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 

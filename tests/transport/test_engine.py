@@ -47,13 +47,13 @@ def test_five_positrons_of_one_gev(tmp_path: Path, caloforge: Run) -> None:
     assert code == 0, err
     assert "formula stand-ins" in err
     assert "formula" in text
-    found = read(out, ATLAS_EM)
+    actual = read(out, ATLAS_EM)
     with h5py.File(out) as file:
         overflow = file["overflow"][:].sum(axis=1)
-    assert found.total() + overflow == pytest.approx(np.ones(5), abs=0.06)
-    assert found.provenance["tables"] == "formula"
-    assert found.cpu_seconds is not None
-    assert (found.cpu_seconds > 0).all()
+    assert actual.total() + overflow == pytest.approx(np.ones(5), abs=0.06)
+    assert actual.provenance["tables"] == "formula"
+    assert actual.cpu_seconds is not None
+    assert (actual.cpu_seconds > 0).all()
 
 
 @pytest.mark.slow

@@ -28,11 +28,11 @@ def test_the_example_makes_a_showers_file(tmp_path: Path, caloforge: Run) -> Non
     code, text, err = caloforge(*ARGUMENTS, "--engine-command", command(EXAMPLE), "--out", out)
     assert (code, err) == (0, "")
     assert "15 showers transported" in text
-    found = read(out)
-    assert np.array_equal(found.particle, np.repeat(np.arange(5), 3))
-    assert found.cpu_seconds is None
-    assert found.provenance["engine"] == command(EXAMPLE)
-    assert found.total().mean() > 0
+    actual = read(out)
+    assert np.array_equal(actual.particle, np.repeat(np.arange(5), 3))
+    assert actual.cpu_seconds is None
+    assert actual.provenance["engine"] == command(EXAMPLE)
+    assert actual.total().mean() > 0
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_engines_that_fail_are_explained(
     path = tmp_path / "engine.py"
     path.write_text(script)
     out = tmp_path / "toy.h5"
-    found = caloforge(*ARGUMENTS, "--engine-command", command(path), "--out", out)
-    assert found[0] == code
-    assert complaint in found[2]
-    assert found[2].count("\n") == 1
+    outcome = caloforge(*ARGUMENTS, "--engine-command", command(path), "--out", out)
+    assert outcome[0] == code
+    assert complaint in outcome[2]
+    assert outcome[2].count("\n") == 1
     assert not out.exists()
 
 

@@ -16,8 +16,8 @@ EM = geometry_of(ATLAS_EM)
 
 def test_the_em_stack_is_cut_at_the_layer_borders() -> None:
     assert isinstance(EM, PlateStack)
-    found = sections(EM, (90.0, 347.0, 43.0))
-    shape = [(s.layer, s.first_unit, s.units, s.absorber_mm, s.active_mm) for s in found]
+    actual = sections(EM, (90.0, 347.0, 43.0))
+    shape = [(s.layer, s.first_unit, s.units, s.absorber_mm, s.active_mm) for s in actual]
     assert shape == [
         (0, 0, 15, 2.0, 4.0),
         (1, 15, 57, 2.0, 4.0),
@@ -32,11 +32,11 @@ def test_any_borders_keep_all_lead_and_argon(cuts: list[int]) -> None:
     assert isinstance(EM, PlateStack)
     borders = [0, *sorted(cuts), 480]
     depths = tuple(float(b - a) for a, b in pairwise(borders))
-    found = sections(EM, depths)
-    assert sum(s.units * s.absorber_mm for s in found) == pytest.approx(160)
-    assert sum(s.units * s.active_mm for s in found) == pytest.approx(320)
+    actual = sections(EM, depths)
+    assert sum(s.units * s.absorber_mm for s in actual) == pytest.approx(160)
+    assert sum(s.units * s.active_mm for s in actual) == pytest.approx(320)
     for layer, depth in enumerate(depths):
-        assert sum(s.depth_mm for s in found if s.layer == layer) == pytest.approx(depth)
+        assert sum(s.depth_mm for s in actual if s.layer == layer) == pytest.approx(depth)
 
 
 def test_fibres_fit_their_grooves_and_grooves_their_cells() -> None:

@@ -18,13 +18,13 @@ def rays_kept(beta: float, cosine: float, rays: int = 20001) -> float:
     if beta * n <= 1:
         return 0.0
     emission, tilt, limit = math.acos(1 / (beta * n)), math.acos(cosine), math.asin(0.22 / n)
-    kept = 0
+    n_rays = 0
     for step in range(rays):
         around = 2 * math.pi * (step + 0.5) / rays
         along = math.cos(tilt) * math.cos(emission)
         along += math.sin(tilt) * math.sin(emission) * math.cos(around)
-        kept += math.acos(max(-1.0, min(1.0, along))) < limit
-    return kept / rays
+        n_rays += math.acos(max(-1.0, min(1.0, along))) < limit
+    return n_rays / rays
 
 
 @pytest.mark.parametrize("beta", [0.6, 0.7, 0.9, 0.99999])
@@ -34,14 +34,14 @@ def test_formula_counts_rays(beta: float, cosine: float) -> None:
     sine2 = max(0.0, 1 - 1 / (beta * n) ** 2)
     emitted = 2 * math.pi / 137.035999 * (1 / 300e-6 - 1 / 600e-6) * sine2
     one = np.ones(1)
-    found = Formula()(beta * one, cosine * one, 0 * one)[0]
-    assert found == pytest.approx(emitted * rays_kept(beta, cosine), abs=emitted * 2e-4 + 1e-12)
+    actual = Formula()(beta * one, cosine * one, 0 * one)[0]
+    assert actual == pytest.approx(emitted * rays_kept(beta, cosine), abs=emitted * 2e-4 + 1e-12)
 
 
 @given(st.floats(0, 1), st.floats(-1, 1))
 def test_light_is_finite_and_never_negative(beta: float, cosine: float) -> None:
-    found = Formula()(np.array([beta]), np.array([cosine]), np.zeros(1))[0]
-    assert 0 <= found <= photons_per_mm(np.array([1.0]))[0]
+    actual = Formula()(np.array([beta]), np.array([cosine]), np.zeros(1))[0]
+    assert 0 <= actual <= photons_per_mm(np.array([1.0]))[0]
 
 
 def test_thresholds_are_those_of_quartz() -> None:

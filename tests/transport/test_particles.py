@@ -23,17 +23,17 @@ def csv(path: Path, header: str, *lines: str) -> Path:
 
 def test_text_tables_find_types_by_mass_and_charge(tmp_path: Path) -> None:
     lines = [",".join(map(str, row)) for row in (PHOTON, NEUTRON)]
-    found = read_particles(csv(tmp_path / "p.csv", ",".join(ALICE_ZN.columns), *lines), ALICE_ZN)
-    assert found.pdg.tolist() == [22, 2112]
-    assert found.conditions.tolist() == [PHOTON, NEUTRON]
-    assert found.number.tolist() == [0, 1]
+    actual = read_particles(csv(tmp_path / "p.csv", ",".join(ALICE_ZN.columns), *lines), ALICE_ZN)
+    assert actual.pdg.tolist() == [22, 2112]
+    assert actual.conditions.tolist() == [PHOTON, NEUTRON]
+    assert actual.number.tolist() == [0, 1]
 
 
 def test_columns_are_taken_by_name(tmp_path: Path) -> None:
     path = csv(tmp_path / "p.csv", "pdg,y0,x0,phi,theta,E", "-11,1,2,0,1.57,50")
-    found = read_particles(path, ATLAS_EM)
-    assert found.conditions.tolist() == [[50, 1.57, 0, 2, 1]]
-    assert found.pdg.tolist() == [-11]
+    actual = read_particles(path, ATLAS_EM)
+    assert actual.conditions.tolist() == [[50, 1.57, 0, 2, 1]]
+    assert actual.pdg.tolist() == [-11]
 
 
 def test_repeats_in_a_file_are_one_particle(tmp_path: Path) -> None:
@@ -42,12 +42,12 @@ def test_repeats_in_a_file_are_one_particle(tmp_path: Path) -> None:
         file["conditions"] = np.array([PHOTON, PHOTON, NEUTRON])
         file["pdg"] = np.array([22, 22, 2112])
         file["particle"] = np.array([7, 7, 3])
-    found = read_particles(path, ALICE_ZN)
-    assert found.number.tolist() == [7, 3]
-    assert found.pdg.tolist() == [22, 2112]
-    assert len(found.first(1)) == 1
+    actual = read_particles(path, ALICE_ZN)
+    assert actual.number.tolist() == [7, 3]
+    assert actual.pdg.tolist() == [22, 2112]
+    assert len(actual.first(1)) == 1
     with pytest.raises(UsageError, match="holds 2 particles, not 3"):
-        found.first(3)
+        actual.first(3)
 
 
 def npz(path: Path, **arrays: object) -> Path:
@@ -100,21 +100,21 @@ SPECTRA = [(name, spectrum) for name, facts in FACTS.items() for spectrum in fac
 @pytest.mark.parametrize(("name", "spectrum"), SPECTRA)
 def test_spectra_are_physical_and_mostly_hit(name: str, spectrum: str) -> None:
     detector = DETECTORS[name]
-    found = draw(spectrum, detector, 400, seed=4)
+    actual = draw(spectrum, detector, 400, seed=4)
     again = draw(spectrum, detector, 400, seed=4)
-    assert found.fingerprint == again.fingerprint != draw(spectrum, detector, 400, 5).fingerprint
-    hits = arrivals(detector, geometry_of(detector), found.conditions).hits
+    assert actual.fingerprint == again.fingerprint != draw(spectrum, detector, 400, 5).fingerprint
+    hits = arrivals(detector, geometry_of(detector), actual.conditions).hits
     assert hits.mean() > 0.6
     if "Px" in detector.columns:
-        energy, *_, px, py, pz, mass, _ = found.conditions.T
+        energy, *_, px, py, pz, mass, _ = actual.conditions.T
         assert energy**2 == pytest.approx(px**2 + py**2 + pz**2 + (mass / 1000) ** 2)
 
 
 def test_spectators_have_beam_energy_and_fermi_motion() -> None:
-    found = draw("spectator-neutrons", ALICE_ZN, 4000, seed=1).conditions
-    assert found[:, 0].mean() == pytest.approx(1380 * 1.02, rel=0.02)
-    assert found[:, 0].std() == pytest.approx(170, rel=0.06)
-    assert found[:, 4].std() == pytest.approx(0.1185, rel=0.05)
+    actual = draw("spectator-neutrons", ALICE_ZN, 4000, seed=1).conditions
+    assert actual[:, 0].mean() == pytest.approx(1380 * 1.02, rel=0.02)
+    assert actual[:, 0].std() == pytest.approx(170, rel=0.06)
+    assert actual[:, 4].std() == pytest.approx(0.1185, rel=0.05)
 
 
 def test_the_em_cone_is_even_in_solid_angle() -> None:

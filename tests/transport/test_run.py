@@ -70,17 +70,17 @@ def starts(engine: Path) -> int:
 def test_the_file_holds_what_was_asked_for(tmp_path: Path, engine: Path) -> None:
     request, _ = prepared()
     summary = go(tmp_path / "s.h5", engines(engine), prepared())
-    found = read(tmp_path / "s.h5", ATLAS_EM)
-    assert found.particle.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
-    assert found.conditions[::2] == pytest.approx(request.particles.conditions)
-    assert set(found.pdg.tolist()) == {-11}  # type: ignore[union-attr]
+    actual = read(tmp_path / "s.h5", ATLAS_EM)
+    assert actual.particle.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert actual.conditions[::2] == pytest.approx(request.particles.conditions)
+    assert set(actual.pdg.tolist()) == {-11}  # type: ignore[union-attr]
     assert summary.transported == 12
     assert summary.cpu_seconds == pytest.approx(6.0)
-    assert found.provenance["engine"] == "Geant4 fake 1 (geant4-pybind)"
-    assert found.provenance["tables"] == "formula"
-    assert json.loads(found.provenance["geometry"])["units"] == 80
+    assert actual.provenance["engine"] == "Geant4 fake 1 (geant4-pybind)"
+    assert actual.provenance["tables"] == "formula"
+    assert json.loads(actual.provenance["geometry"])["units"] == 80
     with h5py.File(tmp_path / "s.h5") as file:
-        energies = np.repeat(found.conditions[::2, 0], 2)
+        energies = np.repeat(actual.conditions[::2, 0], 2)
         assert file["overflow"][:] == pytest.approx(np.repeat(energies[:, None], 3, axis=1))
     assert not (tmp_path / "s.h5.parts").exists()
 
@@ -236,11 +236,11 @@ def zn(energies: list[float], slopes: list[float], **options: object) -> Prepare
 
 def test_particles_that_miss_are_empty_showers(tmp_path: Path, engine: Path) -> None:
     summary = go(tmp_path / "s.h5", engines(engine), zn([10.0, 20.0, 30.0], [0.0, 1e-3, 0.0]))
-    found = read(tmp_path / "s.h5", ALICE_ZN)
-    assert (found.total() > 0).tolist() == [True, False, True]
+    actual = read(tmp_path / "s.h5", ALICE_ZN)
+    assert (actual.total() > 0).tolist() == [True, False, True]
     assert (summary.transported, summary.missed) == (2, 1)
-    assert found.provenance["missed_showers"] == "1"
-    assert found.cpu_seconds.tolist() == [0.5, 0.0, 0.5]  # type: ignore[union-attr]
+    assert actual.provenance["missed_showers"] == "1"
+    assert actual.cpu_seconds.tolist() == [0.5, 0.0, 0.5]  # type: ignore[union-attr]
 
 
 def test_material_upstream_empties_some_repeats(tmp_path: Path, engine: Path) -> None:

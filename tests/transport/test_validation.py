@@ -47,20 +47,20 @@ def gamma_showers(rng: np.random.Generator, top_x0: float, energy: float, count:
 
 def test_rossi_constants_are_those_of_lead_and_argon() -> None:
     assert isinstance(STACK, PlateStack)
-    found = stack_constants(STACK)
-    assert found.radiation_length_mm == pytest.approx(15.58, abs=0.01)
-    assert found.critical_mev == pytest.approx(9.3, abs=0.1)
-    assert found.minimum_share == pytest.approx(0.2485, abs=0.001)
+    actual = stack_constants(STACK)
+    assert actual.radiation_length_mm == pytest.approx(15.58, abs=0.01)
+    assert actual.critical_mev == pytest.approx(9.3, abs=0.1)
+    assert actual.minimum_share == pytest.approx(0.2485, abs=0.001)
 
 
 @pytest.mark.parametrize("top", [3.5, 6.5, 9.0])
 def test_the_peak_of_a_gamma_law_is_found(rng: np.random.Generator, top: float) -> None:
     assert isinstance(STACK, PlateStack)
-    found = em_point(gamma_showers(rng, top, 10.0, 50), 10.0, STACK)
-    assert found["peak_x0"].value == pytest.approx(top, abs=0.05)
-    assert found["sampling_fraction"].value == pytest.approx(1 / 6)
-    assert found["deposit_over_energy"].value == pytest.approx(1, abs=0.01)
-    assert found["e_over_mip"].value == pytest.approx(1 / 6 / 0.2485, rel=0.01)
+    actual = em_point(gamma_showers(rng, top, 10.0, 50), 10.0, STACK)
+    assert actual["peak_x0"].value == pytest.approx(top, abs=0.05)
+    assert actual["sampling_fraction"].value == pytest.approx(1 / 6)
+    assert actual["deposit_over_energy"].value == pytest.approx(1, abs=0.01)
+    assert actual["e_over_mip"].value == pytest.approx(1 / 6 / 0.2485, rel=0.01)
 
 
 def test_peaks_have_bootstrap_errors(rng: np.random.Generator) -> None:
@@ -77,9 +77,9 @@ def test_an_interaction_length_is_found_in_a_finite_block(rng: np.random.Generat
     empty = np.zeros((20_000, 0), np.float32)
     profile = ends[:, None].astype(np.float32)
     measured = Measured(empty, empty, profile, np.ones(20_000), np.arange(20_000))
-    found = interaction_length(measured, 1000.0, 0.9)
-    assert found.value == pytest.approx(120, abs=3 * found.error)
-    assert found.error == pytest.approx(120 / math.sqrt(20_000), rel=0.02)
+    actual = interaction_length(measured, 1000.0, 0.9)
+    assert actual.value == pytest.approx(120, abs=3 * actual.error)
+    assert actual.error == pytest.approx(120 / math.sqrt(20_000), rel=0.02)
 
 
 def test_fits_return_what_was_put_in() -> None:
@@ -92,9 +92,9 @@ def test_fits_return_what_was_put_in() -> None:
 
 
 def test_resolution_has_the_error_of_a_normal_law(rng: np.random.Generator) -> None:
-    found = resolution(rng.normal(100, 5, 4000))
-    assert found.value == pytest.approx(5, abs=4 * found.error)
-    assert found.error == pytest.approx(5 / math.sqrt(8000), rel=0.05)
+    actual = resolution(rng.normal(100, 5, 4000))
+    assert actual.value == pytest.approx(5, abs=4 * actual.error)
+    assert actual.error == pytest.approx(5 / math.sqrt(8000), rel=0.05)
 
 
 def test_a_seventh_of_the_neutrons_starts_in_a_groove() -> None:
@@ -142,7 +142,7 @@ def test_verdicts_need_particles_and_three_sigma() -> None:
 def test_showers_of_another_plan_are_measured_again(tmp_path: Path) -> None:
     shots = [Shot(row, 22, 1.0, (0.0, 0.0), (0.0, 0.0, 1.0), seed=row + 5) for row in range(4)]
     empty = np.zeros((3, 0), np.float32)
-    known = Measured(empty, empty, empty, np.ones(3), np.array([5, 6, 7]))
-    assert of_this_plan(known, shots) is known
-    assert of_this_plan(known, shots[1:]) is None
+    conditions = Measured(empty, empty, empty, np.ones(3), np.array([5, 6, 7]))
+    assert of_this_plan(conditions, shots) is conditions
+    assert of_this_plan(conditions, shots[1:]) is None
     assert of_this_plan(None, shots) is None

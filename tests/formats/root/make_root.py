@@ -86,8 +86,8 @@ def main(folder):
     """A file for each split level."""
     import ROOT
 
-    with tempfile.TemporaryDirectory() as made:
-        source = Path(made, "all.C")
+    with tempfile.TemporaryDirectory() as temporary:
+        source = Path(temporary, "all.C")
         source.write_text(CLASSES + LINKS, encoding="utf-8")
         if not ROOT.gSystem.CompileMacro(str(source), "kgO"):
             sys.exit("ROOT could not compile the classes")
