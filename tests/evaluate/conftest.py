@@ -1,4 +1,4 @@
-"""One report with all its pictures, drawn once for every test that reads it."""
+"""One report that several tests read."""
 
 import dataclasses
 
@@ -6,13 +6,13 @@ import pytest
 
 from caloforge.evaluate import evaluate
 from caloforge.evaluate.engine import add_two_sample_metrics
+from caloforge.report import figures
 from caloforge.report.pages import report
 from evaluate.stand_in import energies, showers
 
 
-@pytest.fixture(scope="session")
-def drawn_page():
-    """The page of showers that are too bright, from a file that tells a script of itself."""
+def example_page():
+    """The page of showers that are too bright, from a file whose engine is named as a script."""
     energy = energies(24, 0)
     real, generated = showers(energy, 4, 1), showers(energy, 4, 2, brightness=1.5)
     real = dataclasses.replace(real, provenance={"engine": "<script>alert(1)</script>"})
@@ -20,6 +20,21 @@ def drawn_page():
     result = evaluate(real, generated, train, resamples=50)
     result = add_two_sample_metrics(result, real, generated, train, classifier="none")
     return report(result, real, generated, train)
+
+
+@pytest.fixture(scope="session")
+def drawn_page():
+    """The page with all its pictures."""
+    return example_page()
+
+
+@pytest.fixture(scope="session")
+def page():
+    """The page with one picture in place of all, which test_plots draws."""
+    picture = figures.data_uri(figures.figure())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "data_uri", lambda figure: picture)
+        return example_page()
 
 
 @pytest.fixture(autouse=True)

@@ -47,11 +47,6 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
 
 
-@pytest.fixture
-def page(drawn_page):
-    return drawn_page
-
-
 def test_the_page_needs_nothing_else(page):
     parts = Parts()
     parts.feed(page)
