@@ -36,8 +36,8 @@ def write_tables(folder: Path, rows: int) -> dict[str, list[str]]:
     with csv.open("w", encoding="utf-8") as text, parquet.ParquetWriter(packed, schema) as columns:
         text.write(",".join(names) + "\n")
         for start in range(0, rows, BLOCK_ROWS):
-            taken = np.arange(start, min(start + BLOCK_ROWS, rows)) % len(sample)
-            parts = [sample.pdg[taken], *sample.conditions[taken].T]
+            rows_of_sample = np.arange(start, min(start + BLOCK_ROWS, rows)) % len(sample)
+            parts = [sample.pdg[rows_of_sample], *sample.conditions[rows_of_sample].T]
             lines = zip(*(part.tolist() for part in parts), strict=True)
             text.writelines(",".join(map(repr, line)) + "\n" for line in lines)
             columns.write_table(pyarrow.table(dict(zip(names, parts, strict=True)), schema))
@@ -50,11 +50,11 @@ def measure(options: list[str], out: Path) -> tuple[float, float]:
     command = [sys.executable, "-m", "caloforge", "generate", "alice_zn", *options]
     command += ["--engine", "onnxruntime", "--out", str(out), "--force", "--quiet", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {process.returncode}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1000
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000
 
 
 def main() -> None:
@@ -62,14 +62,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--turns", type=int, default=1, help="measurements of each, in turns")
-    asked = options.parse_args()
+    arguments = options.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        kinds = write_tables(Path(scratch), asked.rows)
+        kinds = write_tables(Path(scratch), arguments.rows)
         turns = [
             {name: measure(line, Path(scratch) / "out.h5") for name, line in kinds.items()}
-            for _ in range(asked.turns)
+            for _ in range(arguments.turns)
         ]
-    print(f"{processor()}, one thread, {asked.rows} particles, {asked.turns} turns\n")
+    print(f"{processor()}, one thread, {arguments.rows} particles, {arguments.turns} turns\n")
     print("| particles from | CPU s | over --like | peak memory (MB) |\n| --- | --- | --- | --- |")
     like = median(turn["like"][0] for turn in turns)
     for name in kinds:

@@ -54,9 +54,9 @@ def take_turns(
             for name, call in work.items():
                 start = time.process_time()
                 call()
-                passed = time.process_time() - start
+                cpu_seconds = time.process_time() - start
                 if number:
-                    seconds[name].append(passed)
+                    seconds[name].append(cpu_seconds)
             advance()
     return Timings(seconds)
 

@@ -123,8 +123,8 @@ def references(data: Path, settings: Data, schemes: Sequence[str | None] = (None
     The first scheme fills ``test``; further ones stand under their names.
     """
     real, train = test_part(data, settings)
-    nothing = empty_case(real, train)
-    tables = [evaluated(nothing, scheme) for scheme in schemes]
+    empty = empty_case(real, train)
+    tables = [evaluated(empty, scheme) for scheme in schemes]
     by_name: dict[str, Record] = {}
     for candidate in tables[0].candidates:
         name = EMPTY if candidate.name == MODEL else candidate.name

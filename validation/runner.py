@@ -85,11 +85,11 @@ def carry_out(
     prepare(study, folder)
     if page or only:
         study = replace(study, plan=partial(run_of_name, study.plan, only))
-    failed: dict[str, CaloforgeError] = {}
+    errors: dict[str, CaloforgeError] = {}
     with only_run(folder):
         try:
             with asked_to_leave() as leaving, time_limit(minutes):
-                for run, result in results(study, folder, quick, seed, workers, failed):
+                for run, result in results(study, folder, quick, seed, workers, errors):
                     reporter.say(f"{run.name}: {outcome(result)}")
                     if leaving():
                         raise Terminated(f"stopped; the same command goes on with {folder}")
@@ -103,7 +103,7 @@ def carry_out(
     record = {"study": study.name, "folder": str(folder)}
     counts = {"records": len(read_records(folder)), "missing": missing}
     reporter.result(study.summary(folder), record | counts)
-    require(study, folder, failed, quick=quick)
+    require(study, folder, errors, quick=quick)
     return record | counts
 
 

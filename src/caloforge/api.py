@@ -187,18 +187,18 @@ def generate(
     from caloforge.data.showers import Showers
     from caloforge.simulator import Simulator
 
-    loaded = simulator if isinstance(simulator, Simulator) else Simulator.load(simulator)
+    source = simulator if isinstance(simulator, Simulator) else Simulator.load(simulator)
     if isinstance(conditions, Showers):
         table, particle, pdg = conditions.conditions, conditions.particle, conditions.pdg
     else:
         table = np.atleast_2d(np.asarray(conditions, dtype=np.float64))
-        loaded.require_conditions(table)
+        source.require_conditions(table)
         particle = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
         pdg = None
     order = np.repeat(np.argsort(particle, kind="stable"), repeats)
     return Showers(
-        loaded.detector,
-        loaded.generate(table[order], seed=seed),
+        source.detector,
+        source.generate(table[order], seed=seed),
         table[order],
         particle[order],
         None if pdg is None else pdg[order],
@@ -276,9 +276,9 @@ def export(
     from caloforge.export.bundle import export as write
     from caloforge.simulator import Simulator
 
-    loaded = simulator if isinstance(simulator, Simulator) else Simulator.load(simulator)
+    source = simulator if isinstance(simulator, Simulator) else Simulator.load(simulator)
     options = Options(showers=showers, mesh=mesh, particle=pdg, seed=seed)
-    contents, result = write(loaded, target, Path(out), options, overwrite=overwrite)
+    contents, result = write(source, target, Path(out), options, overwrite=overwrite)
     findings = {
         one.what: f"{'ok' if one.passed else 'FAIL'}: {one.text}" for one in result.findings
     }

@@ -238,10 +238,10 @@ def origin_of(piece: Any) -> Origin | None:
         return None
     name = next((name for name in _sources if f"{home}.".startswith(f"{name}.")), home)
     file = getattr(sys.modules.get(home), "__file__", None)
-    known = file is not None and Path(file).is_file()
-    sha256 = hashlib.sha256(Path(str(file)).read_bytes()).hexdigest() if known else None
-    shown = Path(str(file)).stem if name == "__main__" and known else name
-    return Origin(shown, _version(name), sha256)
+    is_file = file is not None and Path(file).is_file()
+    sha256 = hashlib.sha256(Path(str(file)).read_bytes()).hexdigest() if is_file else None
+    module = Path(str(file)).stem if name == "__main__" and is_file else name
+    return Origin(module, _version(name), sha256)
 
 
 def _version(name: str) -> str | None:

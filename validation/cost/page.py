@@ -38,8 +38,8 @@ def write(folder: Path) -> None:
     """README.md and the figure."""
     write_page(folder, page(folder))
     runs, times = networks(read_records(folder)), timings(folder).get("microseconds", {})
-    if drawn := [one for one in runs if one.label in times]:
-        save(picture(drawn, times), folder / PICTURE)
+    if points := [one for one in runs if one.label in times]:
+        save(picture(points, times), folder / PICTURE)
 
 
 def page(folder: Path) -> str:

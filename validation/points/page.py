@@ -143,16 +143,16 @@ def statements_table(records: Sequence[Record]) -> str:
     rows = []
     for one in STATEMENTS:
         if results := values(finals(records, "fragile"), one.method, one.figure, one.draw):
-            met = one.low <= float(np.mean(results)) <= one.high
+            is_met = one.low <= float(np.mean(results)) <= one.high
             points = "5000" if one.draw == "large" else "1000"
-            rows.append([one.text, "fragile", points, mean_and_error(results), yes(met)])
+            rows.append([one.text, "fragile", points, mean_and_error(results), yes(is_met)])
     for figure, true in TRUE.items():
         both = [values(finals(records, "healthy"), one, figure) for one in (SCORE, BASELINE)]
         if all(both):
             ours, baseline = (gap(numbers, true) for numbers in both)
             text = f"`{SCORE}` var {figure[-1]} no farther from {true} than `{BASELINE}`"
-            met = (ours.value or 0) <= (baseline.value or 0)
-            rows.append([text, "healthy", "1000", f"{ours} against {baseline}", yes(met)])
+            is_met = (ours.value or 0) <= (baseline.value or 0)
+            rows.append([text, "healthy", "1000", f"{ours} against {baseline}", yes(is_met)])
     return table(("statement", "regime", "points per cluster", "found", "met"), rows)
 
 

@@ -113,11 +113,11 @@ class VelocityNetwork(nn.Module):
         hidden = self.entry(inputs.contiguous(memory_format=torch.channels_last))  # a fifth faster
         skipped = []
         for level in self.down:
-            hidden, passed = level(hidden, embedded)
-            skipped.append(passed)
+            hidden, skip = level(hidden, embedded)
+            skipped.append(skip)
             hidden = avg_pool2d(hidden, 2)
-        hidden, passed = self.lowest(hidden, embedded)
-        hidden, _ = self.middle(hidden, embedded, passed)
+        hidden, skip = self.lowest(hidden, embedded)
+        hidden, _ = self.middle(hidden, embedded, skip)
         for level in self.up:
             hidden = interpolate(hidden, scale_factor=2.0, mode="nearest")
             hidden, _ = level(hidden, embedded, skipped.pop())
@@ -143,13 +143,13 @@ class Level(nn.Module):
         self, hidden: Tensor, embedded: Tensor, skipped: list[Tensor] | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         """The last block's answer, and those of all blocks."""
-        passed: list[Tensor] = []
+        skip: list[Tensor] = []
         for number, (block, attention) in enumerate(zip(self.blocks, self.attention, strict=True)):
             if skipped is not None:
                 hidden = torch.cat([hidden, skipped[-1 - number]], dim=1)
             hidden = attention(block(hidden, embedded))
-            passed.append(hidden)
-        return hidden, passed
+            skip.append(hidden)
+        return hidden, skip
 
 
 class Block(nn.Module):

@@ -88,11 +88,11 @@ def rows(finals: list[Record]) -> Iterator[list[str]]:
     quality = card.quality
     assert quality is not None, "the shipped simulator was not judged"
     by_name = {one.name: one for one in quality.measurements}
-    shown = [by_name[name] for name in COLUMNS]
-    cells = [str(Measured(one.value, one.error)) for one in shown]
+    columns = [by_name[name] for name in COLUMNS]
+    cells = [str(Measured(one.value, one.error)) for one in columns]
     training = [str(card.recipe["training"]["steps"]), f"{card.cpu_seconds or 0:.0f}"]
     yield [f"`{SHIPPED_NAME}`", *cells, *training, gate_text(quality).partition(":")[0].lower()]
-    yield ["*floor: real against real*", *map(floor, shown), "", "", ""]
+    yield ["*floor: real against real*", *map(floor, columns), "", "", ""]
 
 
 def floor(measurement: Measurement) -> str:

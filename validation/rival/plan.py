@@ -47,8 +47,8 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[FlowRun | TimingR
 def references() -> Record:
     """Real showers for the picture, and the shipped simulator on the same test particles."""
     case = load(SHIPPED_NAME, sample_path(DETECTOR), seed=SEED)
-    shown = shown_particles_of(case.real, case.real)
-    return {"by_particle": conditional_by_particle(case), "shown": shown}
+    particles = shown_particles_of(case.real, case.real)
+    return {"by_particle": conditional_by_particle(case), "shown": particles}
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,9 @@ def rows(cards: dict[str, SimulatorCard]) -> Iterator[list[str]]:
     for name, card in cards.items():
         measurements = () if card.quality is None else card.quality.measurements
         by_name = {one.name: one for one in measurements}
-        shown = [by_name.get(column) for column in COLUMNS]
-        values = [str(Measured(one.value, one.error)) if one else "" for one in shown]
-        floors = [str(Measured(one.floor, one.floor_error)) if one else "" for one in shown]
+        columns = [by_name.get(column) for column in COLUMNS]
+        values = [str(Measured(one.value, one.error)) if one else "" for one in columns]
+        floors = [str(Measured(one.floor, one.floor_error)) if one else "" for one in columns]
         yield [f"`{name}`", *values]
         yield ["*floor*", *floors]
 

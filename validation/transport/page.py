@@ -74,8 +74,8 @@ def page(folder: Path) -> str:
 def summary(folder: Path) -> str:
     """What the terminal shows."""
     checks = checks_of(figures_of(of_kind(read_records(folder))))
-    met = sum(check.met for check in checks)
-    return f"{met} of {len(checks)} statements are met; see {folder / 'README.md'}"
+    is_met = sum(check.met for check in checks)
+    return f"{is_met} of {len(checks)} statements are met; see {folder / 'README.md'}"
 
 
 def unmet(folder: Path) -> list[str]:
@@ -151,8 +151,8 @@ def check_table(checks: Sequence[Check], beside: Sequence[Check], other: Records
         titles.append(f"beside: {distinct(one['tables'] for one in other.values())}")
     rows = []
     for check in checks:
-        interval, met = f"{check.low:g} to {check.high:g}", "yes" if check.met else "**no**"
-        cells = [check.statement, str(check.found), interval, str(check.showers), met]
+        interval, is_met = f"{check.low:g} to {check.high:g}", "yes" if check.met else "**no**"
+        cells = [check.statement, str(check.found), interval, str(check.showers), is_met]
         rows.append([*cells, *([str(earlier.get(check.statement, ""))] if beside else [])])
     return table(titles, rows)
 

@@ -87,8 +87,8 @@ def check_exported(folder: Path, options: CheckOptions, reporter: Reporter) -> N
 
     result = check_bundle(folder, options)
     reporter.result(str(result), result.record())
-    if failed := [finding for finding in result.findings if not finding.passed]:
-        raise GateFailed(f"{folder}: {failed[0].what}: {failed[0].text}")
+    if failures := [finding for finding in result.findings if not finding.passed]:
+        raise GateFailed(f"{folder}: {failures[0].what}: {failures[0].text}")
 
 
 def check_simulator(text: str, reporter: Reporter) -> None:

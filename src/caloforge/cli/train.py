@@ -209,8 +209,8 @@ def _showers_of(folder: Path, resume: bool, detector: str) -> Path:
     """What the run to be resumed was trained on, or the shipped sample of the detector."""
     from caloforge.training.folder import RunFolder
 
-    recorded = RunFolder(folder).data if resume else None
-    return recorded or shipped_showers(detector, "--data")
+    data = RunFolder(folder).data if resume else None
+    return data or shipped_showers(detector, "--data")
 
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
@@ -254,9 +254,9 @@ def plot_run(
     lines = metrics.read(folder.metrics)
     if not lines:
         raise DataError(f"{folder.metrics}: no whole line yet")
-    drawn = learning_curves(lines, str(run))
+    figure = learning_curves(lines, str(run))
     with write_aside(path, overwrite=force or out is None) as part:
-        drawn.savefig(part, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
+        figure.savefig(part, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
     record = folder.summary() | {"picture": path, "lines": len(lines)}
     reporter.result(f"{path}: {len(lines)} lines, up to step {lines[-1]['step']}", record)
 

@@ -89,10 +89,10 @@ def command(
     from caloforge.transport.run import choose_particles, read_geometry
 
     reporter = reporter_of(quiet, json)
-    described = find_detector(detector)
+    target = find_detector(detector)
     request, tables = prepare(
-        described,
-        choose_particles(described, particles, spectrum, number, seed, pdg or ()),
+        target,
+        choose_particles(target, particles, spectrum, number, seed, pdg or ()),
         repeats=repeats,
         seed=seed,
         geometry=read_geometry(geometry) if geometry else None,

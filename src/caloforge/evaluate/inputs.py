@@ -313,10 +313,10 @@ def load(
 
 def _of_file(generated: Path, against: Path, train: str | Path | None) -> EvaluationInputs:
     real = read(against)
-    real, made, warnings = matched(real, read(generated, real.detector))
+    real, generated_showers, warnings = matched(real, read(generated, real.detector))
     return EvaluationInputs(
         real=real,
-        generated=made,
+        generated=generated_showers,
         train=None if train is None else read(train, real.detector),
         about={"judged": str(generated), "against": str(against)},
         warnings=(*doubts(real), *warnings),

@@ -173,8 +173,8 @@ def common_over_towers(cells: Values, layout: Layout) -> Values:
     """
     if layout.common is None:
         return np.full(len(cells), np.nan)
-    shared = cells[:, layout.common].sum(axis=1)
-    return ratio(shared, cells.sum(axis=1) - shared)
+    common = cells[:, layout.common].sum(axis=1)
+    return ratio(common, cells.sum(axis=1) - common)
 
 
 def centroid_x(cells: Values, layout: Layout) -> Values:
@@ -365,12 +365,12 @@ def hottest_cells(cells: Values, count: int) -> Values:
     a layer does not have are dark.
     """
     cells, rows = cells.copy(), np.arange(len(cells))
-    found = np.zeros((len(cells), count))
+    hottest = np.zeros((len(cells), count))
     for rank in range(min(count, cells.shape[1])):
         at = cells.argmax(axis=1)
-        found[:, rank] = cells[rows, at]
+        hottest[:, rank] = cells[rows, at]
         cells[rows, at] = -np.inf
-    return found
+    return hottest
 
 
 def _deviation(weights: Values, at: Values) -> Values:

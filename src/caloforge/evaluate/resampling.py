@@ -124,8 +124,8 @@ def require_same_conditions(
     """Raises DataError when rows of one particle number have different conditions."""
     scale = np.abs(real).max(axis=0, initial=1e-30)
     first = np.full((real_index.max(initial=-1) + 1, real.shape[1]), np.nan)
-    shared = real_index >= 0
-    first[real_index[shared][::-1]] = real[shared][::-1]
+    on_both_sides = real_index >= 0
+    first[real_index[on_both_sides][::-1]] = real[on_both_sides][::-1]
     matched = other_index >= 0
     wrong = np.abs(other[matched] - first[other_index[matched]]) > FLOAT32_TOLERANCE * scale
     if wrong.any():

@@ -407,8 +407,10 @@ def write_bundle(
         )
         (aside / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
         result = check_bundle(aside, CheckOptions(repeats=REPEATS))
-        if failed := [finding for finding in result.findings if not finding.passed]:
-            raise CaloforgeError(f"{target}: {failed[0].what}: {failed[0].text}; nothing is kept")
+        if failures := [finding for finding in result.findings if not finding.passed]:
+            raise CaloforgeError(
+                f"{target}: {failures[0].what}: {failures[0].text}; nothing is kept"
+            )
     return result
 
 

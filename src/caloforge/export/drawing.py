@@ -60,15 +60,15 @@ class Turns:
     @classmethod
     def of(cls, noise: Value, latents: int, cells: int) -> Turns:
         """Those of showers with this noise.  (N, Z) -> (N, K)"""
-        used = min(latents, NOISE_USED)
-        waves = np.random.default_rng(WAVES_SEED).normal(0.0, WAVE, (used, cells))
-        return cls(noise.leading(used, latents) @ waves)
+        n_used = min(latents, NOISE_USED)
+        waves = np.random.default_rng(WAVES_SEED).normal(0.0, WAVE, (n_used, cells))
+        return cls(noise.leading(n_used, latents) @ waves)
 
     def uniform(self) -> Value:
         """Random numbers in [0, 1), cell by cell.  (N K,)"""
         part = self.part.reshape(-1)
-        turned = part.builder.apply("RandomUniformLike", part) + part
-        return turned - part.builder.apply("Floor", turned)
+        variates = part.builder.apply("RandomUniformLike", part) + part
+        return variates - part.builder.apply("Floor", variates)
 
 
 def draw(rates: Value, sampling: Sampling, encode: Encode, turns: Turns) -> Value:
@@ -82,9 +82,9 @@ def draw(rates: Value, sampling: Sampling, encode: Encode, turns: Turns) -> Valu
         counts = rounded(flat.where(possible, 0.0).at_least(0.0), uniform)
         return encode(counts).where(counts > 0.0, 0.0)
     law = sampling if isinstance(sampling, NegativeBinomial) else NegativeBinomial(excess=0)
-    nothing = probability_of_nothing(flat, law)
-    occupied = (uniform > nothing) & possible
-    return draw_occupied(flat, nothing, uniform, occupied, law, encode)
+    p_zero = probability_of_nothing(flat, law)
+    occupied = (uniform > p_zero) & possible
+    return draw_occupied(flat, p_zero, uniform, occupied, law, encode)
 
 
 def rounded(rates: Value, uniform: Value) -> Value:

@@ -166,9 +166,9 @@ def binning(simulator: Simulator, particle: int, edges: object, sectors: int) ->
         f'      <Layer id="{FIRST_LAYER + number}" r_edges="{radii}" n_bin_alpha="{sectors}"/>\n'
         for number in range(len(simulator.detector.layers))
     )
-    described = particle if particle in (11, 22) else 211
+    particle_type = particle if particle in (11, 22) else 211
     return XML.format(
-        pid=described, latents=simulator.latent_size, low=ETA[0], high=ETA[1], layers=rows
+        pid=particle_type, latents=simulator.latent_size, low=ETA[0], high=ETA[1], layers=rows
     )
 
 
@@ -217,8 +217,8 @@ class FcsReader:
         self.particle, self.eta = facts.pid, facts.eta
         if self.particle not in NETWORKS:
             raise DataError(f"{bundle.folder}: FastCaloSim has no networks of {self.particle}")
-        described = self.particle if self.particle in (11, 22) else 211
-        self.latents, self.layers = read_binning(bundle.file(BINNING), described, self.eta)
+        particle_type = self.particle if self.particle in (11, 22) else 211
+        self.latents, self.layers = read_binning(bundle.file(BINNING), particle_type, self.eta)
         self.networks = {
             span.name: self._load(bundle.file(network_file(self.particle, self.eta, span.name)))
             for span in NETWORKS[self.particle]
@@ -278,10 +278,10 @@ def read_binning(path: Path, particle: int, eta: tuple[int, ...]) -> tuple[int, 
         raise DataError(f"{path} has a DOCTYPE, which is not read")
     try:
         root = ElementTree.fromstring(text)
-        for described in root.iter("Particle"):
-            for place in described.iter("Bin"):
-                if int(described.attrib["pid"]) == particle and _covers(place, eta):
-                    return int(described.attrib["latentDim"]), _voxels(place)
+        for element in root.iter("Particle"):
+            for place in element.iter("Bin"):
+                if int(element.attrib["pid"]) == particle and _covers(place, eta):
+                    return int(element.attrib["latentDim"]), _voxels(place)
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error}") from error
     raise DataError(f"{path} describes no particle {particle} at eta {eta[0]} to {eta[1]}")

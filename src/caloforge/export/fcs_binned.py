@@ -180,10 +180,10 @@ class BinnedReader:
         """
         shape = np.zeros(INPUTS["cfm_z_shape"])
         shape[: len(noise)] = noise
-        given = {"inn_eta_in": [10 * abs(eta)], "inn_einc_in": [energy_mev], "cfm_z_shape": shape}
-        given["inn_z_energy"] = np.zeros(INPUTS["inn_z_energy"])
+        feeds = {"inn_eta_in": [10 * abs(eta)], "inn_einc_in": [energy_mev], "cfm_z_shape": shape}
+        feeds["inn_z_energy"] = np.zeros(INPUTS["inn_z_energy"])
         feed = [
-            np.asarray(given[port.name], np.float32).reshape(1, -1) for port in self.graph.inputs
+            np.asarray(feeds[port.name], np.float32).reshape(1, -1) for port in self.graph.inputs
         ]
         voxels = self.graph.run(*feed).ravel().astype(np.float64)
         if np.isnan(voxels).any():
@@ -232,14 +232,14 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     ]
     native = reference.response.astype(np.float64) * MEV_PER_GEV
     sums = np.stack([image.sum(axis=(1, 2)) for image in detector.split(native).values()], axis=1)
-    read = np.array(
+    totals_mev = np.array(
         [[shower[n].energy_mev.sum() + shower[n].lost_mev for n in BINS] for shower in showers]
     )
     middles = np.array([_sides(reader, shower) for shower in showers])
     return CheckResult(
         "fcs-binned",
         (
-            numbers_agree("energy of layers", read, sums, tolerance=2e-3),
+            numbers_agree("energy of layers", totals_mev, sums, tolerance=2e-3),
             numbers_agree(
                 "sides of the shower", middles, sides(native, native_mesh(bundle)), tolerance=0.02
             ),

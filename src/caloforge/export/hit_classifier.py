@@ -86,15 +86,15 @@ def train(table: Table, *, seed: int = 0) -> HitClassifier:
         for feature in impact_points(table.detector)
         for place in [places(table.detector, feature, bright)]
     }
-    accepted = inside(table.detector, ranges, table.conditions)
+    is_hit = inside(table.detector, ranges, table.conditions)
     test, empty = ~train_rows, table.light == 0
-    lost_light = share(table.light[test & ~accepted].sum(), table.light[test].sum())
+    lost_light = share(table.light[test & ~is_hit].sum(), table.light[test].sum())
     if lost_light >= LARGEST_LOSS:
         raise CaloforgeError(
             f"the hit classifier loses {lost_light:.2%} of the light (allowed {LARGEST_LOSS:.1%}): "
             f"give more showers with --data, or --hit-classifier always"
         )
-    skipped = share((test & ~accepted & empty).sum(), (test & empty).sum())
+    skipped = share((test & ~is_hit & empty).sum(), (test & empty).sum())
     return HitClassifier(table.detector, ranges, lost_light, skipped, int(test.sum()))
 
 
@@ -114,12 +114,12 @@ def inside(
     detector: Detector, ranges_cm: dict[str, tuple[float, float]], conditions: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Which impact points are within all ranges.  (N, C) -> (N,)"""
-    accepted = np.ones(len(conditions), dtype=bool)
+    is_hit = np.ones(len(conditions), dtype=bool)
     for feature in impact_points(detector):
         low, high = ranges_cm[feature.name]
         place = places(detector, feature, conditions)
-        accepted &= (place > low) & (place < high)
-    return accepted
+        is_hit &= (place > low) & (place < high)
+    return is_hit
 
 
 def share(part: float, whole: float) -> float:

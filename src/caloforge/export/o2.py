@@ -323,10 +323,10 @@ class O2Reader:
 
     def _try_out(self) -> None:
         """The first call, so that a graph that cannot answer is found when it is loaded."""
-        nothing = np.zeros(CONDITIONS, dtype=np.float32)
-        if not self.classifier.run(nothing.reshape(1, -1)).size:
+        zeros = np.zeros(CONDITIONS, dtype=np.float32)
+        if not self.classifier.run(zeros.reshape(1, -1)).size:
             raise DataError(f"{self.classifier.path} gives no number")
-        values, n_values = self.image(nothing, nothing[:1].repeat(LATENTS)), np.prod(self.shape)
+        values, n_values = self.image(zeros, zeros[:1].repeat(LATENTS)), np.prod(self.shape)
         if values.size < n_values:
             raise DataError(
                 f"{self.generator.path} gives {values.size} values, O2 reads {n_values}"

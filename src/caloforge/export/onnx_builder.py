@@ -352,11 +352,11 @@ def with_stacked_features(generator: nn.Module) -> nn.Module:
     from caloforge.export.flights import FlightFeatures, can_be_stacked
     from caloforge.networks.shower_inputs import ConditionScale
 
-    copied = copy.deepcopy(generator)
-    for name, module in list(copied.named_modules()):
+    graph = copy.deepcopy(generator)
+    for name, module in list(graph.named_modules()):
         if isinstance(module, ConditionScale) and can_be_stacked(module):
-            copied.set_submodule(name, FlightFeatures(module))
-    return copied
+            graph.set_submodule(name, FlightFeatures(module))
+    return graph
 
 
 @contextmanager

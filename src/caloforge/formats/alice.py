@@ -490,9 +490,9 @@ def _particles_by_name(
     # Columns have names here, so that they cannot be mixed up: they are taken at their word.
     if odd := kinematic_flaw(detector, conditions):
         request.reporter.warn(f"{path}: {odd}")
-    ignored = [name for name in frame.columns if name not in (*detector.columns, PDG)]
-    if ignored:
-        request.reporter.say(f"ignored columns: {', '.join(ignored)}")
+    other_columns = [name for name in frame.columns if name not in (*detector.columns, PDG)]
+    if other_columns:
+        request.reporter.say(f"ignored columns: {', '.join(other_columns)}")
     pdg_column = None
     if PDG in frame.columns:
         pdg_column = checked_pdg(frame.numbers((PDG,))[:, 0], f"column {PDG}")

@@ -115,8 +115,10 @@ def _joined(parts: Sequence[_Particles], option_value: int | None) -> _Particles
     conditions = np.ascontiguousarray(np.concatenate([one.conditions for one in parts])) + 0.0
     columns = [one.pdg for one in parts if one.pdg is not None]
     pdg_column = np.concatenate(columns) if len(columns) == len(parts) else None
-    stated = [one.particle for one in parts if len(one.particle)]
-    particle = np.concatenate(stated) if len(stated) == len(parts) else particle_numbers(conditions)
+    numbers = [one.particle for one in parts if len(one.particle)]
+    particle = (
+        np.concatenate(numbers) if len(numbers) == len(parts) else particle_numbers(conditions)
+    )
     return _Particles(conditions, pdg_numbers(pdg_column, len(conditions), option_value), particle)
 
 

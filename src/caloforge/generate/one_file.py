@@ -107,9 +107,9 @@ def _machine(simulator: Simulator) -> dict[str, Any]:
 def _open(
     simulator: Simulator, particles: Source, out: Path, output: Output, seed: int, overwrite: bool
 ) -> AbstractContextManager[Writer]:
-    described = provenance(simulator, particles, seed)
+    attributes = provenance(simulator, particles, seed)
     columns = particles.columns
-    return output.open(out, simulator.detector, described, columns, overwrite=overwrite)
+    return output.open(out, simulator.detector, attributes, columns, overwrite=overwrite)
 
 
 def _check_numbers(showers: int, seed: int, batch: int) -> None:

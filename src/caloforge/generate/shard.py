@@ -94,11 +94,11 @@ class ShardMaker:
         path = self.folder / plan.file_name(number)
         start = time.process_time()
         outside: Counter[str] = Counter()
-        described = describe(self.simulator, self.source, plan)
+        attributes = describe(self.simulator, self.source, plan)
         columns = self.source.columns
         detector = self.simulator.detector
         with (
-            plan.output.open(path, detector, described, columns, overwrite=True) as writer,
+            plan.output.open(path, detector, attributes, columns, overwrite=True) as writer,
             asked_to_leave() as leaving,
         ):
             for block in self._draw(rows):

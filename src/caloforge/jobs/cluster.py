@@ -166,22 +166,22 @@ def _collect(
     reporter: Reporter,
 ) -> Iterator[Done]:
     pending = iter(range(len(calls)))
-    finished = import_module("distributed").as_completed()
+    as_completed = import_module("distributed").as_completed()
     numbers: dict[str, int] = {}
 
     def submit(number: int) -> None:
         future = client.submit(attempt, number, calls[number], pure=False, retries=RETRIES)
         numbers[future.key] = number
-        finished.add(future)
+        as_completed.add(future)
 
     for number in islice(pending, TASKS_A_WORKER * workers):
         submit(number)
     n_refused = 0
-    while not finished.is_empty():
+    while not as_completed.is_empty():
         if leaving():
             raise Terminated("terminated")
         n_refused = _note_refused(jobs, n_refused, workers, reporter)
-        batch = finished.next_batch(block=False)
+        batch = as_completed.next_batch(block=False)
         if not batch:
             time.sleep(POLL_SECONDS)
         for future in batch:

@@ -82,17 +82,17 @@ def _terms_passed(level: Tensor, rate: Tensor, excess: Tensor) -> Tensor:
     a, b = excess / (1 + excess), (rate - excess) / (1 + excess)
     counts, cells = torch.zeros_like(rate), torch.arange(len(rate), device=rate.device)
     term = torch.exp(-rate * torch.log1p(excess) / excess)
-    passed, number = term.clone(), 0
+    cumulative, number = term.clone(), 0
     while len(cells):
-        more = level >= passed
+        more = level >= cumulative
         counts[cells] += more
         number += 1
         term = term * (a + b / number)
         if number & (number - 1) == 0 or number % 8 == 0:
-            more &= (passed + term > passed) | (rate > number)
+            more &= (cumulative + term > cumulative) | (rate > number)
             cells, level, rate = cells[more], level[more], rate[more]
-            term, passed, a, b = term[more], passed[more], a[more], b[more]
-        passed = passed + term
+            term, cumulative, a, b = term[more], cumulative[more], a[more], b[more]
+        cumulative = cumulative + term
     return counts
 
 

@@ -205,13 +205,13 @@ def columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
 def _from_physics(detector: Detector, columns: Mapping[str, Column], block: Columns) -> Array:
     """Conditions from PDG number, energy and direction, or momentum.  (N, C)"""
     pdg = whole_numbers(_one_a_row(block, columns[PDG].name), PDG, np.int32)
-    nothing = np.zeros(len(pdg))
+    zeros = np.zeros(len(pdg))
 
     def vector(prefix: str) -> Array | None:
         names = [f"{prefix}{axis}" for axis in "xyz"]
         if not set(names) & columns.keys():
             return None
-        return np.column_stack([columns[n].of(block) if n in columns else nothing for n in names])
+        return np.column_stack([columns[n].of(block) if n in columns else zeros for n in names])
 
     momentum = vector("p")
     energy = {

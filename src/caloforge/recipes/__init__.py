@@ -79,13 +79,13 @@ def recipe_of_name(name: str, detector: str | None = None) -> Recipe:
     """
     function = RECIPES.require(name)
     detector = detector or default_detector(name, function)
-    described = detector_of_name(detector)
-    settings = like(described)
+    target = detector_of_name(detector)
+    settings = like(target)
     require_made_for(name, settings)
     if (name, settings) in VARIANTS:
-        return VARIANTS[name, settings]().made_for(described)
+        return VARIANTS[name, settings]().made_for(target)
     recipe = function(detector)
-    if not described.counts:
+    if not target.counts:
         recipe = without_units(recipe)
     return SETTINGS[detector](recipe) if detector in SETTINGS else recipe
 

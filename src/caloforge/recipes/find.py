@@ -37,16 +37,16 @@ def find_recipe(
     ``detector`` is a name or a file that describes one. Raises UsageError for an unknown recipe,
     detector or setting, with the names that exist.
     """
-    described = find_detector(detector) if detector else pretrained and pretrained.detector
+    target = find_detector(detector) if detector else pretrained and pretrained.detector
     changes = [] if seed is None else [f"seed={seed}"]
     path = Path(recipe) / "recipe.json" if Path(recipe).is_dir() else Path(recipe)
     if recipe in RECIPES or not path.is_file():
         if path.suffix == ".json" and recipe not in RECIPES:
             raise UsageError(f"{path}: there is no such recipe file")
-        base = recipe_of_name(recipe, like(described) if described else None)
+        base = recipe_of_name(recipe, like(target) if target else None)
     else:
         base = read_recipe(path, Recipe)
-    base = base.made_for(described) if described else base
+    base = base.made_for(target) if target else base
     result = override(pretrained.adapt(base) if pretrained else base, [*settings, *changes])
     require_made_for(result.name, like(result.resolve()))
     return result

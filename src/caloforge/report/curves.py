@@ -32,16 +32,16 @@ def learning_curves(lines: Sequence[Line], title: str) -> Figure:
         raise DataError(f"{title}: no line of metrics yet")
     players = list(dict.fromkeys(name for line in lines for name in line.get("losses", {})))
     height = PANEL_INCHES * (2 + len(players)) + 0.4
-    drawn = figure(WIDTH_INCHES, height)
-    panels = drawn.subplots(2 + len(players), 1, sharex=True, squeeze=False)[:, 0]
-    drawn.suptitle(title, fontsize=TEXT_POINTS + 1, color=INK)
+    plot = figure(WIDTH_INCHES, height)
+    panels = plot.subplots(2 + len(players), 1, sharex=True, squeeze=False)[:, 0]
+    plot.suptitle(title, fontsize=TEXT_POINTS + 1, color=INK)
     draw_score(panels[0], lines)
     for axes, player in zip(panels[1:], players, strict=False):
         curves = series(lines, "losses", player)
         draw_curves(axes, curves, f"losses of the {player}")
     draw_curves(panels[-1], series(lines, "learning_rate"), "learning rate", log=False)
     panels[-1].set_xlabel("step", fontsize=TEXT_POINTS, color=INK)
-    return drawn
+    return plot
 
 
 def series(lines: Sequence[Line], *path: str) -> dict[str, list[tuple[int, float]]]:

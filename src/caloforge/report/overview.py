@@ -42,9 +42,9 @@ STEEP = 30
 """Ratio of the highest to a usual value from which an axis is logarithmic."""
 SHOWERS = 4
 PARTICLE_QUANTILES = (0.5, 0.9)
-"""Of the mean total: the particles of which repeats are plot."""
+"""Of the mean total: the particles of which repeats are drawn."""
 ROW_QUANTILES = (0.2, 0.5, 0.8, 0.95)
-"""Of the total: the showers that are plot where particles have no repeats."""
+"""Of the total: the showers that are drawn where particles have no repeats."""
 BINS, ENERGY_BINS = 50, 12
 
 
@@ -92,8 +92,8 @@ def _walk(file: ShowerFile, reporter: Reporter) -> _Walk:
             advance(len(chunk))
     mean = sums / len(file)
     by_layer = np.add.reduceat(mean, detector.offsets()[:-1])
-    kept = np.concatenate(some).astype(float) if some else np.zeros((0, detector.cells))
-    return _Walk(np.concatenate(totals), mean, by_layer, kept)
+    cells = np.concatenate(some).astype(float) if some else np.zeros((0, detector.cells))
+    return _Walk(np.concatenate(totals), mean, by_layer, cells)
 
 
 def _draw_showers(file: ShowerFile, walk: _Walk) -> Figure:
@@ -137,10 +137,10 @@ def _rows_to_draw(file: ShowerFile, total: Values) -> list[tuple[str, int]]:
     repeated = np.flatnonzero(groups.counts > 1)
     if len(repeated) >= len(PARTICLE_QUANTILES):
         means = np.add.reduceat(total, groups.starts)[repeated] / groups.counts[repeated]
-        chosen = repeated[_at_quantiles(means, PARTICLE_QUANTILES)]
+        particles = repeated[_at_quantiles(means, PARTICLE_QUANTILES)]
         return [
             (f"particle {groups.ids[one]}, shower {shower + 1}", int(groups.starts[one]) + shower)
-            for one in chosen
+            for one in particles
             for shower in range(SHOWERS // len(PARTICLE_QUANTILES))
         ]
     return [(f"row {row}", int(row)) for row in _at_quantiles(total, ROW_QUANTILES)]
@@ -164,8 +164,8 @@ def _cell_label(detector: Detector) -> str:
 def _energy(file: ShowerFile) -> tuple[str, Values]:
     """The condition that is an energy, or the first one: its label and values.  (N,)"""
     conditions = file.detector.conditions
-    found = next((c for c in conditions if c.unit == "GeV"), conditions[0])
-    return f"{found.name} [{found.unit}]", file.conditions[:, file.detector.column(found.name)]
+    energy = next((c for c in conditions if c.unit == "GeV"), conditions[0])
+    return f"{energy.name} [{energy.unit}]", file.conditions[:, file.detector.column(energy.name)]
 
 
 def _histogram(axes: Axes, values: Values, x: str, y: str) -> None:
@@ -193,8 +193,8 @@ def _particles(axes: Axes, file: ShowerFile) -> None:
     kinds, counts = np.unique(types, return_counts=True)
     edges = np.histogram_bin_edges(energy[starts], BINS)
     for kind in kinds[np.argsort(-counts, kind="stable")][:MOST_LAYERS]:
-        named = None if file.pdg is None else f"PDG {kind}"
-        axes.stairs(np.histogram(energy[starts][types == kind], edges)[0], edges, label=named)
+        kind_label = None if file.pdg is None else f"PDG {kind}"
+        axes.stairs(np.histogram(energy[starts][types == kind], edges)[0], edges, label=kind_label)
     _scale(axes, np.histogram(energy[starts], edges)[0])
     if file.pdg is not None:
         axes.legend(frameon=False, fontsize=TEXT_POINTS - 1, labelcolor=INK)
@@ -206,8 +206,8 @@ def _response(axes: Axes, file: ShowerFile, total: Values) -> None:
     what = f"total [{_unit(file.detector)}]"
     if file.detector.energy is not None and (energy > 0).all():
         total, what = total / energy, f"total / {label.partition(' ')[0]}"
-    shown = np.linspace(0, len(total) - 1, min(MOST_POINTS, len(total))).round().astype(int)
-    axes.plot(energy[shown], total[shown], ".", color=REAL_FILL, markersize=2, rasterized=True)
+    rows = np.linspace(0, len(total) - 1, min(MOST_POINTS, len(total))).round().astype(int)
+    axes.plot(energy[rows], total[rows], ".", color=REAL_FILL, markersize=2, rasterized=True)
     edges = np.unique(np.quantile(energy, np.linspace(0, 1, ENERGY_BINS + 1)))
     if len(edges) > 1:
         axes.errorbar(*binned_mean(energy, total, edges), fmt="o-", color=INK, markersize=3)

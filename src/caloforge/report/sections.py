@@ -143,17 +143,17 @@ def sections(
 ) -> Iterator[Section]:
     """The pictures of the page, section by section."""
     names, _ = resampling.index_particles(real.particle)
-    shared = np.intersect1d(names, generated.particle)
+    common = np.intersect1d(names, generated.particle)
     real, generated = (
-        showers.rows(np.flatnonzero(np.isin(showers.particle, shared)))
+        showers.rows(np.flatnonzero(np.isin(showers.particle, common)))
         for showers in (real, generated)
     )
     observed = observe(real, result.scheme), observe(generated, result.scheme)
     spreads = spreads_of(real, generated)
     labels = " · ".join(real.detector.scheme(result.scheme).labels)
-    picked = pick(real, generated, spreads)
-    for kind in dict.fromkeys(particle.kind for particle in picked):
-        particles = [particle for particle in picked if particle.kind == kind]
+    gallery_particles = pick(real, generated, spreads)
+    for kind in dict.fromkeys(particle.kind for particle in gallery_particles):
+        particles = [particle for particle in gallery_particles if particle.kind == kind]
         pictures = _showers(real, generated, observed, particles)
         text = SHOWERS_TEXT[kind]
         if kind != SINGLE or len(real.detector.layers) == MANY_LAYERS:

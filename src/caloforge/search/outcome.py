@@ -46,8 +46,8 @@ class Outcome:
         fields = {
             name: getattr(self, name) for name in ("seed", "score", "best_step", "cpu_seconds")
         }
-        failed = {"failed": self.failed} if self.failed else {}
-        return {**fields, "folder": str(self.folder), **failed}
+        failure = {"failed": self.failed} if self.failed else {}
+        return {**fields, "folder": str(self.folder), **failure}
 
 
 @dataclass(frozen=True)
@@ -124,14 +124,14 @@ class SearchResult:
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
             for line in rows
         ]
-        failed = [
+        failures = [
             f"failed: {run.folder}: {run.failed}"
             for one in self.ranked
             for run in one.runs
             if run.failed
         ]
         best = "none: every point had a failed run" if self.best is None else title(self.best.point)
-        return "\n".join([*lines, *failed, f"best on validation particles: {best}"])
+        return "\n".join([*lines, *failures, f"best on validation particles: {best}"])
 
 
 def gather(outcomes: Iterable[Outcome], points: Sequence[Point]) -> tuple[PointResult, ...]:

@@ -260,8 +260,8 @@ def gate_text(quality: Quality) -> str:
     """The gate's answer, in words."""
     if quality.accepted is None:
         return "not asked"
-    failed = f": {', '.join(quality.failed)}" if quality.failed else ""
-    return "accepted" if quality.accepted else f"REJECTED{failed}"
+    failures = f": {', '.join(quality.failed)}" if quality.failed else ""
+    return "accepted" if quality.accepted else f"REJECTED{failures}"
 
 
 def _seconds(cpu_seconds: float | None) -> str:

@@ -78,9 +78,9 @@ class Domain:
 
     def inside(self, conditions: NDArray[Any]) -> NDArray[np.bool_]:
         """Which particles break none.  (N, C) -> (N,)"""
-        nothing = np.zeros(len(conditions), dtype=bool)
+        is_outside = np.zeros(len(conditions), dtype=bool)
         outside: NDArray[np.bool_] = np.logical_or.reduce(
-            [nothing, *self.violations(conditions).values()]
+            [is_outside, *self.violations(conditions).values()]
         )
         return ~outside
 
@@ -173,8 +173,8 @@ class Domain:
 
     def _species(self) -> list[int]:
         """Species that were trained on; where the card does not tell, those in its ranges."""
-        if recorded := [pdg for pdg in self.card.species if pdg in SPECIES]:
-            return recorded
+        if pdg_numbers := [pdg for pdg in self.card.species if pdg in SPECIES]:
+            return pdg_numbers
         (light, heavy), (least, most) = (self.card.training_ranges[name] for name in (MASS, CHARGE))
         return [
             pdg

@@ -128,9 +128,9 @@ def _poisson(rates: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     several times faster than to draw each cell by itself.
     """
     uniform = rng.random(rates.shape, dtype=np.float32)
-    nothing = np.maximum(rates, 0)
-    np.exp(np.negative(nothing, out=nothing), out=nothing)
-    nonzero = np.flatnonzero(uniform >= nothing)
+    p_zero = np.maximum(rates, 0)
+    np.exp(np.negative(p_zero, out=p_zero), out=p_zero)
+    nonzero = np.flatnonzero(uniform >= p_zero)
     counts = np.zeros(rates.size, dtype=np.uint16)
     counts[nonzero] = poisson_quantile(
         uniform.ravel()[nonzero].astype(np.float64), rates.ravel()[nonzero].astype(np.float64)
@@ -143,10 +143,10 @@ def _negative_binomial(
 ) -> NDArray[np.uint16]:
     """Counts in clumps by inversion, as Poisson counts: one uniform number a cell.  (N, K)"""
     uniform = rng.random(rates.shape, dtype=np.float32)
-    nothing = np.maximum(rates, 0)
-    nothing *= -clumps_of_a_count(nothing, law)
-    np.exp(nothing, out=nothing)
-    nonzero = np.flatnonzero(uniform >= nothing)
+    p_zero = np.maximum(rates, 0)
+    p_zero *= -clumps_of_a_count(p_zero, law)
+    np.exp(p_zero, out=p_zero)
+    nonzero = np.flatnonzero(uniform >= p_zero)
     counts = np.zeros(rates.size, dtype=np.uint16)
     counts[nonzero] = negative_binomial_quantile(
         uniform.ravel()[nonzero].astype(np.float64), rates.ravel()[nonzero].astype(np.float64), law
@@ -208,8 +208,8 @@ def _count_near_the_mean(
     a, b = _recursion(rate, excess)
     factors = b[:, None] / np.maximum(first[:, None] + np.arange(width), 1) + a[:, None]
     factors[:, 0] = [_probability(*values) for values in zip(first, rate, excess, strict=True)]
-    passed = np.cumsum(np.cumprod(factors, axis=1), axis=1)
-    return np.asarray(first + (level[:, None] >= passed).sum(axis=1))
+    cumulative = np.cumsum(np.cumprod(factors, axis=1), axis=1)
+    return np.asarray(first + (level[:, None] >= cumulative).sum(axis=1))
 
 
 def _probability(number: float, rate: float, excess: float) -> float:
@@ -230,18 +230,18 @@ def _count_terms(
     cells, (a, b) = np.arange(len(rate)), _recursion(rate, excess)
     clumps = np.log1p(excess) / np.where(excess > 0, excess, 1.0)
     term = np.exp(-rate * np.where(excess > 0, clumps, 1.0))
-    passed, number = term.copy(), 0
+    cumulative, number = term.copy(), 0
     while len(cells):
-        more = level >= passed
+        more = level >= cumulative
         counts[cells] += more
         number += 1
         term *= a + b / number
         if number & (number - 1) == 0 or number % 8 == 0:  # now and then, for it costs, too
             # A level above the sum of all terms, by rounding, must end, too.
-            more &= (passed + term > passed) | (rate > number)
+            more &= (cumulative + term > cumulative) | (rate > number)
             cells, level, rate = cells[more], level[more], rate[more]
-            term, passed, a, b = term[more], passed[more], a[more], b[more]
-        passed += term
+            term, cumulative, a, b = term[more], cumulative[more], a[more], b[more]
+        cumulative += term
     return counts
 
 

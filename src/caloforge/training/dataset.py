@@ -155,19 +155,19 @@ def numbered_apart(first: Showers, others: Sequence[Showers]) -> list[Showers]:
 
     Particles of one number and of the same conditions keep it: ``join`` refuses them.
     """
-    apart, numbered = [], first
+    apart, showers = [], first
     for other in others:
-        conditions_of = {number: numbered.conditions[row] for number, row in _first_rows(numbered)}
+        conditions_of = {number: showers.conditions[row] for number, row in _first_rows(showers)}
         alike = [
             (conditions_of[n], other.conditions[row])
             for n, row in _first_rows(other)
             if n in conditions_of
         ]
         if alike and not any(np.array_equal(one, two) for one, two in alike):
-            start = numbered.particle.max() + 1 - other.particle.min()
+            start = showers.particle.max() + 1 - other.particle.min()
             other = replace(other, particle=other.particle + start)
         apart.append(other)
-        numbered = other if len(apart) == len(others) else join([numbered, other])
+        showers = other if len(apart) == len(others) else join([showers, other])
     return apart
 
 

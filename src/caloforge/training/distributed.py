@@ -34,22 +34,22 @@ class DistributedContext:
         """Average gradients, and running statistics of normalisation, over the processes."""
         if self.world == 1:
             return
-        shared = [p.grad for p in network.parameters() if p.grad is not None]
-        shared += [value for layer in network.modules() for value in _statistics(layer)]
-        flat = torch.cat([value.reshape(-1) for value in shared])
+        tensors = [p.grad for p in network.parameters() if p.grad is not None]
+        tensors += [value for layer in network.modules() for value in _statistics(layer)]
+        flat = torch.cat([value.reshape(-1) for value in tensors])
         distributed.all_reduce(flat)
         flat /= self.world
-        parts = torch.split(flat, [value.numel() for value in shared])
-        for value, part in zip(shared, parts, strict=True):
+        parts = torch.split(flat, [value.numel() for value in tensors])
+        for value, part in zip(tensors, parts, strict=True):
             value.copy_(part.view_as(value))
 
     def any(self, flag: bool) -> bool:
         """True when it is true for one of the processes."""
         if self.world == 1:
             return flag
-        shared = torch.tensor(float(flag), device=self.device)
-        distributed.all_reduce(shared)
-        return bool(shared > 0)
+        flags = torch.tensor(float(flag), device=self.device)
+        distributed.all_reduce(flags)
+        return bool(flags > 0)
 
     def gather(self, value: Tensor) -> list[Tensor]:
         """The tensors of all processes, of one shape, by rank."""

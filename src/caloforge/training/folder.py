@@ -64,8 +64,8 @@ class RunFolder:
     def summary(self) -> dict[str, Any]:
         """Where the run is and how good its best generator is."""
         lines = metrics.read(self.metrics)
-        scored = [line for line in lines if "score" in line]
-        last, best = (rows[-1] if rows else {} for rows in (lines, scored))
+        with_score = [line for line in lines if "score" in line]
+        last, best = (rows[-1] if rows else {} for rows in (lines, with_score))
         fields = {key: last.get(key) for key in ("step", "cpu_seconds")}
         fields |= {key: best.get(key) for key in ("best_score", "best_step")}
         return {"run": str(self.path)} | fields

@@ -394,11 +394,11 @@ def too_large(
 ) -> Iterator[tuple[str, str]]:
     """Terms of the generator that leave nothing of the game."""
     weights = {name_of(term): weight for weight, term in objective.terms}
-    played = max(abs(weights[game] * shares.get(game, 0.0)), LEAST_GAME)
+    game_share = max(abs(weights[game] * shares.get(game, 0.0)), LEAST_GAME)
     for name, share in shares.items():
         if name not in weights:  # of the start, which plays no game
             continue
-        times = abs(weights[name] * share) / played
+        times = abs(weights[name] * share) / game_share
         if name != game and times > TIMES_THE_GAME:
             yield (
                 name,

@@ -101,11 +101,11 @@ def of_simulator(folder: Path) -> Pretrained:
         raise DataError(f"{folder}: its card holds no recipe to train on: {error}") from error
     recipe = recipe.made_for(simulator.detector)
     generator = generator_of(recipe, simulator)
-    stored = dict(initialisers(path))
+    stored_weights = dict(initialisers(path))
     weights = dict(generator.named_parameters())
     for name, value in generator.state_dict().items():
-        if name in stored and stored[name].shape == value.shape:
-            value.copy_(stored[name])
+        if name in stored_weights and stored_weights[name].shape == value.shape:
+            value.copy_(stored_weights[name])
         elif name in weights:
             raise DataError(
                 f"{path} does not hold {name} by itself (folded when it was exported): "
@@ -133,24 +133,24 @@ def initialisers(path: Path) -> Iterator[tuple[str, Tensor]]:
     from onnx import numpy_helper
 
     graph = onnx.load_model(path, load_external_data=False).graph
-    stored = {
+    weights = {
         tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
         for tensor in graph.initializer
         if tensor.data_type == onnx.TensorProto.FLOAT
     }
-    yield from stored.items()
+    yield from weights.items()
     for node in graph.node:
-        if node.op_type == "MatMul" and node.input[1] in stored:
+        if node.op_type == "MatMul" and node.input[1] in weights:
             module = node.name.removesuffix("/MatMul").strip("/").replace("/", ".")
-            yield f"{module}.weight", stored[node.input[1]].T
+            yield f"{module}.weight", weights[node.input[1]].T
 
 
 @torch.no_grad()
 def require_answers(generator: nn.Module, simulator: Simulator) -> None:
     """DataError unless the generator computes what the simulator stored."""
-    stored = simulator.reference
-    inputs = (torch.from_numpy(part) for part in (stored.latent, stored.conditions))
-    if not stored.difference(generator(*inputs).numpy()) <= RELATIVE_TOLERANCE:
+    reference = simulator.reference
+    inputs = (torch.from_numpy(part) for part in (reference.latent, reference.conditions))
+    if not reference.difference(generator(*inputs).numpy()) <= RELATIVE_TOLERANCE:
         raise DataError(
             f"{simulator.folder}: the weights in its graph do not give its stored answers: "
             "give the run folder, which has a checkpoint"

@@ -76,10 +76,10 @@ def read_particles(path: str | Path, detector: Detector, *, pdg: Sequence[int] =
     number = np.concatenate(numbers)
     _, rows = np.unique(number, return_index=True)
     rows = np.sort(rows)
-    chosen = np.concatenate(conditions)[rows]
-    if flaw := kinematic_flaw(detector, chosen):
+    table = np.concatenate(conditions)[rows]
+    if flaw := kinematic_flaw(detector, table):
         raise DataError(f"{path}: {flaw}")
-    return Particles(np.concatenate(types)[rows], chosen, number[rows], str(path))
+    return Particles(np.concatenate(types)[rows], table, number[rows], str(path))
 
 
 def draw(name: str, detector: Detector, count: int, seed: int) -> Particles:

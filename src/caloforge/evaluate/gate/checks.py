@@ -239,8 +239,8 @@ def pool_samples(real: Showers, generated: Showers, scheme: str | None = None) -
     """
     both = joined(real, generated)
     label = np.arange(len(both)) >= len(real)
-    shared = bool(np.isin(real.particle, generated.particle).any())
-    unit = both.particle if shared else bands_of(both)
+    same_particles = bool(np.isin(real.particle, generated.particle).any())
+    unit = both.particle if same_particles else bands_of(both)
     mask = _on_both_sides(unit, label)
     if not mask.any():
         raise DataError("no particle and no band of conditions has real and generated showers")
@@ -261,7 +261,7 @@ def pool_samples(real: Showers, generated: Showers, scheme: str | None = None) -
         unit=unit,
         stratum=stratum,
         repeated=repeated,
-        shared=shared,
+        shared=same_particles,
     )
 
 

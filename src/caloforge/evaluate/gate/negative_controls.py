@@ -98,13 +98,13 @@ def towers_permuted(real: Showers, train: Showers | None, rng: np.random.Generat
     images = {}
     for name, image in real.detector.split(real.cells).items():
         x, y = (n // 2 for n in image.shape[1:])
-        turned = image.copy()
+        permuted = image.copy()
         corners = [(slice(0, x), slice(0, y)), (slice(0, x), slice(-y, None))]
         corners += [(slice(-x, None), slice(-y, None)), (slice(-x, None), slice(0, y))]
         for source, target in zip(corners, [*corners[1:], corners[0]], strict=True):
             if x and y:
-                turned[:, target[0], target[1]] = image[:, source[0], source[1]]
-        images[name] = turned
+                permuted[:, target[0], target[1]] = image[:, source[0], source[1]]
+        images[name] = permuted
     return real.detector.join(images)
 
 

@@ -533,14 +533,14 @@ def _tilted(cells: Values, layer: LayerCells, factor: float) -> Values:
         middle = (low + high) / 2
         narrow = _mean(cells, scaled, middle) < factor**2
         low, high = np.where(narrow, middle, low), np.where(narrow, high, middle)
-    tilted = cells * _tilt(scaled, low)
-    return tilted * (cells.sum(axis=1) / np.maximum(tilted.sum(axis=1), 1e-30))[:, None]
+    weighted = cells * _tilt(scaled, low)
+    return weighted * (cells.sum(axis=1) / np.maximum(weighted.sum(axis=1), 1e-30))[:, None]
 
 
 def _mean(cells: Values, scaled: Values, steepness: Values) -> Values:
     """Mean square distance over that of the shower as it is.  (N,)"""
-    tilted = cells * _tilt(scaled, steepness)
-    return (tilted * scaled).sum(axis=1) / np.maximum(tilted.sum(axis=1), 1e-30)
+    weighted = cells * _tilt(scaled, steepness)
+    return (weighted * scaled).sum(axis=1) / np.maximum(weighted.sum(axis=1), 1e-30)
 
 
 def _tilt(scaled: Values, steepness: Values) -> Values:

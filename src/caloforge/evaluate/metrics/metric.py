@@ -198,9 +198,9 @@ def own_results(samples: Samples) -> Iterator[MetricResult]:
     own = [one for one in METRICS.values() if isinstance(one, CellMetric)]
     if not own:
         return
-    drawn = list(split_halves(samples))
+    halves = list(split_halves(samples))
     for metric in own:
-        numbers = np.array([metric.result(*cells) for cells in drawn])
+        numbers = np.array([metric.result(*cells) for cells in halves])
         error = numbers.std(axis=0, ddof=1)
         value, floor = (
             Measured(float(m), float(e)) if np.isfinite(m) else Measured(None, None, "undefined")

@@ -204,12 +204,12 @@ def memorisation(
             (real, generated), sample_rows, neighbours, strict=True
         )
     ]
-    copied = [_copied(s, train, rng) for s in (generated, real)]
+    fractions = [_copied(s, train, rng) for s in (generated, real)]
     below = np.where(parts[0] > 0, parts[0], np.nan)
     return Memory(
         ratio=measured(parts[1] / below),
-        copies=copied[0],
-        natural=copied[1],
+        copies=fractions[0],
+        natural=fractions[1],
         generated_rows=sample_rows[1],
         nearest=train_rows[neighbours[1][1]],
         distance=neighbours[1][0],

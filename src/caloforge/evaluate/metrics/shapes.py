@@ -153,11 +153,11 @@ def particle_moments(pair: Pair) -> Values:
     moments = np.full((pair.particles, 5), np.nan)
     index = [side.particle_index for side in (pair.real, pair.other)]
     counts = [np.bincount(one, minlength=pair.particles) for one in index]
-    known = np.flatnonzero(np.minimum(*counts) > 1)
+    particles = np.flatnonzero(np.minimum(*counts) > 1)
     rows = max(1, int(np.maximum(*counts).max(initial=1)))
     step = max(1, ELEMENTS_AT_ONCE // (rows * pair.real.observed.cells.shape[1]))
-    for start in range(0, len(known), step):
-        block = known[start : start + step]
+    for start in range(0, len(particles), step):
+        block = particles[start : start + step]
         real, real_variance = _moments(pair.real, block)
         other, other_variance = _moments(pair.other, block)
         parts = (np.abs(other - real), real, other, real_variance, other_variance)
@@ -179,8 +179,8 @@ def _moments(side: Side, particles: Indices) -> tuple[Values, Values]:
 
 def coactivation_error(pair: Pair, weights: Values) -> Values:
     """Mean over pairs of cells of the difference of their Jaccard indices.  (B, 1)"""
-    chosen = often_lit(pair.real)
-    sides = (coactivations(side, chosen, weights) for side in (pair.real, pair.other))
+    cells = often_lit(pair.real)
+    sides = (coactivations(side, cells, weights) for side in (pair.real, pair.other))
     sums, count = np.zeros(len(weights)), 0
     for real, other in zip(*sides, strict=True):
         sums += np.abs(other - real).sum(axis=1)
@@ -202,10 +202,10 @@ def coactivations(side: Side, chosen: Indices, weights: Values) -> Iterator[Valu
     """Jaccard index of each cell with those after it, 0 where both are dark.  (B, m - 1), ..."""
     lit = side.observed.cells[np.ix_(side.rows, chosen)] > 0
     starts = np.flatnonzero(np.diff(side.particle_index, prepend=-1))
-    drawn = weights[:, side.particle_index[starts]]
+    row_weights = weights[:, side.particle_index[starts]]
 
     def showers(which: NDArray[np.bool_]) -> Values:
-        return drawn @ np.add.reduceat(which, starts, axis=0, dtype=np.float64)
+        return row_weights @ np.add.reduceat(which, starts, axis=0, dtype=np.float64)
 
     for number in range(len(chosen) - 1):
         one, others = lit[:, number, None], lit[:, number + 1 :]
