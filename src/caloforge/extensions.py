@@ -97,12 +97,15 @@ def sources() -> tuple[Source, ...]:
 
 
 def with_sources(
-    wanted: Iterable[Source], function: Callable[..., T], arguments: tuple[Any, ...]
+    wanted: Iterable[Source],
+    function: Callable[..., T],
+    arguments: tuple[Any, ...],
+    **keywords: Any,
 ) -> T:
     """What a function returns after these imports: how a call of another process begins."""
     for source in wanted:
         import_source(source)
-    return function(*arguments)
+    return function(*arguments, **keywords)
 
 
 def _source_of(name: str) -> Source:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from caloforge.data.info import summarise
+from caloforge.data.info import describe, summarise
 from caloforge.data.samples import SAMPLES, sample_path
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import UsageError
@@ -45,6 +45,12 @@ def test_empty_fraction(tmp_path):
     front[[2, 5, 6]] = 0
     arrays = {"showers/front": front, "showers/back": np.zeros((10, 2, 2), "u2")}
     assert summarise(write_raw(tmp_path / "a.h5", arrays)).empty_fraction == 0.3
+
+
+def test_no_table_of_spreads_without_repeats(tmp_path):
+    text = describe(summarise(write_raw(tmp_path / "a.h5", one_spread("singles"))))
+    assert "\nspread          unknown: no particle has two showers\n" in text
+    assert "mean total" not in text
 
 
 def one_spread(kind):

@@ -16,7 +16,7 @@ import pytest
 
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.io.files import require_possible_folder
-from caloforge.jobs import ALONE, LOCK, Call, Executor, Limits, only_run
+from caloforge.jobs import ALONE, LOCK, Call, CallProgress, Executor, Limits, only_run
 from caloforge.jobs.process import Process
 from extras import needs
 from full_disk import largest_file
@@ -68,6 +68,32 @@ def test_calls_return_what_they_return_and_what_they_meet(executor: Executor) ->
     with pytest.raises(DataError, match="number 1 is odd"):
         outcomes[1].result()
     assert list(executor.run([])) == []
+
+
+def count_to(mark: Path, number: int, *, advance: Callable[[int], None]) -> int:
+    for done in range(1, number + 1):
+        advance(done)
+        if done == 2 and not mark.exists():
+            mark.touch()
+            os._exit(1)
+    return number
+
+
+@pytest.mark.parametrize("executor", [ALONE, PROCESSES], ids=["alone", "processes"])
+def test_calls_say_how_much_is_done_and_count_anew_after_a_death(
+    tmp_path: Path, executor: Executor
+) -> None:
+    marks = [tmp_path / "dies", tmp_path / "lives"]
+    for mark in marks if executor is ALONE else marks[1:]:
+        mark.touch()
+    heard: list[int] = []
+    within = CallProgress(lambda n=1, note="": heard.append(n))
+    calls = [Call(count_to, (mark, 3), counts=True) for mark in marks]
+    for done in executor.run(calls, counted=within.count):
+        within.count(done.number, done.result())
+    assert sum(heard) == 6
+    assert (min(heard) < 0) == (executor is PROCESSES)
+    assert heard.count(1) >= 6
 
 
 def test_a_bug_in_a_worker_is_raised_here_with_its_place() -> None:

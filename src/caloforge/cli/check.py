@@ -167,6 +167,9 @@ OPTIONAL = {
     "openvino": "openvino",
     "hdf5plugin": "fast",
     "scikit-learn": "metrics",
+    "pyarrow": "tables",
+    "pyhepmc": "tables",
+    "tensorboard": "tensorboard",
 }
 USES = {
     "onnxruntime": "generate",

@@ -223,7 +223,7 @@ def info(what: Described, quiet: Quiet = False, json: Json = False) -> None:
         card = read_card(folder / CARD)
         reporter.result(folded(describe_card(card), COLUMNS), card.record)
         return
-    summary = summarise(showers_file(what))
+    summary = summarise(showers_file(what), reporter=reporter)
     for warning in summary.warnings:
         reporter.warn(warning)
     reporter.result(folded(describe(summary), COLUMNS), summary.record())

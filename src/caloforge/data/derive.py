@@ -21,6 +21,7 @@ from caloforge.detector import Detector
 from caloforge.detector.features import Feature
 from caloforge.errors import DataError, UsageError
 from caloforge.io.showers import ShowerFile
+from caloforge.reporter import SILENT, Reporter
 
 SpreadScale = Literal["counts", "log1p"]
 SPREAD_BLOCK_ROWS = 4096
@@ -32,6 +33,7 @@ def spread(
     scale: SpreadScale = "log1p",
     relative: bool = False,
     groups: Groups | None = None,
+    reporter: Reporter = SILENT,
 ) -> NDArray[np.float64]:
     """How much the showers of each particle differ, in the order they stand.  (P,)
 
@@ -42,15 +44,18 @@ def spread(
     """
     groups = showers.groups() if groups is None else groups
     values = np.full(len(groups), np.nan)
-    for first, last in _blocks(groups, SPREAD_BLOCK_ROWS):
-        start = int(groups.starts[first])
-        stop = int(groups.starts[last - 1] + groups.counts[last - 1])
-        cells = _cells(showers, start, stop)
-        for number in range(first, last):
-            if groups.counts[number] > 1:
+    with reporter.progress("spread", len(groups), "particles") as advance:
+        for first, last in _blocks(groups, SPREAD_BLOCK_ROWS):
+            repeated = first + np.flatnonzero(groups.counts[first:last] > 1)
+            if len(repeated):
+                start = int(groups.starts[first])
+                stop = int(groups.starts[last - 1] + groups.counts[last - 1])
+                cells = _cells(showers, start, stop)
+            for number in repeated:
                 begin = int(groups.starts[number]) - start
                 rows = cells[begin : begin + int(groups.counts[number])]
                 values[number] = spread_of_rows(rows, scale=scale, relative=relative)
+            advance(last - first)
     return values
 
 

@@ -17,6 +17,7 @@ from caloforge.data.kinematics import PhysicsCheck
 from caloforge.detector import Detector
 from caloforge.io.productions import open_showers
 from caloforge.io.showers import ShowerFile
+from caloforge.reporter import SILENT, Reporter
 
 QUANTILES = (0.1, 0.5, 0.9)
 TOTAL_BINS = 5
@@ -79,11 +80,13 @@ class _Totals:
     doubts: list[str]
 
 
-def summarise(path: str | Path, detector: Detector | None = None) -> Summary:
+def summarise(
+    path: str | Path, detector: Detector | None = None, *, reporter: Reporter = SILENT
+) -> Summary:
     """Walk through a file, larger than memory or not; DataError when anything in it is odd."""
     with open_showers(path, detector) as file:
-        walked = _walk(file)
-        spreads = spread(file, scale="counts")
+        walked = _walk(file, reporter)
+        spreads = spread(file, scale="counts", reporter=reporter)
         groups = file.groups()
         variation = _variation(spreads)
         return Summary(
@@ -114,14 +117,16 @@ def summarise(path: str | Path, detector: Detector | None = None) -> Summary:
         )
 
 
-def _walk(file: ShowerFile) -> _Totals:
+def _walk(file: ShowerFile, reporter: Reporter) -> _Totals:
     totals, empty, largest = [], 0, -np.inf
     check = PhysicsCheck(file.detector)
-    for chunk in file.chunks():
-        totals.append(chunk.total())
-        empty += int((~chunk.cells.any(axis=1)).sum())
-        largest = max(largest, float(chunk.cells.max()))
-        check.add(chunk)
+    with reporter.progress("read", len(file)) as advance:
+        for chunk in file.chunks():
+            totals.append(chunk.total())
+            empty += int((~chunk.cells.any(axis=1)).sum())
+            largest = max(largest, float(chunk.cells.max()))
+            check.add(chunk)
+            advance(len(chunk))
     book = check.ledger.book() if check.ledger else None
     return _Totals(np.concatenate(totals), empty, largest, book, check.warnings())
 
@@ -221,6 +226,8 @@ def _condition_lines(summary: Summary) -> list[str]:
 
 def _spread_lines(summary: Summary) -> list[str]:
     unit, varies = summary.unit, summary.spread_variation
+    if not summary.spread_at_total:
+        return ["spread          unknown: no particle has two showers"]
     head = [
         f"spread: standard deviation over the showers of a particle, summed over cells, in {unit}",
         f"it varies by {'unknown' if varies is None else f'{varies:.1%}'} over particles",

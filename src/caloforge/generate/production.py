@@ -32,7 +32,7 @@ from caloforge.generate.plan import (
 )
 from caloforge.generate.shard import make_shard, outside
 from caloforge.io.files import remove_unfinished
-from caloforge.jobs import ALONE, LOCK, Call, Executor, Limits, only_run
+from caloforge.jobs import ALONE, LOCK, Call, CallProgress, Executor, Limits, only_run
 from caloforge.machine import cpu_flags, peak_memory_mb, processor
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
@@ -311,15 +311,19 @@ def _make(progress: Progress, executor: Executor, reporter: Reporter) -> None:
     if not todo:
         return
     settled = json.dumps(plan.model_dump()), str(progress.folder.absolute())
-    calls = [Call(make_shard, (number, *settled), f"making shard {number}") for number in todo]
+    calls = [
+        Call(make_shard, (number, *settled), f"making shard {number}", counts=True)
+        for number in todo
+    ]
     limits = Limits(threads=plan.settings.threads)
     with reporter.progress("generate", plan.showers, "showers") as advance:
         advance(sum(record.showers for record in progress.finished.values()))
+        within = CallProgress(advance)
         try:
-            for result in executor.run(calls, limits, reporter):
+            for result in executor.run(calls, limits, reporter, within.count):
                 record = result.result()
                 progress.add(record)
-                advance(record.showers)
+                within.count(result.number, record.showers)
         except Terminated as error:
             raise Terminated(f"{error}; {progress}") from error
         finally:

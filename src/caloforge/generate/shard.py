@@ -9,7 +9,7 @@ import json
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,9 +85,10 @@ class ShardMaker:
         if flags != plan.cpu_flags:
             self.machine["cpu_flags"] = flags
 
-    def make(self, number: int) -> ShardRecord:
+    def make(self, number: int, advance: Callable[[int], None]) -> ShardRecord:
         """Write a shard aside, give it its name, and return its record.
 
+        ``advance`` hears how many showers are written.
         Raises Terminated after SIGTERM, CaloforgeError for a full disk: then nothing is kept.
         """
         plan, rows = self.plan, self.plan.rows(number)
@@ -95,6 +96,7 @@ class ShardMaker:
         start = time.process_time()
         outside: Counter[str] = Counter()
         attributes = describe(self.simulator, self.source, plan)
+        showers = 0
         columns = self.source.columns
         detector = self.simulator.detector
         with (
@@ -106,6 +108,9 @@ class ShardMaker:
                     raise Terminated(f"terminated while making {path.name}")
                 outside.update(self._outside(block))
                 writer.append(block.cells, **block.columns)
+                showers += len(block.cells)
+                if showers % BLOCK == 0:
+                    advance(showers)
         return ShardRecord(
             number=number,
             file=path.name,
@@ -160,6 +165,8 @@ def _maker(plan: str, folder: str) -> ShardMaker:
     return ShardMaker(Plan.model_validate(json.loads(plan)), Path(folder))
 
 
-def make_shard(number: int, plan: str, folder: str) -> ShardRecord:
+def make_shard(
+    number: int, plan: str, folder: str, *, advance: Callable[[int], None]
+) -> ShardRecord:
     """The call that workers carry out; ``plan`` is JSON."""
-    return _maker(plan, folder).make(number)
+    return _maker(plan, folder).make(number, advance)

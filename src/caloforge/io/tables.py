@@ -102,6 +102,8 @@ class TextTable:
         self.names = [name.strip() for name in next(csv.reader([line], skipinitialspace=True), [])]
         if not self.names or len(set(self.names)) != len(self.names) or not all(self.names):
             raise DataError("cannot be read as a table: its first line must name each column")
+        if len(self.names) == 1 and any(mark in self.names[0] for mark in ";\t "):
+            raise DataError("cannot be read as a table: commas must separate its columns")
 
     def pieces(self, names: Sequence[str], rows: int) -> Iterator[Columns]:
         """The named columns, so many rows at a time: memory stays constant.  (n,) each"""

@@ -5,7 +5,7 @@ what each call returned, or met, as it ends; workers that die are replaced. ``on
 second writer out of a folder.
 
     with only_run(folder):
-        for done in Executor("processes", workers=2).run([Call(make, (n,)) for n in range(9)]):
+        for done in Executor("futures", workers=2).run([Call(make, (n,)) for n in range(9)]):
             keep(done.number, done.result())
 
 After SIGTERM the calls under way are asked to leave and ``run`` raises Terminated.
@@ -15,6 +15,7 @@ from caloforge.jobs.executor import (
     ALONE,
     LOCK,
     Call,
+    CallProgress,
     Done,
     Executor,
     ExecutorName,
@@ -27,6 +28,7 @@ __all__ = [
     "ALONE",
     "LOCK",
     "Call",
+    "CallProgress",
     "Done",
     "Executor",
     "ExecutorName",

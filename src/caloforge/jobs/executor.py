@@ -10,9 +10,11 @@ import fcntl
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +22,7 @@ from caloforge.documents import parse_json
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.extensions import sources, with_sources
 from caloforge.machine import asked_to_leave
-from caloforge.reporter import SILENT, Reporter
+from caloforge.reporter import SILENT, Advance, Reporter
 
 ExecutorName = Literal["iterative", "futures", "dask"]
 ATTEMPTS = 3
@@ -34,6 +36,13 @@ class Call(NamedTuple):
     arguments: tuple[Any, ...] = ()
     label: str = ""
     """What it does, for errors: ``making shard 3``."""
+    counts: bool = False
+    """Whether the function takes ``advance``, and calls it with how much it has done so far."""
+
+    def carry_out(self, advance: Callable[[int], None]) -> Any:
+        """What the function returns."""
+        keywords = {"advance": advance} if self.counts else {}
+        return self.function(*self.arguments, **keywords)
 
 
 class Done(NamedTuple):
@@ -48,6 +57,28 @@ class Done(NamedTuple):
         if self.error is not None:
             raise self.error
         return self.value
+
+
+Counted = Callable[[int, int], None]
+"""Takes the number of a call and how much of it is done; from any thread."""
+
+
+def no_count(call: int, done: int) -> None:
+    """Nobody asks how much of a call is done."""
+
+
+class CallProgress:
+    """Progress within calls; one that begins again, since its worker died, counts anew."""
+
+    def __init__(self, advance: Advance) -> None:
+        self.advance, self.lock = advance, threading.Lock()
+        self.done: dict[int, int] = {}
+
+    def count(self, call: int, done: int, note: str = "") -> None:
+        """So much of a call is done; from any thread."""
+        with self.lock:
+            self.advance(done - self.done.get(call, 0), note)
+            self.done[call] = done
 
 
 @dataclass(frozen=True)
@@ -78,54 +109,62 @@ class Executor:
             raise UsageError(f"{self.workers} workers need --executor futures or dask")
 
     def run(
-        self, calls: Sequence[Call], limits: Limits = ONE_THREAD, reporter: Reporter = SILENT
+        self,
+        calls: Sequence[Call],
+        limits: Limits = ONE_THREAD,
+        reporter: Reporter = SILENT,
+        counted: Counted = no_count,
     ) -> Iterator[Done]:
         """Calls as they end, each with what it returned or met.
 
         Other processes import the modules of own pieces that this one has (``--import``). A call
         whose workers die is done again, ``limits.attempts`` times. A caller that stops
-        iterating ends the workers.
+        iterating ends the workers. ``counted`` hears how much of a call is done, where calls count
+        and the workers are of this machine.
 
         Raises:
             Terminated: SIGTERM came, and the calls under way have left.
             CaloforgeError: the cluster does not take any job.
         """
         if self.name != "iterative" and (imported := sources()):
-            calls = [Call(with_sources, (imported, *call[:2]), call.label) for call in calls]
+            calls = [
+                call._replace(function=with_sources, arguments=(imported, *call[:2]))
+                for call in calls
+            ]
         with asked_to_leave() as leaving:
-            for result in RUNNERS[self.name](self, calls, limits, leaving, reporter):
+            for result in RUNNERS[self.name](self, calls, limits, leaving, reporter, counted):
                 if isinstance(result.error, Terminated):
                     raise result.error
                 yield result
 
 
 Leaving = Callable[[], bool]
-Runner = Callable[[Executor, Sequence[Call], Limits, Leaving, Reporter], Iterator[Done]]
+Runner = Callable[[Executor, Sequence[Call], Limits, Leaving, Reporter, Counted], Iterator[Done]]
 
 
-def attempt(number: int, call: Call) -> Done:
+def attempt(number: int, call: Call, counted: Counted = no_count) -> Done:
     """Carry out a call in this process; what it meets is part of the answer."""
     try:
-        return Done(number, call.function(*call.arguments))
+        return Done(number, call.carry_out(partial(counted, number)))
     except CaloforgeError as error:
         return Done(number, error=error)
 
 
-def _here(calls: Sequence[Call], leaving: Leaving) -> Iterator[Done]:
+def _here(calls: Sequence[Call], leaving: Leaving, counted: Counted) -> Iterator[Done]:
     """One after the other, in this process."""
     for number, call in enumerate(calls):
         if leaving():
             raise Terminated("terminated")
-        yield attempt(number, call)
+        yield attempt(number, call, counted)
 
 
 def _processes(
-    calls: Sequence[Call], workers: int, limits: Limits, leaving: Leaving
+    calls: Sequence[Call], workers: int, limits: Limits, leaving: Leaving, counted: Counted
 ) -> Iterator[Done]:
     """Processes of this machine."""
     from caloforge.jobs.pool import with_processes
 
-    return with_processes(calls, workers, limits, leaving)
+    return with_processes(calls, workers, limits, leaving, counted)
 
 
 def _dask(
@@ -141,9 +180,11 @@ def _dask(
 
 
 RUNNERS: dict[ExecutorName, Runner] = {
-    "iterative": lambda by, calls, limits, leaving, reporter: _here(calls, leaving),
-    "futures": lambda by, calls, limits, leaving, _: _processes(calls, by.workers, limits, leaving),
-    "dask": lambda by, calls, limits, leaving, reporter: _dask(by, calls, leaving, reporter),
+    "iterative": lambda by, calls, limits, leaving, _, counted: _here(calls, leaving, counted),
+    "futures": lambda by, calls, limits, leaving, _, counted: _processes(
+        calls, by.workers, limits, leaving, counted
+    ),
+    "dask": lambda by, calls, limits, leaving, reporter, _: _dask(by, calls, leaving, reporter),
 }
 
 ALONE = Executor()

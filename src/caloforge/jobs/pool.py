@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from caloforge.errors import CaloforgeError, Terminated
-from caloforge.jobs.executor import Call, Done, Limits
+from caloforge.jobs.executor import Call, Counted, Done, Limits
 from caloforge.jobs.process import Process, environment_of_worker
 
 COMMAND = (sys.executable, "-m", "caloforge.jobs.worker")
@@ -158,8 +158,8 @@ class Replaceable(Generic[P]):
 class CallWorker:
     """A process that carries out one call after the other."""
 
-    def __init__(self, calls: Sequence[Call], limits: Limits) -> None:
-        self.calls, self.limits = calls, limits
+    def __init__(self, calls: Sequence[Call], limits: Limits, counted: Counted) -> None:
+        self.calls, self.limits, self.counted = calls, limits, counted
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         environment = environment_of_worker(os.environ, **dict.fromkeys(names, str(limits.threads)))
         self.current = Replaceable(lambda: Process(COMMAND, environment))
@@ -169,7 +169,7 @@ class CallWorker:
         call = self.calls[number]
         code = 0
         for _ in range(self.limits.attempts):
-            answer = self._ask(self.current.running(), call)
+            answer = self._ask(self.current.running(), number)
             if answer is not None:
                 return Done(number, *answer)
             code = self.current.bury()
@@ -180,14 +180,16 @@ class CallWorker:
             text = f"{self.limits.attempts} workers died while {what} (out of memory?)"
         return Done(number, error=CaloforgeError(text))
 
-    def _ask(self, process: Process, call: Call) -> tuple[Any, Exception | None] | None:
+    def _ask(self, process: Process, number: int) -> tuple[Any, Exception | None] | None:
         """What the process answers, or None when it died."""
-        order = pickle.dumps((call.function, call.arguments))
+        order = pickle.dumps(self.calls[number])
         process.send(b"%d\n" % len(order) + order)
         try:
-            answer: tuple[Any, Exception | None] = pickle.load(process.answers)
+            while isinstance(message := pickle.load(process.answers), int):
+                self.counted(number, message)
         except (EOFError, pickle.UnpicklingError, OSError, ValueError):
             return None
+        answer: tuple[Any, Exception | None] = message
         return answer
 
     def ask_to_leave(self) -> None:
@@ -204,8 +206,12 @@ class CallWorker:
 
 
 def with_processes(
-    calls: Sequence[Call], workers: int, limits: Limits, leaving: Callable[[], bool]
+    calls: Sequence[Call],
+    workers: int,
+    limits: Limits,
+    leaving: Callable[[], bool],
+    counted: Counted,
 ) -> Iterator[Done]:
     """Calls as they end, by processes of this machine."""
-    pool = [CallWorker(calls, limits) for _ in range(workers)]
+    pool = [CallWorker(calls, limits, counted) for _ in range(workers)]
     return lead(pool, range(len(calls)), leaving)

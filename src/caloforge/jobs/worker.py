@@ -1,7 +1,8 @@
 """The process that carries out calls: ``python -m caloforge.jobs.worker``.
 
-It reads pickled calls and answers each with a pickled ``(value, error)``. It ends with its input,
-at once: an orphan must not write beside the next run.
+It reads pickled calls and answers each with a pickled ``(value, error)``, before it with whole
+numbers: how much is done. It ends with its input, at once: an orphan must not write beside the next
+run.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import IO, Any
 
 from caloforge.errors import CaloforgeError
@@ -22,9 +24,13 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     """Carry out the calls that are ordered."""
     calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=listen, args=(orders, calls), daemon=True).start()
-    while True:
-        answers.write(answer(calls.get()))
+
+    def write(message: object) -> None:
+        answers.write(pickle.dumps(message))
         answers.flush()
+
+    while True:
+        write(answer(calls.get(), write))
 
 
 def listen(orders: IO[bytes], calls: queue.SimpleQueue[Any]) -> None:
@@ -34,17 +40,16 @@ def listen(orders: IO[bytes], calls: queue.SimpleQueue[Any]) -> None:
     os._exit(0)
 
 
-def answer(order: bytes) -> bytes:
+def answer(order: bytes, advance: Callable[[int], None]) -> tuple[Any, Exception | None]:
     """What a call returns, or what it met."""
     value, error = None, None
     try:
-        function, arguments = pickle.loads(order)
-        value = function(*arguments)
+        value = pickle.loads(order).carry_out(advance)
     except Exception as met:
         if not isinstance(met, CaloforgeError):
             met.add_note(f"in a worker process:\n{traceback.format_exc()}")
         error = _fit_to_travel(met)
-    return pickle.dumps((value, error))
+    return value, error
 
 
 def _fit_to_travel(error: Exception) -> Exception:

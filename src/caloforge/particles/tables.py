@@ -194,7 +194,8 @@ def columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
     if PDG not in quantities or not ({"energy", "kinetic", "px"} & quantities.keys()):
         raise DataError(
             f"no column {missing}; a table has {', '.join(detector.columns)}, or pdg with energy "
-            "(E or Ekin) and direction (ux, uy, uz), or pdg with px, py, pz"
+            "(E or Ekin) and direction (ux, uy, uz), or pdg with px, py, pz; this one has "
+            f"{', '.join(names[:20]) or 'nothing'}"
         )
     builder_of(detector)  # raises where conditions are no kinematics
     return UsedColumns(

@@ -6,7 +6,8 @@ The search itself: runs that are missing are trained, then all of them are compa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -20,9 +21,9 @@ from caloforge.io.files import (
     sha256_of,
     write_aside,
 )
-from caloforge.jobs import Call, Done, Executor, Limits, executor_of, only_run
+from caloforge.jobs import Call, CallProgress, Done, Executor, Limits, executor_of, only_run
 from caloforge.recipe import Recipe
-from caloforge.reporter import SILENT, Reporter, to_json
+from caloforge.reporter import SILENT, Advance, Reporter, to_json
 from caloforge.search.trial import Axis, Point, Trial, finish, plan, points, settings, title
 
 FORMAT, VERSION = "caloforge-search", 1
@@ -183,11 +184,12 @@ def search(
         require_possible_file(out / name, overwrite=True)
     with ShowerFile(data, recipe.resolve()):
         out.mkdir(parents=True, exist_ok=True)
-    with only_run(out), reporter.progress("search", len(trials), "runs") as advance:
+    steps = sum(trial.steps for trial in trials)
+    with only_run(out), reporter.progress("search", steps, "steps") as advance:
         outcomes, sha256 = [], sha256_of(data)
-        for outcome in _outcomes(trials, data, sha256, device, executor_of(workers)):
+        within = CallProgress(advance)
+        for outcome in _outcomes(trials, data, sha256, device, executor_of(workers), within):
             outcomes.append(outcome)
-            advance(1, outcome.folder.name)
         at_points = gather(outcomes, grid)
         result = SearchResult(recipe.name, recipe.detector, tuple(axes), data, sha256, at_points)
         _write(result, recipe, out)
@@ -195,17 +197,50 @@ def search(
 
 
 def _outcomes(
-    trials: Sequence[Trial], data: Path, sha256: str, device: str, executor: Executor
+    trials: Sequence[Trial],
+    data: Path,
+    sha256: str,
+    device: str,
+    executor: Executor,
+    within: CallProgress,
 ) -> Iterator[Outcome]:
     """Outcome of each run as it ends."""
-    calls = [Call(attempt, (trial, data, sha256, device), "training") for trial in trials]
-    for result in executor.run(calls, Limits(attempts=1)):
-        yield _outcome(trials[result.number], result)
+    calls = [
+        Call(attempt, (trial, data, sha256, device), "training", counts=True) for trial in trials
+    ]
+    ended = 0
+    for result in executor.run(calls, Limits(attempts=1), counted=within.count):
+        trial, ended = trials[result.number], ended + 1
+        within.count(result.number, trial.steps, f"{ended} of {len(trials)} runs")
+        yield _outcome(trial, result)
 
 
-def attempt(trial: Trial, data: Path, sha256: str, device: str) -> dict[str, Any]:
-    """Summary of the finished run."""
-    return finish(trial.recipe, data, sha256, trial.folder, device=device)
+def attempt(
+    trial: Trial, data: Path, sha256: str, device: str, *, advance: Callable[[int], None]
+) -> dict[str, Any]:
+    """Summary of the finished run; ``advance`` hears how many steps are done."""
+    reporter = StepCount(count=advance)
+    return finish(trial.recipe, data, sha256, trial.folder, device=device, reporter=reporter)
+
+
+@dataclass(frozen=True)
+class StepCount(Reporter):
+    """Only passes on how much is done."""
+
+    quiet: bool = True
+    count: Callable[[int], None] = lambda done: None
+
+    @contextmanager
+    def progress(self, what: str, total: int, unit: str = "rows") -> Iterator[Advance]:
+        """Yield what counts."""
+        done = 0
+
+        def advance(n: int = 1, note: str = "") -> None:
+            nonlocal done
+            done += n
+            self.count(done)
+
+        yield advance
 
 
 def _outcome(trial: Trial, result: Done) -> Outcome:

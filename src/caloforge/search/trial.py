@@ -102,6 +102,7 @@ class Trial:
     point: Point
     seed: int
     recipe: str
+    steps: int
     folder: Path
 
 
@@ -120,7 +121,9 @@ def plan(recipe: Recipe, points: Sequence[Point], seeds: int, folder: Path) -> l
         name = re.sub(r"[^\w.,=+-]", "_", title(point)).replace("as_it_is", recipe.name)
         for seed in range(recipe.seed, recipe.seed + seeds):
             of_trial = of_point.model_copy(update={"seed": seed})
-            trials.append(Trial(point, seed, of_trial.to_json(), folder / f"{name},seed={seed}"))
+            run = folder / f"{name},seed={seed}"
+            steps = of_trial.training.steps
+            trials.append(Trial(point, seed, of_trial.to_json(), steps, run))
     names = [trial.folder for trial in trials]
     if len(set(names)) < len(names):
         raise UsageError("two points of the grid have the same name in files; search them apart")
