@@ -1,10 +1,13 @@
 """Sphinx: ``python -m sphinx -W docs docs/_build/html``; ``tests/docs`` runs the examples."""
 
+import os
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.docutils import ReferenceRole
 
 from caloforge import __version__
 
@@ -14,6 +17,8 @@ for module in ("evaluate", "simulator"):
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 REPOSITORY = PROJECT["urls"]["Repository"]
+PUBLISHED = "READTHEDOCS" in os.environ
+"""Built from the public repository: only then do links into it lead somewhere."""
 
 project = "caloforge"
 author = "The caloforge developers"
@@ -34,14 +39,11 @@ html_theme = "furo"
 html_title = f"caloforge {release}"
 html_static_path = ["static"]
 html_css_files = ["tables.css"]
-html_theme_options = {"source_repository": REPOSITORY, "source_branch": "main"}
+html_theme_options = {"source_repository": REPOSITORY, "source_branch": "main"} if PUBLISHED else {}
 
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
-extlinks = {
-    "repo": (f"{REPOSITORY}/blob/main/%s", "%s"),
-    "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s"),
-}
+extlinks = {"arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 for module in ("api", "evaluate", "objectives", "simulator", "training.callbacks"):
     # Autodoc changes the annotations of pydantic's BaseModel: what is imported later may fail.
     import_module(f"caloforge.{module}")
@@ -62,6 +64,21 @@ def join_at_colon(
         lines[:] = [f"{types[0].removeprefix(':type: ')}: {rest[0]}", *rest[1:]]
 
 
+class RepositoryPath(ReferenceRole):
+    """A file of the repository: a link where that is public, otherwise its path in a checkout."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The node of ``{repo}`path``` or ``{repo}`title <path>```."""
+        if PUBLISHED:
+            address = f"{REPOSITORY}/blob/main/{self.target}"
+            return [nodes.reference(self.rawtext, self.title, refuri=address)], []
+        path = nodes.literal(self.target, self.target)
+        if not self.has_explicit_title:
+            return [path], []
+        return [nodes.Text(f"{self.title} ("), path, nodes.Text(")")], []
+
+
 def setup(app: Sphinx) -> None:
     """After napoleon, whose priority is 500."""
+    app.add_role("repo", RepositoryPath())
     app.connect("autodoc-process-docstring", join_at_colon, priority=600)

@@ -230,6 +230,7 @@ def evaluate(
     from caloforge.data.samples import showers_path
     from caloforge.data.showers import Showers, read
     from caloforge.evaluate.inputs import EvaluationInputs, load, matched
+    from caloforge.io.productions import is_production
     from caloforge.simulator import Simulator
 
     if not isinstance(generated, Showers | Simulator) and not isinstance(against, Showers):
@@ -239,8 +240,8 @@ def evaluate(
     real = against if isinstance(against, Showers) else read(showers_path(str(against)))
     if not isinstance(generated, Showers):
         path = None if isinstance(generated, Simulator) else Path(generated)
-        here = path is not None and path.is_file()
-        generated = read(path) if path and here else generate(generated, real, seed=seed)
+        on_disk = path is not None and (path.is_file() or is_production(path))
+        generated = read(path) if path and on_disk else generate(generated, real, seed=seed)
     real, generated, warnings = matched(real, generated)
     inputs = EvaluationInputs(real, generated, train, about={}, warnings=warnings)
     return inputs.evaluate(scheme=scheme, seed=seed, classifier=classifier)
@@ -261,7 +262,8 @@ def export(
 
     Args:
         simulator: one that is loaded, its folder, that of a run, or the name of a shipped one.
-        target: ``o2``, ``par04``, ``ddml``, ``ddml-library``, ``fcs-ganv2`` or ``triton``.
+        target: ``o2``, ``par04``, ``ddml``, ``ddml-library``, ``fcs-ganv2``, ``fcs-binned`` or
+            ``triton``.
         out: the folder of the bundle.
         showers: what a hit classifier is made from, or whose particles fill a library.
         mesh: cells along the axes of the reader's mesh.

@@ -115,8 +115,13 @@ def check_showers(path: Path, reporter: Reporter) -> None:
 
 def check_production(folder: Path, reporter: Reporter) -> None:
     """Compare the shards of a production with its manifest; GateFailed when one is not whole."""
-    from caloforge.generate.plan import read_manifest
+    from caloforge.generate.plan import MANIFEST, read_manifest
 
+    if not (folder / MANIFEST).is_file():
+        raise GateFailed(
+            f"{folder} holds the parts of an array of jobs: the same generate command without "
+            "--shard joins them"
+        )
     manifest = read_manifest(folder)
     plan = manifest.plan
     damaged = []

@@ -239,7 +239,7 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     try:
         manifest = Manifest.read(path)
     except DataError as error:
-        raise DataError(f"{error}; --force starts anew") from error
+        raise DataError(f"{error}; generate --force starts anew") from error
     for shard in manifest.shards:
         if not SHARD_NAME.fullmatch(shard.file) or (path.parent / shard.file).is_symlink():
             raise DataError(f"{path} names {shard.file!r}, which is no shard of this folder")
