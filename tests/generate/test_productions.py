@@ -132,8 +132,8 @@ def test_an_array_of_jobs_makes_the_same_bytes(caloforge, shop, folder, tmp_path
 def test_the_join_makes_what_is_missing(caloforge, shop, folder, tmp_path):
     out = tmp_path / "folder"
     assert caloforge(*order(shop, out), "--shard", "1/3", "-q")[0] == 0
-    code, _, said = caloforge("check", out)
-    assert (code, "without --shard joins them" in said) == (4, True)
+    code, _, log = caloforge("check", out)
+    assert (code, "without --shard joins them" in log) == (4, True)
     assert len(shards(out)) == 4
     code, output, _ = caloforge(*order(shop, out), "-q", "--json")
     assert (code, json.loads(output)["made"]) == (0, SHOWERS - 3 * 2048 - (SHOWERS - 9 * 2048))

@@ -86,14 +86,14 @@ def test_calls_say_how_much_is_done_and_count_anew_after_a_death(
     marks = [tmp_path / "dies", tmp_path / "lives"]
     for mark in marks if executor is ALONE else marks[1:]:
         mark.touch()
-    heard: list[int] = []
-    within = CallProgress(lambda n=1, note="": heard.append(n))
+    increments: list[int] = []
+    within = CallProgress(lambda n=1, note="": increments.append(n))
     calls = [Call(count_to, (mark, 3), counts=True) for mark in marks]
-    for done in executor.run(calls, counted=within.count):
+    for done in executor.run(calls, on_count=within.count):
         within.count(done.number, done.result())
-    assert sum(heard) == 6
-    assert (min(heard) < 0) == (executor is PROCESSES)
-    assert heard.count(1) >= 6
+    assert sum(increments) == 6
+    assert (min(increments) < 0) == (executor is PROCESSES)
+    assert increments.count(1) >= 6
 
 
 def test_a_bug_in_a_worker_is_raised_here_with_its_place() -> None:

@@ -27,7 +27,8 @@ SpectrumName = Annotated[
     str | None,
     typer.Option(
         "--spectrum",
-        help="spectator-neutrons, spectator-protons, photons, hadron-mix; eplus, gamma, piplus.",
+        help="Named particles instead: spectator-neutrons, spectator-protons, photons, hadron-mix; "
+        "eplus, gamma, piplus.",
     ),
 ]
 Number = Annotated[

@@ -46,12 +46,12 @@ def spread(
     values = np.full(len(groups), np.nan)
     with reporter.progress("spread", len(groups), "particles") as advance:
         for first, last in _blocks(groups, SPREAD_BLOCK_ROWS):
-            repeated = first + np.flatnonzero(groups.counts[first:last] > 1)
-            if len(repeated):
+            with_repeats = first + np.flatnonzero(groups.counts[first:last] > 1)
+            if len(with_repeats):
                 start = int(groups.starts[first])
                 stop = int(groups.starts[last - 1] + groups.counts[last - 1])
                 cells = _cells(showers, start, stop)
-            for number in repeated:
+            for number in with_repeats:
                 begin = int(groups.starts[number]) - start
                 rows = cells[begin : begin + int(groups.counts[number])]
                 values[number] = spread_of_rows(rows, scale=scale, relative=relative)

@@ -30,7 +30,7 @@ from caloforge.data.showers import ShowerFile
 from caloforge.errors import CaloforgeError, GateFailed, UsageError
 from caloforge.evaluate.metrics.wasserstein import w1_channels
 from caloforge.io.files import write_aside_folder
-from caloforge.reporter import SILENT, Reporter
+from caloforge.reporter import SILENT, Advance, Reporter
 from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator
 from caloforge.simulator.card import Reference
 from caloforge.simulator.engines import INPUTS
@@ -67,8 +67,9 @@ def quantise(
     model = int8_graph((simulator.folder / GRAPH).read_bytes(), simulator, conditions)
     with write_aside_folder(out, overwrite=overwrite) as aside:
         fast = _write(simulator, model, aside)
-        reporter.say(f"judging on {showers} showers")
-        result = compare_w1(simulator, fast, conditions, sums, showers=showers, seed=seed)
+        result = compare_w1(
+            simulator, fast, conditions, sums, showers=showers, seed=seed, reporter=reporter
+        )
         if not result.passed:
             raise GateFailed(f"int8 is refused: {result}")
     return result
@@ -231,18 +232,24 @@ def compare_w1(
     *,
     showers: int,
     seed: int,
+    reporter: Reporter = SILENT,
 ) -> Int8Result:
     """W1 of both against the channel sums of real showers.  (M, C), (M, c)"""
-    sums = [_sums(simulator, conditions, showers, seed) for simulator in (float32, int8)]
+    with reporter.progress("compare", 2 * showers, "showers") as advance:
+        sums = [_sums(one, conditions, showers, seed, advance) for one in (float32, int8)]
     distances = [float(w1_channels(real, other).mean()) for other in sums]
     return Int8Result(showers, floor_of(real, np.random.default_rng(seed)), *distances)
 
 
 def _sums(
-    simulator: Simulator, conditions: NDArray[Any], showers: int, seed: int
+    simulator: Simulator, conditions: NDArray[Any], showers: int, seed: int, advance: Advance
 ) -> NDArray[np.float64]:
-    batches = simulator.batches(conditions, range(showers), seed=seed)
-    return np.concatenate([simulator.detector.read_out(cells) for _, cells in batches])
+    """Channel sums of generated showers.  (showers, c)"""
+    sums = []
+    for _, cells in simulator.batches(conditions, range(showers), seed=seed):
+        sums.append(simulator.detector.read_out(cells))
+        advance(len(cells))
+    return np.concatenate(sums)
 
 
 def floor_of(real: NDArray[np.float64], rng: np.random.Generator) -> float:

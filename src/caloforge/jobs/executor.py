@@ -59,7 +59,7 @@ class Done(NamedTuple):
         return self.value
 
 
-Counted = Callable[[int, int], None]
+OnCount = Callable[[int, int], None]
 """Takes the number of a call and how much of it is done; from any thread."""
 
 
@@ -113,13 +113,13 @@ class Executor:
         calls: Sequence[Call],
         limits: Limits = ONE_THREAD,
         reporter: Reporter = SILENT,
-        counted: Counted = no_count,
+        on_count: OnCount = no_count,
     ) -> Iterator[Done]:
         """Calls as they end, each with what it returned or met.
 
         Other processes import the modules of own pieces that this one has (``--import``). A call
         whose workers die is done again, ``limits.attempts`` times. A caller that stops
-        iterating ends the workers. ``counted`` hears how much of a call is done, where calls count
+        iterating ends the workers. ``on_count`` hears how much of a call is done, where calls count
         and the workers are of this machine.
 
         Raises:
@@ -132,39 +132,39 @@ class Executor:
                 for call in calls
             ]
         with asked_to_leave() as leaving:
-            for result in RUNNERS[self.name](self, calls, limits, leaving, reporter, counted):
+            for result in RUNNERS[self.name](self, calls, limits, leaving, reporter, on_count):
                 if isinstance(result.error, Terminated):
                     raise result.error
                 yield result
 
 
 Leaving = Callable[[], bool]
-Runner = Callable[[Executor, Sequence[Call], Limits, Leaving, Reporter, Counted], Iterator[Done]]
+Runner = Callable[[Executor, Sequence[Call], Limits, Leaving, Reporter, OnCount], Iterator[Done]]
 
 
-def attempt(number: int, call: Call, counted: Counted = no_count) -> Done:
+def attempt(number: int, call: Call, on_count: OnCount = no_count) -> Done:
     """Carry out a call in this process; what it meets is part of the answer."""
     try:
-        return Done(number, call.carry_out(partial(counted, number)))
+        return Done(number, call.carry_out(partial(on_count, number)))
     except CaloforgeError as error:
         return Done(number, error=error)
 
 
-def _here(calls: Sequence[Call], leaving: Leaving, counted: Counted) -> Iterator[Done]:
+def _here(calls: Sequence[Call], leaving: Leaving, on_count: OnCount) -> Iterator[Done]:
     """One after the other, in this process."""
     for number, call in enumerate(calls):
         if leaving():
             raise Terminated("terminated")
-        yield attempt(number, call, counted)
+        yield attempt(number, call, on_count)
 
 
 def _processes(
-    calls: Sequence[Call], workers: int, limits: Limits, leaving: Leaving, counted: Counted
+    calls: Sequence[Call], workers: int, limits: Limits, leaving: Leaving, on_count: OnCount
 ) -> Iterator[Done]:
     """Processes of this machine."""
     from caloforge.jobs.pool import with_processes
 
-    return with_processes(calls, workers, limits, leaving, counted)
+    return with_processes(calls, workers, limits, leaving, on_count)
 
 
 def _dask(
@@ -180,9 +180,9 @@ def _dask(
 
 
 RUNNERS: dict[ExecutorName, Runner] = {
-    "iterative": lambda by, calls, limits, leaving, _, counted: _here(calls, leaving, counted),
-    "futures": lambda by, calls, limits, leaving, _, counted: _processes(
-        calls, by.workers, limits, leaving, counted
+    "iterative": lambda by, calls, limits, leaving, _, on_count: _here(calls, leaving, on_count),
+    "futures": lambda by, calls, limits, leaving, _, on_count: _processes(
+        calls, by.workers, limits, leaving, on_count
     ),
     "dask": lambda by, calls, limits, leaving, reporter, _: _dask(by, calls, leaving, reporter),
 }

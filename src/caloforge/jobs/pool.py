@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from caloforge.errors import CaloforgeError, Terminated
-from caloforge.jobs.executor import Call, Counted, Done, Limits
+from caloforge.jobs.executor import Call, Done, Limits, OnCount
 from caloforge.jobs.process import Process, environment_of_worker
 
 COMMAND = (sys.executable, "-m", "caloforge.jobs.worker")
@@ -158,8 +158,8 @@ class Replaceable(Generic[P]):
 class CallWorker:
     """A process that carries out one call after the other."""
 
-    def __init__(self, calls: Sequence[Call], limits: Limits, counted: Counted) -> None:
-        self.calls, self.limits, self.counted = calls, limits, counted
+    def __init__(self, calls: Sequence[Call], limits: Limits, on_count: OnCount) -> None:
+        self.calls, self.limits, self.on_count = calls, limits, on_count
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         environment = environment_of_worker(os.environ, **dict.fromkeys(names, str(limits.threads)))
         self.current = Replaceable(lambda: Process(COMMAND, environment))
@@ -186,7 +186,7 @@ class CallWorker:
         process.send(b"%d\n" % len(order) + order)
         try:
             while isinstance(message := pickle.load(process.answers), int):
-                self.counted(number, message)
+                self.on_count(number, message)
         except (EOFError, pickle.UnpicklingError, OSError, ValueError):
             return None
         answer: tuple[Any, Exception | None] = message
@@ -210,8 +210,8 @@ def with_processes(
     workers: int,
     limits: Limits,
     leaving: Callable[[], bool],
-    counted: Counted,
+    on_count: OnCount,
 ) -> Iterator[Done]:
     """Calls as they end, by processes of this machine."""
-    pool = [CallWorker(calls, limits, counted) for _ in range(workers)]
+    pool = [CallWorker(calls, limits, on_count) for _ in range(workers)]
     return lead(pool, range(len(calls)), leaving)

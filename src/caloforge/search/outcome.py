@@ -208,10 +208,10 @@ def _outcomes(
     calls = [
         Call(attempt, (trial, data, sha256, device), "training", counts=True) for trial in trials
     ]
-    ended = 0
-    for result in executor.run(calls, Limits(attempts=1), counted=within.count):
-        trial, ended = trials[result.number], ended + 1
-        within.count(result.number, trial.steps, f"{ended} of {len(trials)} runs")
+    runs = 0
+    for result in executor.run(calls, Limits(attempts=1), on_count=within.count):
+        trial, runs = trials[result.number], runs + 1
+        within.count(result.number, trial.steps, f"{runs} of {len(trials)} runs")
         yield _outcome(trial, result)
 
 
