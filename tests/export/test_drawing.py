@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from caloforge.export.drawing import Turns, count_distribution, draw
+from caloforge.export.drawing import Turns, count_distribution, count_of_occupied, draw
 from caloforge.export.onnx_builder import OnnxBuilder, Output, Value
 from caloforge.simulator.sampling import NegativeBinomial, Sampling
 
@@ -56,6 +56,30 @@ def test_counts_follow_their_law(law: Sampling) -> None:
             observed = np.array([(column == number).sum() for number in numbers])
             chi_square = ((observed - expected) ** 2 / expected)[expected > 5].sum()
             assert chi_square < stats.chi2.isf(1e-5, (expected > 5).sum())
+
+
+def quantiles(
+    law: NegativeBinomial, rate: float, level: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Counts of an occupied cell at given levels of its law.  (n,) -> (n,)"""
+    builder = OnnxBuilder("test")
+    counts = count_of_occupied(Value("rates", builder), Value("odds", builder), law)
+    builder.rename(counts, "counts")
+    session = onnxruntime.InferenceSession(
+        builder.model({"rates": ["n"], "odds": ["n"]}, Output("counts", ["n"]))
+    )
+    odds = (level / (1 - level)).astype(np.float32)
+    return session.run(None, {"rates": np.full_like(odds, rate), "odds": odds})[0]
+
+
+@pytest.mark.parametrize(
+    "law", [NegativeBinomial(excess=0), LAWS["steep"]], ids=["poisson", "steep"]
+)
+@pytest.mark.parametrize("rate", [1e-3, 0.1, 1.37, 11.3, 250.3, 4001.7])
+def test_counts_keep_their_mean_at_rates_between_levels(law: NegativeBinomial, rate: float) -> None:
+    level = (np.arange(400_000) + 0.5) / 400_000
+    some = count_distribution(rate, law).sf(0)
+    assert quantiles(law, rate, level).mean() == pytest.approx(rate / some, rel=3e-4)
 
 
 def test_tails_are_as_long_as_those_of_the_law() -> None:

@@ -36,7 +36,8 @@ def test_cpp_and_emulator_agree_to_the_photon(program, detector, tmp_path):
     raw = raw_input(NEUTRONS.repeat(2, axis=0))
     noise = np.zeros((len(raw), 10), dtype=np.float32)
     noise[:, 9] = np.arange(len(raw))
-    answers = program.respond(tmp_path / "bundle", detector.name, raw, noise)
+    answers, microseconds = program.respond(tmp_path / "bundle", detector.name, raw, noise)
+    assert 1 < microseconds < 1e5
     emulator = O2Reader(tmp_path / "bundle", detector.name)
     for row, answer in enumerate(answers):
         expected = emulator.respond(raw[row], noise[row])

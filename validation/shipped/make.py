@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from caloforge import cli
 from caloforge.io.files import write_aside_folder
-from caloforge.simulator.card import SHIPPED
+from caloforge.simulator.card import CARD, SHIPPED
 from validation.shipped.plan import TRAININGS
 
 COMMAND = "python -m validation.shipped.make"
@@ -34,6 +35,13 @@ def command(name: Name, out: Folder) -> None:
             raise SystemExit(code)
     with write_aside_folder(SHIPPED / name, overwrite=True) as aside:
         shutil.copytree(out / "simulator", aside, dirs_exist_ok=True)
+        card = aside / CARD
+        card.write_text(with_names_of_files(card.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def with_names_of_files(text: str) -> str:
+    """A card with files by their names: where they lay is of no use elsewhere."""
+    return re.sub(r'("path": *")[^"]*/', r"\1", text)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,10 @@ def rows(cards: dict[str, SimulatorCard]) -> Iterator[list[str]]:
         by_name = {one.name: one for one in measurements}
         columns = [by_name.get(column) for column in COLUMNS]
         values = [str(Measured(one.value, one.error)) if one else "" for one in columns]
-        floors = [str(Measured(one.floor, one.floor_error)) if one else "" for one in columns]
+        floors = [
+            str(Measured(one.floor, one.floor_error)) if one and one.floor is not None else ""
+            for one in columns
+        ]
         yield [f"`{name}`", *values]
         yield ["*floor*", *floors]
 

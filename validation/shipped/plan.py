@@ -50,8 +50,11 @@ LATENTS = ("generator.latent=100",)
 """As many as DDML draws; the noise of 504 cells comes from them. e+, 1000 steps with an average of
 0.995, one seed, ``evaluate --part validation``, network on cells and observables: AUC
 0.879 +- 0.008 with 256 latents, 0.896 +- 0.008 with 64."""
+SMALL = ("generator.options.width=64",)
+"""A quarter of the trunk: for one shower at a time the weights that are read are the time."""
 TRAININGS = {
     "alice_zn": Training("alice_zn", 16000),
+    "alice_zn/small": Training("alice_zn", 16000, SMALL),
     "alice_zp": Training("alice_zp", 16000),
     "atlas_em/eplus": Training("atlas_em", 9000, LATENTS),
     "atlas_em/gamma": Training("atlas_em/gamma", 3000, LATENTS, start="atlas_em/eplus"),

@@ -163,8 +163,10 @@ class Contents:
 
 
 def generator_bytes(simulator: Simulator) -> bytes:
-    """The generator's graph as it was loaded."""
-    return (simulator.folder / GRAPH).read_bytes()
+    """The generator's graph as it was loaded, in few operators."""
+    from caloforge.export.few_operators import in_few_operators
+
+    return in_few_operators((simulator.folder / GRAPH).read_bytes())
 
 
 def require_latents(simulator: Simulator, n_latents: int, reader: str) -> None:

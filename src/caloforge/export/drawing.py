@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
-from math import log, log1p
+from math import log, log1p, tanh
 from typing import Any
 
 import numpy as np
@@ -31,16 +30,15 @@ NOISE_USED = 10
 WAVES_SEED, WAVE = 20261129, 0.5
 """Ten normal numbers times these have a spread of 1.6 turns: evenly distributed round the circle,
 to 10^-21 of it."""
-SEGMENTS = (
-    (0, 16), (8**-3, 16), (8**-2, 32), (8**-1, 96),
-    (1 - 8**-1, 32), (1 - 8**-2, 32), (1 - 8**-3, 32), (1 - 8**-4, 32), (1 - 8**-5, 32), (1, 0),
-)  # fmt: skip
-"""Ranges of the uniform number, closer together at the tails: where each starts, and its bins. An
-occupied cell is in the last bin with a probability of 10^-6."""
-BINS = sum(bins for _, bins in SEGMENTS)
-FAINT, LEVELS_A_FACTOR_E = 2.0, 32
-"""Levels lie at FAINT (exp(j / LEVELS_A_FACTOR_E) - 1) counts: at 10 counts a third of one apart,
-which adds 0.2 % to the variance between two of them."""
+BINS_A_UNIT = 12
+"""Bins of the logit of a uniform number: fine in the middle (1/48) and at both tails."""
+LOWEST_LOGIT, HIGHEST_LOGIT = -18, 14
+"""Of a number that is not 0 or 1 in single precision, and where the last bin ends: a cell is in it
+with a probability of 10^-6."""
+BINS = BINS_A_UNIT * (HIGHEST_LOGIT - LOWEST_LOGIT)
+LEVELS_A_FACTOR_E = 32
+"""Levels lie at exp(j / LEVELS_A_FACTOR_E) - 1 counts: at 10 counts a third of one apart, which
+adds 0.2 % to the variance between two of them."""
 LEAST_EXCESS = 1e-3
 """Below it counts in clumps are as good as Poisson's, and the formulas are not exact."""
 SMALLEST_SHARE = 1e-9
@@ -82,9 +80,8 @@ def draw(rates: Value, sampling: Sampling, encode: Encode, turns: Turns) -> Valu
         counts = rounded(flat.where(possible, 0.0).at_least(0.0), uniform)
         return encode(counts).where(counts > 0.0, 0.0)
     law = sampling if isinstance(sampling, NegativeBinomial) else NegativeBinomial(excess=0)
-    p_zero = probability_of_nothing(flat, law)
-    occupied = (uniform > p_zero) & possible
-    return draw_occupied(flat, p_zero, uniform, occupied, law, encode)
+    p_some = rates.builder.apply("Sub", 1.0, probability_of_nothing(flat, law))
+    return draw_occupied(flat, p_some, uniform, (uniform < p_some) & possible, law, encode)
 
 
 def rounded(rates: Value, uniform: Value) -> Value:
@@ -95,7 +92,7 @@ def rounded(rates: Value, uniform: Value) -> Value:
 
 def draw_occupied(
     rates: Value,
-    nothing: Value,
+    some: Value,
     uniform: Value,
     occupied: Value,
     law: NegativeBinomial,
@@ -108,11 +105,10 @@ def draw_occupied(
     builder = rates.builder
     places = builder.apply("Range", np.int64(0), builder.apply("Size", rates), np.int64(1))
     place = builder.apply("Compress", places, occupied)
-    rate, empty, level = (
-        builder.apply("Gather", table, place) for table in (rates, nothing, uniform)
+    rate, occupied_below, level = (
+        builder.apply("Gather", table, place) for table in (rates, some, uniform)
     )
-    some = builder.apply("Sub", 1.0, empty)
-    counts = count_of_occupied(rate, rate / some, (level - empty) / some, law)
+    counts = count_of_occupied(rate, (occupied_below - level) / level, law)
     return builder.apply("ScatterElements", uniform * 0.0, place, encode(counts))
 
 
@@ -129,61 +125,57 @@ def clumps_of_a_count(rates: Value, law: NegativeBinomial) -> Value | float:
     return rates.builder.log(excess + 1.0) / excess
 
 
-def count_of_occupied(rates: Value, means: Value, uniform: Value, law: NegativeBinomial) -> Value:
-    """Counts of cells that have some, of these rates and means where not empty.  (S,) -> (S,)
+def count_of_occupied(rates: Value, odds: Value, law: NegativeBinomial) -> Value:
+    """Counts of cells that have some, of these rates and odds of a smaller count.  (S,) -> (S,)
 
     The quantile function lies in a table for some rates, averaged over each bin of the uniform
-    number. Between two rates it is interpolated by the means of both, which keeps the mean. What
-    is left of the uniform number within its bin rounds, up with the probability of the remainder.
+    number, here by its logit. Between two rates it is interpolated. What is left of the logit
+    within its bin rounds, up with the probability of the remainder.
     """
     builder, table = rates.builder, LawTable.of(law)
-    level = builder.apply("Floor", builder.log(rates / FAINT + 1.0) * float(LEVELS_A_FACTOR_E))
-    row = builder.apply("Cast", level, to=INT64)
-    below, scale = (builder.apply("Gather", column, row) for column in (table.mean, table.scale))
-    part = builder.clip((means - below) * scale, 0.0, 1.0)
-    start, bins = (np.array(column, dtype=np.float64) for column in zip(*SEGMENTS, strict=True))
-    steepness = bins[:-1] / np.diff(start)
-    lines = builder.apply("Gemm", uniform.reshape(-1, 1), steepness[None], -steepness * start[:-1])
-    places = lines.at_least(0.0).at_most(bins[:-1])
-    place = builder.apply("ReduceSum", places, [1], keepdims=0)
-    bin_number = builder.apply("Floor", place)
-    entry = builder.apply("Cast", level * float(BINS) + bin_number, to=INT64)
-    count = builder.apply("Gather", table.count, entry)
-    more = builder.apply("Gather", table.count, entry + np.int64(BINS)) - count
+    level = builder.log(rates + 1.0) * float(LEVELS_A_FACTOR_E)
+    row = builder.apply("Floor", level)
+    # A uniform number may be 0, and its odds infinite.
+    place = (builder.log(odds) * float(BINS_A_UNIT)).at_most(HIGHEST_LOGIT * BINS_A_UNIT - 0.5)
+    entry = row * float(BINS) + builder.apply("Floor", place)
+    entry = builder.apply("Cast", entry, to=INT64)
+    count, more = (builder.apply("Gather", column, entry) for column in (table.count, table.more))
     # The table has counts less the number of their bin: the place adds it, and what is left.
-    return builder.apply("Floor", count + place + more * part)
+    return builder.apply("Floor", count + place + more * (level - row))
 
 
 def bin_edges() -> NDArray[np.float64]:
-    """Edges of the bins of a uniform number.  (B + 1,)"""
-    segments = [
-        np.linspace(start, stop, bins, endpoint=False)
-        for (start, bins), (stop, _) in pairwise(SEGMENTS)
-    ]
-    return np.concatenate([*segments, [1.0]])
+    """Edges of the bins of a uniform number, whose logits are evenly spaced.  (B + 1,)"""
+    logits = np.arange(LOWEST_LOGIT * BINS_A_UNIT, HIGHEST_LOGIT * BINS_A_UNIT + 1) / BINS_A_UNIT
+    return np.concatenate([[0.0], 1 / (1 + np.exp(-logits[1:-1])), [1.0]])
 
 
 @dataclass(frozen=True)
 class LawTable:
-    """Laws of the count of a cell that is not empty, by expected count and uniform number."""
+    """Laws of the count of a cell that is not empty, by expected count and uniform number.
 
-    mean: NDArray[np.float64]
-    """Of each law.  (J,)"""
-    scale: NDArray[np.float64]
-    """One over the way to the mean of the next.  (J,)"""
+    Bins below the middle have negative numbers. An index below 0 counts from the end of a table, so
+    the tables begin with the middle of the first law and end with the rest of it.
+    """
+
     count: NDArray[np.float64]
     """Quantile function, averaged over each bin, less the number of the bin.  (J B,)"""
+    more: NDArray[np.float64]
+    """What the next law has more.  (J B,)"""
 
     @classmethod
     @lru_cache(maxsize=4)  # half a CPU second
     def of(cls, law: NegativeBinomial) -> LawTable:
         """Laws up to the largest count; UsageError for too wide a law."""
-        levels = int(LEVELS_A_FACTOR_E * log(LARGEST_COUNT / FAINT + 1)) + 3
-        rates = np.maximum(FAINT * np.expm1(np.arange(levels) / LEVELS_A_FACTOR_E), 1e-6)
-        quantiles = np.array([quantile_bins(rate, law) for rate in rates])
-        means = quantiles @ np.diff(bin_edges())
-        table = quantiles - np.arange(BINS, dtype=np.float64)
-        return cls(means, 1 / np.diff(means, append=np.inf), table.ravel())
+        levels = np.arange(int(LEVELS_A_FACTOR_E * log(LARGEST_COUNT + 1)) + 3) / LEVELS_A_FACTOR_E
+        # Straight lines between points of an exponential lie above it, on average by this factor.
+        above = 0.5 / LEVELS_A_FACTOR_E / tanh(0.5 / LEVELS_A_FACTOR_E)
+        rates = np.maximum(np.exp(levels) / above - 1, 1e-6)
+        first = LOWEST_LOGIT * BINS_A_UNIT
+        counts = np.array([quantile_bins(rate, law) for rate in rates])
+        counts -= np.arange(first, first + BINS)
+        more = np.diff(counts, axis=0, append=counts[-1:])
+        return cls(*(np.roll(column.ravel(), first) for column in (counts, more)))
 
 
 def quantile_bins(rate: float, law: NegativeBinomial) -> NDArray[np.float64]:
@@ -197,7 +189,20 @@ def quantile_bins(rate: float, law: NegativeBinomial) -> NDArray[np.float64]:
     level = np.concatenate([[0.0], np.cumsum(shares)])
     sums = np.concatenate([[0.0], np.cumsum(counts * shares)])
     edges = bin_edges() * level[-1]
-    return np.asarray(np.diff(np.interp(edges, level, sums)) / np.diff(edges))
+    return rounding_up(np.diff(np.interp(edges, level, sums)) / np.diff(edges))
+
+
+def rounding_up(means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What must be rounded for these means of bins.  (B,) -> (B,)
+
+    The uniform number has a density 1 + s (f - 1/2) along a bin of its logit, so the remainder a
+    is rounded up with the probability a + s a (1 - a) / 2.
+    """
+    edges = bin_edges()
+    tilt = (1 - edges[1:] - edges[:-1]) / BINS_A_UNIT / 2
+    whole = np.floor(means)
+    part = means - whole
+    return whole + part - tilt * part * (1 - part)
 
 
 def count_distribution(rate: float, law: NegativeBinomial) -> Any:

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from caloforge.detector import Detector
+from caloforge.detector.features import Feature
 from caloforge.detectors import FACTS, facts_of
 from caloforge.detectors.zdc import AliceNames
 from caloforge.documents import read_bytes
@@ -149,25 +151,46 @@ def bounds(simulator: Simulator) -> tuple[NDArray[np.float32], NDArray[np.float3
 
 def hit_graph(classifier: hit_classifier.HitClassifier | None) -> bytes:
     """Particle (N, 9) in; 1 where the generator is to run, else 0, out.  (N, 1)"""
+    from caloforge.export.few_operators import in_few_operators
+
     builder = OnnxBuilder("hit")
     particle = Value("particle", builder)
-    decision = passes(particle, classifier) if classifier else abs(particle.columns(0, 1)) > -1.0
-    builder.rename(builder.apply("Cast", decision, to=FLOAT), "hit")
-    return builder.model({"particle": ["batch", CONDITIONS]}, Output("hit", ["batch", 1]))
+    hit = passes(particle, classifier) if classifier else always(particle)
+    builder.rename(hit, "hit")
+    ports: Ports = {"particle": ["batch", CONDITIONS]}
+    return in_few_operators(builder.model(ports, Output("hit", ["batch", 1])))
+
+
+def always(particle: Value) -> Value:
+    """1 for every particle.  (N, 1)"""
+    return particle.builder.apply("Cast", abs(particle.columns(0, 1)) > -1.0, to=FLOAT)
 
 
 def passes(particle: Value, classifier: hit_classifier.HitClassifier) -> Value:
-    """Whether the impact point is one that can give light.  (N, 1)"""
-    columns = {
-        name: particle.columns(number, number + 1)
-        for number, name in enumerate(classifier.detector.columns)
-    }
-    decision = abs(particle.columns(0, 1)) > -1.0
-    for feature in classifier.features:
-        low, high = classifier.ranges_cm[feature.name]
-        place = feature.value(particle.builder, *(columns[name] for name in feature.of))
-        decision = decision & (place > low) & (place < high)
-    return decision
+    """1 where the impact point is one that can give light, else 0.  (N, 1)"""
+    builder = particle.builder
+    ranges = [classifier.ranges_cm[feature.name] for feature in classifier.features]
+    low, high = np.array(ranges, dtype=np.float32).T
+    place = impact_points(particle, classifier.detector, classifier.features)
+    inside = abs(place - (low + high) / 2) < (high - low) / 2
+    return builder.apply("ReduceMin", builder.apply("Cast", inside, to=FLOAT), axes=[1])
+
+
+def impact_points(particle: Value, detector: Detector, features: Sequence[Feature]) -> Value:
+    """The impact point along each axis, all at once where they differ in their columns only.
+
+    (N, 9) -> (N, n)
+    """
+    columns = [[detector.column(name) for name in feature.of] for feature in features]
+    first = features[0].model_dump(exclude={"name", "of"})
+    if any(feature.model_dump(exclude={"name", "of"}) != first for feature in features):
+        points = [
+            feature.value(particle.builder, *(particle.chosen([column]) for column in of))
+            for feature, of in zip(features, columns, strict=True)
+        ]
+        return particle.builder.apply("Concat", *points, axis=1)
+    stacked = (list(dict.fromkeys(place)) for place in zip(*columns, strict=True))
+    return features[0].value(particle.builder, *(particle.chosen(places) for places in stacked))
 
 
 def command_line(names: AliceNames) -> str:
@@ -417,9 +440,12 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
     findings.append(loss)
     if options.native:
         with native_reader(options.library) as program:
-            answers = program.respond(bundle.folder, detector.name, raw, noise)
+            answers, microseconds = program.respond(bundle.folder, detector.name, raw, noise)
             observed = observed_of(answers, len(reference.latent))
             findings += compare(bundle, reference, observed, program.library.name)
+            text = f"{microseconds:.0f} us a particle, classifier and generator (median)"
+            values = {"microseconds": microseconds}
+            findings.append(Finding(f"{program.library.name}: time", True, text, values))
     text = f"{1e6 * seconds:.0f} us a particle, Python included"
     findings.append(Finding("time", True, text, {"microseconds": 1e6 * seconds}))
     return CheckResult("o2", tuple(findings))
@@ -530,8 +556,11 @@ class NativeReader:
 
     def respond(
         self, folder: Path, detector: str, raw: NDArray[np.float32], noise: NDArray[np.float32]
-    ) -> list[Response]:
-        """What it makes of rows of conditions in O2's units and noise.  (N, 9), (N, 10)"""
+    ) -> tuple[list[Response], float]:
+        """What it makes of rows of conditions in O2's units and noise, and in what time.
+
+        (N, 9), (N, 10). The time is the median of those that are simulated, in us; else NaN.
+        """
         generator, scales, classifier, classifier_scales = (folder / name for name in FILES)
         nx, ny = FACTS[detector].detector.layers[0].shape
         files = [self.library, classifier, classifier_scales, generator, scales]
@@ -543,7 +572,8 @@ class NativeReader:
         )
         if process.returncode:
             raise DataError(f"{folder}: {self.library.name} says: {process.stderr.strip()[:300]}")
-        return [_response(line, nx, ny) for line in process.stdout.splitlines()]
+        responses = [_response(line, nx, ny) for line in process.stdout.splitlines()]
+        return responses, float(process.stderr or "nan")
 
 
 @contextmanager

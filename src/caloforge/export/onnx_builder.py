@@ -163,6 +163,10 @@ class Value:
         """Some columns.  (N, n) -> (N, stop - start)"""
         return self.builder.apply("Slice", self, [start], [stop], [1])
 
+    def chosen(self, places: Sequence[int]) -> Value:
+        """Columns by their numbers.  (N, n) -> (N, m)"""
+        return self.builder.apply("Gather", self, np.array(places), axis=1)
+
     def leading(self, count: int, columns: int) -> Value:
         """The first of so many columns; itself where that is all.  (N, n) -> (N, count)"""
         return self if count == columns else self.columns(0, count)
