@@ -28,6 +28,7 @@ from typing import Any
 import pytest
 
 from caloforge.cli import main
+from caloforge.report import figures
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -113,8 +114,10 @@ def run_shell(command: str) -> None:
 
 
 def run(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
-    """All blocks of a page, or all but the slow ones."""
+    """All blocks of a page, or all but the slow ones; tests of the report draw its pictures."""
     monkeypatch.chdir(folder)
+    if not slow:
+        monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks_of(page):
         if not block.runs or missing(block) or ("slow" in block.marks and not slow):

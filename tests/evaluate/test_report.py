@@ -151,12 +151,17 @@ def test_the_scheme_of_the_judgement_is_that_of_everything_on_the_page():
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_columns_without_a_number_leave_the_page():
+def test_columns_without_a_number_leave_the_page(page):
     """Without repeats most columns are undefined for all; they made the table scroll."""
     real, generated = showers(ENERGY, 1, 1), showers(ENERGY, 1, 2)
-    head = page_of(real, generated).split("<thead>")[1].split("</thead>")[0]
+    head = head_of(page_of(real, generated))
     assert "12 v 12 particles" in head
     assert "no repeats" not in head
     for title in ("slope", "corr.", "cond. W1"):
         assert title not in head
-    assert "slope" in page_of().split("<thead>")[1].split("</thead>")[0]
+    assert "slope" in head_of(page)
+
+
+def head_of(page):
+    """The titles of the columns of the first table."""
+    return page.split("<thead>")[1].split("</thead>")[0]

@@ -291,6 +291,7 @@ def test_angles_there_and_back(polar, azimuth, momentum):
         np.testing.assert_allclose(np.ravel(unit_direction(attributes)), along, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_file(), reason="no shared files beside the checkout")
 @pytest.mark.parametrize(
     ("source", "kinds", "first_particle"),

@@ -41,7 +41,6 @@ INPUTS, OUTPUT = ("noise", "particle"), "cells"
 TOKEN = re.compile(r'\s*(?:#[^\n]*\n)?\s*("[^"]*"|[\w.+-]+|[{}\[\]:,])')
 KINDS = {"TYPE_FP32": "tensor(float)", "TYPE_FP64": "tensor(double)"}
 PLATFORM = "onnxruntime_onnx"
-CLOSING = {"{": "}", "[": "]"}
 LARGEST_BATCH = 256
 
 
