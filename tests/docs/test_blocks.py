@@ -141,10 +141,16 @@ def test_tutorials_open_as_notebooks_of_python() -> None:
 
 
 WITH_BLOCKS = [page for page in PAGES if any(block.runs for block in blocks_of(page))]
-SLOW_PAGES = [p for p in WITH_BLOCKS if any("slow" in block.marks for block in blocks_of(p))]
+SLOW_PAGES = [
+    page
+    for page in WITH_BLOCKS
+    if page.parent.name == "tutorials" or any("slow" in block.marks for block in blocks_of(page))
+]
 
 
-@pytest.mark.parametrize("page", WITH_BLOCKS, ids=name_of)
+@pytest.mark.parametrize(
+    "page", [page for page in WITH_BLOCKS if page.parent.name != "tutorials"], ids=name_of
+)
 def test_blocks_of_a_page_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,7 @@ TRAIN = showers(energies(5, 5), 8, 6, first_particle=1000)
 
 
 def verdict(generated, real=REAL, train=TRAIN, **how):
-    return evaluate(real, generated, train, resamples=100, **how)
+    return evaluate(real, generated, train, resamples=60, **how)
 
 
 @pytest.fixture(scope="module")

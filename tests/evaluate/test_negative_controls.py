@@ -118,7 +118,13 @@ def test_two_percent_in_energy_need_more_particles_than_a_test_part_has(zn):
 
 
 @pytest.mark.parametrize(
-    "name", ["ignores_conditions", "replays_training", "dead_channel", "towers_permuted"]
+    "name",
+    [
+        "ignores_conditions",
+        "dead_channel",
+        pytest.param("replays_training", marks=pytest.mark.slow),
+        pytest.param("towers_permuted", marks=pytest.mark.slow),
+    ],
 )
 def test_the_report_says_what_it_looks_like(zn, name):
     test, train, _ = zn

@@ -552,7 +552,7 @@ print(peak() - before)
     [
         pytest.param("", "f8", 1.6, id="one file"),
         pytest.param("abc", "u2", 1.6, id="raw dumps of counts", marks=pytest.mark.slow),
-        pytest.param("abc", "f8", 1.1, id="raw dumps"),
+        pytest.param("abc", "f8", 1.1, id="raw dumps", marks=pytest.mark.slow),
     ],
 )
 def test_memory_stays_below_twice_the_array(tmp_path, letters, kind, most):

@@ -45,7 +45,7 @@ def real_record(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dic
 
 @pytest.fixture(
     scope="module",
-    params=["zn", "proton", pytest.param("calogan", marks=pytest.mark.slow)],
+    params=["proton", *(pytest.param(n, marks=pytest.mark.slow) for n in ("zn", "calogan"))],
 )
 def whole(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

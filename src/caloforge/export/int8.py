@@ -66,7 +66,8 @@ def quantise(
         sums = np.concatenate([simulator.detector.read_out(part.cells) for part in file.chunks()])
     model = int8_graph((simulator.folder / GRAPH).read_bytes(), simulator, conditions)
     with write_aside_folder(out, overwrite=overwrite) as aside:
-        fast = _write(simulator, model, aside)
+        fast = _write(simulator, model, "int8", aside)
+        fast.check()
         result = compare_w1(
             simulator, fast, conditions, sums, showers=showers, seed=seed, reporter=reporter
         )
@@ -173,24 +174,17 @@ class Calibration:
         return next(self._batches, None)
 
 
-def _write(simulator: Simulator, model: bytes, folder: Path) -> Simulator:
+def _write(simulator: Simulator, model: bytes, precision: str, folder: Path) -> Simulator:
     """A simulator folder of this graph, with stored answers of its own, loaded."""
     digest = hashlib.sha256(model).hexdigest()
-    card = simulator.card.model_copy(
-        update={"generator_sha256": digest, "provenance": simulator.card.provenance | NOTE}
-    )
-    reference = simulator.reference
+    provenance = simulator.card.provenance | {"precision": precision}
+    card = simulator.card.model_copy(update={"generator_sha256": digest, "provenance": provenance})
     (folder / GRAPH).write_bytes(model)
     (folder / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
-    reference.write(folder / REFERENCE)
-    fast = Simulator.load(folder)
-    answers = fast.expected(reference.latent, reference.conditions)
-    Reference(reference.latent, reference.conditions, answers).write(folder / REFERENCE)
-    fast.check()
+    latent, conditions = simulator.reference.latent, simulator.reference.conditions
+    answers = Simulator.load(folder).expected(latent, conditions)
+    Reference(latent, conditions, answers).write(folder / REFERENCE)
     return Simulator.load(folder)
-
-
-NOTE = {"precision": "int8"}
 
 
 @dataclass(frozen=True)
@@ -270,7 +264,6 @@ LARGEST_DEVIATION = 1e-3
 """Of the largest cell, by which the answers may move."""
 FEWEST_VALUES = 256
 """Smaller constants, such as scales of conditions, stay as they are."""
-HALF_NOTE = {"precision": "float16 weights"}
 
 
 def halve(simulator: Simulator, out: str | Path, *, overwrite: bool = False) -> float:
@@ -279,26 +272,16 @@ def halve(simulator: Simulator, out: str | Path, *, overwrite: bool = False) -> 
     Raises CaloforgeError, and writes nothing, where they move by more than a thousandth of the
     largest cell.
     """
-    out = Path(out)
     model = half_graph((simulator.folder / GRAPH).read_bytes())
-    card = simulator.card.model_copy(
-        update={
-            "generator_sha256": hashlib.sha256(model).hexdigest(),
-            "provenance": simulator.card.provenance | HALF_NOTE,
-        }
-    )
-    reference = simulator.reference
-    with write_aside_folder(out, overwrite=overwrite) as aside:
-        (aside / GRAPH).write_bytes(model)
-        (aside / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
-        answers = Simulator.load(aside).expected(reference.latent, reference.conditions)
-        if not (deviation := reference.difference(answers)) <= LARGEST_DEVIATION:
+    with write_aside_folder(Path(out), overwrite=overwrite) as aside:
+        half = _write(simulator, model, "float16 weights", aside)
+        deviation = simulator.reference.difference(half.reference.response)
+        if not deviation <= LARGEST_DEVIATION:
             raise CaloforgeError(
                 f"half precision moves cells by {deviation:.1e} of the largest one (allowed "
                 f"{LARGEST_DEVIATION:.0e}); nothing is kept"
             )
-        Reference(reference.latent, reference.conditions, answers).write(aside / REFERENCE)
-        Simulator.load(aside).check()
+        half.check()
     return deviation
 
 
