@@ -93,11 +93,13 @@ def train(caloforge: Command, files: Path, recipe: str, out: Path) -> tuple[int,
 def test_its_run_is_judged_exported_and_asked_for_showers(
     caloforge: Command, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from caloforge.evaluate.metrics.classifier import BOOSTING
     from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
     from caloforge.report import figures
 
     short = ClassifierConfig("default", (32,), 1e-2, 64, epochs=3, patience=2)
     monkeypatch.setitem(CLASSIFIER_CONFIGS, "default", short)
+    monkeypatch.setitem(BOOSTING, "max_iter", 10)
     figure: list[Any] = []
     monkeypatch.setattr(figures, "data_uri", lambda f: figure.append(f) or "data:image/png;base64,")
     run, showers = tmp_path / "run", files / "showers.h5"

@@ -9,6 +9,7 @@ import scipy.stats  # noqa: F401 - its import fails where torch is None, as a te
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.evaluate import two_sample_metrics
 from caloforge.evaluate.metrics.classifier import (
+    BOOSTING,
     Folds,
     auc,
     boosted_inputs,
@@ -101,8 +102,9 @@ def test_an_auc_below_a_half_by_more_than_its_error_is_no_power(rng):
     assert fair.note == ""
 
 
-def test_boosted_trees_see_clumps_that_a_poisson_law_lacks():
+def test_boosted_trees_see_clumps_that_a_poisson_law_lacks(monkeypatch):
     pytest.importorskip("sklearn")
+    monkeypatch.setitem(BOOSTING, "max_iter", 50)
     rng = np.random.default_rng(0)
     energy = energies(80, 0)
     real, other = showers(energy, 6, 1), showers(energy, 6, 2)
