@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from caloforge.data.energy import Ledger, energies
+from caloforge.data.energy import EnergySums, energies
 from caloforge.data.showers import ShowerFile, read, write
 from caloforge.detectors import ATLAS_EM
 from caloforge.errors import DataError
@@ -38,23 +38,23 @@ def test_each_shower_by_loops(showers):
 
 
 def test_books_of_chunks_are_books_of_the_whole(showers):
-    ledger = Ledger(ATLAS_EM)
+    sums = EnergySums(ATLAS_EM)
     for start in (0, 3):
-        ledger.add(showers.rows(slice(start, 3 if start == 0 else 7)))
-    book, actual = ledger.book(), energies(showers)
-    assert book.incident == pytest.approx(actual.incident.mean())
-    assert list(book.layers.values()) == pytest.approx(actual.layers.mean(axis=0).tolist())
-    assert list(book.overflow.values()) == pytest.approx(actual.overflow.mean(axis=0).tolist())
-    assert book.deposit_over_incident == pytest.approx(0.9, rel=1e-6)
-    assert book.balance == pytest.approx(0.95, rel=1e-6)
-    assert book.warnings() == []
+        sums.add(showers.rows(slice(start, 3 if start == 0 else 7)))
+    balance, actual = sums.balance(), energies(showers)
+    assert balance.incident == pytest.approx(actual.incident.mean())
+    assert list(balance.layers.values()) == pytest.approx(actual.layers.mean(axis=0).tolist())
+    assert list(balance.overflow.values()) == pytest.approx(actual.overflow.mean(axis=0).tolist())
+    assert balance.deposit_over_incident == pytest.approx(0.9, rel=1e-6)
+    assert balance.balance == pytest.approx(0.95, rel=1e-6)
+    assert balance.warnings() == []
 
 
 def test_overflow_that_nobody_counted_is_unknown_not_zero(showers):
-    book = Ledger(ATLAS_EM)
-    book.add(replace(showers, overflow=None))
-    assert book.book().overflow is None
-    assert "unknown" in "\n".join(book.book().lines())
+    sums = EnergySums(ATLAS_EM)
+    sums.add(replace(showers, overflow=None))
+    assert sums.balance().overflow is None
+    assert "unknown" in "\n".join(sums.balance().lines())
     assert energies(replace(showers, overflow=None)).balance == pytest.approx(0.9, rel=1e-6)
 
 
@@ -72,9 +72,9 @@ def test_sampling_fraction_of_file_and_of_detector(showers):
 
 
 def book_of(showers):
-    ledger = Ledger(showers.detector)
-    ledger.add(showers)
-    return ledger.book()
+    sums = EnergySums(showers.detector)
+    sums.add(showers)
+    return sums.balance()
 
 
 def test_counts_have_no_books():
@@ -86,10 +86,10 @@ def test_counts_have_no_books():
 def test_info_shows_the_books(tmp_path, showers, caloforge):
     write(tmp_path / "b.h5", showers)
     code, out, _ = caloforge("data", "info", tmp_path / "b.h5", "--json")
-    book = json.loads(out)["energy"]
+    balance = json.loads(out)["energy"]
     assert code == 0
-    assert book["balance"] == pytest.approx(0.95, rel=1e-6)
-    assert set(book["layers"]) == set(book["overflow"]) == {"layer_0", "layer_1", "layer_2"}
+    assert balance["balance"] == pytest.approx(0.95, rel=1e-6)
+    assert set(balance["layers"]) == set(balance["overflow"]) == {"layer_0", "layer_1", "layer_2"}
     assert "all layers" in caloforge("data", "info", tmp_path / "b.h5")[1]
 
 

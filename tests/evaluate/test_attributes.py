@@ -1,4 +1,4 @@
-"""Attributes, slopes, read-back, books of energy, widening and traversals against loops."""
+"""Attributes, slopes, read-back, sums of energy, widening and traversals against loops."""
 
 import dataclasses
 import math

@@ -75,7 +75,7 @@ def sampling_fraction(detector: Detector, provenance: Mapping[str, str]) -> floa
 
 
 @dataclass(frozen=True)
-class Book:
+class EnergyBalance:
     """Mean energies of many showers, in the detector's unit."""
 
     unit: str
@@ -106,7 +106,7 @@ class Book:
         ]
 
     def lines(self) -> list[str]:
-        """The book for people."""
+        """The balance for people."""
         rows = [f"{'energy':16s} {self.unit + ' a shower':>14s} {'beside cells':>14s}"]
         for name, mean in self.layers.items():
             beside = "unknown" if self.overflow is None else f"{self.overflow[name]:.4g}"
@@ -120,7 +120,7 @@ class Book:
         ]
 
 
-class Ledger:
+class EnergySums:
     """Sums of energies over chunks of showers."""
 
     def __init__(self, detector: Detector) -> None:
@@ -143,16 +143,16 @@ class Ledger:
         else:
             self._overflow = None
 
-    def book(self) -> Book:
+    def balance(self) -> EnergyBalance:
         """Means of what was counted; DataError when nothing was."""
         if not self._rows:
-            raise DataError("there are no showers to keep books of")
+            raise DataError("there are no showers, hence no balance of energy")
         incident, layers = self._incident / self._rows, self._layers / self._rows
         beside = None if self._overflow is None else self._overflow / self._rows
         names = [layer.name for layer in self.detector.layers]
         total = float(layers.sum())
         everything = total + (0.0 if beside is None else float(beside.sum()))
-        return Book(
+        return EnergyBalance(
             unit=self.detector.unit,
             incident=incident,
             layers=dict(zip(names, layers.tolist(), strict=True)),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.derive import spread
-from caloforge.data.energy import Book
+from caloforge.data.energy import EnergyBalance
 from caloforge.data.kinematics import PhysicsCheck
 from caloforge.detector import Detector
 from caloforge.io.productions import open_showers
@@ -61,7 +61,7 @@ class Summary:
     channels_scheme: str | None
     provenance: dict[str, str]
     warnings: list[str] = field(default_factory=list)
-    energy: Book | None = None
+    energy: EnergyBalance | None = None
     """Where the energy goes; None where cells hold none."""
 
     def record(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class _Totals:
     total: NDArray[np.float64]
     empty: int
     largest: float
-    energy: Book | None
+    energy: EnergyBalance | None
     doubts: list[str]
 
 
@@ -127,8 +127,8 @@ def _walk(file: ShowerFile, reporter: Reporter) -> _Totals:
             largest = max(largest, float(chunk.cells.max()))
             check.add(chunk)
             advance(len(chunk))
-    book = check.ledger.book() if check.ledger else None
-    return _Totals(np.concatenate(totals), empty, largest, book, check.warnings())
+    balance = check.energy_sums.balance() if check.energy_sums else None
+    return _Totals(np.concatenate(totals), empty, largest, balance, check.warnings())
 
 
 def _counts(values: NDArray[Any]) -> dict[int, int]:

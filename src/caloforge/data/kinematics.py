@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.energy import Ledger
+from caloforge.data.energy import EnergySums
 from caloforge.data.record import Showers
 from caloforge.detector import Detector
 from caloforge.errors import DataError
@@ -137,18 +137,20 @@ class PhysicsCheck:
 
     def __init__(self, detector: Detector) -> None:
         self._units, self._flaw = UnitCheck(detector), ""
-        self.ledger = Ledger(detector) if detector.energy else None
+        self.energy_sums = EnergySums(detector) if detector.energy else None
 
     def add(self, showers: Showers) -> None:
         """Count showers in."""
         self._units.add(showers)
         self._flaw = self._flaw or kinematic_flaw(showers.detector, showers.conditions)
-        if self.ledger:
-            self.ledger.add(showers)
+        if self.energy_sums:
+            self.energy_sums.add(showers)
 
     def warnings(self) -> list[str]:
         """Why these energies cannot be right."""
-        balance = self.ledger.book().warnings() if self.ledger and self._units.rows else []
+        balance = (
+            self.energy_sums.balance().warnings() if self.energy_sums and self._units.rows else []
+        )
         return balance or self._units.warnings() or ([self._flaw] if self._flaw else [])
 
 

@@ -182,9 +182,9 @@ def sums_of(real: Showers, generated: Showers, rng: np.random.Generator) -> Sums
     names, *both = resampling.index_shared_particles(real.particle, generated.particle)
     weights = resamplings(len(names), RESAMPLINGS, rng)
     rows = [np.flatnonzero(particle_index >= 0) for particle_index in both]
-    books = [energies(s.rows(k)) for s, k in zip((real, generated), rows, strict=True)]
+    totals = [energies(s.rows(k)) for s, k in zip((real, generated), rows, strict=True)]
     each = [weights[:, particle_index[k]] for particle_index, k in zip(both, rows, strict=True)]
-    incident, layers = ([getattr(b, n) for b in books] for n in ("incident", "layers"))
+    incident, layers = ([getattr(b, n) for b in totals] for n in ("incident", "layers"))
     return Sums((incident[0], incident[1]), (layers[0], layers[1]), (each[0], each[1]))
 
 
