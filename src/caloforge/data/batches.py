@@ -193,7 +193,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class _ParticleRows:
     """What one particle gives to a batch."""
 
     real: NDArray[Any]
@@ -310,7 +310,7 @@ class Batches:
             self._rows.fill(epoch.places(segment))
             self._filled = (number, segment)
 
-    def _draw(self, place: int, rng: np.random.Generator) -> _Drawn:
+    def _draw(self, place: int, rng: np.random.Generator) -> _ParticleRows:
         """R rows of a particle, turned by one of the detector's symmetries."""
         cells = self._rows.of(place)
         count = len(cells)
@@ -319,13 +319,13 @@ class Batches:
         symmetry, order = self._symmetries[int(rng.integers(len(self._symmetries)))]
         start = int(self._groups.starts[place])
         conditions = self._conditions[start : start + 1]
-        return _Drawn(
+        return _ParticleRows(
             cells[own][:, order],
             cells[other][:, order] if "twin" in self.needs else None,
             self.detector.transform_conditions(conditions, symmetry),
         )
 
-    def _batch(self, places: NDArray[np.int64], draws: list[_Drawn]) -> Batch:
+    def _batch(self, places: NDArray[np.int64], draws: list[_ParticleRows]) -> Batch:
         real = np.concatenate([one.real for one in draws])
         twins = [one.twin for one in draws if one.twin is not None]
         spreads = self._spreads[places] if "spread" in self.needs else None

@@ -205,7 +205,7 @@ def _moved(
 
 
 @dataclass(frozen=True)
-class Beside:
+class NearestReal:
     """Real showers beside a traversal."""
 
     condition: Values
@@ -214,7 +214,7 @@ class Beside:
     """Averages, (v, K)."""
 
 
-def real_beside(traversal: Traversal, real: Showers) -> Beside:
+def real_beside(traversal: Traversal, real: Showers) -> NearestReal:
     """Averages of the ten real showers whose conditions are nearest to those of each value.
 
     Distances in standard deviations of each condition, of the moved one in tenths of it: all others
@@ -228,7 +228,7 @@ def real_beside(traversal: Traversal, real: Showers) -> Beside:
         away = np.square((real.conditions - conditions) / scale).sum(axis=1)
         rows.append(np.argsort(away, kind="stable")[:AVERAGED])
     means = [real.cells[near].mean(axis=0, dtype=np.float64) for near in rows]
-    return Beside(real.conditions[np.stack(rows), column].mean(axis=1), np.stack(means))
+    return NearestReal(real.conditions[np.stack(rows), column].mean(axis=1), np.stack(means))
 
 
 def line_slopes(at: Values, observed: Values) -> Values:

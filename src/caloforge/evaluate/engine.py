@@ -405,7 +405,7 @@ ROWS = 4096
 
 
 @dataclass(frozen=True)
-class Streamed:
+class HistogramPair:
     """One observable of two files."""
 
     name: str
@@ -437,7 +437,7 @@ def stream(
     *,
     scheme: str | None = None,
     reporter: Reporter = SILENT,
-) -> tuple[Streamed, ...]:
+) -> tuple[HistogramPair, ...]:
     """Histograms of every channel and observable of two files, in little memory.
 
     Bins span what both files hold. Raises DataError for files of different detectors.
@@ -451,7 +451,9 @@ def stream(
         counts = [_filled(file, edges, scheme, reporter) for file in (first, second)]
         units = {o.name: o.unit or detector.unit for o in observables(detector)}
         return tuple(
-            Streamed(name, units.get(name, detector.unit), bins, counts[0][name], counts[1][name])
+            HistogramPair(
+                name, units.get(name, detector.unit), bins, counts[0][name], counts[1][name]
+            )
             for name, bins in edges.items()
         )
 

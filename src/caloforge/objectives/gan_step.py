@@ -342,16 +342,16 @@ class GanStep:
         return real, fake
 
     @cached_property
-    def _both(self) -> Both:
+    def _both(self) -> JointPass:
         view = torch.cat([self.view(self.rows.real), self.view(self.fake)])
         view = view.detach().requires_grad_()
         if getattr(self._critic, "compares_rows", False):
             real, fake = (self.judge_view(part) for part in view.chunk(2))
-            return Both(view, torch.cat([real.logit, fake.logit]), real, fake)
+            return JointPass(view, torch.cat([real.logit, fake.logit]), real, fake)
         logit, features = self.judge_view(view)
         outputs = zip(logit.chunk(2), features.chunk(2), strict=True)
         real, fake = (CriticOutput(*output) for output in outputs)
-        return Both(view, logit, real, fake)
+        return JointPass(view, logit, real, fake)
 
     @cached_property
     def _condition(self) -> Tensor:
@@ -416,7 +416,7 @@ class GanStep:
             return wide((call or network)(*inputs))
 
 
-class Both(NamedTuple):
+class JointPass(NamedTuple):
     """One pass of the critic on the real rows and on the fakes of their conditions."""
 
     view: Tensor

@@ -27,7 +27,7 @@ from caloforge.evaluate.result import EvaluationResult
 from caloforge.io.files import require_possible_file, require_possible_folder, write_aside
 from caloforge.report import figures, images, tables
 from caloforge.report.figures import MODEL_COLOURS, Picture, Section, quantity_of
-from caloforge.report.sections import Picked, pick, sections, spreads_of
+from caloforge.report.sections import GalleryParticle, pick, sections, spreads_of
 from caloforge.report.tables import ranked
 from caloforge.reporter import SILENT, Reporter, to_json
 
@@ -118,7 +118,7 @@ def _showers(real: Showers, samples: Mapping[str, Showers]) -> Iterator[Picture]
 
 
 def _side_by_side(
-    real: Showers, samples: Mapping[str, Showers], particle: Picked, layer: Layer
+    real: Showers, samples: Mapping[str, Showers], particle: GalleryParticle, layer: Layer
 ) -> Figure:
     """A row of showers for the real ones and for each method."""
     rows = {

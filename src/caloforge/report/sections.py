@@ -70,7 +70,7 @@ class Spreads:
 
 
 @dataclass(frozen=True)
-class Picked:
+class GalleryParticle:
     """A particle, and the rows of its showers that are shown."""
 
     particle: int
@@ -102,7 +102,7 @@ def spreads_of(real: Showers, generated: Showers) -> Spreads:
     )
 
 
-def pick(real: Showers, generated: Showers, spreads: Spreads) -> list[Picked]:
+def pick(real: Showers, generated: Showers, spreads: Spreads) -> list[GalleryParticle]:
     """Consistent and diverse particles, by the spread over the square root of the total.
 
     Only bright particles (above the median) can be told apart; without repeats, bright ones.
@@ -119,7 +119,7 @@ def pick(real: Showers, generated: Showers, spreads: Spreads) -> list[Picked]:
     places = [(order[round(q * (len(order) - 1))], kind) for q, kind in quantiles]
     unique = dict(reversed([(int(place), kind) for place, kind in places]))
     return [
-        Picked(
+        GalleryParticle(
             int(spreads.particle[place]),
             np.flatnonzero(real.particle == spreads.particle[place])[:SHOWN_ROWS],
             np.flatnonzero(generated.particle == spreads.particle[place])[:SHOWN_ROWS],
@@ -178,7 +178,7 @@ def _showers(
     real: Showers,
     generated: Showers,
     observed: tuple[Observed, Observed],
-    particles: Sequence[Picked],
+    particles: Sequence[GalleryParticle],
 ) -> Iterator[Picture]:
     """Real beside generated showers of particles of one kind."""
     layers = real.detector.layers
@@ -193,7 +193,7 @@ def _showers(
             yield Picture.of(plot, caption)
 
 
-def _one_shower(real: Showers, generated: Showers, particle: Picked) -> Picture:
+def _one_shower(real: Showers, generated: Showers, particle: GalleryParticle) -> Picture:
     """One real beside one generated shower, all layers."""
     columns = {
         name: mean_layers(showers.rows(index[:1]))
@@ -210,7 +210,7 @@ def _shower_rows(
     real: Showers,
     generated: Showers,
     observed: tuple[Observed, Observed],
-    particle: Picked,
+    particle: GalleryParticle,
     layer: Layer,
 ) -> Figure:
     """The picture of one particle in one layer."""
@@ -230,7 +230,7 @@ def _in_lines(sums: Values) -> str:
     return "\n".join(" · ".join(texts[n : n + 3]) for n in range(0, len(texts), 3))
 
 
-def _described(real: Showers, particle: Picked) -> str:
+def _described(real: Showers, particle: GalleryParticle) -> str:
     """The particle in words: its number, kind and first condition."""
     row = int(particle.real[0])
     condition = real.detector.conditions[0]

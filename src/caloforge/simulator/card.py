@@ -185,7 +185,7 @@ def write_quality(folder: Path, quality: Quality, weaknesses: Sequence[str] = ()
         aside.write_text(card.to_json(indent=1), encoding="utf-8")
 
 
-class Judged(Protocol):
+class QualityCard(Protocol):
     """A card that tells how good the showers are."""
 
     @property
@@ -238,7 +238,7 @@ def law_text(sampling: Sampling, detector: Detector) -> str:
     )
 
 
-def quality_lines(card: Judged) -> Iterator[str]:
+def quality_lines(card: QualityCard) -> Iterator[str]:
     """What was measured, the gate's answer and what is known to be off; or that nothing was."""
     if card.quality is None:
         yield "quality: not judged"
