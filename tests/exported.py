@@ -96,8 +96,8 @@ def linear_graph(weights: dict[str, NDArray[Any]], latents: int, columns: int, c
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
         for name, size in sizes.items()
     )
-    stored = [numpy_helper.from_array(value, name) for name, value in weights.items()]
-    body = helper.make_graph(nodes, "linear", [latent, conditions], [showers], stored)
+    initialisers = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+    body = helper.make_graph(nodes, "linear", [latent, conditions], [showers], initialisers)
     opset = [helper.make_opsetid("", 17)]
     return bytes(helper.make_model(body, ir_version=8, opset_imports=opset).SerializeToString())
 

@@ -305,9 +305,9 @@ def run() -> None:
     options = parser.parse_args()
     # What asks for more dies of it here, instead of the machine.
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    started = time.monotonic()
+    start = time.monotonic()
     counts = fuzz(options.formats, options.mutants, options.seed)
-    counts["seconds"] = round(time.monotonic() - started, 1)
+    counts["seconds"] = round(time.monotonic() - start, 1)
     print(json.dumps(counts))  # noqa: T201 - its one result
 
 

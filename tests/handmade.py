@@ -92,7 +92,7 @@ def write_simulator(
     """A simulator folder; ``changes`` replaces entries of the card, None removes one."""
     folder.mkdir(parents=True)
     model = graph() if model is None else model
-    stored = model if isinstance(model, bytes) else model.SerializeToString()
+    content = model if isinstance(model, bytes) else model.SerializeToString()
     card = {
         "format": "caloforge-simulator",
         "version": 1,
@@ -102,12 +102,12 @@ def write_simulator(
         "sampling": "rounding",
         "training_ranges": {"Energy": [0.0, 10.0], "Px": [0.0, 10.0]},
         "recipe": {"name": "by hand"},
-        "generator_sha256": hashlib.sha256(stored).hexdigest(),
+        "generator_sha256": hashlib.sha256(content).hexdigest(),
         "caloforge_version": "0",
         "provenance": {"licence": "CC0", "source": "tests"},
     } | changes
     fields = {name: value for name, value in card.items() if value is not None}
-    (folder / "generator.onnx").write_bytes(stored)
+    (folder / "generator.onnx").write_bytes(content)
     (folder / "simulator.json").write_text(json.dumps(fields))
     np.savez(folder / "reference.npz", **triples())
     return folder

@@ -43,21 +43,21 @@ def start(arguments, **how):
 
 def finish(arguments, **how):
     """Exit code, stdout and stderr of a real run."""
-    running = start(arguments, **how)
+    process = start(arguments, **how)
     try:
-        output, log = running.communicate(timeout=120)
+        output, log = process.communicate(timeout=120)
     finally:
-        running.kill()
-    return running.returncode, output, log
+        process.kill()
+    return process.returncode, output, log
 
 
-def until(reached, running, seconds=60):
+def until(reached, process, seconds=60):
     """Wait until something is true while a run goes on; tell whether it still ran."""
     deadline = time.monotonic() + seconds
-    while running.poll() is None and not reached():
+    while process.poll() is None and not reached():
         assert time.monotonic() < deadline, "the run got stuck"
         time.sleep(0.005)
-    return running.poll() is None
+    return process.poll() is None
 
 
 def shards(folder):

@@ -370,8 +370,8 @@ def test_names_that_are_no_files(caloforge, name):
 
 def test_a_file_of_an_own_detector(caloforge, tmp_path):
     out = tmp_path / "out.h5"
-    source, described = CASES / "calogan_my.h5", CASES / "detector_bom.json"
-    output_of(caloforge, "data", "convert", source, "--detector", described, "--out", out, "-q")
+    source, detector_file = CASES / "calogan_my.h5", CASES / "detector_bom.json"
+    output_of(caloforge, "data", "convert", source, "--detector", detector_file, "--out", out, "-q")
     with h5py.File(source) as file:
         mev = file["layer_0"][()].sum()
     assert read(out).cells.sum() == pytest.approx(mev / 1000, rel=1e-5)

@@ -140,11 +140,11 @@ def mixes_rows(term: Term) -> bool:
     batch, latents = rows(), latents_of(12)
     first = slice(0, batch.repeats)
     before = shares(term)
-    changed = take(batch, torch.arange(12), 3)
+    other_batch = take(batch, torch.arange(12), 3)
     others = rows(seed=7)
     for name in ("conditions", "real", "twin", "spread", "peak", "attributes"):
-        getattr(changed, name)[batch.repeats :] = getattr(others, name)[batch.repeats :]
-    after = shares(term, batch=changed, latents=latents)
+        getattr(other_batch, name)[batch.repeats :] = getattr(others, name)[batch.repeats :]
+    after = shares(term, batch=other_batch, latents=latents)
     return any(not torch.allclose(after[p][first], before[p][first]) for p in before)
 
 

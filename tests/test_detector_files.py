@@ -180,11 +180,11 @@ def test_bad_xml_is_one_line_with_the_path(tmp_path, fault):
 
 
 def test_a_long_pid_is_cut_and_made_one_line(tmp_path):
-    named = BINNING.replace('pid="22"', 'pid="2&#10;2&#x9b;' + "9" * 5000 + '"')
+    binning = BINNING.replace('pid="22"', 'pid="2&#10;2&#x9b;' + "9" * 5000 + '"')
     with pytest.raises(
         DataError, match=r"has 2 sets of layers \(pid: 2\?2\?9{36}\.\.\.\)"
     ) as caught:
-        binned(tmp_path, "<r>" + named * 2 + "</r>")
+        binned(tmp_path, "<r>" + binning * 2 + "</r>")
     assert str(caught.value).isprintable()
 
 

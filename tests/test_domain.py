@@ -88,16 +88,18 @@ def test_what_was_not_trained_on_is_outside(simulator, row, rule):
 
 def test_clamping_moves_energies_along_the_flight(simulator):
     rows = np.stack([particle(4000.0, x_cm=2.0), particle(1.0), particle()])
-    moved = simulator.domain.clamped(rows)
-    assert simulator.outside(moved) == {}
-    np.testing.assert_array_equal(moved[2], rows[2])
-    direction = [row[4:7] / np.linalg.norm(row[4:7]) for row in (rows[0], moved[0])]
+    clamped_rows = simulator.domain.clamped(rows)
+    assert simulator.outside(clamped_rows) == {}
+    np.testing.assert_array_equal(clamped_rows[2], rows[2])
+    direction = [row[4:7] / np.linalg.norm(row[4:7]) for row in (rows[0], clamped_rows[0])]
     np.testing.assert_allclose(*direction, rtol=1e-12)
-    np.testing.assert_allclose(moved[0, 0] ** 2, (moved[0, 4:7] ** 2).sum() + 0.939565**2)
+    np.testing.assert_allclose(
+        clamped_rows[0, 0] ** 2, (clamped_rows[0, 4:7] ** 2).sum() + 0.939565**2
+    )
     with pytest.raises(DataError, match="cannot be clamped: species"):
         simulator.domain.clamped(particle(kind=KAON)[None])
     counts = simulator.generate(rows, seed=3, outside="clamp")
-    np.testing.assert_array_equal(counts, simulator.generate(moved, seed=3))
+    np.testing.assert_array_equal(counts, simulator.generate(clamped_rows, seed=3))
 
 
 def test_cards_without_species_take_those_in_their_ranges(folder, tmp_path):

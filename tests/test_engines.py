@@ -72,10 +72,10 @@ def test_openvino_gives_the_same_answers(folder):
     simulator = Simulator.load(folder, engine="openvino")
     assert simulator.engine.name.startswith("openvino 20")
     assert simulator.check() < 1e-6
-    stored = triples()
+    reference = triples()
     for rows in (1, 3, 16):
-        actual = simulator.expected(stored["latent"][:rows], stored["conditions"][:rows])
-        expected = answer(stored["latent"][:rows], stored["conditions"][:rows])
+        actual = simulator.expected(reference["latent"][:rows], reference["conditions"][:rows])
+        expected = answer(reference["latent"][:rows], reference["conditions"][:rows])
         np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
@@ -90,10 +90,10 @@ def test_openvino_gives_the_shipped_answers():
 def test_answers_of_openvino_outlive_the_next_run(folder):
     needs("openvino")
     simulator = Simulator.load(folder, engine="openvino")
-    stored = triples()
-    first = simulator.expected(stored["latent"], stored["conditions"])
+    reference = triples()
+    first = simulator.expected(reference["latent"], reference["conditions"])
     copy = first.copy()
-    simulator.expected(stored["latent"] * 2, stored["conditions"])
+    simulator.expected(reference["latent"] * 2, reference["conditions"])
     np.testing.assert_array_equal(first, copy)
 
 

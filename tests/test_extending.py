@@ -119,8 +119,8 @@ def test_its_twin_agrees(method: dict[str, Any]) -> None:
 def test_its_recipe_is_a_recipe(method: dict[str, Any]) -> None:
     recipe = method["mean_gan"]()
     assert Recipe.from_json(recipe.to_json()) == recipe
-    changed = override(recipe, ["objective.MeanShower.weight=0.3"])
-    assert changed.objective.terms[-1][0] == 0.3
+    other = override(recipe, ["objective.MeanShower.weight=0.3"])
+    assert other.objective.terms[-1][0] == 0.3
 
 
 def test_it_trains(method: dict[str, Any]) -> None:

@@ -233,9 +233,9 @@ def test_installed_packages_offer_pieces_by_entry_points(folder: Path) -> None:
         "".join(f"[caloforge.{group}]\nmine = my_package\n" for group in groups)
     )
     text = blocks("python")[0].replace('__version__ = "0.1"', "")
-    shed = "\nfrom caloforge.detectors import ALICE_ZN\n"
-    shed += 'SHED = ALICE_ZN.model_copy(update={"name": "shed"})\n'
-    (folder / "my_package.py").write_text(text + shed)
+    module_text = "\nfrom caloforge.detectors import ALICE_ZN\n"
+    module_text += 'SHED = ALICE_ZN.model_copy(update={"name": "shed"})\n'
+    (folder / "my_package.py").write_text(text + module_text)
     sys.path.append(str(folder))
     recipe = recipe_of_name("total-gan")
     recipe = override(recipe, ["generator.kind=DenseGenerator", "objective.R1.weight=1"])

@@ -75,8 +75,8 @@ def test_showers_sums_and_conditions_are_written(caloforge, simulator, like, tmp
 
 def test_rows_of_a_particle_stay_adjacent_in_every_cycle(simulator, like, tmp_path):
     out = tmp_path / "out.h5"
-    loaded = Simulator.load(simulator)
-    generate(loaded, Particles.like(like, DETECTOR), out, showers=70)
+    native = Simulator.load(simulator)
+    generate(native, Particles.like(like, DETECTOR), out, showers=70)
     with h5py.File(out) as file:
         particle = file["particle"][:]
     expected = [100 + row % ROWS // REPEATS + PARTICLES * (row // ROWS) for row in range(70)]
@@ -86,9 +86,9 @@ def test_rows_of_a_particle_stay_adjacent_in_every_cycle(simulator, like, tmp_pa
 
 
 def test_the_first_showers_do_not_depend_on_how_many_follow(simulator, like, tmp_path):
-    loaded, particles = Simulator.load(simulator), Particles.like(like, DETECTOR)
+    native, particles = Simulator.load(simulator), Particles.like(like, DETECTOR)
     for rows, batch in ((10, 256), (1100, 64)):
-        generate(loaded, particles, tmp_path / f"{rows}.h5", showers=rows, batch=batch)
+        generate(native, particles, tmp_path / f"{rows}.h5", showers=rows, batch=batch)
     with h5py.File(tmp_path / "10.h5") as few, h5py.File(tmp_path / "1100.h5") as many:
         for name in ("showers/front", "showers/back", "channels", "particle", "conditions"):
             np.testing.assert_array_equal(few[name], many[name][:10])
@@ -238,21 +238,21 @@ def test_a_full_disk_costs_one_line_and_leaves_nothing(simulator, like, tmp_path
 def test_sigterm_removes_the_unfinished_file(simulator, like, tmp_path):
     folder = tmp_path / "new"
     command = command_line(simulator, like, folder / "out.h5", "-n", 50_000_000)
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (folder.is_dir() and list(folder.iterdir())) and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.3)
-    running.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
     try:
-        _, log = running.communicate(timeout=60)
+        _, log = process.communicate(timeout=60)
     finally:
-        running.kill()
-    assert running.returncode == 143, log
+        process.kill()
+    assert process.returncode == 143, log
     assert "terminated" in log
     assert list(folder.iterdir()) == []
 
 
 def test_a_detector_of_another_size_has_its_own_simulator(simulator):
-    loaded = Simulator.load(simulator)
-    assert loaded.generate(some_conditions(3)).shape == (3, K)
+    native = Simulator.load(simulator)
+    assert native.generate(some_conditions(3)).shape == (3, K)

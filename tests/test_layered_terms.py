@@ -214,9 +214,9 @@ def test_attribute_regression_is_its_loops(distance: Any, weights: Any, learns: 
     output = {"fake": play.fake.detach(), "real": batch.real}
 
     def naive(name: str) -> list[float]:
-        read = nets["AttributeRegression"](output[name]).detach().tolist()
+        readings = nets["AttributeRegression"](output[name]).detach().tolist()
         errors = []
-        for row, numbers in enumerate(read):
+        for row, numbers in enumerate(readings):
             error = 0.0
             for k, weight in enumerate(weights or (0, 1, 1)):
                 gap = abs(numbers[k] - batch.attributes[row, k].item())
@@ -225,9 +225,9 @@ def test_attribute_regression_is_its_loops(distance: Any, weights: Any, learns: 
         return errors
 
     assert term.generator(play).tolist() == pytest.approx(naive("fake"))
-    learnt = term.helper(round_of("helper", batch, nets)).tolist()
+    losses = term.helper(round_of("helper", batch, nets)).tolist()
     both = [a + b for a, b in zip(naive("real"), naive("fake"), strict=True)]
-    assert learnt == pytest.approx(both if learns == "both" else naive("real"))
+    assert losses == pytest.approx(both if learns == "both" else naive("real"))
 
 
 def test_the_generator_gets_a_gradient_from_attributes() -> None:

@@ -299,8 +299,8 @@ def test_clumps_in_training_have_the_variance_of_the_law() -> None:
     fourth = expected * (1 + 6 * excess + 6 * excess**2)
     error = np.sqrt((fourth + 2 * expected**2) / len(counts))
     assert np.all(np.abs(counts.var(axis=0) - expected) < 4.5 * error)
-    nothing = (counts == 0).mean(axis=0)
-    np.testing.assert_allclose(nothing, (1 + excess) ** (-means / excess), atol=0.01)
+    p_zero = (counts == 0).mean(axis=0)
+    np.testing.assert_allclose(p_zero, (1 + excess) ** (-means / excess), atol=0.01)
 
 
 def test_continuous_showers_are_not_drawn() -> None:

@@ -63,8 +63,8 @@ def write_parquet(path: Path, columns: dict[str, Any]) -> None:
 def write_root(path: Path, columns: dict[str, Any]) -> None:
     uproot = needs("uproot")
     with uproot.recreate(path) as file:
-        named = {name.replace("[", "_").rstrip("]"): column for name, column in columns.items()}
-        file["particles"] = {name: np.asarray(column) for name, column in named.items()}
+        branches = {name.replace("[", "_").rstrip("]"): column for name, column in columns.items()}
+        file["particles"] = {name: np.asarray(column) for name, column in branches.items()}
 
 
 def write_hepmc(path: Path, columns: dict[str, Any]) -> None:

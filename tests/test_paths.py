@@ -71,15 +71,15 @@ def called(thing: Any) -> Iterator[Callable[..., Any]]:
 
 def test_every_path_may_be_text() -> None:
     needs("torch")
-    wrong, checked = [], 0
+    wrong, n_checked = [], 0
     for function in (one for thing in public() for one in called(thing)):
         for name, parameter in inspect.signature(function).parameters.items():
             kind = str(parameter.annotation).replace("pathlib.", "")
-            checked += "Path" in kind
+            n_checked += "Path" in kind
             if "Path" in kind and "str" not in kind and function.__qualname__ not in WITHIN:
                 wrong.append(f"{function.__qualname__}({name}: {kind})")
     assert wrong == []
-    assert checked > 30
+    assert n_checked > 30
 
 
 def test_showers_are_read_and_written_by_text_or_name(tmp_path: Path) -> None:

@@ -326,13 +326,13 @@ def canonical(requirement: str) -> str:
 
 def test_constraints_pin_all_that_the_project_names() -> None:
     project = metadata()
-    named = [*project["dependencies"]]
+    requirements = [*project["dependencies"]]
     for extra in project["optional-dependencies"].values():
-        named += extra
+        requirements += extra
     text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     pins = [line for line in text.splitlines() if line and not line.startswith("#")]
     pinned = {canonical(pin) for pin in pins}
-    assert {canonical(name) for name in named} - pinned - {"caloforge"} == set()
+    assert {canonical(name) for name in requirements} - pinned - {"caloforge"} == set()
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
     assert "torch==2.13.0" in pins
 

@@ -111,8 +111,8 @@ def test_integer_showers_keep_the_expected_mean(simulator):
 
 def test_energies_are_written_as_expected(tmp_path):
     detector = DETECTOR.model_copy(update={"counts": False})
-    described = json.loads(detector.model_dump_json())
-    changes = {"detector": described, "sampling": "continuous"}
+    record = json.loads(detector.model_dump_json())
+    changes = {"detector": record, "sampling": "continuous"}
     simulator = Simulator.load(write_simulator(tmp_path / "simulator", **changes))
     generated = simulator.generate(some_conditions(5), seed=1)
     latents = block_streams(1, 0)[0].standard_normal((5, Z), dtype=np.float32)
@@ -185,10 +185,10 @@ def test_impossible_batches_are_refused(simulator, batch):
 )
 def test_odd_cards_are_refused_in_one_line(tmp_path, changes, says):
     folder = write_simulator(tmp_path / "simulator", **changes)
-    with pytest.raises(DataError, match=says) as refused:
+    with pytest.raises(DataError, match=says) as failure:
         Simulator.load(folder)
-    assert "\n" not in str(refused.value)
-    assert str(folder) in str(refused.value)
+    assert "\n" not in str(failure.value)
+    assert str(folder) in str(failure.value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '"x"', "[" * 100_000, "\udcff"])
@@ -338,8 +338,8 @@ def with_double_ports():
         port.type.tensor_type.elem_type = TensorProto.DOUBLE
     for number in (0, 1):
         weight = numpy_helper.to_array(model.graph.initializer[number]).astype(np.float64)
-        named = numpy_helper.from_array(weight, model.graph.initializer[number].name)
-        model.graph.initializer[number].CopyFrom(named)
+        tensor = numpy_helper.from_array(weight, model.graph.initializer[number].name)
+        model.graph.initializer[number].CopyFrom(tensor)
     return model
 
 
@@ -364,9 +364,9 @@ def with_double_ports():
 )
 def test_foreign_graphs_are_refused_in_one_line(tmp_path, model, says):
     folder = write_simulator(tmp_path / "simulator", model)
-    with pytest.raises(DataError, match=says) as refused:
+    with pytest.raises(DataError, match=says) as failure:
         Simulator.load(folder)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(failure.value)
 
 
 def test_ports_of_other_names_are_refused(tmp_path):
@@ -489,8 +489,8 @@ def test_facts_equal_those_that_onnx_reads():
     facts = read_facts(model.SerializeToString(), "here")
     assert facts.ir_version == model.ir_version == 8
     assert facts.opsets == {"": 17}
-    named = {(node.domain, node.op_type) for node in model.graph.node}
-    assert facts.operators == named | {("org.evil", "Evil")}
+    operators = {(node.domain, node.op_type) for node in model.graph.node}
+    assert facts.operators == operators | {("org.evil", "Evil")}
 
 
 def test_endless_nesting_is_refused():
@@ -549,9 +549,9 @@ def test_hostile_answers_are_refused(tmp_path, name, member, says):
     members = {f"{key}.npy": io.BytesIO() for key in triples()}
     for key, array in triples().items():
         np.save(members[f"{key}.npy"], array)
-    stored = {key: stream.getvalue() for key, stream in members.items()} | {f"{name}.npy": member}
+    answers = {key: stream.getvalue() for key, stream in members.items()} | {f"{name}.npy": member}
     with zipfile.ZipFile(folder / "reference.npz", "w") as archive:
-        for key, content in stored.items():
+        for key, content in answers.items():
             archive.writestr(key, content)
     with pytest.raises(DataError, match=says):
         simulator.check()

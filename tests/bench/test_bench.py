@@ -51,8 +51,8 @@ def small_graph():
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
         for name, size in (("latent", 3), ("conditions", 2), ("showers", 4))
     ]
-    stored = [numpy_helper.from_array(values, name) for name, values in weights.items()]
-    graph = helper.make_graph(nodes, "small", ports[:2], ports[2:], stored)
+    initialisers = [numpy_helper.from_array(values, name) for name, values in weights.items()]
+    graph = helper.make_graph(nodes, "small", ports[:2], ports[2:], initialisers)
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
 
 

@@ -95,9 +95,9 @@ def test_a_shipped_simulator_with_a_slash_in_its_name_is_a_run() -> None:
 def test_recipes_of_one_name_are_told_apart() -> None:
     groups = [[subject("sdi", 0, 1)], [subject("dc", 0, 1)], [subject("sdi", 0, 2)]]
     assert labels(groups) == ["sdi (1)", "dc", "sdi (2)"]
-    named = dict(zip(labels(groups), groups, strict=True))
-    assert differences("sdi (2)", named) == "objective.T.weight=2"
-    assert differences("dc", named) == ""
+    by_label = dict(zip(labels(groups), groups, strict=True))
+    assert differences("sdi (2)", by_label) == "objective.T.weight=2"
+    assert differences("dc", by_label) == ""
     assert subject("a", 0, 1).settings == subject("a", 7, 1).settings
 
 

@@ -74,13 +74,13 @@ def test_rows_of_a_particle_are_all_there_and_twins_are_others():
 
 def test_single_showers_are_left_out_where_undefined():
     showers = in_memory()
-    for needs, left in ((frozenset(), 0), ({"twin"}, 1), ({"spread"}, 1), ({"peak"}, 0)):
+    for needs, n_single in ((frozenset(), 0), ({"twin"}, 1), ({"spread"}, 1), ({"peak"}, 0)):
         batches = Batches(showers, np.array(IDS), seed=0, needs=frozenset(needs), particles=2)
-        assert batches.left_out == left
-        assert len(batches.particle_ids) == 4 - left
+        assert batches.left_out == n_single
+        assert len(batches.particle_ids) == 4 - n_single
         particles = {int(p) for batch in stream(batches, 0, 9) for p in batch.particle}
         assert particles == set(batches.particle_ids)
-        assert (2 in particles) == (left == 0)
+        assert (2 in particles) == (n_single == 0)
 
 
 @pytest.mark.parametrize("need", ["spread", "twin"])
@@ -148,8 +148,8 @@ def test_a_small_buffer_still_serves_everything_purely(sample, train):
 
 def test_ranks_share_all_particles_and_none_twice(sample, train):
     shares = [Batches(sample, train, seed=0, rank=rank, world=3) for rank in range(3)]
-    served = np.concatenate([share.particle_ids for share in shares])
-    assert sorted(served) == sorted(train)
+    particles = np.concatenate([share.particle_ids for share in shares])
+    assert sorted(particles) == sorted(train)
     assert max(len(s.particle_ids) for s in shares) - min(len(s.particle_ids) for s in shares) < 40
     for share in shares:
         own = set(share.particle_ids)

@@ -94,9 +94,9 @@ def test_an_unfitted_scaling_cannot_exist(conditions):
         FeatureScaling.fit(ALICE_ZN, conditions[:0])
     fitted = FeatureScaling.fit(ALICE_ZN, conditions).model_dump()
     count = len(ALICE_ZN.features)
-    for broken in ({"std": (0.0,) * count}, {"mean": (math.nan,) * count}, {"mean": (0.0,)}):
+    for bad in ({"std": (0.0,) * count}, {"mean": (math.nan,) * count}, {"mean": (0.0,)}):
         with pytest.raises(ValidationError):
-            FeatureScaling.model_validate(fitted | broken)
+            FeatureScaling.model_validate(fitted | bad)
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_an_unfitted_scaling_cannot_exist(conditions):
     ],
 )
 def test_undefined_features_name_the_row(conditions, column, value, words):
-    broken = conditions.copy()
-    broken[4, ALICE_ZN.column(column)] = value
+    bad = conditions.copy()
+    bad[4, ALICE_ZN.column(column)] = value
     with pytest.raises(DataError, match=f"row 4: {words}"):
-        FeatureScaling.fit(ALICE_ZN, conditions).encode(broken)
+        FeatureScaling.fit(ALICE_ZN, conditions).encode(bad)
 
 
 def test_wrong_number_of_conditions(conditions):
@@ -191,8 +191,8 @@ def test_networks_see_slow_particles_alike_in_single_precision():
     energy = np.exp(rng.normal(np.log(547), 1.5, 2000)).clip(1.5, 7000)
     sideways = rng.normal(0, 0.3, (2, 2000)).clip(-1, 1)
     forward = np.sqrt(energy**2 - (sideways**2).sum(axis=0)) * rng.choice([-1, 1], 2000)
-    nothing = np.zeros((3, 2000))
-    conditions = np.column_stack([energy, *nothing, *sideways, forward, energy, np.sign(forward)])
+    zeros = np.zeros((3, 2000))
+    conditions = np.column_stack([energy, *zeros, *sideways, forward, energy, np.sign(forward)])
     scaling = FeatureScaling.fit(ALICE_ZP, conditions)
     single = evaluate_features(scaling.features, scaling.columns, conditions.astype("f4"))
     double = evaluate_features(scaling.features, scaling.columns, conditions)

@@ -22,9 +22,9 @@ def test_recipes_and_classes_of_a_page_exist(page: Path) -> None:
     assert set(recipes) <= set(RECIPES)
     section = re.search(r"^\*\*Class(?:es)?\.\*\*(.*?)\n\n", text, re.MULTILINE | re.DOTALL)
     assert section is not None
-    named = re.findall(r"`([A-Z]\w+)`", section[1])
-    assert named
-    assert [name for name in named if not hasattr(objectives, name)] == []
+    class_names = re.findall(r"`([A-Z]\w+)`", section[1])
+    assert class_names
+    assert [name for name in class_names if not hasattr(objectives, name)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

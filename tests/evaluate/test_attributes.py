@@ -119,9 +119,9 @@ def test_a_slope_is_the_coefficient_of_least_squares(rng):
 
 def test_slopes_see_showers_that_ignore_an_attribute():
     real = sample(400, 1)
-    changed = real.conditions.copy()
-    changed[:, 4] = 0
-    deaf = dataclasses.replace(real, cells=blobs(changed, np.random.default_rng(2)))
+    conditions = real.conditions.copy()
+    conditions[:, 4] = 0
+    deaf = dataclasses.replace(real, cells=blobs(conditions, np.random.default_rng(2)))
     actual = {s.attribute.name: s for s in slopes(real, deaf, rng=np.random.default_rng(0))}
     assert actual["E"].real.value == pytest.approx(1, abs=1e-4)
     assert actual["y0"].real.value > 0.9
@@ -147,9 +147,9 @@ def test_r_squared_is_that_of_loops(rng):
 def test_what_is_in_a_shower_can_be_read_back():
     pytest.importorskip("torch")
     train, real = sample(400, 1), sample(150, 2, first=1000)
-    changed = real.conditions.copy()
-    changed[:, 4] = np.random.default_rng(4).permutation(changed[:, 4])
-    deaf = dataclasses.replace(real, cells=blobs(changed, np.random.default_rng(3)))
+    conditions = real.conditions.copy()
+    conditions[:, 4] = np.random.default_rng(4).permutation(conditions[:, 4])
+    deaf = dataclasses.replace(real, cells=blobs(conditions, np.random.default_rng(3)))
     short = ClassifierConfig("short", (64,), 3e-3, 64, 25, 6)
     actual = {r.name: r for r in layered_metrics.read_back(train, real, deaf, config=short)}
     assert actual["E"].real.value > 0.9

@@ -66,8 +66,8 @@ def page():
     if chromium() is None and not required():
         pytest.skip("chromium is not installed: apt-get install chromium")
     assert chromium() is not None, "CI must have chromium"
-    with browser() as opened:
-        yield opened
+    with browser() as session:
+        yield session
 
 
 @pytest.mark.parametrize("width", WIDTHS)

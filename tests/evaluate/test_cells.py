@@ -121,6 +121,6 @@ def test_what_has_no_such_cells_is_left_out(pair):
     assert names == ["conditional_mae", "dispersion_ratio", "coactivation_error"]
     dark = dataclasses.replace(pair.real.observed, cells=np.zeros_like(pair.real.observed.cells))
     real = dataclasses.replace(pair.real, observed=dark)
-    nothing = dataclasses.replace(pair, real=real, other=real)
-    assert np.isnan(shapes.coactivation_error(nothing, np.ones((1, 7)))).all()
-    assert np.isnan(shapes.cell_moments(nothing, np.ones((1, 7)))).all()
+    empty_pair = dataclasses.replace(pair, real=real, other=real)
+    assert np.isnan(shapes.coactivation_error(empty_pair, np.ones((1, 7)))).all()
+    assert np.isnan(shapes.cell_moments(empty_pair, np.ones((1, 7)))).all()

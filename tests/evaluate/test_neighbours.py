@@ -103,9 +103,9 @@ def test_showers_that_are_shown_are_lit_in_the_layer_and_rise(rng):
 
 def test_real_showers_stand_over_the_nearest_of_each_sample(rng):
     real, generated, train = (layered(40, rng) for _ in range(3))
-    copied = generated.cells.copy()
-    copied[7] = real.cells[some_lit(real.cells, LAST)[0]]
-    generated = dataclasses.replace(generated, cells=copied)
+    cells = generated.cells.copy()
+    cells[7] = real.cells[some_lit(real.cells, LAST)[0]]
+    generated = dataclasses.replace(generated, cells=cells)
     panels = nearest_pictures(real, generated, train)
     assert list(panels) == ["layer_0", "layer_1", "layer_2"]
     axes = panels["layer_2"].axes
@@ -129,10 +129,10 @@ def test_a_generator_that_repeats_training_showers_is_seen(rng):
     fresh = memorisation(real, showers(energies(30, 0), 4, 3), train, rng=rng)
     assert fresh.ratio.value == pytest.approx(1, abs=0.05)
     assert fresh.copies.value == fresh.natural.value == 0
-    copied = memorisation(real, dataclasses.replace(real, cells=train.cells), train, rng=rng)
-    assert copied.ratio.value == 0
-    assert copied.copies.value == 1
-    assert (copied.distance == 0).all()
+    cells = memorisation(real, dataclasses.replace(real, cells=train.cells), train, rng=rng)
+    assert cells.ratio.value == 0
+    assert cells.copies.value == 1
+    assert (cells.distance == 0).all()
     half = real.cells.copy()
     half[::2] = train.cells[::2]
     mixed = memorisation(real, dataclasses.replace(real, cells=half), train, rng=rng)

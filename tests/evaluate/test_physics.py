@@ -96,9 +96,9 @@ def test_a_broken_corner_shows_in_its_own_region():
     energy = np.linspace(20, 400, 40)
     real, generated = showers(energy, 6, 1), showers(energy, 6, 2)
     high = generated.conditions[:, 0] > np.quantile(energy, 0.75)
-    broken = generated.cells.copy()
-    broken[high] *= 2
-    actual = regions(real, dataclasses.replace(generated, cells=broken))
+    cells = generated.cells.copy()
+    cells[high] *= 2
+    actual = regions(real, dataclasses.replace(generated, cells=cells))
     energy_rows = [region for region in actual if region.grouping == "energy"]
     assert [region.particles for region in energy_rows] == [10] * 4
     ratios = [region.value["mean_total"].value for region in energy_rows]

@@ -25,14 +25,14 @@ def test_the_error_of_a_mean_is_its_standard_error():
 def test_intervals_of_clustered_showers_cover_the_truth():
     """Whole particles are drawn: eight rows of one particle count as one, not as eight."""
     rng = np.random.default_rng(3)
-    trials, covered = 300, 0
+    trials, n_covered = 300, 0
     for _ in range(trials):
         values = np.repeat(rng.normal(5, 1, 40), 8) + rng.normal(0, 0.2, 320)
         per_particle = values.reshape(40, 8).mean(axis=1)
         weights = resamplings(40, 200, rng)
         result = measured(weights @ per_particle / 40)
-        covered += abs(result.value - 5) < result.error
-    assert 0.58 < covered / trials < 0.77
+        n_covered += abs(result.value - 5) < result.error
+    assert 0.58 < n_covered / trials < 0.77
 
 
 @pytest.mark.parametrize(

@@ -88,10 +88,10 @@ def test_transfer_is_the_mean_recognition_of_each_kind_on_unseen_particles(monke
     order = np.random.default_rng([2, 0x72A]).permutation(np.arange(40)).tolist()
     test, train = order[:12], order[20:]
     for (trained, tested), accuracy in actual.accuracy.items():
-        learnt = samples[trained]
-        training_rows = [row for row in range(120) if learnt.particle[row] in train]
+        training_sample = samples[trained]
+        training_rows = [row for row in range(120) if training_sample.particle[row] in train]
         limit = np.median(
-            [np.sqrt(learnt.cells[row].astype(np.float32)).sum() for row in training_rows]
+            [np.sqrt(training_sample.cells[row].astype(np.float32)).sum() for row in training_rows]
         )
         right = {kind: [] for kind in actual.kinds}
         targets = samples[tested]

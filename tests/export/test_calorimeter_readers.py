@@ -199,9 +199,9 @@ def test_ddml_s_latents_reach_the_generator_as_normal_numbers(bundle):
 
 def test_ddml_scales_the_shower_of_the_edge_beyond_the_training_range(bundle):
     reader = DdmlReader(bundle("ddml", per_condition=fractions(l1_6_6=0.5)))
-    nothing = np.zeros(100, dtype=np.float32)
+    zeros = np.zeros(100, dtype=np.float32)
     for energy in (0.0, 0.1, 1.0, 30.0, 400.0):
-        assert reader.energies_mev(nothing, energy).sum() == pytest.approx(500 * energy, rel=1e-4)
+        assert reader.energies_mev(zeros, energy).sum() == pytest.approx(500 * energy, rel=1e-4)
 
 
 def test_ddml_refuses_grids_that_it_would_shift(simulator):
@@ -284,10 +284,8 @@ def test_files_of_fastcalosim_are_named_by_particle_and_range(simulator):
     for particle, files in names.items():
         contents = fcs.adapt(linear_simulator, Options(particle=particle))
         assert set(contents.files) == files | {"binning.xml"}
-        described = "22" if particle == 22 else "211"
-        assert (
-            f'<Particle pid="{described}" latentDim="10"' in contents.files["binning.xml"].decode()
-        )
+        pid = "22" if particle == 22 else "211"
+        assert f'<Particle pid="{pid}" latentDim="10"' in contents.files["binning.xml"].decode()
     for mesh_of_voxels in ((8, 32), (1, 8)):
         with pytest.raises(UsageError, match="not 32 sectors"):
             fcs.adapt(linear_simulator, Options(particle=22, mesh=mesh_of_voxels))

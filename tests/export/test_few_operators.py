@@ -55,9 +55,9 @@ MATRIX = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
 def test_shipped_simulators_answer_as_stored(name: str) -> None:
     simulator = Simulator.load(name)
     model = (simulator.folder / "generator.onnx").read_bytes()
-    fewer, stored = in_few_operators(model), simulator.reference
-    feeds = {"latent": stored.latent, "conditions": stored.conditions}
-    assert stored.difference(answers(fewer, feeds)) < 1e-4
+    fewer, reference = in_few_operators(model), simulator.reference
+    feeds = {"latent": reference.latent, "conditions": reference.conditions}
+    assert reference.difference(answers(fewer, feeds)) < 1e-4
     fewest = 10 if simulator.detector.counts else 0
     assert len(operators(fewer)) <= len(operators(model)) - fewest
 

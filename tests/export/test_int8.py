@@ -29,8 +29,8 @@ def layered_graph(rng):
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
         for name, size in (("latent", Z), ("conditions", C), ("showers", K))
     ]
-    stored = [numpy_helper.from_array(values, name) for name, values in weights.items()]
-    graph = helper.make_graph(nodes, "layers", ports[:2], ports[2:], stored)
+    initialisers = [numpy_helper.from_array(values, name) for name, values in weights.items()]
+    graph = helper.make_graph(nodes, "layers", ports[:2], ports[2:], initialisers)
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
 
 
@@ -40,13 +40,13 @@ def simulator(tmp_path, rng):
 
     onnx_model = layered_graph(rng)
     folder = write_simulator(tmp_path / "simulator", onnx_model)
-    stored = dict(np.load(folder / "reference.npz"))
+    arrays = dict(np.load(folder / "reference.npz"))
     engine = OnnxRuntime(onnx_model.SerializeToString(), 1, "layers")
-    stored["response"] = engine.run(stored["latent"], stored["conditions"])
-    np.savez(folder / "reference.npz", **stored)
-    loaded = Simulator.load(folder)
-    loaded.check()
-    return loaded
+    arrays["response"] = engine.run(arrays["latent"], arrays["conditions"])
+    np.savez(folder / "reference.npz", **arrays)
+    int8_simulator = Simulator.load(folder)
+    int8_simulator.check()
+    return int8_simulator
 
 
 def write_real(path, simulator, factor):
@@ -79,17 +79,17 @@ def test_a_harmless_int8_simulator_is_written(caloforge, simulator, tmp_path):
         fast.card.generator_sha256
         == hashlib.sha256((out / "generator.onnx").read_bytes()).hexdigest()
     )
-    stored = simulator.reference
-    moved = stored.difference(fast.expected(stored.latent, stored.conditions))
-    assert 0 < moved < 0.05
+    reference = simulator.reference
+    deviation = reference.difference(fast.expected(reference.latent, reference.conditions))
+    assert 0 < deviation < 0.05
 
 
 def test_only_products_between_products_are_quantised(simulator):
     model = (simulator.folder / "generator.onnx").read_bytes()
-    written = int8_graph(model, simulator, some_conditions(50))
-    refuse_foreign(read_facts(written, "graph"), "graph")
-    loaded = onnx.load_model_from_string(written)
-    weights = {weight.name: weight.data_type for weight in loaded.graph.initializer}
+    graph = int8_graph(model, simulator, some_conditions(50))
+    refuse_foreign(read_facts(graph, "graph"), "graph")
+    loaded_model = onnx.load_model_from_string(graph)
+    weights = {weight.name: weight.data_type for weight in loaded_model.graph.initializer}
     whole = [name for name in weights if name.startswith("w1") and "quant" in name]
     assert whole
     assert weights["w0"] == weights["w2"] == TensorProto.FLOAT
@@ -106,12 +106,12 @@ def test_int8_is_refused_when_the_sums_move(simulator, tmp_path, monkeypatch):
 
 def _too_large(model, simulator, conditions):
     """A graph whose last weights are a fifth too large."""
-    loaded = onnx.load_model_from_string(model)
-    for weight in loaded.graph.initializer:
+    loaded_model = onnx.load_model_from_string(model)
+    for weight in loaded_model.graph.initializer:
         if weight.name in ("w2", "b2"):
             values = numpy_helper.to_array(weight) * np.float32(1.2)
             weight.CopyFrom(numpy_helper.from_array(values, weight.name))
-    return loaded.SerializeToString()
+    return loaded_model.SerializeToString()
 
 
 def test_few_showers_are_refused(simulator, tmp_path):

@@ -43,10 +43,10 @@ def test_truncation_loses_a_photon_of_many_whole_numbers_sent_as_log1p():
     photons = np.arange(1, 800)
     image = np.zeros(44 * 44, dtype=np.float32)
     image[: len(photons)] = np.log1p(photons.astype(np.float32))
-    read = truncated(image, (44, 44)).T.ravel()[: len(photons)]
-    lost = (read == photons - 1).mean()
+    counts = truncated(image, (44, 44)).T.ravel()[: len(photons)]
+    lost = (counts == photons - 1).mean()
     assert 0.2 < lost < 0.4
-    assert (read[read != photons] == photons[read != photons] - 1).all()
+    assert (counts[counts != photons] == photons[counts != photons] - 1).all()
 
 
 def test_truncation_takes_half_a_photon_of_real_numbers_and_skips_negative_ones():
@@ -59,12 +59,12 @@ def test_truncation_takes_half_a_photon_of_real_numbers_and_skips_negative_ones(
 @pytest.mark.parametrize("first", [0, 1936, 9000, 30000, 65534 - 1935])
 def test_whole_numbers_survive_o2_s_truncation(reader, first):
     photons = first + np.arange(44 * 44)
-    opened = reader(ALICE_ZN, photons)
+    o2_reader = reader(ALICE_ZN, photons)
     raw = raw_input(NEUTRONS)[0]
-    response = opened.respond(raw, NOTHING)
+    response = o2_reader.respond(raw, NOTHING)
     assert response.simulated
     np.testing.assert_array_equal(response.photons.ravel(), photons)
-    values = opened.image(raw, NOTHING).astype(np.float64)
+    values = o2_reader.image(raw, NOTHING).astype(np.float64)
     doubled = np.expm1(values).astype(np.int64).reshape(44, 44).T
     np.testing.assert_array_equal(doubled.ravel(), photons)
 
@@ -72,13 +72,13 @@ def test_whole_numbers_survive_o2_s_truncation(reader, first):
 def test_a_single_fibre_of_the_zp_lies_where_o2_looks_for_it(reader):
     one = np.zeros((56, 30))
     one[4, 7] = 21
-    opened = reader(ALICE_ZP, one.ravel())
-    image = opened.image(raw_input(NEUTRONS)[0], NOTHING)
+    o2_reader = reader(ALICE_ZP, one.ravel())
+    image = o2_reader.image(raw_input(NEUTRONS)[0], NOTHING)
     assert np.flatnonzero(image).tolist() == [56 * 7 + 4]
-    response = opened.respond(raw_input(NEUTRONS)[0], NOTHING)
+    response = o2_reader.respond(raw_input(NEUTRONS)[0], NOTHING)
     assert response.photons[4, 7] == 21
     assert response.sectors.tolist() == [0, 21, 0, 0, 0]
-    ports = opened.generator.outputs
+    ports = o2_reader.generator.outputs
     assert [port.shape for port in ports] == [(-1, 30, 56)]
 
 
@@ -226,9 +226,9 @@ for seed, session in ((3, first), (4, second)):
 
 
 def test_draws_differ_from_call_to_call(reader):
-    opened = reader(ALICE_ZN, np.full(ALICE_ZN.cells, 0.5))
+    o2_reader = reader(ALICE_ZN, np.full(ALICE_ZN.cells, 0.5))
     raw = raw_input(NEUTRONS)[0]
-    first, second = (opened.respond(raw, NOTHING).photons for _ in range(2))
+    first, second = (o2_reader.respond(raw, NOTHING).photons for _ in range(2))
     assert (first != second).mean() == pytest.approx(0.5, abs=0.1)
 
 
@@ -239,18 +239,18 @@ def test_latents_and_conditions_reach_the_generator(reader):
     per_latent[9, 3] = 100
     constant = np.zeros(ALICE_ZN.cells)
     constant[1] = 100
-    opened = reader(ALICE_ZN, constant, per_condition=per_condition, per_latent=per_latent)
+    o2_reader = reader(ALICE_ZN, constant, per_condition=per_condition, per_latent=per_latent)
     noise = NOTHING.copy()
     noise[9] = 0.75
-    photons = opened.respond(raw_input(np.array([[40.0, *NEUTRONS[1][1:]]]))[0], noise).photons
+    photons = o2_reader.respond(raw_input(np.array([[40.0, *NEUTRONS[1][1:]]]))[0], noise).photons
     assert photons.ravel()[:5].tolist() == [5, 164, 0, 75, 0]
 
 
 def test_a_generator_of_fewer_latents_ignores_what_o2_draws_beyond_them(reader):
     per_latent = np.full((3, ALICE_ZN.cells), 7.0)
-    opened = reader(ALICE_ZN, np.zeros(ALICE_ZN.cells), per_latent=per_latent, latents=3)
+    o2_reader = reader(ALICE_ZN, np.zeros(ALICE_ZN.cells), per_latent=per_latent, latents=3)
     noise = np.float32([1, 1, 1, 99, 99, 99, 99, 99, 99, 99])
-    assert set(opened.respond(raw_input(NEUTRONS)[0], noise).photons.ravel()) == {21}
+    assert set(o2_reader.respond(raw_input(NEUTRONS)[0], noise).photons.ravel()) == {21}
 
 
 def test_more_latents_than_o2_draws_are_refused_with_the_setting_to_train(tmp_path):
@@ -286,9 +286,9 @@ def test_other_detectors_are_refused(tmp_path):
 def test_whatever_o2_sends_the_answer_is_finite(reader, particle):
     wild = np.zeros((9, ALICE_ZN.cells))
     wild[:, 0], wild[0, 1], wild[6, 2] = 1e20, 1e20, -1e30
-    opened = reader(ALICE_ZN, np.zeros(ALICE_ZN.cells), per_condition=wild)
+    o2_reader = reader(ALICE_ZN, np.zeros(ALICE_ZN.cells), per_condition=wild)
     raw = np.asarray(particle, dtype=np.float32)
-    image = opened.image(raw, np.full(10, 1e9, dtype=np.float32))
+    image = o2_reader.image(raw, np.full(10, 1e9, dtype=np.float32))
     assert np.isfinite(image).all()
     assert (image >= 0).all()
 

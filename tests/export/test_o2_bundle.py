@@ -100,7 +100,7 @@ def test_export_refuses_what_it_cannot_do(caloforge, exported, bundle, tmp_path)
         conditions=conditions,
     )
     write_linear_simulator(tmp_path / "long", ALICE_ZN, np.zeros(ALICE_ZN.cells), latents=12)
-    refused = [
+    refusals = [
         ([simulator, "--target", "o3", "--out", out], "no target o3"),
         ([simulator, "--target", "o2", "--out", bundle], "exists already"),
         ([tmp_path / "em", "--target", "o2", "--classifier", "always", "--out", out], "atlas_em"),
@@ -108,7 +108,7 @@ def test_export_refuses_what_it_cannot_do(caloforge, exported, bundle, tmp_path)
         ([simulator, "--target", "o2", "--mesh", "9x", "--out", out], "--mesh 9x"),
         ([tmp_path / "nowhere", "--target", "o2", "--out", out], "nowhere"),
     ]
-    for arguments, message in refused:
+    for arguments, message in refusals:
         code, _, err = caloforge("export", *arguments)
         assert (code, len(err.strip().splitlines()[-1:])) == (2, 1), err
         assert message in err

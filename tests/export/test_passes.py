@@ -25,8 +25,10 @@ def model(nodes, shape, weights, output="y"):
         helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes)
         for name, sizes in (("x", ["batch", *shape]), (output, [None] * (len(shape) + 1)))
     ]
-    stored = [numpy_helper.from_array(np.asarray(values), name) for name, values in weights.items()]
-    graph = helper.make_graph(nodes, "small", ports[:1], ports[1:], stored)
+    initialisers = [
+        numpy_helper.from_array(np.asarray(values), name) for name, values in weights.items()
+    ]
+    graph = helper.make_graph(nodes, "small", ports[:1], ports[1:], initialisers)
     onnx_model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
     onnx.checker.check_model(onnx_model)
     return onnx_model
@@ -293,12 +295,12 @@ def test_generators_keep_their_answers(kind):
             torch.nn.init.uniform_(part.weight, 0.8, 1.6)
             torch.nn.init.normal_(part.bias, 0, 0.2)
     reference = make_reference(generator, 10, conditions)
-    written = graph_bytes(generator, reference)
-    generated = onnx.load_model_from_string(written)
+    graph_content = graph_bytes(generator, reference)
+    generated = onnx.load_model_from_string(graph_content)
     assert not {"Resize", "BatchNormalization"} & set(operators(generated))
     assert simplify(copy.deepcopy(generated)) == dict.fromkeys(
         simplify(copy.deepcopy(generated)), 0
     )
-    engine = OnnxRuntime(written, 1, "generator")
+    engine = OnnxRuntime(graph_content, 1, "generator")
     actual = engine.run(reference.latent, reference.conditions)
     assert reference.difference(actual) < 1e-5

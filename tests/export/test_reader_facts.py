@@ -28,7 +28,7 @@ def test_facts_that_a_reader_cannot_use_are_one_line(tmp_path, target, reader, s
         files={}, reader=reader, generator_sha256="", recipe={}, caloforge_version="0",
     )  # fmt: skip
     (tmp_path / CARD).write_text(card.to_json())
-    with pytest.raises(DataError, match=says) as refused:
+    with pytest.raises(DataError, match=says) as failure:
         check_bundle(tmp_path)
-    assert str(tmp_path) in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert str(tmp_path) in str(failure.value)
+    assert "\n" not in str(failure.value)

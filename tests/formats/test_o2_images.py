@@ -73,10 +73,10 @@ def split(path):
         branches[f"second.{place}.mImageData"] = awkward.unflatten(
             np.concatenate([event.ravel() for event in rows]), [event.size for event in rows]
         )
-    named = {f"ZDCResponseImage.{name}": values for name, values in branches.items()}
+    dotted = {f"ZDCResponseImage.{name}": values for name, values in branches.items()}
     with uproot.recreate(path) as file:
-        tree = file.mktree("o2sim", {name: values.type.content for name, values in named.items()})
-        tree.extend(named)
+        tree = file.mktree("o2sim", {name: values.type.content for name, values in dotted.items()})
+        tree.extend(dotted)
     return path
 
 

@@ -76,12 +76,14 @@ def test_rows_in_any_order_come_together(
     assert "cells are log1p" in log
     actual = read(tmp_path / "zp.h5")
     assert len(actual.groups()) == len(zp.groups())
-    left = [(cells.tobytes(), int(pdg)) for cells, pdg in zip(zp.cells, zp.pdg, strict=True)]  # type: ignore[arg-type]
+    remaining_rows = [
+        (cells.tobytes(), int(pdg)) for cells, pdg in zip(zp.cells, zp.pdg, strict=True)
+    ]  # type: ignore[arg-type]
     for cells, conditions, pdg in zip(actual.cells, actual.conditions, actual.pdg, strict=True):  # type: ignore[arg-type]
-        row = left.index((cells.tobytes(), int(pdg)))
-        left[row] = (b"", 0)
+        row = remaining_rows.index((cells.tobytes(), int(pdg)))
+        remaining_rows[row] = (b"", 0)
         np.testing.assert_allclose(conditions, zp.conditions[row], rtol=1e-12)
-    assert len(set(left)) == 1
+    assert len(set(remaining_rows)) == 1
 
 
 def test_layers_units_and_physics(tmp_path: Path, caloforge: Run, em: Showers) -> None:
@@ -252,8 +254,8 @@ def test_the_page_of_the_documentation(
         {f"deposits/{name}": 1000 * image for name, image in layers}
         | {"pdg": np.full(20, 22), "E": 1000 * em.conditions[:, 0], "direction": direction},
     )
-    named = dict(zip(zp.detector.columns, zp.conditions.T, strict=True))
-    write_tree(Path("mine.root"), {"image": images_of(zp), "pdg": zp.pdg, **named})
+    columns_by_name = dict(zip(zp.detector.columns, zp.conditions.T, strict=True))
+    write_tree(Path("mine.root"), {"image": images_of(zp), "pdg": zp.pdg, **columns_by_name})
     page = (ROOT / "docs" / "own_files.md").read_text()
     block = re.search(r"```console\n(.*?)```", page, re.DOTALL)
     assert block

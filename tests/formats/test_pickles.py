@@ -194,19 +194,19 @@ def test_raw_dumps_are_put_one_behind_the_other_and_keep_the_pdg_id(tmp_path):
     sources, counts, condition_rows = [], [], []
     for number, letter in enumerate("abc"):
         raw = images(seed=number)
-        stored = (raw.astype("f8"), raw.astype("u2"), np.asfortranarray(raw, "u2"))[number]
+        dumps = (raw.astype("f8"), raw.astype("u2"), np.asfortranarray(raw, "u2"))[number]
         values = dict(zip(COLUMNS, conditions(number).T, strict=True))
         extra = {"Pdg": PDG.astype("f8"), "PhotonSum": np.arange(6)}
         for name, content in (
             (f"particles_cond_with_mass2{letter}", frame({**values, **extra})),
-            (f"proton_images2{letter}", pickle.dumps(stored, 4)),
+            (f"proton_images2{letter}", pickle.dumps(dumps, 4)),
         ):
             sources.append(tmp_path / f"{name}.pkl")
             sources[-1].write_bytes(content)
         counts.append(raw[TOGETHER])
         condition_rows.append(conditions(number)[TOGETHER])
-    for named in (sources[::-1], sources[1::2]):  # any order; images alone find their particles
-        showers = converted(named, tmp_path)
+    for order in (sources[::-1], sources[1::2]):  # any order; images alone find their particles
+        showers = converted(order, tmp_path)
         assert np.array_equal(showers.cells.reshape(-1, 56, 30), np.concatenate(counts))
         assert np.array_equal(showers.conditions, np.concatenate(condition_rows))
         assert showers.pdg.tolist() == 3 * PDG[TOGETHER].tolist()

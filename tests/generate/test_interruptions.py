@@ -20,10 +20,10 @@ def parts(folder):
     return list(folder.glob(".showers*.part*"))
 
 
-def children(running):
+def children(process):
     """Processes that a run has started, and that work."""
-    listed = Path(f"/proc/{running.pid}/task/{running.pid}/children")
-    tasks = listed.parent.parent.glob("*/children")
+    children_file = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    tasks = children_file.parent.parent.glob("*/children")
     return sorted(int(pid) for task in tasks for pid in task.read_text().split())
 
 
@@ -47,13 +47,13 @@ def test_a_run_killed_at_five_points_ends_with_the_same_arrays(shop, tmp_path, w
         lambda: len(shards(folder)) >= 12 and bool(parts(folder)),
         lambda: len(shards(folder)) >= 25,
     ]
-    killed = 0
-    for reached in points:
-        running = start([*order(shop, folder, showers=LONG), *options])
-        killed += until(reached, running)
-        running.send_signal(signal.SIGKILL)
-        running.communicate()
-    assert killed == len(points)
+    n_killed = 0
+    for point in points:
+        process = start([*order(shop, folder, showers=LONG), *options])
+        n_killed += until(point, process)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert n_killed == len(points)
     assert len(shards(folder)) < LONG_SHARDS
     code, output, log = finish([*order(shop, folder, showers=LONG), *options, "--json"])
     assert (code, log) == (0, "")
@@ -64,15 +64,15 @@ def test_a_run_killed_at_five_points_ends_with_the_same_arrays(shop, tmp_path, w
 
 def test_killed_workers_are_replaced(shop, tmp_path, whole):
     folder = tmp_path / "folder"
-    running = start([*order(shop, folder, showers=LONG), *PROCESSES])
-    killed = 0
+    process = start([*order(shop, folder, showers=LONG), *PROCESSES])
+    n_killed = 0
     for finished in (0, 8, 24):
-        if until(lambda n=finished: len(shards(folder)) >= n and children(running), running):
-            os.kill(children(running)[0], signal.SIGKILL)
-            killed += 1
-    _, log = running.communicate(timeout=120)
-    assert (running.returncode, log) == (0, "")
-    assert killed >= 2
+        if until(lambda n=finished: len(shards(folder)) >= n and children(process), process):
+            os.kill(children(process)[0], signal.SIGKILL)
+            n_killed += 1
+    _, log = process.communicate(timeout=120)
+    assert (process.returncode, log) == (0, "")
+    assert n_killed >= 2
     assert_same(shards(folder), whole)
 
 
@@ -103,18 +103,18 @@ def test_a_shard_that_kills_its_workers_ends_the_run(shop, tmp_path, monkeypatch
 
 def test_two_runs_into_one_folder_are_refused(shop, tmp_path):
     folder = tmp_path / "folder"
-    running = start([*order(shop, folder, showers=100 * LONG), *PROCESSES])
+    process = start([*order(shop, folder, showers=100 * LONG), *PROCESSES])
     try:
-        assert until(lambda: len(shards(folder)) >= 1, running)
+        assert until(lambda: len(shards(folder)) >= 1, process)
         code, output, log = finish([*order(shop, folder, showers=100 * LONG), "-q", "--force"])
         assert (code, output) == (2, "")
-        assert f"process {running.pid} on {os.uname().nodename} writes here" in log
+        assert f"process {process.pid} on {os.uname().nodename} writes here" in log
         assert log.count("\n") == 1
-        running.send_signal(signal.SIGTERM)
-        _, log = running.communicate(timeout=60)
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=60)
     finally:
-        running.kill()
-    assert running.returncode == 143
+        process.kill()
+    assert process.returncode == 143
     assert "shards are finished" in log
     assert "the same command goes on" in log
     assert log.count("\n") == 1

@@ -83,9 +83,9 @@ def test_root_files_hold_the_same(caloforge, shop, tmp_path, one_file, options):
     for name in ("channels", "particle", "pdg"):
         np.testing.assert_array_equal(actual[name], expected[name])
     np.testing.assert_array_equal(actual["Energy"], expected["conditions"][:, 0])
-    described = json.loads(str(uproot.open(paths[0])["description"]))
-    assert (described["format"], described["seed"]) == ("caloforge-showers", "3")
-    assert described["labels"] == ["left", "right"]
+    description = json.loads(str(uproot.open(paths[0])["description"]))
+    assert (description["format"], description["seed"]) == ("caloforge-showers", "3")
+    assert description["labels"] == ["left", "right"]
 
 
 def test_the_ending_of_a_single_file_asks_for_root(caloforge, shop, tmp_path):
@@ -105,10 +105,10 @@ def test_the_batch_jobs_of_the_manual_are_what_a_dry_run_shows(shop, tmp_path, c
     needs("dask_jobqueue")
     section = MANUAL.read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
     blocks = dict(re.findall(r"```(json|text)\n(.+?)```", section, re.DOTALL))
-    written = tmp_path / "cluster.json"
-    written.write_text(blocks["json"])
+    options_file = tmp_path / "cluster.json"
+    options_file.write_text(blocks["json"])
     out = tmp_path / "folder"
-    where = ("--executor", "dask", "--cluster", cluster, "--cluster-options", written)
+    where = ("--executor", "dask", "--cluster", cluster, "--cluster-options", options_file)
     code, output, log = finish([*order(shop, out, *where, "--workers", 50, "--dry-run", "-q")])
     assert (code, log) == (0, "")
     assert "20000 showers in 10 shards of 2048" in output
@@ -120,9 +120,9 @@ def test_the_batch_jobs_of_the_manual_are_what_a_dry_run_shows(shop, tmp_path, c
 
 def test_a_cluster_refuses_what_it_does_not_know(shop, tmp_path):
     needs("dask_jobqueue")
-    written = tmp_path / "cluster.json"
-    written.write_text('{"colour": "blue"}')
-    where = ("--executor", "dask", "--cluster", "slurm", "--cluster-options", written)
+    options_file = tmp_path / "cluster.json"
+    options_file.write_text('{"colour": "blue"}')
+    where = ("--executor", "dask", "--cluster", "slurm", "--cluster-options", options_file)
     code, _, log = finish([*order(shop, tmp_path / "p", *where, "--dry-run", "-q")])
     assert code == 2, log
     assert "--cluster-options: SLURMCluster says:" in log.splitlines()[0]

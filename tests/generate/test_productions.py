@@ -142,15 +142,15 @@ def test_the_join_makes_what_is_missing(caloforge, shop, folder, tmp_path):
 
 def test_a_join_beside_a_running_job_is_refused(shop, tmp_path, caloforge):
     out = tmp_path / "folder"
-    running = start([*order(shop, out, showers=10**7), "--shard", "1/3", "-q"])
+    process = start([*order(shop, out, showers=10**7), "--shard", "1/3", "-q"])
     try:
-        assert until(lambda: len(shards(out)) >= 1, running)
+        assert until(lambda: len(shards(out)) >= 1, process)
         code, _, log = caloforge(*order(shop, out, showers=10**7), "-q")
         assert code == 2
         assert "writes here" in log
     finally:
-        running.kill()
-        running.communicate()
+        process.kill()
+        process.communicate()
 
 
 def test_impossible_shares_cost_one_line(caloforge, shop, tmp_path):

@@ -98,9 +98,9 @@ def test_calls_say_how_much_is_done_and_count_anew_after_a_death(
 
 def test_a_bug_in_a_worker_is_raised_here_with_its_place() -> None:
     outcomes = next(PROCESSES.run([Call(fail)]))
-    with pytest.raises(ZeroDivisionError, match="a bug") as raised:
+    with pytest.raises(ZeroDivisionError, match="a bug") as failure:
         outcomes.result()
-    assert "in fail" in "".join(raised.value.__notes__)
+    assert "in fail" in "".join(failure.value.__notes__)
 
 
 def test_dead_workers_are_replaced_so_many_times(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_no_worker_outlives_its_run(tmp_path: Path) -> None:
         "list(Executor('futures', 1).run([call]))"
     )
     here = str(Path(__file__).parent)
-    running = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", code, str(mark), here],
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -143,11 +143,11 @@ def test_no_worker_outlives_its_run(tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while not mark.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    running.kill()
-    running.wait()
+    process.kill()
+    process.wait()
     while time.monotonic() < deadline:
         try:
-            os.killpg(running.pid, 0)
+            os.killpg(process.pid, 0)
         except ProcessLookupError:
             return
         time.sleep(0.05)
@@ -179,10 +179,10 @@ def test_a_batch_system_that_takes_no_job_costs_one_line(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     executor = Executor("dask", 2, cluster, {"log_directory": str(tmp_path)})
     reason = "no such command" if script is None else "invalid account or partition"
-    started = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(CaloforgeError, match=f"takes no job: {command}.*{reason}"):
         list(executor.run([Call(squared, (1,))]))
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - start < 60
 
 
 def test_a_scheduler_that_does_not_answer_is_named() -> None:

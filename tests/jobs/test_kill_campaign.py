@@ -48,8 +48,8 @@ def training(out: Path, *more: str) -> list[str]:
 
 
 def resumed_training(out: Path) -> list[str]:
-    begun = (out / "checkpoint.pt").is_file()
-    return training(out, *(["--resume"] if begun else ["--force"]))
+    has_checkpoint = (out / "checkpoint.pt").is_file()
+    return training(out, *(["--resume"] if has_checkpoint else ["--force"]))
 
 
 def weights(out: Path) -> str:
@@ -133,14 +133,14 @@ VERBS = {
 
 def run(command: list[str], kill_after: float | None = None) -> float:
     """Run a command in its own group, kill it perhaps, and wait until no process is left."""
-    started = time.monotonic()
+    start = time.monotonic()
     process = subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     if kill_after is None:
         _, log = process.communicate(timeout=600)
         assert process.returncode == 0, log.decode()
-        return time.monotonic() - started
+        return time.monotonic() - start
     try:
         process.wait(kill_after)
     except subprocess.TimeoutExpired:
@@ -151,7 +151,7 @@ def run(command: list[str], kill_after: float | None = None) -> float:
         try:
             os.killpg(process.pid, 0)
         except ProcessLookupError:
-            return time.monotonic() - started
+            return time.monotonic() - start
         time.sleep(0.05)
     pytest.fail("a worker outlives its run")
 
@@ -165,14 +165,14 @@ def test_kills_at_any_moment_lose_nothing(
     for folder in folders:
         folder.mkdir()
         write_part_of_sample(folder / "zn.h5", 20)
-    whole, killed = (folder / "out.h5" for folder in folders)
+    whole, interrupted = (folder / "out.h5" for folder in folders)
     seconds = run(verb.start(whole))
     for number, moment in enumerate(rng.uniform(0.1, 0.9, KILLS)):
-        run((verb.go_on if number else verb.start)(killed), moment * seconds)
-        if name == "transport" and killed.exists():
+        run((verb.go_on if number else verb.start)(interrupted), moment * seconds)
+        if name == "transport" and interrupted.exists():
             break
-    if not (name == "transport" and killed.exists()):
-        run(verb.go_on(killed))
-    assert verb.digest(killed) == verb.digest(whole)
-    left = [path for path in folders[1].rglob("*") if ".part" in path.name]
-    assert left == []
+    if not (name == "transport" and interrupted.exists()):
+        run(verb.go_on(interrupted))
+    assert verb.digest(interrupted) == verb.digest(whole)
+    part_files = [path for path in folders[1].rglob("*") if ".part" in path.name]
+    assert part_files == []

@@ -174,9 +174,9 @@ def test_search_by_the_command_line_and_again(
     weight = record["best"]["objective.SelectiveDiversity.weight"]
     weights = {type(term): own for own, term in best.objective.terms}
     assert weights[SelectiveDiversity] == weight
-    written = times(out / "runs")
+    times_before = times(out / "runs")
     assert json.loads(caloforge(*command)[1]) == record
-    assert times(out / "runs") == written
+    assert times(out / "runs") == times_before
 
 
 def test_search_goes_on_where_it_was_killed(
@@ -222,11 +222,11 @@ def test_unfinished_run_goes_on_from_its_checkpoint(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Run, "save", broken)
         search(short(), axes, showers, tmp_path)
-    begun = []
+    recipes = []
     resume = Run.resume
-    monkeypatch.setattr(Run, "resume", lambda run: (resume(run), begun.append(run.step))[0])
+    monkeypatch.setattr(Run, "resume", lambda run: (resume(run), recipes.append(run.step))[0])
     result = search(short(), axes, showers, tmp_path)
-    assert begun == [2]
+    assert recipes == [2]
     assert result.best is not None
 
 

@@ -116,7 +116,7 @@ def test_results_page_tells_how_far_all_are_from_the_floor(bit: int, on_points: 
 def test_results_stand_on_the_pages_that_they_link() -> None:
     """Every number with an error in an entry of docs/results.md that links a study."""
     results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    checked = 0
+    n_checked = 0
     for entry in re.findall(r"^- .*?(?=^- |^#|\Z)", results, re.MULTILINE | re.DOTALL):
         link = re.search(r"<(validation/[\w/.-]+\.md)>", entry)
         if link is None:
@@ -124,8 +124,8 @@ def test_results_stand_on_the_pages_that_they_link() -> None:
         page = (ROOT / link[1]).read_text(encoding="utf-8")
         for number in re.findall(r"-?\d+(?:\.\d+)? ± \d+(?:\.\d+)?", " ".join(entry.split())):
             assert number in page, f"{number} is not in {link[1]}"
-            checked += 1
-    assert checked > 0
+            n_checked += 1
+    assert n_checked > 0
 
 
 def test_shipped_judgements_are_json() -> None:

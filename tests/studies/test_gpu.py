@@ -40,8 +40,8 @@ def test_the_script_fetches_nothing_and_leaves_in_time() -> None:
     assert "--minutes" in script
     for word in ("pip", "curl", "wget", "git", "apt"):
         assert word not in script.split()
-    checked = subprocess.run(["bash", "-n", ROOT / "validation" / "gpu" / "run.sh"], check=False)
-    assert checked.returncode == 0
+    process = subprocess.run(["bash", "-n", ROOT / "validation" / "gpu" / "run.sh"], check=False)
+    assert process.returncode == 0
 
 
 @pytest.mark.slow

@@ -132,9 +132,11 @@ def test_cut_leaves_out_faint_showers_of_both_sides(rng: np.random.Generator) ->
 
 def test_halves_share_no_shower_and_have_equal_numbers(rng: np.random.Generator) -> None:
     showers = some("alice_zp", 93)
-    marked = changed(showers, showers.cells * 0)
-    marked = dataclasses.replace(marked, cpu_seconds=np.arange(93, dtype=np.float32))
-    first, second = proton.halves(marked, rng)
+    numbered_showers = changed(showers, showers.cells * 0)
+    numbered_showers = dataclasses.replace(
+        numbered_showers, cpu_seconds=np.arange(93, dtype=np.float32)
+    )
+    first, second = proton.halves(numbered_showers, rng)
     rows = [set(side.cpu_seconds.tolist()) for side in (first, second)]
     assert not rows[0] & rows[1]
     np.testing.assert_array_equal(first.particle, second.particle)
@@ -206,9 +208,9 @@ def test_only_particles_of_both_sides_are_compared() -> None:
     actual = difference(first, second)
     assert (actual.common, actual.measured.value) == (2, 1.0)
     assert actual.cells[-2:] == ["1 of 1 / 1 of 2", "2 of 4"]
-    nothing = difference(first, ByParticle("c", np.empty((0, 4)), 3))
-    assert nothing.measured.value is None
-    assert nothing.cells[-2:] == ["1 of 1 / 0 of 3", "0 of 4"]
+    empty = difference(first, ByParticle("c", np.empty((0, 4)), 3))
+    assert empty.measured.value is None
+    assert empty.cells[-2:] == ["1 of 1 / 0 of 3", "0 of 4"]
 
 
 def test_a_ratio_is_one_of_means_of_the_same_particles() -> None:

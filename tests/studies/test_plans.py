@@ -81,8 +81,8 @@ def test_weights_are_tried_around_the_recipes_and_the_best_is_taken() -> None:
     best = chosen_weights(groups(of_part(records, "weight")))
     for scan in scans():
         assert scan.own in scan.weights
-        tried = [run for run in plan(False, 0, records) if run.part == "weight"]
-        own = [run for run in tried if run.label == scan.label]
+        trials = [run for run in plan(False, 0, records) if run.part == "weight"]
+        own = [run for run in trials if run.label == scan.label]
         assert len(own) == 2 * len(scan.weights)
         for run in own:
             terms = {type(term).__name__: w for w, term in run.recipe().objective.terms}
@@ -126,8 +126,8 @@ def test_parts_of_the_layered_recipe_change_one_thing() -> None:
     whole = runs.pop("whole").recipe().model_dump(mode="json")
     for label, run in runs.items():
         other = run.recipe().model_dump(mode="json")
-        changed = {key for key in whole | other if whole.get(key) != other.get(key)}
-        assert len(changed) == 1, label
+        differing_keys = {key for key in whole | other if whole.get(key) != other.get(key)}
+        assert len(differing_keys) == 1, label
         assert other["training"]["steps"] >= 800
 
 

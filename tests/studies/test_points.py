@@ -94,7 +94,7 @@ def test_weights_are_tried_chosen_and_taken(
     records = read_records(tmp_path)
     assert len(records) == 2 * (2 + 2)
     for regime in ("fragile", "healthy"):
-        tried = {
+        scores = {
             one["weight"]: measures.score(one["figures"]["validation"], plan.least())
             for one in records.values()
             if (one["part"], one["regime"]) == ("trial", regime)
@@ -104,7 +104,7 @@ def test_weights_are_tried_chosen_and_taken(
             for one in records.values()
             if (one["part"], one["regime"], one["method"]) == ("final", regime, "sdi-gan")
         )
-        assert final["weight"] == min(tried, key=lambda weight: tried[weight])
+        assert final["weight"] == min(scores, key=lambda weight: scores[weight])
     for image in ("figure1.png", "figure3-fragile.png", "figure3-healthy.png"):
         assert (tmp_path / image).stat().st_size > 10_000
     first = records["fragile-trial-sdi-gan-weight0.01-seed1000"]
@@ -124,8 +124,8 @@ def test_no_final_run_shares_a_seed_with_one_that_chooses() -> None:
     assert len({run.name for run in runs}) == len(runs)
     seeds = {part: {run.seed for run in runs if run.part == part} for part in plan.EVALUATED}
     assert not seeds["trial"] & (seeds["final"] | seeds["reading"])
-    tried = Counter((run.regime, run.method) for run in runs if run.part == "trial")
-    assert set(tried.values()) == {8}
+    counts = Counter((run.regime, run.method) for run in runs if run.part == "trial")
+    assert set(counts.values()) == {8}
 
 
 def trials() -> list[plan.PointsRun]:

@@ -192,9 +192,9 @@ def test_the_script_is_no_term_of_the_package() -> None:
     assert "PublishedScript" not in TERMS
     recipe = script()
     assert ScriptRecipe.from_json(recipe.to_json()) == recipe
-    changed = override(recipe, ["objective.PublishedScript.intensity=1e-9"])
-    assert isinstance(changed, ScriptRecipe)
-    assert changed.objective == Objective.of(PublishedScript(intensity=1e-9))
+    other_recipe = override(recipe, ["objective.PublishedScript.intensity=1e-9"])
+    assert isinstance(other_recipe, ScriptRecipe)
+    assert other_recipe.objective == Objective.of(PublishedScript(intensity=1e-9))
 
 
 def test_the_grid_has_the_45_points_of_the_paper() -> None:

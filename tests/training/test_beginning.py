@@ -67,9 +67,9 @@ def test_the_sampling_fraction_of_the_file_is_that_of_the_game(dataset: Dataset)
         cells=source.cells * 0.02,
         provenance={**source.provenance, "sampling_fraction": "0.02"},
     )
-    changed = replace(dataset, source=thin)
-    assert changed.detector(recipe_of("calogan")).sampling_fraction == 0.02
-    run = prepared(recipe_of("calogan"), changed)
+    thin_dataset = replace(dataset, source=thin)
+    assert thin_dataset.detector(recipe_of("calogan")).sampling_fraction == 0.02
+    run = prepared(recipe_of("calogan"), thin_dataset)
     parts = run.game.step(run.batches.iterate(), 0)
     assert 0 <= parts["generator"]["EnergyConditioning"] < 2
     assert run.game.networks["critic"].inputs.detector.sampling_fraction == 0.02

@@ -64,8 +64,8 @@ def test_callbacks_see_steps_lines_and_checkpoints(followed: tuple[Path, Follow]
     assert [line["step"] for line in follow.lines if "score" in line] == [25, 44]
     assert follow.checkpoints == [0, 30, 44]
     assert follow.ended == 1
-    written = metrics.read(run / "metrics.jsonl")
-    assert written == json.loads(json.dumps(follow.lines))
+    lines = metrics.read(run / "metrics.jsonl")
+    assert lines == json.loads(json.dumps(follow.lines))
     assert RunFolder(run).summary()["best_step"] in (25, 44)
 
 
@@ -101,8 +101,8 @@ def test_tensorboard_gets_the_numbers(showers: Path, tmp_path: Path) -> None:
     lines = [flat(line) for line in metrics.read(run / "metrics.jsonl")]
     for name, points in series(lines).items():
         if name != "step":
-            written = [number for one in events.Scalars(name) for number in (one.step, one.value)]
-            assert written == pytest.approx([number for point in points for number in point])
+            numbers = [number for one in events.Scalars(name) for number in (one.step, one.value)]
+            assert numbers == pytest.approx([number for point in points for number in point])
 
 
 def test_logs_that_are_none_are_one_line(caloforge: Cli) -> None:

@@ -57,10 +57,12 @@ def test_a_simulator_hands_on_its_generator(straight: Path, showers: Path, tmp_p
     recipe = find_recipe("dcgan", None, [*SMALL, "critic.kind=mlp"], 0, pretrained)
     generator = prepared(recipe, showers, pretrained).game.networks["generator"].eval()
     simulator = Simulator.load(tmp_path / "simulator")
-    stored = simulator.reference
+    reference = simulator.reference
     with torch.no_grad():
-        cells = generator(torch.from_numpy(stored.latent), torch.from_numpy(stored.conditions))
-    np.testing.assert_allclose(cells.numpy(), stored.response, rtol=1e-4, atol=1e-4)
+        cells = generator(
+            torch.from_numpy(reference.latent), torch.from_numpy(reference.conditions)
+        )
+    np.testing.assert_allclose(cells.numpy(), reference.response, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["alice_zn", "alice_zp", "atlas_em/eplus", "atlas_em/gamma"])

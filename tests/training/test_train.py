@@ -141,10 +141,12 @@ def test_learning_uses_training_particles_only(showers: Path) -> None:
     with ShowerFile(showers) as file:
         dataset = divide(file, recipe.data)
         batches = dataset.batches(recipe, ALONE)
-        served = {int(p) for step in range(30) for p in np.unique(batches.at(step).particle)}
+        batch_particles = {
+            int(p) for step in range(30) for p in np.unique(batches.at(step).particle)
+        }
         particles = set(dataset.validation.particle.tolist())
-        assert served <= set(dataset.train.tolist())
-        assert not served & particles
+        assert batch_particles <= set(dataset.train.tolist())
+        assert not batch_particles & particles
         # Of forty particles four choose the best, four are for the test and appear nowhere.
         assert (len(dataset.train), len(particles)) == (32, 4)
         train_rows = np.isin(file.particle, dataset.train)

@@ -124,13 +124,13 @@ def test_a_dead_worker_is_replaced_and_its_shower_redone(tmp_path: Path, engine:
 def test_two_deaths_at_one_seed_are_a_missing_shower(tmp_path: Path, engine: Path) -> None:
     go(tmp_path / "whole.h5", engines(engine), prepared())
     (engine / "die-4").write_text("always")
-    with pytest.raises(CaloforgeError, match="1 showers are missing") as raised:
+    with pytest.raises(CaloforgeError, match="1 showers are missing") as failure:
         go(tmp_path / "died.h5", engines(engine), prepared())
-    assert raised.value.exit_code == 1
-    listed = json.loads((tmp_path / "died.h5.missing.json").read_text())
+    assert failure.value.exit_code == 1
+    record = json.loads((tmp_path / "died.h5.missing.json").read_text())
     request, _ = prepared()
-    assert [(entry["particle"], entry["repeat"]) for entry in listed] == [(2, 0)]
-    assert listed[0]["engine_seed"] == request.shot(4).seed
+    assert [(entry["particle"], entry["repeat"]) for entry in record] == [(2, 0)]
+    assert record[0]["engine_seed"] == request.shot(4).seed
     whole, died = read(tmp_path / "whole.h5"), read(tmp_path / "died.h5")
     assert np.array_equal(np.delete(whole.cells, 4, axis=0), died.cells)
     assert died.provenance["missing_showers"] == "1"
