@@ -90,7 +90,7 @@ class Plan:
         }
         if self.baseline not in baseline_records:
             return
-        for number in range(self.seeds):
+        for number in range(min(self.seeds, FEW_SEEDS)):
             for method in self.methods:
                 if method in baseline_records and (
                     steps := self._equal_steps(baseline_records, method)
@@ -123,10 +123,10 @@ class Plan:
         }
 
     def shortened(
-        self, part: str, length: float, methods: Sequence[str], seed: int
+        self, part: str, length: float, methods: Sequence[str], seed: int, seeds: int = FEW_SEEDS
     ) -> Iterator[TrainingRun]:
         """Runs of another length, in parts of the recipe's own."""
-        for number in range(FEW_SEEDS):
+        for number in range(seeds):
             for method in methods:
                 yield self.run(part, method, seed + number, steps(method, length))
 
