@@ -61,15 +61,20 @@ class Reporter:
             write(sys.stdout, rendered(text))
 
     @contextmanager
-    def progress(self, what: str, total: int, unit: str = "rows") -> Iterator[Advance]:
-        """Yield ``advance(n, note)``: a bar on a terminal, a line each ten seconds elsewhere."""
+    def progress(
+        self, what: str, total: int, unit: str = "rows", done: int = 0
+    ) -> Iterator[Advance]:
+        """Yield ``advance(n, note)``: a bar on a terminal, a line each ten seconds elsewhere.
+
+        ``done`` were done before, and do not count for the rate.
+        """
         if self.quiet:
             yield _ignore
         elif sys.stderr.isatty():
-            with _bar(what, total, unit) as advance:
+            with _bar(what, total, unit, done) as advance:
                 yield advance
         else:
-            lines = Lines(what, total, unit, self.say)
+            lines = Lines(what, total, unit, self.say, done=done)
             yield lines.advance
             lines.close()
 
@@ -88,10 +93,13 @@ class Lines:
     clock: Callable[[], float] = time.monotonic
     done: int = 0
     note: str = ""
+    before: int = field(init=False)
+    """Done before the work began."""
     started: float = field(init=False)
     due: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.before = self.done
         self.started = self.clock()
         self.due = self.started + FIRST_LINE_SECONDS
 
@@ -111,12 +119,23 @@ class Lines:
             self.say(self._line(now))
 
     def _line(self, now: float) -> str:
-        elapsed = max(now - self.started, 1e-9)
-        rate = self.done / elapsed
-        remaining = (self.total - self.done) / rate if rate else math.inf
-        ending = f"{clock_time(remaining)} left" if self.done < self.total else clock_time(elapsed)
-        parts = [f"{self.done}/{self.total} {self.unit}", f"{rate:.4g} {self.unit}/s", ending]
+        elapsed = now - self.started
+        speed = rate_and_time(self.done - self.before, self.total - self.done, self.unit, elapsed)
+        parts = [f"{self.done}/{self.total} {self.unit}", speed]
         return f"{self.what}: {', '.join([*parts, *filter(None, [self.note])])}"
+
+
+def rate_and_time(done: int, left: int, unit: str, seconds: float) -> str:
+    """Mean rate since the beginning, and the time left at this rate, or at the end the time taken.
+
+    >>> rate_and_time(40, 960, "steps", 2.0)
+    '20 steps/s, 0:48 left'
+    """
+    rate = done / max(seconds, 1e-9)
+    text = f"{rate:.0f}" if rate >= 1000 else f"{rate:.4g}"
+    remaining = left / rate if rate > 0 else math.inf
+    ending = f"{clock_time(remaining)} left" if left > 0 else clock_time(seconds)
+    return f"{text} {unit}/s, {ending}"
 
 
 def clock_time(seconds: float) -> str:
@@ -182,11 +201,18 @@ def _ignore(n: int = 1, note: str = "") -> None:
 
 
 @contextmanager
-def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
+def _bar(what: str, total: int, unit: str, before: int) -> Iterator[Advance]:
     from rich import progress
     from rich.console import Console
     from rich.table import Column
     from rich.text import Text
+
+    class Speed(progress.ProgressColumn):
+        """By all of the work: the few last seconds say nothing of pieces that take minutes."""
+
+        def render(self, task: progress.Task) -> Text:
+            done, seconds = int(task.completed), task.finished_time or task.elapsed or 0.0
+            return Text(rate_and_time(done - before, total - done, unit, seconds))
 
     class Note(progress.TextColumn):
         """What is cut where a terminal is narrow, and never wrapped."""
@@ -197,22 +223,19 @@ def _bar(what: str, total: int, unit: str) -> Iterator[Advance]:
             return text
 
     columns = (
+        progress.SpinnerColumn("line", finished_text=" "),
         progress.TextColumn("{task.description}"),
         progress.BarColumn(bar_width=24),
         progress.TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
-        progress.TextColumn("{task.fields[rate]}"),
         # What may not wrap keeps its width; the bar and the note give theirs.
-        progress.TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+        Speed(table_column=Column(no_wrap=True)),
         Note("{task.fields[note]}", table_column=Column(no_wrap=False)),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total, unit=unit, rate="", note="")
+        task = bar.add_task(what, total=total, completed=before, unit=unit, note="")
 
         def advance(n: int = 1, note: str = "") -> None:
-            speed = bar.tasks[task].speed
-            rate = f"{speed:.4g} {unit}/s" if speed else ""
-            text = note or bar.tasks[task].fields["note"]
-            bar.update(task, advance=n, rate=rate, note=text)
+            bar.update(task, advance=n, note=note or bar.tasks[task].fields["note"])
 
         yield advance
 

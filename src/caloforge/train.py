@@ -160,7 +160,7 @@ def play_out(run: Run) -> None:
     stream = run.batches.iterate(batches_before(run.phases, run.step))
     with (
         asked_to_leave() as leaving,
-        run.reporter.progress("training", steps - run.step, "steps") as advance,
+        run.reporter.progress("training", steps, "steps", run.step) as advance,
     ):
         while run.step < steps:
             parts = run.play(stream)

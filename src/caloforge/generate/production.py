@@ -316,8 +316,8 @@ def _make(progress: Progress, executor: Executor, reporter: Reporter) -> None:
         for number in todo
     ]
     limits = Limits(threads=plan.settings.threads)
-    with reporter.progress("generate", plan.showers, "showers") as advance:
-        advance(sum(record.showers for record in progress.finished.values()))
+    done = sum(record.showers for record in progress.finished.values())
+    with reporter.progress("generate", plan.showers, "showers", done) as advance:
         within = CallProgress(advance)
         try:
             for result in executor.run(calls, limits, reporter, within.count):

@@ -231,9 +231,10 @@ class StepCount(Reporter):
     count: Callable[[int], None] = lambda done: None
 
     @contextmanager
-    def progress(self, what: str, total: int, unit: str = "rows") -> Iterator[Advance]:
+    def progress(
+        self, what: str, total: int, unit: str = "rows", done: int = 0
+    ) -> Iterator[Advance]:
         """Yield what counts."""
-        done = 0
 
         def advance(n: int = 1, note: str = "") -> None:
             nonlocal done

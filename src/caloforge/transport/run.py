@@ -132,8 +132,8 @@ def transport(
         )
         reporter.say(_opening(request, tables, fates))
         try:
-            with reporter.progress("transport", len(request), "showers") as advance:
-                advance(parts.done_rows())
+            done = parts.done_rows()
+            with reporter.progress("transport", len(request), "showers", done) as advance:
                 _run(_Work(request, parts, advance), tables, pool)
         except BaseException:
             if not parts.done_rows():
