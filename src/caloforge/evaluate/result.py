@@ -47,10 +47,12 @@ class Difference:
     measured: Measured
 
     def __str__(self) -> str:
-        """Such as ``conditional_w1: shuffled - model = 30.1 ± 1.2 (25 sigma)``."""
+        """Such as ``conditional W1: mean image of nearest - generated = 3.6 ± 1.1 (3.2 sigma)``."""
         sigma = self.measured.sigma
         tail = "" if sigma is None else f" ({sigma:.1f} sigma)"
-        return f"{self.measure}: {self.first} - {self.second} = {self.measured}{tail}"
+        measure = self.measure.replace("_", " ").replace("w1", "W1")
+        first, second = (TITLES.get(name, name) for name in (self.first, self.second))
+        return f"{measure}: {first} - {second} = {self.measured}{tail}"
 
 
 @dataclass(frozen=True, repr=False)
