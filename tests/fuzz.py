@@ -197,7 +197,7 @@ def read_gate(path: Path) -> int:
 
 
 def read_detector(path: Path) -> int:
-    from caloforge.detectors.find import find_detector
+    from caloforge.detectors.files import find_detector
 
     return called(find_detector, str(path))
 

@@ -286,7 +286,7 @@ def test_doctor_names_what_exists(caloforge):
 
 
 def test_documents_with_a_byte_order_mark_read():
-    from caloforge.detectors.find import find_detector
+    from caloforge.detectors.files import find_detector
     from caloforge.recipe import Recipe
 
     assert find_detector(str(CASES / "detector_bom.json")).columns

@@ -7,8 +7,7 @@ import pytest
 
 from caloforge.data.showers import write
 from caloforge.detectors import DETECTORS
-from caloforge.detectors.find import find_detector
-from caloforge.detectors.json_file import detector_of_record, record_of
+from caloforge.detectors.files import detector_of_record, find_detector, record_of
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.inputs import showers_of
 from caloforge.recipe import Recipe

@@ -51,7 +51,7 @@ def images_of(conditions: NDArray[np.float64], rng: np.random.Generator) -> list
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The detector as JSON and its showers by raw h5py."""
-    from caloforge.detectors.find import find_detector
+    from caloforge.detectors.files import find_detector
 
     folder = tmp_path_factory.mktemp("shed")
     (folder / "shed.json").write_text(json.dumps(RECORD))

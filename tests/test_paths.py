@@ -12,7 +12,7 @@ import pytest
 from caloforge import ShowerFile, ShowerWriter, Simulator, read, write
 from caloforge.data.batches import Choice, select
 from caloforge.data.info import summarise
-from caloforge.detectors.find import find_detector
+from caloforge.detectors.files import find_detector
 from caloforge.evaluate.engine import stream
 from caloforge.evaluate.inputs import load
 from caloforge.export.bundle import Options, check_bundle, export

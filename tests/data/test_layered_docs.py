@@ -11,7 +11,7 @@ import pytest
 from caloforge.data.energy import energies
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
-from caloforge.detectors.json_file import detector_of_record
+from caloforge.detectors.files import detector_of_record
 from tests.formats.layered_raw import calogan, write
 
 PAGE = (Path(__file__).parents[2] / "docs" / "layered.md").read_text(encoding="utf-8")

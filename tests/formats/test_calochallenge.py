@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caloforge.data.showers import read
-from caloforge.detectors.find import find_detector
+from caloforge.detectors.files import find_detector
 from caloforge.errors import DataError, UsageError
 from caloforge.formats import ConversionRequest, convert
 from tests.formats.layered_raw import BINNING, VOXELS, challenge, write

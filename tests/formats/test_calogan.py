@@ -122,7 +122,7 @@ def test_longer_than_a_chunk(tmp_path):
 
 
 def small_detector(tmp_path, **more):
-    from caloforge.detectors.find import find_detector
+    from caloforge.detectors.files import find_detector
 
     record = {
         "name": "small",

@@ -6,7 +6,7 @@ import pytest
 
 from caloforge.data.showers import read
 from caloforge.detectors import ATLAS_EM, ATLAS_EM_POLAR
-from caloforge.detectors.find import find_detector
+from caloforge.detectors.files import find_detector
 from caloforge.formats import ConversionRequest, convert
 from tests.formats.layered_raw import BINNING, calogan, challenge, deposits, flights
 from tests.input_output.raw import write_raw

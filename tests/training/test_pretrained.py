@@ -14,7 +14,7 @@ import torch
 from caloforge import Simulator
 from caloforge.data.showers import ShowerFile
 from caloforge.detectors import ALICE_ZN
-from caloforge.detectors.json_file import detector_of_record, record_of
+from caloforge.detectors.files import detector_of_record, record_of
 from caloforge.errors import DataError, UsageError
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name

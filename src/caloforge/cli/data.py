@@ -256,7 +256,7 @@ def convert(
     our ROOT trees, or own files whose arrays --cells and --conditions name, into our format.
     """
     from caloforge import formats
-    from caloforge.detectors.find import find_detector
+    from caloforge.detectors.files import find_detector
     from caloforge.formats.file_format import matching
 
     reporter = reporter_of(quiet, json)

@@ -85,7 +85,7 @@ def command(
 
     The same seed gives the same arrays whatever the number of workers.
     """
-    from caloforge.detectors.find import find_detector
+    from caloforge.detectors.files import find_detector
     from caloforge.transport import Pool, Upstream, prepare, transport
     from caloforge.transport.run import choose_particles, read_geometry
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from caloforge.detector import Detector
-from caloforge.detectors.find import find_detector
+from caloforge.detectors.files import find_detector
 from caloforge.errors import UsageError
 from caloforge.recipe import AnyRecipe, Recipe, override
 from caloforge.recipes import RECIPES, like, recipe_of_name, require_made_for

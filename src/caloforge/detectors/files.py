@@ -1,11 +1,11 @@
-"""A detector written as JSON: the fields of ``Detector``, the usual ones left out.
+"""A detector by its name, or described in a file: JSON of ours, or a binning.xml.
 
-What may be left out: title (the name), quantity and unit (energy, GeV), counts (false), features
-(the conditions as they are), channels (the sum of each layer), and all that ``Detector`` has a
-value for. ``format`` and ``version`` say that it is such a file.
+JSON has the fields of ``Detector``. What may be left out: title (the name), quantity and unit
+(energy, GeV), counts (false), features (the conditions as they are), channels (the sum of each
+layer), and all that ``Detector`` has a value for. ``format`` and ``version`` say that it is such a
+file.
 
-A detector of rings and sectors, from a binning.xml of the CaloChallenge or of FastCaloSim.
-
+A binning.xml of the CaloChallenge or of FastCaloSim describes rings and sectors:
 ``<Bins><Bin pid name><Layer id r_edges="0,5,..." n_bin_alpha/>`` (FastCaloSim: a ``Particle``
 around the bins); a layer with a single edge is absent. A layer has the shape
 (alpha, r), so that flat cells come in the order of ``showers``: r fastest, then alpha, then layer.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Never
@@ -26,13 +27,46 @@ from caloforge.detector import Condition, Detector
 from caloforge.detector.detector import LARGEST_CELLS, Layer
 from caloforge.detector.features import Feature
 from caloforge.detector.readout import by_layer
+from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.documents import flaw_of
 from caloforge.documents import read_json as read_document
-from caloforge.errors import DataError
+from caloforge.errors import CaloforgeError, DataError
 
 FORMAT, VERSION = "caloforge-detector", 1
 NAME = re.compile(r"[A-Za-z][\w-]*")
 """Names become names of folders, of datasets and of columns."""
+LARGEST_FILE_BYTES = 2**24
+
+
+def find_detector(text: str) -> Detector:
+    """The detector of that name, or of that ``.json`` or ``.xml`` file.
+
+    Raises UsageError for an unknown name, with the names that exist, and DataError in one line
+    that starts with the path for a file that describes no detector.
+    """
+    reader = READERS.get(Path(text).suffix.lower())
+    return detector_of_name(text) if reader is None else read_detector(Path(text), reader)
+
+
+def read_detector(path: Path, reader: Callable[[Path], Detector]) -> Detector:
+    """A detector file, checked; raises DataError."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
+        raise DataError(f"{path}: has {size} bytes, more than any description of a detector")
+    try:
+        detector = reader(path)
+        _check_name(detector)
+    except CaloforgeError as error:
+        raise DataError(f"{path}: {error}") from None
+    return detector
+
+
+def _check_name(detector: Detector) -> None:
+    """Raise DataError for the name of a detector that ships, unless it is that one."""
+    built_in = DETECTORS.get(detector.name)
+    if built_in is not None and built_in.fingerprint != detector.fingerprint:
+        raise DataError(f"{detector.name} is the name of a detector that ships; take another one")
 
 
 def read_json(path: Path) -> Detector:
@@ -159,17 +193,17 @@ def read_binning(path: Path) -> Detector:
 
 def _bins(content: bytes) -> list[Bin]:
     """All sets of layers. Documents that declare types or entities are refused."""
-    walk = _Walk()
+    reader = _BinningParser()
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse
     parser.EntityDeclHandler = _refuse
-    parser.StartElementHandler = walk.start
+    parser.StartElementHandler = reader.start
     try:
         parser.Parse(content, True)
     except (expat.ExpatError, ValueError, LookupError) as error:
         # Encodings of many bytes a letter, and unknown ones, are no ExpatError.
         raise DataError(f"not XML ({error})") from None
-    return walk.bins
+    return reader.bins
 
 
 def _refuse(*_: object) -> Never:
@@ -182,7 +216,7 @@ def _shown(text: str) -> str:
     return line if len(line) <= SHOWN_LETTERS else f"{line[:SHOWN_LETTERS]}..."
 
 
-class _Walk:
+class _BinningParser:
     """What the elements say, one after the other."""
 
     def __init__(self) -> None:
@@ -244,3 +278,7 @@ def _sectors(text: str) -> int:
     if not re.fullmatch(r"\s*[0-9]{1,7}\s*", text) or int(text) < 1:
         raise DataError(f"n_bin_alpha {text[:SHOWN_LETTERS]!r} is no number of sectors")
     return int(text)
+
+
+READERS: dict[str, Callable[[Path], Detector]] = {".json": read_json, ".xml": read_binning}
+"""By the ending of the file."""
