@@ -232,7 +232,7 @@ def test_cards_say_how_good_a_simulator_is(caloforge, tmp_path):
     folder = write_simulator(tmp_path / "run" / "simulator")
     code, out, _ = caloforge("data", "info", folder.parent)
     assert code == 0
-    assert "quality: not judged" in out
+    assert "quality: not evaluated" in out
     assert "Energy: trained on 0 to 10" in out
     card = json.loads((folder / "simulator.json").read_text())
     more = {"version": 2, "quality": QUALITY, "weaknesses": ["too few bright cells"]}

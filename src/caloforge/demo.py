@@ -1,4 +1,4 @@
-"""The whole job on the shipped showers: train, judge on unseen particles, generate, report."""
+"""The whole job on the shipped showers: train, evaluate on unseen particles, generate, report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ THREADS = 1
 
 @dataclass(frozen=True)
 class Attempt:
-    """One recipe, trained and judged."""
+    """One recipe, trained and evaluated."""
 
     run: Path
     score: float
@@ -101,7 +101,7 @@ class Demonstration:
 def demonstrate(
     out: str | Path, *, seed: int, overwrite: bool, reporter: Reporter
 ) -> Demonstration:
-    """Train two recipes on a small budget, judge both, generate 100 000 showers, into ``out``.
+    """Train two recipes on a small budget, evaluate both, generate 100 000 showers, into ``out``.
 
     Raises UsageError when ``out`` exists. Nothing is canned: another seed, another result.
     """
@@ -141,7 +141,7 @@ def attempt(
     overwrite: bool,
     reporter: Reporter,
 ) -> Attempt:
-    """Train one recipe and judge it on the particles it never saw, with a page of pictures."""
+    """Train one recipe and evaluate it on unseen particles, with a page of pictures."""
     more = json.dumps(further_samples(DETECTOR))
     settings = [f"training.steps={steps}", "training.validation_interval=100", f"seed={seed}"]
     settings.append(f"data.training_files={more}")

@@ -83,7 +83,7 @@ class DataError(CaloforgeError):
 
 
 class GateFailed(CaloforgeError):  # noqa: N818 - reads as what happened
-    """A judgement was made and the showers did not pass it."""
+    """The showers were evaluated and did not pass."""
 
     exit_code = 4
 

@@ -83,7 +83,7 @@ class Data(Part):
 
 
 class Training(Part):
-    """How long, how often judged, what is kept."""
+    """Steps, intervals of validation, what is kept."""
 
     steps: int = Field(default=2000, ge=1, le=MOST)
     critic_steps: int = Field(default=1, ge=0, le=MOST)

@@ -73,7 +73,7 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
 
 
 def of_order(records: Records) -> list[Record]:
-    """Judged states of the training, the longest last."""
+    """Evaluated states of the training, the longest last."""
     return sorted(of_part(records, "final"), key=lambda one: float(one["cpu_seconds"]))
 
 
@@ -86,7 +86,7 @@ def rows(finals: list[Record]) -> Iterator[list[str]]:
         yield [LABEL, *cells, *training]
     card = read_card(SHIPPED / SHIPPED_NAME / CARD)
     quality = card.quality
-    assert quality is not None, "the shipped simulator was not judged"
+    assert quality is not None, "the shipped simulator was not evaluated"
     by_name = {one.name: one for one in quality.measurements}
     columns = [by_name[name] for name in COLUMNS]
     cells = [str(Measured(one.value, one.error)) for one in columns]

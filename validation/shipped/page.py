@@ -64,7 +64,7 @@ def about(name: str, card: SimulatorCard) -> dict[str, Any]:
     return {
         "name": name,
         "facts": (
-            f"{card.quality.against if card.quality else 'not judged'}; {steps} steps, "
+            f"{card.quality.against if card.quality else 'not evaluated'}; {steps} steps, "
             f"{seconds:.0f} CPU seconds, generator `{card.recipe['generator']['kind']}`, commit "
             f"{str(run.get('commit'))[:7]}, torch {run.get('torch')}"
         ),

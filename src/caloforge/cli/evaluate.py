@@ -57,7 +57,7 @@ Train = Annotated[
 ]
 WhichPart = Annotated[
     Literal["test", "validation", "train", "all"] | None,
-    typer.Option(help="Particles to judge on; default: test for a run, all for a file."),
+    typer.Option(help="Particles to evaluate on; default: test for a run, all for a file."),
 ]
 Scheme = Annotated[
     str | None, typer.Option(help="Read-out scheme of the channel sums; default: the detector's.")

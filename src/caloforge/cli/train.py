@@ -2,7 +2,7 @@
 
 ``caloforge plot-run``: the learning curves of a run as a picture.
 
-``caloforge demo``: one command from transport showers to a judged simulator.
+``caloforge demo``: one command from transport showers to an evaluated simulator.
 
 ``caloforge search``: settings of a recipe on a grid, chosen on validation particles.
 """
@@ -271,7 +271,7 @@ def demo(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train sdi-gan and calibrated on the shipped ZN showers, judge both, generate 100 000."""
+    """Train sdi-gan and calibrated on the shipped ZN showers, evaluate both, generate 100 000."""
     reporter = reporter_of(quiet, json)
     reporter.say(f"demo: five to eight minutes on two cores; everything goes to {out}")
     from caloforge.demo import demonstrate

@@ -342,7 +342,7 @@ def _comparable(
         if (part < 0).any()
     ]
     if train is not None and _overlap(real, train):
-        warnings.append("training showers include judged particles: the baselines see the test")
+        warnings.append("training showers include evaluated particles: the baselines see the test")
     real, generated = _kept_rows(real, index >= 0), _kept_rows(generated, other_index >= 0)
     _, index, other_index = resampling.index_shared_particles(real.particle, generated.particle)
     n_showers = resampling.equal_n_showers(index, other_index, len(names))

@@ -82,7 +82,7 @@ class BundleCard(Document):
     """PDG numbers that the generator was trained on."""
     cpu_seconds: float | None = None
     quality: Quality | None = None
-    """Of the simulator; None: not judged."""
+    """Of the simulator; None: not evaluated."""
     weaknesses: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -60,7 +60,7 @@ def quantise(
     """
     out = Path(out)
     if showers < FEWEST_SHOWERS:
-        raise UsageError(f"int8 is judged on at least {FEWEST_SHOWERS} showers, not {showers}")
+        raise UsageError(f"int8 is evaluated on at least {FEWEST_SHOWERS} showers, not {showers}")
     with ShowerFile(real, simulator.detector) as file:
         conditions = file.conditions
         sums = np.concatenate([simulator.detector.read_out(part.cells) for part in file.chunks()])

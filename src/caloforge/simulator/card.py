@@ -149,7 +149,7 @@ class SimulatorCard(Document):
     provenance: dict[str, str] = Field(default={})
     """Of the training data: engine, source, licence."""
     quality: Quality | None = None
-    """None: not judged."""
+    """None: not evaluated."""
     weaknesses: tuple[str, ...] = ()
     """What is known to be off, in plain words."""
 
@@ -241,7 +241,7 @@ def law_text(sampling: Sampling, detector: Detector) -> str:
 def quality_lines(card: QualityCard) -> Iterator[str]:
     """What was measured, the gate's answer and what is known to be off; or that nothing was."""
     if card.quality is None:
-        yield "quality: not judged"
+        yield "quality: not evaluated"
     else:
         yield f"quality, against {card.quality.against}:"
         yield from (f"  {measured_text(one)}" for one in card.quality.measurements)

@@ -1,6 +1,6 @@
 """The players and how they play one step: a round each, an Adam each.
 
-The running average of the generator's weights: the generator that is judged and shipped.
+The running average of the generator's weights: the generator that is evaluated and shipped.
 
 A run in phases: the start, if the recipe has one, then the game.
 
