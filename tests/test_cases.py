@@ -213,18 +213,20 @@ def fakes(tmp_path_factory):
     return str(library)
 
 
-def test_a_folder_that_cannot_be_synchronised_is_warned_of_once(tmp_path, fakes):
+@pytest.mark.parametrize(("number", "said"), [(22, "offers no fsync"), (5, "not synchronised")])
+def test_a_folder_that_cannot_be_synchronised_is_warned_of_once(tmp_path, fakes, number, said):
     out = tmp_path / "out.h5"
     select = ("data", "select", CASES / "real8.h5", "--out", out)
-    process = run(*select, LD_PRELOAD=fakes, FAKE_FSYNCDIR="22")
+    process = run(*select, LD_PRELOAD=fakes, FAKE_FSYNCDIR=str(number))
     assert process.returncode == 0
-    assert process.stderr.count("offers no fsync") == 1
+    assert process.stderr.count(said) == 1
     assert len(read(out)) == 8
 
 
 def test_a_failed_fsync_of_the_file_is_an_error(tmp_path, fakes):
     select = ("data", "select", CASES / "real8.h5", "--out", tmp_path / "out.h5")
     process = run(*select, LD_PRELOAD=fakes, FAKE_FSYNC="5")
+    assert f"{tmp_path}" in process.stderr.splitlines()[-1]
     assert process.returncode == 1
     assert process.stderr.count("\n") == 1
     assert not any(tmp_path.iterdir())

@@ -74,10 +74,19 @@ BEYOND_SENSE = {
     "large seed of a recipe": ("train", "sdi-gan", "--set", f"seed={LARGE}", "--out", "OUT"),
     "seed": ("generate", "alice_zn", "-n", 1, "--seed", LARGE, "--out", "OUT"),
     "seed of an evaluation": ("evaluate", "alice_zn", "--against", "alice_zn", "--seed", LARGE),
+    "a boolean for a number": ("train", "sdi-gan", "--set", "training.steps=true", "--out", "OUT"),
+    "a text for a number": ("train", "sdi-gan", "--set", 'training.steps="5"', "--out", "OUT"),
+    "a name that leaves the folder of runs": (
+        "train", "sdi-gan", "--set", "name=../../x", "--dry-run",
+    ),
+    "a boolean for a weight": (
+        "train", "sdi-gan", "--set", "objective.R1.weight=true", "--out", "OUT",
+    ),
+    "a number for a boolean": ("train", "sdi-gan", "--set", "training.drawn=1", "--out", "OUT"),
     "quotes": (*TRANSPORT, "--engine-command", "geant 'x {particles} {out}"),
     "repeats": (*TRANSPORT, "--repeats", LARGE),
     "workers": (*TRANSPORT, "--workers", LARGE),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BEYOND_SENSE)
@@ -123,6 +132,11 @@ FILLS = {
     ),
     "export": ("export", "alice_zn", "--target", "triton"),
 }  # fmt: skip
+
+
+def test_a_dry_run_opens_the_showers_that_it_is_given(refused):
+    line = refused("train", "calogan", "--data", "alice_zn", "--dry-run", code=3)
+    assert "holds showers of alice_zn" in line
 
 
 @pytest.mark.parametrize("name", FILLS)

@@ -279,7 +279,7 @@ def test_setting_changes_one_value(setting: str, expected: Any) -> None:
         ("objective.SelectiveDiversity=3", "objective.SelectiveDiversity"),
         ("objective.Paired.weight=NaN", "objective.Paired.weight: a finite number"),
         ("objective=3", "objective: name terms"),
-        ("optimisers.critic.learning_rate=Infinity", "learning_rate: Input should be a finite"),
+        ("optimisers.critic.learning_rate=Infinity", "learning_rate: Input should be a valid"),
         ("detector=alice_zq", "alice_zq"),
         ("seed.low=1", "seed has no low; valid: nothing below it"),
         ("generator.kind=big", "generator.kind: no generator big; there are calogan"),

@@ -7,19 +7,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from caloforge import ShowerFile, ShowerWriter, Simulator, read, write
+import caloforge
+from caloforge import Recipe, ShowerFile, ShowerWriter, Simulator, read, write
 from caloforge.data.batches import Choice, select
 from caloforge.data.info import summarise
 from caloforge.detectors.files import find_detector
+from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.engine import stream
 from caloforge.evaluate.inputs import load
 from caloforge.export.bundle import Options, check_bundle, export
 from caloforge.formats import ConversionRequest, convert
 from caloforge.formats.writing import Order, write_foreign
 from caloforge.generate import Particles, generate
-from caloforge.simulator import read_card
+from caloforge.simulator import find_simulator, read_card
 from caloforge.transport import read_particles
 from extras import needs
 
@@ -124,3 +127,13 @@ def test_a_table_of_particles_by_text() -> None:
     assert len(read_particles(REAL8, detector)) > 0
     with pytest.raises(Exception, match="no such file"):
         read_particles("nothing.csv", detector)
+
+
+def test_documents_and_recipes_by_text_or_path() -> None:
+    recipe = CASES / "recipe_bom.json"
+    assert Recipe.read(str(recipe)) == Recipe.read(recipe)
+    assert find_simulator("simulator/alice_zn") == find_simulator("alice_zn")
+    with pytest.raises(DataError, match=r"nothing\.h5: no such file"):
+        caloforge.train(recipe, "nothing.h5")
+    with pytest.raises(UsageError, match=r"settings training\.steps: .* not JSON"):
+        caloforge.train("sdi-gan", settings={"training.steps": np.int64(3)})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caloforge.errors import UsageError
+from caloforge.errors import UsageError, reason_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,12 +77,12 @@ class ExportResult:
 
 
 def train(
-    recipe: Recipe | str,
+    recipe: Recipe | str | Path,
     data: str | Path | None = None,
     out: str | Path | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
-    detector: str | None = None,
+    detector: str | Path | None = None,
     seed: int | None = None,
     start_from: str | Path | None = None,
     resume: bool = False,
@@ -135,25 +135,32 @@ def train(
 
 
 def _changed(
-    recipe: Recipe | str,
+    recipe: Recipe | str | Path,
     settings: Mapping[str, Any],
-    detector: str | None,
+    detector: str | Path | None,
     seed: int | None,
     pretrained: Pretrained | None,
 ) -> Recipe:
     """The recipe that is trained; UsageError for what cannot be."""
-    import json
-
     from caloforge.recipe import override
     from caloforge.recipes.find import find_recipe
 
-    changes = [f"{path}={json.dumps(value)}" for path, value in settings.items()]
-    if isinstance(recipe, str):
+    changes = [f"{path}={_as_json(path, value)}" for path, value in settings.items()]
+    if isinstance(recipe, str | Path):
         return find_recipe(recipe, detector, changes, seed, pretrained)
     if detector is not None:
         raise UsageError("detector goes with the name of a recipe: use recipe.made_for")
     recipe = recipe if pretrained is None else pretrained.adapt(recipe)
     return override(recipe, changes + ([] if seed is None else [f"seed={seed}"]))
+
+
+def _as_json(path: str, value: Any) -> str:
+    import json
+
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"settings {path}: {reason_of(error)}") from error
 
 
 def generate(
@@ -209,7 +216,7 @@ def evaluate(
     generated: Showers | Simulator | str | Path,
     against: Showers | str | Path,
     *,
-    train: Showers | None = None,
+    train: Showers | str | Path | None = None,
     scheme: str | None = None,
     seed: int = 0,
     classifier: str = "default",
@@ -219,7 +226,7 @@ def evaluate(
     Args:
         generated: showers, or what ``caloforge evaluate`` takes: a run, a simulator, a file.
         against: real showers, a file of them, or the name of a shipped sample.
-        train: showers that the baselines draw from.
+        train: showers that the baselines draw from, or a file of them.
         scheme: read-out scheme of the channel sums; default: that of the detector.
         seed: of split halves, resamplings and generated showers.
         classifier: ``default``, ``challenge`` or ``none``.
@@ -233,6 +240,8 @@ def evaluate(
     from caloforge.io.productions import is_production
     from caloforge.simulator import Simulator
 
+    if isinstance(train, str | Path):
+        train = read(showers_path(train))
     if not isinstance(generated, Showers | Simulator) and not isinstance(against, Showers):
         inputs = load(str(generated), showers_path(str(against)), seed=seed)
         inputs = inputs if train is None else dataclasses.replace(inputs, train=train)

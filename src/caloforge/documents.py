@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self, cast
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from caloforge.errors import CaloforgeError, DataError, one_line, reason_of
 
@@ -19,7 +20,64 @@ LARGEST_BYTES = 2**26
 MOST_DIGITS = 400
 
 
-class Document(BaseModel):
+def _whole_number(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("Input should be a valid integer")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("Input should be a valid number")
+    return value
+
+
+def _boolean(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("Input should be true or false")
+    return value
+
+
+EXACT = {"int": _whole_number, "float": _number, "bool": _boolean}
+"""What pydantic would cast, by its name of the type."""
+
+
+def _exact(schema: Any) -> Any:
+    """The schema, which casts no boolean or text to a number and no number to a boolean."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(map(_exact, schema))
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema.get("type")
+    if isinstance(kind, str) and kind in EXACT:
+        return no_info_before_validator_function(EXACT[kind], cast("CoreSchema", schema))
+    if kind == "function-before" and schema["function"]["function"] in EXACT.values():
+        return schema
+    return {
+        name: part if name in ("default", "metadata", "serialization") else _exact(part)
+        for name, part in schema.items()
+    }
+
+
+class Record(BaseModel):
+    """Typed values: true is not 1, "2" is not 2.
+
+    >>> class Count(Record):
+    ...     rows: int
+    >>> try:
+    ...     Count(rows=True)
+    ... except ValidationError as error:
+    ...     print(flaw_of(error))
+    rows: Input should be a valid integer
+    """
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The schema without casts."""
+        return cast("CoreSchema", _exact(handler(source)))
+
+
+class Document(Record):
     """A record with a format and a version; subclasses name them.
 
     >>> class Note(Document):
@@ -42,7 +100,7 @@ class Document(BaseModel):
     LARGEST_BYTES: ClassVar[int] = LARGEST_BYTES
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str | Path) -> Self:
         """The document of a file.
 
         Raises:
@@ -98,7 +156,7 @@ HEADER = ("format", "version")
 
 
 def read_json(
-    path: Path,
+    path: str | Path,
     *,
     largest_bytes: int = LARGEST_BYTES,
     error: type[CaloforgeError] = DataError,
@@ -118,12 +176,12 @@ def read_json(
     return parse_json(content, str(path), error=error)
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
+def read_json_lines(path: str | Path) -> list[dict[str, Any]]:
     """The objects of a file of JSON lines, none where there is no file.
 
     A line that a killed process left unfinished, or that is damaged, is left out.
     """
-    if not path.exists():
+    if not Path(path).exists():
         return []
     whole = read_bytes(path).split(b"\n")[:-1]
     return [record for line in whole if (record := _object_or_none(line)) is not None]
@@ -138,12 +196,13 @@ def _object_or_none(line: bytes) -> dict[str, Any] | None:
 
 
 def read_bytes(
-    path: Path,
+    path: str | Path,
     *,
     largest_bytes: int = LARGEST_BYTES,
     error: type[CaloforgeError] = DataError,
 ) -> bytes:
     """What a regular file of bounded size holds; raises as ``read_json`` does."""
+    path = Path(path)
     try:
         if not path.is_file():
             other = "is a folder" if path.is_dir() else "is a pipe or a device"
@@ -214,4 +273,5 @@ def flaw_of(error: ValidationError) -> str:
     """The first complaint about a record: the path of its field and what is wrong with it."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return one_line(f"{where}: {first['msg']}" if where else first["msg"], 300)
+    flaw = first["msg"].removeprefix("Value error, ")
+    return one_line(f"{where}: {flaw}" if where else flaw, 300)

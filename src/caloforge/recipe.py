@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -18,7 +17,7 @@ from pydantic import (
 
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
-from caloforge.documents import Document, flaw_of, json_or_word
+from caloforge.documents import Document, Record, flaw_of, json_or_word
 from caloforge.errors import UsageError
 from caloforge.extensions import Origin, origin_of, sources
 from caloforge.networks import CriticConfig, GeneratorConfig
@@ -29,7 +28,7 @@ MOST = 10**9
 """Of rows and steps: products of two fit into the numbers of an array's shape."""
 
 
-class Part(BaseModel):
+class Part(Record):
     """A frozen, validated part of a recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -142,7 +141,8 @@ class Recipe(Document):
     VERSION = 2
     ERROR = UsageError
 
-    name: str
+    name: str = Field(pattern=r"^[^/\\\x00-\x1f]+$")
+    """Also the first part of the name of a run folder."""
     detector: str = "alice_zn"
     described: Detector | None = None
     """The detector itself, where it came from a file: a recipe needs nothing beside it."""

@@ -108,7 +108,12 @@ def train(
 
 
 def require_rows(recipe: Recipe) -> None:
-    """UsageError for batches of one shower: units, penalties and normalisations are means."""
+    """UsageError for an objective that trains nothing, and for batches of one shower.
+
+    Units, penalties and normalisations are means.
+    """
+    if not recipe.objective.plays("generator"):
+        raise UsageError(f"recipe {recipe.name}: no term of its objective trains the generator")
     if recipe.data.particles * recipe.data.repeats < 2 and recipe.objective.plays("critic"):
         raise UsageError(
             "a batch of one shower (data.particles=1, data.repeats=1) has no mean to learn from: "

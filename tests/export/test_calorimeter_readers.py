@@ -13,7 +13,7 @@ from scipy.special import erfinv
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import DataError, UsageError
 from caloforge.export import ddml, fcs, fcs_binned, mesh, par04
-from caloforge.export.bundle import Bundle, CheckOptions, Graph, Options, export
+from caloforge.export.bundle import TARGETS, Bundle, CheckOptions, Graph, Options, export
 from caloforge.export.ddml import DdmlReader, uniform_of
 from caloforge.export.ddml_library import LibraryReader
 from caloforge.export.fcs import FcsReader, read_binning
@@ -304,7 +304,6 @@ def test_fastcalosim_gets_the_number_of_what_was_trained_on(simulator, species, 
 @pytest.mark.parametrize(
     ("species", "pdg_number", "says"),
     [
-        ((-11,), 22, "trained on pdg -11, not on 22"),
         ((-11, 22), None, "names -11, 22: choose one with --pdg"),
         ((), None, "names no particle: choose one with --pdg"),
         ((13,), None, "no particle 13"),
@@ -315,9 +314,28 @@ def test_fastcalosim_gets_no_other_particle(simulator, species, pdg_number, says
         fcs.adapt(simulator(species=species), Options(particle=pdg_number))
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_reader_gets_a_particle_that_was_not_trained_on(simulator, tmp_path, target):
+    with pytest.raises(UsageError, match="trained on pdg -11, not on 22"):
+        export(simulator(species=(-11,)), target, tmp_path / "bundle", Options(particle=22))
+
+
+@pytest.mark.parametrize("target", ["o2", "fcs-binned", "triton"])
+def test_a_mesh_is_refused_where_there_is_none(simulator, tmp_path, target):
+    with pytest.raises(UsageError, match=f"{target} has no mesh to choose; par04"):
+        export(simulator(), target, tmp_path / "bundle", Options(mesh=(4, 4)))
+
+
+TWICE = '<Layer id="1" r_edges="0,1,2" n_bin_alpha="4"/>' * 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            f'<Particle pid="22" latentDim="3"><Bin etaMin="0" etaMax="50">{TWICE}</Bin></Particle>',
+            "a layer stands there twice",
+        ),
         ("<Bins>", "damaged"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><Bins/>', "DOCTYPE"),
         ("<Bins/>", "describes no particle 22"),

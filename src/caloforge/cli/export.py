@@ -58,7 +58,9 @@ FormerHitClassifier = Annotated[
 ]
 Mesh = Annotated[
     str | None,
-    typer.Option(help="Mesh of par04, ddml and fcs-ganv2, such as 9x16x48.", show_default=False),
+    typer.Option(
+        help="Mesh of par04, ddml, ddml-library and fcs-ganv2, such as 9x16x48.", show_default=False
+    ),
 ]
 Number = Annotated[
     int, whole_number("-n", "--number", most=10**8, help="Showers of a library (ddml-library).")
@@ -66,7 +68,7 @@ Number = Annotated[
 Pdg = Annotated[
     int | None,
     pdg_number(
-        "Which of the particles that it was trained on (fcs-ganv2); default: the card's.",
+        "Which of the particles that it was trained on; default: the card's.",
         show_default=False,
     ),
 ]

@@ -142,6 +142,7 @@ def command(
     json: Json = False,
 ) -> None:
     """Train a recipe; the run folder gets the recipe, metrics, checkpoint and simulator."""
+    from caloforge.data.showers import ShowerFile
     from caloforge.recipes import RECIPES
     from caloforge.recipes.find import find_recipe
     from caloforge.train import train
@@ -157,6 +158,9 @@ def command(
     config = with_more(config, more or (_recorded(folder) if resume else _shipped(config, plain)))
     reporter = reporter_of(quiet, json)
     if dry_run:
+        if data is not None:
+            with ShowerFile(data, config.resolve()):
+                pass  # raises where they are those of another detector
         typer.echo(config.to_json())
         return
     run = train(

@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import ConfigDict, model_validator
 
 from caloforge.data.particles import Groups, groups_of
 from caloforge.data.record import Showers
 from caloforge.detector import Detector
 from caloforge.detector.features import Feature
+from caloforge.documents import Record
 from caloforge.errors import DataError, UsageError
 from caloforge.io.showers import ShowerFile
 from caloforge.reporter import SILENT, Reporter
@@ -189,7 +190,7 @@ def evaluate_features(
     return values
 
 
-class FeatureScaling(BaseModel):
+class FeatureScaling(Record):
     """Mean and standard deviation of features; it exists only fitted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -10,10 +10,12 @@ from functools import cached_property
 from math import pi
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import ConfigDict, model_validator
+
+from caloforge.documents import Record
 
 
-class Description(BaseModel):
+class Description(Record):
     """A frozen, validated record; equal records have equal JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))

@@ -38,14 +38,14 @@ NAME = re.compile(r"[A-Za-z][\w-]*")
 LARGEST_FILE_BYTES = 2**24
 
 
-def find_detector(text: str) -> Detector:
+def find_detector(text: str | Path) -> Detector:
     """The detector of that name, or of that ``.json`` or ``.xml`` file.
 
     Raises UsageError for an unknown name, with the names that exist, and DataError in one line
     that starts with the path for a file that describes no detector.
     """
     reader = READERS.get(Path(text).suffix.lower())
-    return detector_of_name(text) if reader is None else read_detector(Path(text), reader)
+    return detector_of_name(str(text)) if reader is None else read_detector(Path(text), reader)
 
 
 def read_detector(path: Path, reader: Callable[[Path], Detector]) -> Detector:

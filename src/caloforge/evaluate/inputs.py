@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from caloforge.data.kinematics import doubts
 from caloforge.data.record import cell_type, check_cells, check_conditions
@@ -23,6 +23,7 @@ from caloforge.data.split import LEAKY, RowSplit, Split, split_by_particle, spli
 from caloforge.detector import Condition, Detector, Layer
 from caloforge.detector.features import Feature
 from caloforge.detector.readout import by_layer
+from caloforge.documents import Record
 from caloforge.errors import DataError
 from caloforge.evaluate.attributes import Traversal, traverse
 from caloforge.evaluate.baselines import bands_of, joined, require_same_detector
@@ -211,7 +212,7 @@ def _first_rows(showers: Showers) -> list[tuple[NDArray[Any], int]]:
 Part = Literal["test", "validation", "train", "all"]
 
 
-class SplitRecord(BaseModel):
+class SplitRecord(Record):
     """How a run divided its showers: the ``data`` part of its recipe."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

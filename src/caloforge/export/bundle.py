@@ -21,11 +21,11 @@ from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 import caloforge
 from caloforge.detector import Detector
-from caloforge.documents import Document, flaw_of, read_bytes
+from caloforge.documents import Document, Record, flaw_of, read_bytes
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.io.files import sha256_of, write_aside_folder
 from caloforge.simulator import GRAPH, Simulator
@@ -45,7 +45,7 @@ from caloforge.simulator.sampling import Sampling
 CARD, REFERENCE = "bundle.json", "reference.npz"
 
 
-class ReaderFacts(BaseModel):
+class ReaderFacts(Record):
     """What an emulator has to know of a bundle; each reader has its own."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
@@ -331,14 +331,16 @@ class Target(NamedTuple):
 
     module: str
     purpose: str
+    meshed: bool = False
+    """Whether its cells are those of a mesh that can be chosen."""
 
 
 TARGETS = {
     "o2": Target("caloforge.export.o2", "AliceO2 fast simulation of the ZDC"),
-    "par04": Target("caloforge.export.par04", "Geant4 example Par04, ONNX inference"),
-    "ddml": Target("caloforge.export.ddml", "key4hep DDML, RegularGridGANModel"),
-    "ddml-library": Target("caloforge.export.ddml_library", "key4hep DDML, LoadHdf5"),
-    "fcs-ganv2": Target("caloforge.export.fcs", "FastCaloSim, GAN version 2"),
+    "par04": Target("caloforge.export.par04", "Geant4 example Par04, ONNX inference", True),
+    "ddml": Target("caloforge.export.ddml", "key4hep DDML, RegularGridGANModel", True),
+    "ddml-library": Target("caloforge.export.ddml_library", "key4hep DDML, LoadHdf5", True),
+    "fcs-ganv2": Target("caloforge.export.fcs", "FastCaloSim, GAN version 2", True),
     "fcs-binned": Target("caloforge.export.fcs_binned", "FastCaloSim, binned showers"),
     "triton": Target("caloforge.export.triton", "NVIDIA Triton inference server"),
 }
@@ -364,10 +366,23 @@ def export(
     Raises UsageError for a simulator that the reader cannot hold, CaloforgeError when the bundle
     does not give the native model's showers.
     """
-    adapter: Any = import_module(target_of_name(target).module)
+    reader = target_of_name(target)
+    if options.mesh is not None and not reader.meshed:
+        names = ", ".join(name for name, other in TARGETS.items() if other.meshed)
+        raise UsageError(f"{target} has no mesh to choose; {names} have one")
+    require_trained_on(simulator, options.particle)
+    adapter: Any = import_module(reader.module)
     contents: Contents = adapter.adapt(simulator, options)
     result = write_bundle(simulator, target, contents, folder, overwrite=overwrite)
     return contents, result
+
+
+def require_trained_on(simulator: Simulator, pdg: int | None) -> None:
+    """UsageError for a particle that the card of a simulator does not name, sign aside."""
+    species = simulator.card.species
+    if pdg is not None and species and abs(pdg) not in map(abs, species):
+        names = ", ".join(map(str, species))
+        raise UsageError(f"{simulator.folder} was trained on pdg {names}, not on {pdg}")
 
 
 def write_bundle(

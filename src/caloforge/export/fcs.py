@@ -111,13 +111,11 @@ def adapt(simulator: Simulator, options: Options) -> Contents:
 def particle_of(simulator: Simulator, pdg: int | None) -> int:
     """FastCaloSim's number of the particle that was trained on: PDG numbers without a sign.
 
-    Raises UsageError where the card names another one or several, or FastCaloSim has none.
+    Raises UsageError where the card names several, or FastCaloSim has none.
     """
     species = {abs(number) for number in simulator.card.species}
     names = ", ".join(map(str, simulator.card.species)) or "no particle"
     if pdg is not None:
-        if species and abs(pdg) not in species:
-            raise UsageError(f"{simulator.folder} was trained on pdg {names}, not on {pdg}")
         species = {abs(pdg)}
     if len(species) != 1:
         raise UsageError(f"the card of {simulator.folder} names {names}: choose one with --pdg")
@@ -300,6 +298,8 @@ def _voxels(place: ElementTree.Element) -> list[Voxels]:
             raise ValueError("r_edges do not increase")
         if len(edges) > 2:
             layers.append(Voxels(int(row.attrib["id"]), edges, int(row.attrib["n_bin_alpha"])))
+    if len({voxels.layer for voxels in layers}) < len(layers):
+        raise ValueError("a layer stands there twice")
     return sorted(layers, key=lambda voxels: voxels.layer)
 
 

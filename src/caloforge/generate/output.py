@@ -10,10 +10,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from caloforge.data.showers import ShowerWriter
 from caloforge.detector import Detector
+from caloforge.documents import Record
 from caloforge.errors import UsageError
 from caloforge.io.channels import ChannelWriter
 from caloforge.io.root import RootWriter
@@ -37,7 +38,7 @@ class Writer(Protocol):
         ...
 
 
-class Output(BaseModel):
+class Output(Record):
     """Format and content of the files of a production."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 import caloforge
-from caloforge.documents import Document
+from caloforge.documents import Document, Record
 from caloforge.errors import DataError, UsageError
 from caloforge.generate.output import Output
 from caloforge.generate.particles import Particles, Source, Spectrum
@@ -25,7 +25,7 @@ MOST_SHARDS = 10**6
 SHARD_NAME = re.compile(r"(showers|channels)-\d{5,}-of-\d{5,}\.(h5|root)")
 
 
-class Frozen(BaseModel):
+class Frozen(Record):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -233,9 +233,9 @@ class Manifest(Document):
             aside.write_text(self.to_json(indent=1), encoding="utf-8")
 
 
-def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
+def read_manifest(folder: str | Path, name: str = MANIFEST) -> Manifest:
     """The manifest of a folder; DataError when damaged, newer, or naming files elsewhere."""
-    path = folder / name
+    path = Path(folder) / name
     try:
         manifest = Manifest.read(path)
     except DataError as error:

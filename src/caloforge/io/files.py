@@ -231,11 +231,16 @@ def _aside(
             raise CaloforgeError(f"{path}: no space left on the disk; nothing was kept") from error
         if isinstance(error, OSError) and error.errno == errno.ENOTEMPTY:
             raise UsageError(f"{path}: another process has written it just now") from error
-        if isinstance(error, OSError) and str(error.filename) == str(part):
+        if isinstance(error, OSError) and part in _with_parents(error.filename):
             raise CaloforgeError(f"{path}: {error.strerror}") from error
         raise
     finally:
         _remove(part)
+
+
+def _with_parents(name: object) -> tuple[Path, ...]:
+    """What an error of the system names, and the folders that it lies in."""
+    return (Path(name), *Path(name).parents) if isinstance(name, str) else ()
 
 
 def _replace_folder(part: Path, path: Path) -> None:
@@ -284,7 +289,7 @@ def _sync_file(path: Path) -> None:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in NOT_OFFERED:
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from error
         _warn_once(f"the file system of the output offers no fsync ({error.strerror})")
     finally:
         os.close(descriptor)
@@ -295,8 +300,8 @@ def _sync_parent(path: Path) -> None:
     try:
         _sync_file(path.parent)
     except OSError as error:
-        if error.errno not in (*NOT_OFFERED, *NOT_ALLOWED):
-            raise
+        if error.errno not in NOT_ALLOWED:
+            _warn_once(f"the folder of {path} was not synchronised ({error.strerror})")
 
 
 @cache

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from caloforge.data.particles import check_same_conditions, groups_of
 from caloforge.detector import Detector
-from caloforge.documents import Document
+from caloforge.documents import Document, Record
 from caloforge.errors import DataError
 from caloforge.io.reading import reading
 from caloforge.io.showers import ShowerFile
@@ -20,7 +20,7 @@ from caloforge.io.showers import ShowerFile
 MANIFEST = "manifest.json"
 
 
-class NamedShard(BaseModel):
+class NamedShard(Record):
     """What reading needs to know of a shard."""
 
     file: str

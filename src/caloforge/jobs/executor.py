@@ -225,7 +225,12 @@ def only_run(folder: Path, reporter: Reporter = SILENT, *, shared: bool = False)
     path = folder / LOCK
     descriptor = _open(path)
     try:
-        _take(descriptor, path, reporter, shared)
+        try:
+            _take(descriptor, path, reporter, shared)
+        except OSError:
+            if fresh:
+                path.unlink(missing_ok=True)
+            raise
         try:
             yield
         finally:
@@ -283,7 +288,7 @@ def _lock(descriptor: int, path: Path, shared: bool) -> bool | None:
             return False
         if error.errno in NO_LOCKS:
             return None
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _is_alive(pid: object) -> bool:

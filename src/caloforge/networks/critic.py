@@ -22,8 +22,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from pydantic import (
-    BaseModel,
     ConfigDict,
+    Field,
     JsonValue,
     PydanticUserError,
     SerializerFunctionWrapHandler,
@@ -36,6 +36,7 @@ from torch import Tensor, nn
 
 from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
+from caloforge.documents import Record
 from caloforge.errors import UsageError
 from caloforge.extensions import Registry, defined_in, name_of
 
@@ -140,7 +141,7 @@ def networks_of(arguments: tuple[str, ...]) -> Callable[[ModuleType], Iterator[t
     return find
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(Record):
     """Which network is built; its sizes come from the detector."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -149,7 +150,7 @@ class NetworkConfig(BaseModel):
     KINDS: ClassVar[Registry[Build]]
 
     kind: str = "light"
-    options: dict[str, JsonValue] = {}
+    options: dict[str, JsonValue] = Field(default={})
     """Settings of a network from outside this package, as ``generator.options.width``."""
 
     @model_validator(mode="after")

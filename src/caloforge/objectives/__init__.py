@@ -120,7 +120,8 @@ def _weighed(
     if not isinstance(fields, Mapping):
         raise UsageError(f"objective.{name}: set objective.{name}.weight, not {fields!r}")
     weight = fields.get("weight", 1.0)
-    if not isinstance(weight, int | float) or not isfinite(weight):
+    numeric = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not numeric or not isfinite(weight):
         raise UsageError(f"objective.{name}.weight: a finite number, not {weight!r}")
     try:
         numbers = {field: value for field, value in fields.items() if field != "weight"}

@@ -13,15 +13,16 @@ import warnings
 from typing import ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import ConfigDict, model_validator
 from torch import Tensor, nn
 
 from caloforge.detector import Detector
+from caloforge.documents import Record
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.objectives.gan_step import PLAYERS, GanStep, NonFinite, Player, Rows
 
 
-class Term(BaseModel):
+class Term(Record):
     """A frozen record of numbers with at most one method per player; None: no share in its game."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -69,7 +70,7 @@ class Term(BaseModel):
         return Objective(terms=((float(weight), self),))
 
 
-class Objective(BaseModel):
+class Objective(Record):
     """A weighted sum of terms of different names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

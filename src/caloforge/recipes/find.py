@@ -26,8 +26,8 @@ class Networks(Protocol):
 
 
 def find_recipe(
-    recipe: str,
-    detector: str | None,
+    recipe: str | Path,
+    detector: str | Path | None,
     settings: list[str],
     seed: int | None,
     pretrained: Networks | None = None,
@@ -39,6 +39,7 @@ def find_recipe(
     """
     target = find_detector(detector) if detector else pretrained and pretrained.detector
     changes = [] if seed is None else [f"seed={seed}"]
+    recipe = str(recipe)
     path = Path(recipe) / "recipe.json" if Path(recipe).is_dir() else Path(recipe)
     if recipe in RECIPES or not path.is_file():
         if path.suffix == ".json" and recipe not in RECIPES:

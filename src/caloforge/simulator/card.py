@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -33,7 +32,7 @@ from pydantic import (
 )
 
 from caloforge.detector import Detector
-from caloforge.documents import Document, flaw_of
+from caloforge.documents import Document, Record, flaw_of
 from caloforge.errors import DataError, UsageError
 from caloforge.io.files import write_aside
 from caloforge.io.npy import StoredArray, names_in
@@ -55,7 +54,7 @@ Range = Annotated[tuple[FiniteFloat, FiniteFloat], AfterValidator(_ascending)]
 PdgNumber = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 
 
-class Part(BaseModel):
+class Part(Record):
     """A frozen, validated part of a card."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,18 +85,18 @@ class Quality(Part):
     """Checks of the gate that failed."""
 
 
-class TrainingData(BaseModel):
+class TrainingData(Record):
     """The showers that a run was trained on."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     path: str | None = None
     sha256: str | None = None
-    training_files: dict[str, str] = {}
+    training_files: dict[str, str] = Field(default={})
     """Those that joined the training part, with their checksums."""
 
 
-class RunFacts(BaseModel):
+class RunFacts(Record):
     """What a run depends on beside its recipe, kept under ``run`` of the recipe."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -345,7 +344,7 @@ def find_simulator(text: str | Path) -> Path:
             return folder
     if path.exists():
         raise UsageError(f"{text} is neither a simulator nor a run: it has no {CARD}")
-    return shipped_simulator(str(text))
+    return shipped_simulator(str(text).removeprefix(PREFIX))
 
 
 def find_named(text: str, kinds: str) -> Path:

@@ -10,14 +10,17 @@ Limits of memory and time for the first run of a graph that may come from anywhe
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Timer
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import Thread
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,15 +201,19 @@ class Domain:
         after[:, columns] = before[:, columns] * factor[:, None]
 
 
-FIRST_RUN_BYTES = 2 * 2**30
+FIRST_RUN_BYTES = 2**29
 """What loading a graph and its first run, of a few showers, may take beside the file itself."""
+BYTES_OF_A_THREAD = 80 * 2**20
+"""Address space that the C library reserves for the stack and the heap of a thread."""
 COPIES_OF_THE_FILE = 6
-FIRST_RUN_SECONDS = 60.0
+FIRST_RUN_SECONDS = 20.0
+BYTES_IN_A_SECOND = 2**25
+"""Of a graph that is loaded: a large one may take longer."""
 STATUS = Path("/proc/self/statm")
 
 
 @contextmanager
-def memory_limit(file_bytes: int) -> Iterator[None]:
+def memory_limit(file_bytes: int, threads: int = 1) -> Iterator[None]:
     """Let no more memory be taken inside than a graph of that size needs; on Linux alone.
 
     Allocations beyond it fail, which a runtime reports as any other error. The limit is that of the
@@ -219,7 +226,8 @@ def memory_limit(file_bytes: int) -> Iterator[None]:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(STATUS.read_text(encoding="ascii").split()[0])
-    n_bytes = pages * resource.getpagesize() + FIRST_RUN_BYTES + COPIES_OF_THE_FILE * file_bytes
+    n_bytes = pages * resource.getpagesize() + FIRST_RUN_BYTES
+    n_bytes += BYTES_OF_A_THREAD * threads + COPIES_OF_THE_FILE * file_bytes
     bounds = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_AS, (min([n_bytes, *bounds]), hard))
     try:
@@ -228,13 +236,39 @@ def memory_limit(file_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-@contextmanager
-def time_limit(options: Any, seconds: float = FIRST_RUN_SECONDS) -> Iterator[None]:
-    """Let a run with these ``RunOptions`` of onnxruntime end at an operator after that time."""
-    timer = Timer(seconds, lambda: setattr(options, "terminate", True))
-    timer.daemon = True
-    timer.start()
+Answer = TypeVar("Answer")
+
+
+def within_time(
+    file_bytes: int, work: Callable[[], Answer], stop: Callable[[], object] = lambda: None
+) -> Answer:
+    """What ``work`` returns; TimeoutError when it takes longer than a graph of that size needs.
+
+    A runtime looks at ``stop`` between operators only, and a single one can take years. So the work
+    runs in a thread, which is left to itself when its time is over.
+    """
+    seconds = FIRST_RUN_SECONDS + file_bytes / BYTES_IN_A_SECOND
+    outcome: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
     try:
-        yield
-    finally:
-        timer.cancel()
+        return outcome.result(seconds)
+    except TimeoutError:
+        stop()
+        atexit.register(_leave_behind, thread)
+        raise TimeoutError(f"it takes longer than {seconds:.0f} seconds") from None
+
+
+def _leave_behind(thread: Thread) -> None:
+    """End the process while a runtime computes: what Python and C++ tidy up would abort it."""
+    if thread.is_alive():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(DataError.exit_code)

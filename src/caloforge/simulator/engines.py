@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
 from caloforge.machine import require_threads
-from caloforge.simulator.domain import memory_limit, time_limit
+from caloforge.simulator.domain import memory_limit, within_time
 
 INPUTS = ("latent", "conditions")
 OUTPUT = "showers"
@@ -62,13 +62,20 @@ class Session:
         if not optimise:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.where, self._size, self._tried = where, len(model), False
+        self._threads = threads
         self._options = onnxruntime.RunOptions()
         self._options.log_severity_level = 4
+
+        def load() -> Any:
+            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+        def stop() -> None:
+            if hasattr(options, "set_load_cancellation_flag"):  # from 1.21 on
+                options.set_load_cancellation_flag(True)
+
         try:
-            with memory_limit(self._size):
-                self.session = onnxruntime.InferenceSession(
-                    model, options, providers=["CPUExecutionProvider"]
-                )
+            with memory_limit(self._size, threads):
+                self.session = within_time(self._size, load, stop)
         except Exception as error:  # onnxruntime's errors share no other class
             raise DataError(f"{where}: {first_line(error)}") from error
         self.name = f"onnxruntime {onnxruntime.__version__}"
@@ -78,12 +85,18 @@ class Session:
         try:
             if self._tried:
                 return np.asarray(self.session.run([output], feed)[0])
-            with memory_limit(self._size), time_limit(self._options):
-                answer = np.asarray(self.session.run([output], feed, self._options)[0])
+            with memory_limit(self._size, self._threads):
+                answer = within_time(self._size, lambda: self._first_run(output, feed), self._stop)
         except Exception as error:
             raise DataError(f"{self.where}: the graph fails: {first_line(error)}") from error
         self._tried = True
         return answer
+
+    def _first_run(self, output: str, feed: dict[str, NDArray[np.float32]]) -> NDArray[Any]:
+        return np.asarray(self.session.run([output], feed, self._options)[0])
+
+    def _stop(self) -> None:
+        self._options.terminate = True
 
 
 class OnnxRuntime:

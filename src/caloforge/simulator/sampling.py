@@ -27,9 +27,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from caloforge.detector import Detector
+from caloforge.documents import Record
 from caloforge.errors import DataError, UsageError
 
 BLOCK = 1024
@@ -43,7 +44,7 @@ LARGE_RATE, LARGE_ROWS = 32.0, 64
 """Poisson rates above which most terms of the sum are negligible, and how many to sum at once."""
 
 
-class NegativeBinomial(BaseModel):
+class NegativeBinomial(Record):
     """Counts that come in clumps: a Poisson number of tracks, each of which gives some counts.
 
     The variance of a count of mean r is r (1 + excess + slope r). A negative binomial law is the

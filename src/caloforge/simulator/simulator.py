@@ -45,6 +45,8 @@ from caloforge.simulator.sampling import (
 )
 
 LARGEST_GRAPH_BYTES = 2**31 - 1
+LIMITED = "onnxruntime"
+"""The engine whose first run has limits of memory and time; others get what has passed them."""
 ROWS_ALIGNED = 16
 """Runs are padded to a multiple of this: the last bits of a row else depend on its batch."""
 
@@ -87,6 +89,8 @@ class Simulator:
         if hashlib.sha256(model).hexdigest() != card.generator_sha256:
             raise DataError(f"{path} is not the file that {CARD} describes (checksum differs)")
         refuse_foreign(read_facts(model, str(path)), str(path))
+        if engine != LIMITED:
+            cls.load(folder)
         runtime = engine_of_name(engine)(model, threads, str(path))
         sizes = (card.latent_size, len(card.detector.conditions), card.detector.cells)
         require_ports(runtime, dict(zip((*INPUTS, OUTPUT), sizes, strict=True)), str(path))

@@ -20,7 +20,7 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
     files.append(path, to_json(record, indent=None) + "\n")
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read(path: str | Path) -> list[dict[str, Any]]:
     """All whole lines; a line that a killed process left unfinished, or damaged, is not one."""
     return [line for line in read_json_lines(path) if isinstance(line.get("step"), int)]
 

@@ -113,14 +113,14 @@ class Table:
         return np.where(beta < self.beta[0], 0, photons)
 
     @classmethod
-    def read(cls, path: Path) -> Table:
+    def read(cls, path: str | Path) -> Table:
         """Read an npz of ``beta cosine impact`` axes and ``photons_per_mm`` on their grid.
 
         Raises DataError when arrays are missing, not increasing, or of another shape.
         """
         names = ("beta", "cosine", "impact", "photons_per_mm")
         try:
-            with open_arrays(path) as file:
+            with open_arrays(Path(path)) as file:
                 axes = [file.floats(name) for name in names[:-1]]
                 photons = file.floats(names[-1], len(axes))
         except DataError as error:

@@ -16,9 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from caloforge.documents import Document
+from caloforge.documents import Document, Record
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.evaluate.baselines import REAL
 
@@ -248,7 +248,7 @@ LARGEST_LIMIT = 1000.0
 """A larger one would let everything pass."""
 
 
-class Limit(BaseModel):
+class Limit(Record):
     """Limit of one check or metric."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
