@@ -139,6 +139,14 @@ def test_a_dry_run_opens_the_showers_that_it_is_given(refused):
     assert "holds showers of alice_zn" in line
 
 
+def test_a_production_without_dask_leaves_nothing(tmp_path, refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    order = ("generate", "alice_zn", "-n", 1, "--shards", 1, "--engine", "onnxruntime")
+    line = refused(*order, "--executor", "dask", "--out", tmp_path / "production", code=1)
+    assert "this needs distributed: pip install" in line
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", FILLS)
 def test_a_pipe_is_no_place_for_output(tmp_path, name, refused):
     out = tmp_path / "pipe"

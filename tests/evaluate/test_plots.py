@@ -158,7 +158,7 @@ def test_a_style_without_its_extra_names_it(monkeypatch):
     from caloforge.errors import CaloforgeError
 
     monkeypatch.setitem(sys.modules, "mplhep", None)
-    with pytest.raises(CaloforgeError, match=r"needs the extra plots"), plots.styled("atlas"):
+    with pytest.raises(CaloforgeError, match=r"needs mplhep: pip"), plots.styled("atlas"):
         pass
 
 

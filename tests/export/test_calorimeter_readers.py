@@ -326,16 +326,14 @@ def test_a_mesh_is_refused_where_there_is_none(simulator, tmp_path, target):
         export(simulator(), target, tmp_path / "bundle", Options(mesh=(4, 4)))
 
 
-TWICE = '<Layer id="1" r_edges="0,1,2" n_bin_alpha="4"/>' * 2
+LAYER = '<Layer id="1" r_edges="0,1,2" n_bin_alpha="4"/>'
+TWICE = f'<Bin etaMin="0" etaMax="50">{LAYER}{LAYER}</Bin>'
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (
-            f'<Particle pid="22" latentDim="3"><Bin etaMin="0" etaMax="50">{TWICE}</Bin></Particle>',
-            "a layer stands there twice",
-        ),
+        (f'<Particle pid="22" latentDim="3">{TWICE}</Particle>', "a layer stands there twice"),
         ("<Bins>", "damaged"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><Bins/>', "DOCTYPE"),
         ("<Bins/>", "describes no particle 22"),

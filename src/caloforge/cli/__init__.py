@@ -255,7 +255,8 @@ def usage_line(error: TyperException) -> str:
         return ""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "caloforge"
-    return f"{' '.join(error.format_message().split())} (see {path} --help)"
+    said = error.format_message().replace("Value error, ", "")
+    return f"{' '.join(said.split())} (see {path} --help)"
 
 
 def validation_line(error: Any) -> str:

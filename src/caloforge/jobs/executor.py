@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -104,9 +105,15 @@ class Executor:
     options: dict[str, Any] = field(default_factory=dict)
 
     def require_possible(self) -> None:
-        """Raise UsageError for several workers in one process."""
+        """Raise UsageError for several workers in one process, ModuleNotFoundError without Dask."""
         if self.name == "iterative" and self.workers > 1:
             raise UsageError(f"{self.workers} workers need --executor futures or dask")
+        if self.name == "dask":
+            from caloforge.jobs.cluster import JOB_CLUSTERS
+
+            import_module("distributed")
+            if self.cluster in JOB_CLUSTERS:
+                import_module("dask_jobqueue")
 
     def run(
         self,

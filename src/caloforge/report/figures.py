@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.evaluate.metrics.two_sample import counts_by_particle
+from caloforge.machine import install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +120,7 @@ def styled(name: str = PLAIN) -> Iterator[None]:
     try:
         import mplhep
     except ModuleNotFoundError as error:
-        raise CaloforgeError(f"style {name} needs the extra plots") from error
+        raise CaloforgeError(f"style {name} needs mplhep: {install('plots')}") from error
     import matplotlib as mpl
 
     style: dict[Any, Any] = dict(getattr(mplhep.style, STYLES[name]))

@@ -86,17 +86,20 @@ class CsvLog(Callback):
 class TensorBoardLog(Callback):
     """``tensorboard/`` in the run folder, for ``tensorboard --logdir``."""
 
-    def begin(
-        self, folder: Path, columns: Sequence[str], lines: Sequence[Mapping[str, Any]], step: int
-    ) -> None:
-        """Open the log; what an earlier process wrote after ``step`` does not count."""
+    def __init__(self) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             raise CaloforgeError(
                 f"--log tensorboard needs tensorboard: {install('tensorboard')}"
             ) from error
-        self.writer: Any = SummaryWriter(folder / "tensorboard", purge_step=step + 1)
+        self._kind: Any = SummaryWriter
+
+    def begin(
+        self, folder: Path, columns: Sequence[str], lines: Sequence[Mapping[str, Any]], step: int
+    ) -> None:
+        """Open the log; what an earlier process wrote after ``step`` does not count."""
+        self.writer: Any = self._kind(folder / "tensorboard", purge_step=step + 1)
 
     def line(self, record: Mapping[str, Any]) -> None:
         """All numbers but the step itself."""
