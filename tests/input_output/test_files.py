@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from caloforge.errors import CaloforgeError, UsageError
 from caloforge.io import files
 from caloforge.io.files import (
     _remove_left_by_the_dead,
+    alone_in,
     new_folder,
     remove_unfinished,
     require_possible_file,
@@ -249,3 +251,17 @@ def test_a_folder_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.Mo
         (part / "a").write_text("new")
     assert (old / "a").read_text() == "new"
     assert names(tmp_path) == ["simulator"]
+
+
+def test_files_of_one_page_wait_for_those_of_another(tmp_path: Path) -> None:
+    from caloforge.report.pages import _write
+
+    texts = {tmp_path / "r.json": "numbers", tmp_path / "r.html": "page"}
+    second = threading.Thread(target=_write, args=(texts, False))
+    with alone_in(tmp_path):
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+        assert not any(path.exists() for path in texts)
+    second.join(10)
+    assert [path.read_text() for path in texts] == ["numbers", "page"]

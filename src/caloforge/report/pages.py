@@ -24,7 +24,7 @@ from caloforge.evaluate.comparison import Comparison
 from caloforge.evaluate.paired import Region
 from caloforge.evaluate.resampling import Measured
 from caloforge.evaluate.result import EvaluationResult
-from caloforge.io.files import require_possible_file, require_possible_folder, write_aside
+from caloforge.io.files import alone_in, require_possible_file, require_possible_folder, write_aside
 from caloforge.report import figures, images, tables
 from caloforge.report.figures import MODEL_COLOURS, Picture, Section, quantity_of
 from caloforge.report.sections import GalleryParticle, pick, sections, spreads_of
@@ -286,8 +286,8 @@ def write_comparison(out: str | Path, comparison: Comparison, *, overwrite: bool
 
 
 def _write(texts: Mapping[Path, str], overwrite: bool) -> None:
-    """Write all files or none: a full disk leaves no page without its numbers."""
-    with ExitStack() as stack:
+    """Write all files or none, and no other process's between them, in one folder."""
+    with alone_in(next(iter(texts)).parent), ExitStack() as stack:
         for path, text in texts.items():
             part = stack.enter_context(write_aside(path, overwrite=overwrite))
             part.write_text(text, encoding="utf-8")
