@@ -257,7 +257,7 @@ def _aside(
 
 def _with_parents(name: object) -> tuple[Path, ...]:
     """What an error of the system names, and the folders that it lies in."""
-    return (Path(name), *Path(name).parents) if isinstance(name, str) else ()
+    return (Path(name), *Path(name).parents) if isinstance(name, str | Path) else ()
 
 
 def _replace_folder(part: Path, path: Path) -> None:

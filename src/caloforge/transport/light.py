@@ -118,9 +118,9 @@ class Table:
 
         Raises DataError when arrays are missing, not increasing, or of another shape.
         """
-        names = ("beta", "cosine", "impact", "photons_per_mm")
+        path, names = Path(path), ("beta", "cosine", "impact", "photons_per_mm")
         try:
-            with open_arrays(Path(path)) as file:
+            with open_arrays(path) as file:
                 axes = [file.floats(name) for name in names[:-1]]
                 photons = file.floats(names[-1], len(axes))
         except DataError as error:
