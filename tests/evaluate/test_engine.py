@@ -119,7 +119,7 @@ def test_the_table_names_every_candidate_and_measure(good):
         assert candidate.title in text
     for row in good.metrics:
         assert row.title in text
-    assert "conditional_w1: shuffled - model" in text
+    assert "conditional W1: real, shuffled conditions - generated" in text
     assert max(len(line) for line in text.splitlines()[:-1]) < 170
 
 
