@@ -39,6 +39,14 @@ def test_an_older_version_is_brought_up_to_date():
 
 HEAD = '"format": "caloforge-note", "version": 2, '
 BAD = {
+    "a boolean for a number": (
+        f'{{{HEAD}"text": "a", "numbers": [true]}}',
+        "numbers.0: Input should be a valid number",
+    ),
+    "a text for a number": (
+        f'{{{HEAD}"text": "a", "numbers": ["1"]}}',
+        "numbers.0: Input should be a valid number",
+    ),
     "newer": ('{"format": "caloforge-note", "version": 3}', "version 3 is newer than 2"),
     "other": ('{"format": "x", "version": 2}', "no caloforge-note document"),
     "list": ("[]", "no caloforge-note document"),

@@ -166,6 +166,13 @@ def test_clumps_are_a_poisson_number_of_logarithmic_sizes():
     assert np.abs(shares[0] - shares[1]).max() < 5 * np.sqrt(2 * 0.25 / number)
 
 
+@pytest.mark.parametrize("excess", [1e-320, 1e-9])
+def test_next_to_no_excess_is_poisson(rng, excess):
+    level, rate = rng.random(200), np.linspace(1e-3, 20_000, 200)
+    counts = negative_binomial_quantile(level, rate, NegativeBinomial(excess=excess))
+    np.testing.assert_allclose(counts, poisson_quantile(level, rate), atol=1)
+
+
 def test_without_an_excess_clumps_are_poisson():
     rates = stream().exponential(1, (300, 40)).astype(np.float32)
     law = NegativeBinomial(excess=0)

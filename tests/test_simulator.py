@@ -382,7 +382,7 @@ def test_a_graph_that_answers_other_rows_is_refused(tmp_path):
     model = graph()
     model.graph.node[-1].output[0] = "once"
     model.graph.node.append(helper.make_node("Concat", ["once", "once"], ["showers"], axis=0))
-    with pytest.raises(DataError, match="answers 16 rows by"):
+    with pytest.raises(DataError, match="answers 64 rows by"):
         Simulator.load(write_simulator(tmp_path / "simulator", model))
 
 

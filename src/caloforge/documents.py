@@ -269,9 +269,17 @@ def _short(digits: str) -> int:
     return int(digits)
 
 
+def _depth(flaw: Any) -> int:
+    return len(flaw["loc"])
+
+
 def flaw_of(error: ValidationError) -> str:
-    """The first complaint about a record: the path of its field and what is wrong with it."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    """The first complaint about a record: the path of its field and what is wrong with it.
+
+    Of a field that may be of several kinds, it is the complaint about what lies in it.
+    """
+    flaws = error.errors(include_url=False, include_input=False)
+    first = max((flaw for flaw in flaws if flaw["loc"][:1] == flaws[0]["loc"][:1]), key=_depth)
     where = ".".join(str(part) for part in first["loc"])
     flaw = first["msg"].removeprefix("Value error, ")
     return one_line(f"{where}: {flaw}" if where else flaw, 300)

@@ -44,6 +44,10 @@ LARGE_RATE, LARGE_ROWS = 32.0, 64
 """Poisson rates above which most terms of the sum are negligible, and how many to sum at once."""
 
 
+FAINTEST_EXCESS = 1e-6
+"""A smaller one moves no probability by 10^-4; below it digits of the gamma function run out."""
+
+
 class NegativeBinomial(Record):
     """Counts that come in clumps: a Poisson number of tracks, each of which gives some counts.
 
@@ -215,7 +219,7 @@ def _count_near_the_mean(
 
 def _probability(number: float, rate: float, excess: float) -> float:
     """P(count = number) of one law."""
-    if excess == 0:
+    if excess < FAINTEST_EXCESS:
         return float(np.exp(number * np.log(rate) - rate - lgamma(number + 1)))
     shape = rate / excess
     binomial = lgamma(shape + number) - lgamma(shape) - lgamma(number + 1)

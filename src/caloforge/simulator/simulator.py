@@ -104,11 +104,14 @@ class Simulator:
         return load_again, (str(self.folder.resolve()), self.engine.threads, engine)
 
     def first_inputs(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Latents and conditions that are tried when it is loaded.  (16, Z), (16, C)"""
+        """Latents and conditions that are tried when it is loaded.  (64, Z), (64, C)
+
+        As many as the network usually gets at once: what they need is what a run will need.
+        """
         ranges = [self.card.training_ranges[name] for name in self.detector.columns]
         middle = np.array([(low + high) / 2 for low, high in ranges], dtype=np.float32)
-        latents = np.zeros((ROWS_ALIGNED, self.latent_size), dtype=np.float32)
-        return latents, np.tile(middle, (ROWS_ALIGNED, 1))
+        latents = np.zeros((BATCH, self.latent_size), dtype=np.float32)
+        return latents, np.tile(middle, (BATCH, 1))
 
     @property
     def detector(self) -> Detector:
