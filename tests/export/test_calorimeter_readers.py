@@ -13,7 +13,14 @@ from scipy.special import erfinv
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import DataError, UsageError
 from caloforge.export import ddml, fcs, fcs_binned, mesh, par04
-from caloforge.export.bundle import TARGETS, Bundle, CheckOptions, Graph, Options, export
+from caloforge.export.bundle import (
+    Bundle,
+    CheckOptions,
+    Graph,
+    Options,
+    check_bundle,
+    export,
+)
 from caloforge.export.ddml import DdmlReader, uniform_of
 from caloforge.export.ddml_library import LibraryReader
 from caloforge.export.fcs import FcsReader, read_binning
@@ -314,7 +321,7 @@ def test_fastcalosim_gets_no_other_particle(simulator, species, pdg_number, says
         fcs.adapt(simulator(species=species), Options(particle=pdg_number))
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ["o2", "par04", "ddml", "fcs-ganv2", "fcs-binned", "triton"])
 def test_no_reader_gets_a_particle_that_was_not_trained_on(simulator, tmp_path, target):
     with pytest.raises(UsageError, match="trained on pdg -11, not on 22"):
         export(simulator(species=(-11,)), target, tmp_path / "bundle", Options(particle=22))
@@ -579,3 +586,13 @@ def test_particles_that_come_straight_in_are_what_readers_ask_for(simulator):
     np.testing.assert_allclose(reference.conditions[:, 1], pi / 2, rtol=1e-6)
     assert not reference.conditions[:, 2:].any()
     assert CheckOptions().repeats == 100
+
+
+def test_what_an_emulator_does_not_expect_is_one_line(bundle, monkeypatch):
+    def surprised(*_):
+        return ().index("tower1")
+
+    folder = bundle("par04").folder
+    monkeypatch.setattr(par04, "check", surprised)
+    with pytest.raises(DataError, match=r"truncated or damaged \(tuple\.index"):
+        check_bundle(folder)

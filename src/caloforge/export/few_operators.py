@@ -294,8 +294,10 @@ def _split(
 ) -> None:
     """Put one Split in the place of the first of these Gathers, and remove them all."""
     edges = sorted({0, columns, *(edge for pair in gathers for edge in pair)})
+    # A tensor may be split again for ranges that overlap with these.
+    first = next(iter(gathers.values())).output[0]
     outputs = [
-        gathers[pair].output[0] if pair in gathers else f"{name}_columns_{pair[0]}"
+        gathers[pair].output[0] if pair in gathers else f"{first}_beside_{pair[0]}"
         for pair in pairwise(edges)
     ]
     sizes = graph.add_weight(f"{name}_sizes", np.diff(edges).astype(np.int64))
