@@ -124,3 +124,50 @@ def test_short_rows_are_repeated() -> None:
     table = np.random.default_rng(3).normal(size=(1, 9, 4)).astype(np.float32)
     weights = {"axis": np.array([1]), "table": table}
     assert require_same(model_of(nodes, weights, ["batch", 9, 4])).count("Gather") >= 1
+
+
+def test_columns_that_are_counted_from_the_end_stay() -> None:
+    nodes = [
+        node("Gather", ["x", "first"], ["a"], axis=1),
+        node("Gather", ["x", "last"], ["b"], axis=1),
+        node("Sin", ["a"], ["c"]),
+        node("Sin", ["b"], ["d"]),
+        node("Add", ["c", "d"], ["y"]),
+    ]
+    weights = {"first": np.array([0, 1]), "last": np.array([-2, -1])}
+    assert "Split" not in require_same(model_of(nodes, weights, ["batch", 2]))
+
+
+def test_ones_that_repeat_a_column_stay() -> None:
+    nodes = [
+        node("Gather", ["x", "first"], ["a"], axis=1),
+        node("Mul", ["a", "ones"], ["b"]),
+        node("Sin", ["b"], ["y"]),
+    ]
+    weights = {"first": np.array([0]), "ones": np.ones(3, np.float32)}
+    assert "Mul" in require_same(model_of(nodes, weights, ["batch", 3]))
+
+
+def test_a_constant_of_each_row_stays() -> None:
+    nodes = [
+        node("Gather", ["x", "five"], ["a"], axis=1),
+        node("Add", ["a", "rows"], ["b"]),
+        node("Mul", ["b", "two"], ["c"]),
+        node("Add", ["c", "two"], ["y"]),
+    ]
+    weights = {"five": np.array([0, 1, 2, 3, 0]), "two": np.float32(2)}
+    weights["rows"] = np.arange(5, dtype=np.float32)[:, None]
+    require_same(model_of(nodes, weights, ["batch", 5]))
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.DOUBLE])
+def test_only_single_precision_becomes_a_product(kind: int) -> None:
+    nodes = [
+        node("Cast", ["x"], ["a"], to=kind),
+        node("Add", ["a", "three"], ["b"]),
+        node("Div", ["b", "three"], ["c"]),
+        node("Add", ["c", "three"], ["d"]),
+        node("Cast", ["d"], ["y"], to=TensorProto.FLOAT),
+    ]
+    three = np.array(3, dtype=helper.tensor_dtype_to_np_dtype(kind))
+    assert "Gemm" not in require_same(model_of(nodes, {"three": three}, ["batch", 4]))

@@ -5,6 +5,9 @@ are scaled, shifted and put in order one after another are one matrix product, o
 product that reads them. Weights lose their names on the way, so this is for exports, not for the
 simulator itself, whose training may go on.
 
+A product is exact to single precision of its largest term: x - m loses digits where x is far from
+0. A column that is infinite spoils its whole row.
+
 Shapes: N rows, n, m columns of a tensor, F columns of all bases together.
 """
 
@@ -78,16 +81,17 @@ class AffineForms:
 
 
 def column_counts(model: onnx.ModelProto) -> dict[str, int]:
-    """Columns of each tensor of two axes, where they are known."""
+    """Columns of each float32 tensor of two axes, where they are known."""
     return {name: shape[1] for name, shape in shapes(model).items() if len(shape) == 2 and shape[1]}
 
 
 def shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Shape of each tensor that is known; 0 for an axis of any length."""
+    """Shape of each float32 tensor that is known; 0 for an axis of any length."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     return {
         value.name: tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
         for value in (*graph.value_info, *graph.input, *graph.output)
+        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
     }
 
 
@@ -154,9 +158,14 @@ def _value_and_row(
     pairs = [(node.input[0], node.input[1]), (node.input[1], node.input[0])]
     for name, other in pairs[: 1 + either]:
         value, row = forms.of(name), forms.constant(other)
-        if value is not None and row is not None and row.size in (1, len(value.shift)):
+        if value is not None and row is not None and _is_row(row, len(value.shift)):
             return value, np.broadcast_to(row.ravel(), value.shift.shape)
     return None, None
+
+
+def _is_row(values: NDArray[np.float64], columns: int) -> bool:
+    """Whether a constant is one number, or one for each column, whatever the rows."""
+    return values.shape in ((), (1,), (columns,), (1, 1), (1, columns))
 
 
 def of_product(forms: AffineForms, node: onnx.NodeProto) -> Affine | None:
@@ -179,6 +188,8 @@ def product_weight(
     if weight is None or bias is None or not plain or settings.get("transA", 0):
         return None
     matrix = weight.T if settings.get("transB", 0) else weight
+    if not _is_row(bias, matrix.shape[1]):
+        return None
     return matrix, np.broadcast_to(bias.ravel(), matrix.shape[1:])
 
 
@@ -250,13 +261,15 @@ def product_of(graph: Graph, form: Affine, node: onnx.NodeProto) -> list[onnx.No
 @as_often_as_possible
 def drop_ones(model: onnx.ModelProto) -> bool:
     """Remove products with 1."""
-    graph = Graph(model)
+    graph, known = Graph(model), shapes(model)
     for node in graph.proto.node:
         if node.op_type != "Mul" or node.output[0] in graph.outputs:
             continue
         for name, factor in (node.input, reversed(node.input)):
             ones = graph.weight(factor)
-            if ones is not None and ones.ndim <= 1 and (ones == 1).all():
+            if ones is None or not (ones == 1).all():
+                continue
+            if ones.ndim == 0 or ones.shape == known.get(name, ())[-1:]:
                 read_instead(graph, node, name)
                 return True
     return False
@@ -314,7 +327,9 @@ def _range_of_columns(graph: Graph, node: onnx.NodeProto, name: str) -> NDArray[
     if node.op_type != "Gather" or node.input[0] != name or attributes(node).get("axis") != 1:
         return None
     places = graph.weight(node.input[1])
-    if places is None or places.ndim != 1 or not (np.diff(places) == 1).all():
+    if places is None or places.ndim != 1 or not places.size or places[0] < 0:
+        return None
+    if not (np.diff(places) == 1).all():
         return None
     return places
 
