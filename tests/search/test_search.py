@@ -67,7 +67,7 @@ def test_path_given_twice_is_refused() -> None:
         ("name=x,y", "--grid name: it only labels a run"),
         ("citation=x,y", "--grid citation: it only labels a run"),
         ("objective.SelectiveDiversity.weight=1,1.0", "are the same recipe; leave one out"),
-        ("training.drawn=true,1", "drawn=true and drawn=1 are the same recipe"),
+        ("training.drawn=true,1", "training.drawn: Input should be true or false"),
     ],
 )
 def test_points_that_are_no_distinct_runs_are_refused(
