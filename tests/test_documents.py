@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
-from caloforge.documents import Document, parse_json, read_json
+from caloforge.documents import Document, Record, parse_json, read_json
 from caloforge.errors import CaloforgeError, DataError
 
 
@@ -98,3 +99,15 @@ def test_what_is_no_file_is_said(tmp_path):
         read_json(tmp_path)
     with pytest.raises(CaloforgeError):
         read_json(tmp_path / ("x" * 300))
+
+
+class AnyNames(Record):
+    default: int = 0
+    metadata: int = 0
+
+
+@pytest.mark.parametrize("name", AnyNames.model_fields)
+@pytest.mark.parametrize("value", [True, "2"])
+def test_a_field_of_any_name_takes_no_other_type(name, value):
+    with pytest.raises(ValidationError, match="valid integer"):
+        AnyNames(**{name: value})

@@ -53,10 +53,9 @@ def _exact(schema: Any) -> Any:
         return no_info_before_validator_function(EXACT[kind], cast("CoreSchema", schema))
     if kind == "function-before" and schema["function"]["function"] in EXACT.values():
         return schema
-    return {
-        name: part if name in ("default", "metadata", "serialization") else _exact(part)
-        for name, part in schema.items()
-    }
+    # Beside the parts of a type there are tables of fields, which may have any names.
+    kept = ("default", "metadata", "serialization") if isinstance(kind, str) else ()
+    return {name: part if name in kept else _exact(part) for name, part in schema.items()}
 
 
 class Record(BaseModel):

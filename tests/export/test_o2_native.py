@@ -9,7 +9,7 @@ import pytest
 from caloforge.detectors import ALICE_ZN, ALICE_ZP
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.export.bundle import Options, export
-from caloforge.export.o2 import O2Reader, installed_library, native_reader, raw_input
+from caloforge.export.o2 import NativeReader, O2Reader, installed_library, native_reader, raw_input
 from exported import NEUTRONS, write_linear_simulator
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
@@ -67,6 +67,17 @@ def test_what_the_program_says_is_passed_on_in_one_line(program, tmp_path):
         (tmp_path / "bundle/scales.txt").write_bytes(content.encode())
         with pytest.raises(DataError, match=message):
             program.respond(tmp_path / "bundle", "alice_zn", raw, noise)
+
+
+def test_what_a_library_says_beside_its_answers_is_no_time(tmp_path):
+    program = tmp_path / "o2_reader"
+    answer = "1" + " 0" * (5 + ALICE_ZN.cells)
+    program.write_text(f"#!/bin/sh\ncat >&2\necho '{answer}'\necho 77.5\n")
+    program.chmod(0o755)
+    compiled = NativeReader(program, installed_library())
+    noise = np.zeros((4, 10), dtype=np.float32)
+    answers, microseconds = compiled.respond(tmp_path, "alice_zn", raw_input(NEUTRONS), noise)
+    assert (len(answers), microseconds) == (1, 77.5)
 
 
 def test_a_library_that_is_none_is_refused(program, tmp_path):

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -265,3 +266,21 @@ def test_files_of_one_page_wait_for_those_of_another(tmp_path: Path) -> None:
         assert not any(path.exists() for path in texts)
     second.join(10)
     assert [path.read_text() for path in texts] == ["numbers", "page"]
+
+
+def test_a_folder_that_cannot_be_synchronised_is_warned_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fsync = os.fsync
+
+    def fail_for_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_folders)
+    for name in ("first.txt", "second.txt"):
+        with write_aside(tmp_path / name) as part:
+            part.write_text("whole")
+    assert capsys.readouterr().err.count(f"{tmp_path} was not synchronised") == 1
+    assert names(tmp_path) == ["first.txt", "second.txt"]

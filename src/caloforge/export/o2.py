@@ -572,8 +572,8 @@ class NativeReader:
         )
         if process.returncode:
             raise DataError(f"{folder}: {self.library.name} says: {process.stderr.strip()[:300]}")
-        responses = [_response(line, nx, ny) for line in process.stdout.splitlines()]
-        return responses, float(process.stderr or "nan")
+        *lines, microseconds = process.stdout.splitlines()
+        return [_response(line, nx, ny) for line in lines], float(microseconds)
 
 
 @contextmanager

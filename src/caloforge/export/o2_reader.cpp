@@ -6,8 +6,8 @@
 //   o2_reader libonnxruntime.so classifier.onnx classifier_scales.txt generator.onnx scales.txt 44 44
 //
 // Standard input: rows of 9 numbers (O2's units: charge in |e|/3) and 10 of noise, as text.
-// Standard output: a row each: 1 if the generator ran, the five sectors, the photons [x][y].
-// Standard error: the median time of both networks for a particle that they simulate, in us.
+// Standard output: a row each: 1 if the generator ran, the five sectors, the photons [x][y]; at the
+// end the median time of both networks for a particle that they simulate, in us, or nan.
 
 #include <dlfcn.h>
 
@@ -228,6 +228,7 @@ double respond(const Network& classifier, const Scales& classifierScales, const 
 }
 
 double median(std::vector<double> values) {
+  if (values.empty()) return NAN;
   const auto middle = values.begin() + values.size() / 2;
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
@@ -256,7 +257,7 @@ int main(int count, char** arguments) {
           respond(classifier, classifierScales, generator, scales, raw, noise, nx, ny);
       if (time >= 0) times.push_back(time);
     }
-    if (!times.empty()) std::fprintf(stderr, "%g\n", median(times));
+    std::printf("%g\n", median(times));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -318,7 +318,7 @@ def _sync_parent(path: Path) -> None:
         _sync_file(path.parent)
     except OSError as error:
         if error.errno not in NOT_ALLOWED:
-            _warn_once(f"the folder of {path} was not synchronised ({error.strerror})")
+            _warn_once(f"the folder {path.parent} was not synchronised ({error.strerror})")
 
 
 @cache
