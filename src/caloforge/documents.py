@@ -54,8 +54,8 @@ def _exact(schema: Any) -> Any:
     if kind == "function-before" and schema["function"]["function"] in EXACT.values():
         return schema
     # Beside the parts of a type there are tables of fields, which may have any names.
-    kept = ("default", "metadata", "serialization") if isinstance(kind, str) else ()
-    return {name: part if name in kept else _exact(part) for name, part in schema.items()}
+    no_types = ("default", "metadata", "serialization") if isinstance(kind, str) else ()
+    return {name: part if name in no_types else _exact(part) for name, part in schema.items()}
 
 
 class Record(BaseModel):

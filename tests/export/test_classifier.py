@@ -1,5 +1,7 @@
 """The hit classifier: it may only say no where next to no light is lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,17 @@ def test_the_graph_says_what_the_classifier_says(table, tmp_path, rng):
     expected = classifier.hits(conditions.astype(np.float32).astype(np.float64))
     np.testing.assert_array_equal(hits[:, 0] == 1, expected)
     assert set(hits.ravel()) == {0.0, 1.0}
+
+
+def test_ranges_that_share_some_columns(table, tmp_path, rng):
+    impact = next(feature for feature in ALICE_ZN.features if feature.kind == "impact")
+    third = impact.model_copy(update={"name": "third", "of": ("Vx", "Py", "Pz")})
+    detector = ALICE_ZN.model_copy(update={"features": (*ALICE_ZN.features, third)})
+    classifier = train(replace(table, detector=detector))
+    (tmp_path / "classifier.onnx").write_bytes(hit_graph(classifier))
+    conditions = aimed(*rng.uniform(-6, 6, (2, 500))).astype(np.float32)
+    hits = Graph(tmp_path / "classifier.onnx").run(conditions)[:, 0] == 1
+    np.testing.assert_array_equal(hits, classifier.hits(conditions.astype(np.float64)))
 
 
 @pytest.mark.parametrize(

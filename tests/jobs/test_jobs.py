@@ -96,6 +96,15 @@ def test_calls_say_how_much_is_done_and_count_anew_after_a_death(
     assert increments.count(1) >= 6
 
 
+def test_a_failure_of_who_counts_is_no_death_of_a_worker(tmp_path: Path) -> None:
+    def fail_to_count(number: int, done: int) -> None:
+        raise OSError("the progress cannot be written")
+
+    call = Call(count_to, (tmp_path, 3), counts=True)
+    with pytest.raises(OSError, match="the progress"):
+        list(PROCESSES.run([call], on_count=fail_to_count))
+
+
 def test_a_bug_in_a_worker_is_raised_here_with_its_place() -> None:
     outcomes = next(PROCESSES.run([Call(fail)]))
     with pytest.raises(ZeroDivisionError, match="a bug") as failure:

@@ -255,8 +255,8 @@ def usage_line(error: TyperException) -> str:
         return ""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "caloforge"
-    said = error.format_message().replace("Value error, ", "")
-    return f"{' '.join(said.split())} (see {path} --help)"
+    message = error.format_message().replace("Value error, ", "")
+    return f"{' '.join(message.split())} (see {path} --help)"
 
 
 def validation_line(error: Any) -> str:

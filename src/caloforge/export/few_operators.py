@@ -213,19 +213,19 @@ def join_affine(model: onnx.ModelProto) -> bool:
         form = forms.forms.get(node.output[0])
         if form is None or not _ends_here(forms, node):
             continue
-        gone = unread_after(forms.graph, form, node)
-        if saves_operators(forms, form, gone):
+        unread = unread_after(forms.graph, form, node)
+        if saves_operators(forms, form, unread):
             forms.graph.replace([node], product_of(forms.graph, form, node))
             Graph(model).drop_unused_nodes()
             return True
     return False
 
 
-def saves_operators(forms: AffineForms, form: Affine, gone: list[onnx.NodeProto]) -> bool:
+def saves_operators(forms: AffineForms, form: Affine, unread: list[onnx.NodeProto]) -> bool:
     """Whether one product costs less than all that it replaces."""
-    if not form.parts or len(gone) - 1 - (len(form.parts) > 1) < LEAST_SAVED:
+    if not form.parts or len(unread) - 1 - (len(form.parts) > 1) < LEAST_SAVED:
         return False
-    weights = [product_weight(forms, node) for node in gone if node.op_type == "Gemm"]
+    weights = [product_weight(forms, node) for node in unread if node.op_type == "Gemm"]
     numbers = sum(weight[0].size for weight in weights if weight is not None)
     return sum(part.size for part in form.parts.values()) <= max(SMALL_MATRIX, numbers)
 
@@ -238,12 +238,12 @@ def _ends_here(forms: AffineForms, node: onnx.NodeProto) -> bool:
 
 def unread_after(graph: Graph, form: Affine, node: onnx.NodeProto) -> list[onnx.NodeProto]:
     """Nodes that nobody reads once a tensor is computed from its bases: itself, and others."""
-    gone = [node]
+    unread = [node]
     for other in reversed(form.nodes):
         readers = graph.readers.get(other.output[0], [])
-        if other is not node and all(any(reader is one for one in gone) for reader in readers):
-            gone.append(other)
-    return gone
+        if other is not node and all(any(reader is one for one in unread) for reader in readers):
+            unread.append(other)
+    return unread
 
 
 def product_of(graph: Graph, form: Affine, node: onnx.NodeProto) -> list[onnx.NodeProto]:
@@ -261,7 +261,7 @@ def product_of(graph: Graph, form: Affine, node: onnx.NodeProto) -> list[onnx.No
 @as_often_as_possible
 def drop_ones(model: onnx.ModelProto) -> bool:
     """Remove products with 1."""
-    graph, known = Graph(model), shapes(model)
+    graph, shape_of = Graph(model), shapes(model)
     for node in graph.proto.node:
         if node.op_type != "Mul" or node.output[0] in graph.outputs:
             continue
@@ -269,7 +269,7 @@ def drop_ones(model: onnx.ModelProto) -> bool:
             ones = graph.weight(factor)
             if ones is None or not (ones == 1).all():
                 continue
-            if ones.ndim == 0 or ones.shape == known.get(name, ())[-1:]:
+            if ones.ndim == 0 or ones.shape == shape_of.get(name, ())[-1:]:
                 read_instead(graph, node, name)
                 return True
     return False
@@ -278,8 +278,8 @@ def drop_ones(model: onnx.ModelProto) -> bool:
 def read_instead(graph: Graph, node: onnx.NodeProto, name: str) -> None:
     """Let all readers of a node read another tensor."""
     for reader in graph.readers.get(node.output[0], []):
-        for place, read in enumerate(reader.input):
-            if read == node.output[0]:
+        for place, tensor in enumerate(reader.input):
+            if tensor == node.output[0]:
                 reader.input[place] = name
     graph.proto.node.remove(node)
     graph.drop_unused_weights()
@@ -336,29 +336,29 @@ def _range_of_columns(graph: Graph, node: onnx.NodeProto, name: str) -> NDArray[
 
 def _apart(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The ranges that begin after those before them have ended."""
-    taken: list[tuple[int, int]] = []
+    apart: list[tuple[int, int]] = []
     for start, stop in ranges:
-        if not taken or start >= taken[-1][1]:
-            taken.append((start, stop))
-    return taken
+        if not apart or start >= apart[-1][1]:
+            apart.append((start, stop))
+    return apart
 
 
 @as_often_as_possible
 def repeat_short_rows(model: onnx.ModelProto) -> bool:
     """Repeat (N, 1, n) before it meets (N, m, n): element by element short rows are slow."""
-    graph, known = Graph(model), shapes(model)
+    graph, shape_of = Graph(model), shapes(model)
     for node in graph.proto.node:
         if node.op_type != "Mul":
             continue
         for short, long in (node.input, reversed(node.input)):
-            row, whole = known.get(short, ()), known.get(long, ())
+            row, whole = shape_of.get(short, ()), shape_of.get(long, ())
             if len(row) == len(whole) == 3 and row[1] == 1 < whole[1] and row[2] == whole[2]:
                 if not 0 < row[2] <= SHORT_ROW:
                     continue
                 zeros = graph.add_weight(f"{short}_again", np.zeros(whole[1], dtype=np.int64))
-                repeated = f"{node.output[0]}_rows"
-                gather = helper.make_node("Gather", [short, zeros], [repeated], axis=1)
-                product = helper.make_node("Mul", [repeated, long], [node.output[0]])
+                rows = f"{node.output[0]}_rows"
+                gather = helper.make_node("Gather", [short, zeros], [rows], axis=1)
+                product = helper.make_node("Mul", [rows, long], [node.output[0]])
                 graph.replace([node], [gather, product])
                 return True
     return False

@@ -189,8 +189,8 @@ def impact_points(particle: Value, detector: Detector, features: Sequence[Featur
             for feature, of in zip(features, columns, strict=True)
         ]
         return particle.builder.apply("Concat", *points, axis=1)
-    stacked = (list(dict.fromkeys(place)) for place in zip(*columns, strict=True))
-    return features[0].value(particle.builder, *(particle.chosen(places) for places in stacked))
+    rows = (row[:1] if len(set(row)) == 1 else row for row in zip(*columns, strict=True))
+    return features[0].value(particle.builder, *(particle.chosen(row) for row in rows))
 
 
 def command_line(names: AliceNames) -> str:

@@ -184,13 +184,15 @@ class CallWorker:
         """What the process answers, or None when it died."""
         order = pickle.dumps(self.calls[number])
         process.send(b"%d\n" % len(order) + order)
-        try:
-            while isinstance(message := pickle.load(process.answers), int):
-                self.on_count(number, message)
-        except (EOFError, pickle.UnpicklingError, OSError, ValueError):
-            return None
-        answer: tuple[Any, Exception | None] = message
-        return answer
+        while True:
+            try:
+                message = pickle.load(process.answers)
+            except (EOFError, pickle.UnpicklingError, OSError, ValueError):
+                return None
+            if not isinstance(message, int):
+                answer: tuple[Any, Exception | None] = message
+                return answer
+            self.on_count(number, message)
 
     def ask_to_leave(self) -> None:
         """Start no process any more, and ask the one there is to leave."""
