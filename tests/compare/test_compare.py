@@ -15,12 +15,15 @@ import pytest
 from caloforge.data import samples
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.comparison import (
+    Method,
     Run,
     combine_seeds,
     compare_runs,
     contrast,
     differences,
     labels,
+    remarks,
+    run_of,
     runs_by_recipe,
 )
 from caloforge.evaluate.inputs import load
@@ -90,6 +93,19 @@ def test_a_shipped_simulator_with_a_slash_in_its_name_is_a_run() -> None:
     assert list(runs_by_recipe(["atlas_em/eplus"])) == ["calibrated"]
     with pytest.raises(UsageError, match="atlas_em/none: no such run or simulator"):
         runs_by_recipe(["atlas_em/none"])
+
+
+def test_methods_that_learn_from_other_showers_are_named() -> None:
+    one, other = (run_of(name).training_showers for name in ("alice_zn", "alice_zp"))
+    assert [file.split()[0] for file in one] == ["zn.h5", "alice_zn/part-2"]
+    methods = [
+        Method(label, label, {}, (0, 1, 2), training_showers=frozenset({files}))
+        for label, files in (("a", one), ("b", one), ("c", other))
+    ]
+    assert remarks(tuple(methods[:2])) == []
+    (warning,) = remarks(tuple(methods))
+    assert warning.startswith("trained on different showers: a on zn.h5 ")
+    assert "; c on zp.h5 " in warning
 
 
 def test_recipes_of_one_name_are_told_apart() -> None:

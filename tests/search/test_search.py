@@ -49,7 +49,7 @@ def test_grid_is_every_combination_last_axis_fastest() -> None:
     assert points([]) == [()]
 
 
-@pytest.mark.parametrize("text", ["a.b", "a.b=", "=1,2", "a.b=,", "a.b=1,1"])
+@pytest.mark.parametrize("text", ["a.b", "a.b=", "=1,2", "a.b=,", "a.b=1,1", "a.b=1,,2", "a.b=x,"])
 def test_grid_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--grid"):
         parse_axis(text)

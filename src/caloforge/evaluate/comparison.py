@@ -33,7 +33,7 @@ from caloforge.evaluate.resampling import Measured, measured
 from caloforge.evaluate.result import TITLES
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import CARD, read_card
-from caloforge.simulator.card import find_named
+from caloforge.simulator.card import RunFacts, find_named
 
 Recipe = Mapping[str, Any]
 """A recipe as it lies in a simulator's card: compared, never executed."""
@@ -62,6 +62,13 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """Everything that the seeds of one recipe have in common, by path."""
         return dict(_flat({k: v for k, v in self.recipe.items() if k not in NOT_SETTINGS}))
+
+    @property
+    def training_showers(self) -> tuple[str, ...]:
+        """Files that it was trained on, by name and beginning of the checksum."""
+        data = RunFacts.of_recipe(self.recipe, self.path).data
+        files = {Path(data.path or "unknown").name: data.sha256 or "", **data.training_files}
+        return tuple(f"{name} {sha256[:7]}".strip() for name, sha256 in files.items())
 
     @property
     def cpu_seconds(self) -> float | None:
@@ -253,6 +260,8 @@ class Method:
     """Mean over its runs."""
     settings: str = ""
     """What distinguishes it from the other recipes of its name."""
+    training_showers: frozenset[tuple[str, ...]] = frozenset()
+    """Files that its runs were trained on."""
 
     @property
     def record(self) -> dict[str, Any]:
@@ -435,6 +444,12 @@ def remarks(methods: tuple[Method, ...]) -> list[str]:
     seconds = [m.cpu_seconds for m in methods if m.cpu_seconds is not None]
     if seconds and max(seconds) > UNEQUAL_LENGTH * min(seconds):
         warnings.append(f"unequal training: {min(seconds):.0f} to {max(seconds):.0f} CPU s a run")
+    if len(frozenset().union(*(m.training_showers for m in methods))) > 1:
+        showers = "; ".join(
+            f"{m.label} on {', '.join(' + '.join(files) for files in sorted(m.training_showers))}"
+            for m in methods
+        )
+        warnings.append(f"trained on different showers: {showers}")
     return warnings
 
 
@@ -448,6 +463,7 @@ def _method(label: str, groups: Mapping[str, list[Run]], replicates: list[Replic
         tuple(one.seed for one in group),
         float(np.mean(seconds)) if len(seconds) == len(group) else None,
         differences(label, groups),
+        frozenset(run.training_showers for run in group),
     )
 
 

@@ -81,10 +81,14 @@ def title(point: Point) -> str:
 
 
 def _values(text: str) -> list[Any]:
+    """Values between commas, as JSON or as words; UsageError where one is missing."""
     values = json_or_word(f"[{text}]")
-    if isinstance(values, str):
-        return [json_or_word(part.strip()) for part in text.split(",") if part.strip()]
-    return list(values)
+    if not isinstance(values, str):
+        return list(values)
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise UsageError(f"--grid: {text!r} has nothing between two commas, or at an end")
+    return [json_or_word(part) for part in parts]
 
 
 def _shown(value: Any) -> str:
