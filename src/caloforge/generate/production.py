@@ -317,7 +317,8 @@ def _make(progress: Progress, executor: Executor, reporter: Reporter) -> None:
     ]
     limits = Limits(threads=plan.settings.threads)
     done = sum(record.showers for record in progress.finished.values())
-    with reporter.progress("generate", plan.showers, "showers", done) as advance:
+    total = done + sum(len(plan.rows(number)) for number in todo)
+    with reporter.progress("generate", total, "showers", done) as advance:
         within = CallProgress(advance)
         try:
             for result in executor.run(calls, limits, reporter, within.count):
