@@ -1,6 +1,9 @@
 """What a simulator may be asked for is checked as physics, not as a box for each number."""
 
 import json
+import sys
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +14,7 @@ from caloforge.detectors import ALICE_ZN, ATLAS_EM, FACTS
 from caloforge.errors import DataError
 from caloforge.io.showers import read, write
 from caloforge.simulator import OutsideDomain, Simulator, read_card, shipped_simulators
-from caloforge.simulator.domain import Domain
+from caloforge.simulator.domain import Domain, memory_limit
 from caloforge.transport.request import draw
 from exported import write_linear_simulator
 
@@ -153,3 +156,25 @@ def test_other_detectors_have_a_range_for_each_condition(tmp_path):
     assert simulator.outside(trained) == {}
     assert simulator.outside(np.array([[50_000.0, 1.57, 0, 0, 0]])) == {"E": 1}  # MeV
     assert simulator.outside(np.array([[50.0, 1.57, 0.5, 0, 80]])) == {"phi": 1, "y0": 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of memory")
+def test_two_threads_that_load_at_once_leave_no_limit_of_memory():
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    is_inside = threading.Event()
+
+    def load():
+        with memory_limit(0):
+            is_inside.set()
+            time.sleep(0.05)
+
+    first = threading.Thread(target=load)
+    first.start()
+    is_inside.wait()
+    with memory_limit(0):
+        first.join()
+    after = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, before)
+    assert after == before

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Thread
+from threading import RLock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -210,6 +210,8 @@ FIRST_RUN_SECONDS = 20.0
 BYTES_IN_A_SECOND = 2**25
 """Of a graph that is loaded: a large one may take longer."""
 STATUS = Path("/proc/self/statm")
+ONE_LIMIT = RLock()
+"""Of threads that load at once, the last would else put back the limit of the first."""
 
 
 @contextmanager
@@ -224,16 +226,17 @@ def memory_limit(file_bytes: int, threads: int = 1) -> Iterator[None]:
         return
     import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    pages = int(STATUS.read_text(encoding="ascii").split()[0])
-    n_bytes = pages * resource.getpagesize() + FIRST_RUN_BYTES
-    n_bytes += BYTES_OF_A_THREAD * threads + COPIES_OF_THE_FILE * file_bytes
-    bounds = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min([n_bytes, *bounds]), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    with ONE_LIMIT:
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        pages = int(STATUS.read_text(encoding="ascii").split()[0])
+        n_bytes = pages * resource.getpagesize() + FIRST_RUN_BYTES
+        n_bytes += BYTES_OF_A_THREAD * threads + COPIES_OF_THE_FILE * file_bytes
+        bounds = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([n_bytes, *bounds]), hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 Answer = TypeVar("Answer")
