@@ -1,8 +1,8 @@
 """Counts drawn inside a graph: for readers that truncate what they are given.
 
 Shapes: N showers, Z latents, K cells, S occupied cells, J levels, B bins. Each law keeps the mean
-of every cell. A runtime takes half a microsecond for each operator, however few the numbers: laws
-are looked up in tables, so that few operators are left.
+of every cell to 10^-4. A runtime takes a third of a microsecond for each operator, however few the
+numbers: laws are looked up in tables, so that few operators are left.
 
 The runtime has random numbers of its own, but sessions of one process repeat each other's. So each
 number is moved round the circle by a part that the reader's noise decides, another one in each

@@ -443,6 +443,7 @@ def check(bundle: Bundle, options: CheckOptions) -> CheckResult:
             answers, microseconds = program.respond(bundle.folder, detector.name, raw, noise)
             observed = observed_of(answers, len(reference.latent))
             findings += compare(bundle, reference, observed, program.library.name)
+        if np.isfinite(microseconds):
             text = f"{microseconds:.0f} us a particle, classifier and generator (median)"
             values = {"microseconds": microseconds}
             findings.append(Finding(f"{program.library.name}: time", True, text, values))
