@@ -152,8 +152,6 @@ def _diversity(comparison: Comparison, samples: Mapping[str, Showers]) -> Iterat
 
 PAGE, NUMBERS = ".html", ".json"
 COMPARISON_PAGE, COMPARISON_NUMBERS = "comparison.html", "comparison.json"
-SECTIONS = 9
-"""Of a page, about: what progress is told in."""
 GROUPINGS = {"kind": "Kind of particle", "energy": "Energy", "impact": "Impact point"}
 
 
@@ -168,20 +166,20 @@ def report(
     """The page: summary, comparison with baselines, pictures, all numbers.
 
     ``real`` and ``generated`` are the showers that were evaluated, ``train`` those trained on,
-    ``moved`` what the generator did while one attribute moved (``traverse``).
+    ``traversals`` what the generator did while one attribute moved.
     No script, no network.
     """
     finished_sections = []
-    with reporter.progress("drawing", SECTIONS, "sections") as advance:
-        for section in sections(result, real, generated, train, traversals):
+    # Their pictures are drawn as they are asked for, one by one.
+    undrawn = list(sections(result, real, generated, train, traversals))
+    with reporter.progress("drawing", len(undrawn), "sections") as advance:
+        for section in undrawn:
             pictures = []
             for picture in section.pictures:
                 pictures.append(picture)
                 advance(0, f"{section.title}, {len(pictures)}")
             finished_sections.append(replace(section, pictures=pictures))
-            if len(finished_sections) < SECTIONS:
-                advance(1, section.title)
-        advance(max(1, SECTIONS - len(finished_sections) + 1))
+            advance(1, section.title)
     return _rendered(
         "report.html",
         result=result,
