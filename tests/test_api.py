@@ -141,7 +141,7 @@ def test_the_shell_completes_names() -> None:
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (("generate", "alice"), ["alice_zn", "alice_zp"]),
+        (("generate", "alice"), ["alice_zn", "alice_zn/small", "alice_zp"]),
         (("generate", "alice_zn", "--spectrum", "spectator-n"), ["spectator-neutrons"]),
         (("export", "alice_zn", "--target", "tri"), ["triton"]),
         (("train", "dcgan", "--detector", "atlas_em_"), ["atlas_em_polar"]),
