@@ -154,3 +154,30 @@ def asked_to_leave() -> Iterator[Callable[[], bool]]:
         yield request.event.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+HELD = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """SIGTERM and Ctrl-C wait until the block ends, and then do what they would have done.
+
+    For calls of a library that calls Python back and breaks when that raises.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread runs handlers
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in HELD}
+    # None stands for a handler that is not Python's, which could not be put back.
+    before = {number: handler for number, handler in handlers.items() if handler is not None}
+    try:
+        for number in before:
+            signal.signal(number, lambda number, frame: came.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)

@@ -1,16 +1,20 @@
 """Every writer leaves a whole file or none: errors, signals and full disks."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
+from caloforge.io import hdf5
 from caloforge.io.channels import ChannelWriter
 from caloforge.io.root import RootWriter
 from caloforge.io.showers import ShowerWriter, read
+from caloforge.machine import leaving_at_once
 from tests.extras import needs
 
 REAL = Path(__file__).parents[1] / "cases" / "real8.h5"
@@ -80,6 +84,31 @@ def test_sigterm_leaves_nothing(tmp_path, name):
     assert process.returncode == 143, log
     assert "Traceback" not in log
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("call", ["write", "truncate"])
+def test_sigterm_does_not_break_into_hdf5(tmp_path, monkeypatch, capfd, call):
+    # HDF5 calls Python back; an exception there ends in messages at exit or in a crash.
+    calls, original = [], getattr(hdf5.Sink, call)
+
+    def terminated(sink, *content):
+        calls.append(call)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return original(sink, *content)
+
+    monkeypatch.setattr(hdf5.Sink, call, terminated)
+    opened = hdf5.FileAside(tmp_path / "out.h5")
+    with pytest.raises(SystemExit) as problem, leaving_at_once(), opened as aside:
+        aside.file["cells"] = range(1000)
+    assert problem.value.code == 143
+    assert len(calls) > 1
+    assert capfd.readouterr().err == ""
+    left = list(tmp_path.iterdir())
+    assert [path.name for path in left] in ([], ["out.h5"])
+    for path in left:
+        with h5py.File(path) as file:
+            assert list(file["cells"]) == list(range(1000))
 
 
 FULL = """

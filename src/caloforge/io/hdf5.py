@@ -2,6 +2,7 @@
 
 import errno
 import io
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from caloforge.errors import DataError
 from caloforge.io.files import HDF5_ENDINGS, require_ending, write_aside
 from caloforge.io.reading import reading, refuse_joined, require_regular_file
-from caloforge.machine import install
+from caloforge.machine import install, signals_held
 
 Compression = Literal["portable", "smallest", "none", "fast"]
 BUILT_IN: dict[Compression, dict[str, Any]] = {
@@ -328,7 +329,8 @@ class Sink(io.FileIO):
 class FileAside:
     """An HDF5 file that is written aside and takes its name when the block ends well.
 
-    A full disk is met by ``check``, and at the end: HDF5 itself would print, or crash.
+    A full disk is met by ``check``, and at the end: HDF5 itself would print, or crash. So would
+    it when a signal raised while it opens or closes: that waits.
     """
 
     def __init__(
@@ -342,17 +344,29 @@ class FileAside:
         require_ending(self._path, *HDF5_ENDINGS)
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            aside = stack.enter_context(write_aside(self._path, overwrite=self._overwrite))
-            self._sink = stack.enter_context(Sink(aside, "w+"))
-            stack.callback(self._sink.check)
-            self.file = stack.enter_context(h5py.File(self._sink, "w", libver=self._libver))
-            self._stack = stack.pop_all()
+        self._stack = ExitStack()
+        try:
+            with signals_held():
+                self._open(self._stack)
+        except BaseException:
+            self._stack.__exit__(*sys.exc_info())
+            raise
         return self
+
+    def _open(self, stack: ExitStack) -> None:
+        aside = stack.enter_context(write_aside(self._path, overwrite=self._overwrite))
+        self._sink = stack.enter_context(Sink(aside, "w+"))
+        stack.callback(self._sink.check)
+        self.file = stack.enter_context(h5py.File(self._sink, "w", libver=self._libver))
 
     def check(self) -> None:
         """Raise what writing has failed with, if it has."""
         self._sink.check()
 
     def __exit__(self, *problem: Any) -> None:
-        self._stack.__exit__(*problem)
+        try:
+            with signals_held():
+                self._stack.__exit__(*problem)
+        except BaseException:
+            self._stack.__exit__(*sys.exc_info())  # where a signal came before the block above
+            raise
