@@ -209,6 +209,19 @@ def test_condition_scale_is_that_of_the_data_layer(name: str, kind: Any) -> None
     np.testing.assert_allclose(double.numpy(), scaling.encode(conditions), rtol=1e-4, atol=1e-5)
 
 
+def test_remembered_features_are_those_of_the_batch() -> None:
+    detector = detector_of_name("alice_zn")
+    rows = conditions_of(detector)
+    scale = ConditionScale(detector, FeatureScaling.fit(detector, rows))
+    first, second = torch.tensor(rows).float(), torch.tensor(rows[::-1].copy()).float()
+    expected = [scale.eval()(batch).clone() for batch in (first, second)]
+    scale.train()
+    for batch, features in zip((first, first, second, first), (0, 0, 1, 0), strict=True):
+        torch.testing.assert_close(scale(batch), expected[features], rtol=0, atol=0)
+    asked = first.clone().requires_grad_()
+    assert scale(asked).requires_grad
+
+
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_response_scale_goes_there_and_back(name: str) -> None:
     detector = detector_of_name(name)

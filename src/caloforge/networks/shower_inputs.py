@@ -44,9 +44,18 @@ class ConditionScale(nn.Module):
         self.size = len(scaling.features)
         self.register_buffer("mean", torch.as_tensor(scaling.mean, dtype=torch.float32))
         self.register_buffer("std", torch.as_tensor(scaling.std, dtype=torch.float32))
+        self._last: tuple[Tensor, Tensor] | None = None
 
     def forward(self, conditions: Tensor) -> Tensor:
-        return (self._values(conditions) - self.mean) / self.std
+        return (self._remembered(conditions) - self.mean) / self.std
+
+    def _remembered(self, conditions: Tensor) -> Tensor:
+        """As ``_values``; in training, where two players meet a batch, computed once.  (N, F)"""
+        if not self.training or conditions.requires_grad:
+            return self._values(conditions)
+        if self._last is None or self._last[0] is not conditions:
+            self._last = conditions, self._values(conditions)
+        return self._last[1]
 
     def _values(self, conditions: Tensor) -> Tensor:
         """Features in physical units; conditions as they are in one step.  (N, C) -> (N, F)"""

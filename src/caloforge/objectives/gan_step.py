@@ -55,8 +55,9 @@ def _clump(rates: Tensor, law: NegativeBinomial, random: torch.Generator) -> Ten
     """
     rates = rates.float().clamp(min=0)
     uniform = torch.rand(rates.shape, generator=random, device=rates.device)
-    nonzero = torch.nonzero(uniform >= torch.exp(-rates * _clumps(rates, law)), as_tuple=True)
-    rate, level = rates[nonzero].double(), uniform[nonzero].double()
+    empty = torch.exp(-rates * _clumps(rates, law))
+    nonzero = torch.nonzero((uniform >= empty).flatten())[:, 0]
+    rate, level = (one.flatten().index_select(0, nonzero).double() for one in (rates, uniform))
     excess = (law.excess + law.slope * rate).clamp(min=1e-6)
     few = _terms_passed(level, rate.clamp(max=LARGE_RATE), excess)
     spread = 1 + excess
@@ -65,7 +66,7 @@ def _clump(rates: Tensor, law: NegativeBinomial, random: torch.Generator) -> Ten
     width = torch.sqrt((rate * spread - 2 * skew**2 - 1 / 12).clamp(min=0))
     many = torch.round(rate + width * normal + skew * (normal**2 - 1)).clamp(min=0)
     counts = torch.zeros_like(rates)
-    counts[nonzero] = torch.where(rate > LARGE_RATE, many, few).to(counts.dtype)
+    counts.view(-1)[nonzero] = torch.where(rate > LARGE_RATE, many, few).to(counts.dtype)
     return counts
 
 
@@ -81,17 +82,22 @@ def _terms_passed(level: Tensor, rate: Tensor, excess: Tensor) -> Tensor:
     """How many terms of the sum of probabilities a level passes.  (M,)"""
     a, b = excess / (1 + excess), (rate - excess) / (1 + excess)
     counts, cells = torch.zeros_like(rate), torch.arange(len(rate), device=rate.device)
+    passed = counts.clone()  # of the cells that are left
     term = torch.exp(-rate * torch.log1p(excess) / excess)
     cumulative, number = term.clone(), 0
     while len(cells):
         more = level >= cumulative
-        counts[cells] += more
+        passed += more
         number += 1
         term = term * (a + b / number)
         if number & (number - 1) == 0 or number % 8 == 0:
             more &= (cumulative + term > cumulative) | (rate > number)
-            cells, level, rate = cells[more], level[more], rate[more]
-            term, cumulative, a, b = term[more], cumulative[more], a[more], b[more]
+            counts[cells] = passed
+            left = torch.nonzero(more)[:, 0]
+            cells, level, rate, passed, term, cumulative, a, b = (
+                column.index_select(0, left)
+                for column in (cells, level, rate, passed, term, cumulative, a, b)
+            )
         cumulative = cumulative + term
     return counts
 
