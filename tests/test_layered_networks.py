@@ -24,6 +24,7 @@ from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.networks.impact_profile import log_part
 from caloforge.networks.regressors import Blur, InPainting, resampling
+from caloforge.networks.response_law import ResponseLaw
 from caloforge.networks.shower_inputs import StandardisedInputs
 from caloforge.networks.sparsity import EPSILON, FORMS, occupancy
 from caloforge.recipe import Recipe, override
@@ -397,6 +398,71 @@ def test_a_generator_begins_with_the_shares_and_the_response_of_real_showers() -
     before = {name: x.clone() for name, x in network.state_dict().items()}
     network.begin(torch.zeros_like(real), conditions)
     assert all((x == before[name]).all() for name, x in network.state_dict().items())
+
+
+def two_peaks(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logarithms of responses of muon-like and of showering particles, and energies.  (n,), (n,)"""
+    draw = torch.Generator().manual_seed(2)
+    energies = torch.exp(torch.rand(rows, generator=draw) * 4.6)
+    showering = torch.rand(rows, generator=draw) < 0.4
+    width = 0.1 * torch.randn(rows, generator=draw)
+    return torch.where(showering, -0.7 + width, np.log(0.3) - energies.log() + width), energies
+
+
+def test_responses_are_quantiles_of_real_showers_at_their_energy() -> None:
+    law, (logs, energies) = ResponseLaw(), two_peaks(20_000)
+    law.fit(logs, energies)
+    drawn = law(torch.randn(len(energies), 1), energies[:, None])[:, 0]
+    for low, high in ((1, 5), (5, 20), (20, 100)):
+        here = (energies > low) & (energies <= high)
+        levels = torch.tensor([0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98])
+        expected, actual = logs[here].quantile(levels), drawn[here].quantile(levels)
+        torch.testing.assert_close(actual, expected, atol=0.12, rtol=0)
+    assert logs.min() <= drawn.min()
+    assert drawn.max() <= logs.max()
+
+
+def test_the_law_of_responses_is_numpys_interpolation() -> None:
+    law = ResponseLaw()
+    law.fit(*two_peaks(2000))
+    normal, energy = torch.linspace(-4, 4, 50), torch.exp(torch.linspace(-1, 6, 50))
+    of_level = [np.interp(normal, law.levels, quantiles) for quantiles in law.quantiles]
+    expected = [
+        np.interp(log, law.logs, [quantiles[row] for quantiles in of_level])
+        for row, log in enumerate(energy.log())
+    ]
+    actual = law(normal[:, None], energy[:, None])[:, 0]
+    np.testing.assert_allclose(actual, expected, atol=2e-4)
+
+
+def test_one_energy_has_a_law_of_responses_and_so_has_one_shower() -> None:
+    law, logs = ResponseLaw(), torch.linspace(-1, 0, 101)
+    law.fit(logs, torch.full((101,), 50.0))
+    at = torch.tensor([[50.0], [1.0], [0.0]])
+    assert law(torch.zeros(3, 1), at)[:, 0].tolist() == pytest.approx([-0.5] * 3, abs=0.02)
+    law.fit(logs[:1], torch.tensor([50.0]))
+    assert law(torch.randn(3, 1), at)[:, 0].tolist() == pytest.approx([-1.0] * 3, rel=1e-5)
+
+
+def test_a_generator_begins_with_the_law_of_responses(tmp_path: Path) -> None:
+    network = built("layered", latent=64, options={"response": "empirical"})
+    real, conditions = some_deposits()
+    energy = conditions[:, ATLAS_EM.column("E")]
+    peaks = torch.where(torch.arange(len(real)) % 2 == 0, 0.01, 0.8) * energy
+    network.begin(real * (peaks / real.sum(dim=1))[:, None], conditions)
+    many = conditions.repeat(16, 1)
+    with torch.no_grad():
+        response = network(torch.randn(len(many), 64), many).sum(dim=1) / energy.repeat(16)
+    assert float((response < 0.05).float().mean()) == pytest.approx(0.5, abs=0.12)
+    assert float((response > 0.5).float().mean()) == pytest.approx(0.5, abs=0.12)
+    export_simulator(network, ATLAS_EM, {}, conditions.numpy(), tmp_path / "sim", latent_size=64)
+    assert Simulator.load(tmp_path / "sim").check() < 1e-4
+
+
+def test_a_detector_without_energy_has_no_law_of_responses() -> None:
+    config = GeneratorConfig(kind="layered", options={"response": "empirical"})
+    with pytest.raises(UsageError, match="alice_zn has no energy"):
+        config.build(ALICE_ZN, scaling_of(ALICE_ZN))
 
 
 def test_a_generator_of_counts_begins_with_their_total() -> None:

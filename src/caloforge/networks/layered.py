@@ -18,6 +18,7 @@ from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.impact_profile import TRUNK, CellStream
 from caloforge.networks.regressors import Blur, InPainting
+from caloforge.networks.response_law import ResponseLaw
 from caloforge.networks.shower_inputs import ConditionScale
 
 TRUNK_LATENTS = 16
@@ -42,6 +43,9 @@ class LayeredGenerator(nn.Module):
     The total is the incident energy times a response whose logarithm the network gives (a root
     in quanta for a detector without energy), so a thousandth is as easy as a tenth. Each stream
     draws its cells on a log scale, dark ones included; only their ratios count.
+
+    ``response="empirical"`` draws the response from the law of real showers at the energy, and
+    the network moves it: for hadrons, of which some do not interact, it has two peaks.
     """
 
     offset: Tensor
@@ -56,6 +60,7 @@ class LayeredGenerator(nn.Module):
         attention: bool,
         blur: tuple[int, ...],
         blurred: Literal["deposits", "logarithms"] = "deposits",
+        response: Literal["lognormal", "empirical"] = "lognormal",
     ) -> None:
         super().__init__()
         if detector.signed:
@@ -63,10 +68,12 @@ class LayeredGenerator(nn.Module):
         self.detector = detector
         self.conditions = ConditionScale(detector, scaling)
         self.energy = None if detector.energy is None else detector.column(detector.energy)
+        if response == "empirical" and self.energy is None:
+            raise UsageError(f"{detector.name} has no energy for generator.options.response")
         self.quantum = detector.quantum
         self.common = min(TRUNK_LATENTS, latent)
         self.response_latents = min(RESPONSE_LATENTS, latent)
-        inputs = self.common + self.conditions.size
+        inputs = self.common + self.conditions.size + (response == "empirical")
         self.trunk = two_layers(inputs, TRUNK, TRUNK)
         self.shares = two_layers(TRUNK + inputs, 64, len(detector.layers))
         self.response = two_layers(2 * self.response_latents + self.conditions.size, 32, 1)
@@ -74,6 +81,10 @@ class LayeredGenerator(nn.Module):
             self.response[-1].get_parameter("weight").mul_(0.1)
         self.register_buffer("offset", torch.zeros(()))
         self.register_buffer("scale", torch.tensor(LEAST_SCALE))
+        self.law = ResponseLaw() if response == "empirical" else None
+        if self.law is not None:
+            for parameter in self.response[-1].parameters():
+                nn.init.zeros_(parameter)  # it starts from the law itself
         self.streams = nn.ModuleList(CellStream(layer, inputs, latent) for layer in detector.layers)
         self.painters = painters(detector) if attention else None
         self.blurs = blurs(detector, blur)
@@ -104,22 +115,28 @@ class LayeredGenerator(nn.Module):
         response = (total / conditions[:, self.energy]).log()
         self.offset.copy_(response.mean())
         self.scale.copy_(response.std(correction=0).clamp(min=LEAST_SCALE))
+        if self.law is not None:
+            self.law.fit(response, conditions[:, self.energy])
 
     def forward(self, latent: Tensor, conditions: Tensor) -> Tensor:
         """Deposits.  (N, Z), (N, C) -> (N, K)"""
         features = self.conditions(conditions)
         few = latent[:, : self.response_latents]
-        inputs = torch.cat([latent[:, : self.common], features], dim=1)
-        trunk = leaky_relu(self.trunk(inputs), 0.2)
         # Cubes reach as far as the rare shower that loses ten times the usual energy.
-        response = self.response(torch.cat([few, few**3 / 4, features], dim=1))
+        head = self.response(torch.cat([few, few**3 / 4, features], dim=1))
+        inputs = torch.cat([latent[:, : self.common], features], dim=1)
+        # A bfloat16 near 1 has steps of 0.4 %, three times the width of the total.
+        head = head.to(conditions.dtype)
+        if self.law is not None:
+            head = self.quantile(head + latent[:, :1], conditions)
+            inputs = torch.cat([inputs, head], dim=1)
+        trunk = leaky_relu(self.trunk(inputs), 0.2)
         shares = self.shares(torch.cat([trunk, inputs], dim=1))
         images = self.in_painted([stream(inputs, trunk, latent) for stream in self.streams])
         if self.blurred == "logarithms":
             images = [blur(image) for blur, image in zip(self.blurs, images, strict=True)]
-        # A bfloat16 near 1 has steps of 0.4 %, three times the width of the total.
-        response, shares, *images = (x.to(conditions.dtype) for x in (response, shares, *images))
-        total = self.total(response, conditions)
+        shares, *images = (x.to(conditions.dtype) for x in (shares, *images))
+        total = self.total(head, conditions)
         layers = total * torch.softmax(shares, dim=1)
         cells = torch.cat(
             [
@@ -139,6 +156,13 @@ class LayeredGenerator(nn.Module):
         if self.blurred == "logarithms":
             return amounts
         return [blur(image) for blur, image in zip(self.blurs, amounts, strict=True)]
+
+    def quantile(self, normal: Tensor, conditions: Tensor) -> Tensor:
+        """Response by the law, as ``total`` takes it.  (N, 1), (N, C) -> (N, 1)"""
+        assert self.law is not None
+        assert self.energy is not None
+        energy = conditions[:, self.energy : self.energy + 1]
+        return (self.law(normal, energy) - self.offset) / self.scale
 
     def total(self, head: Tensor, conditions: Tensor) -> Tensor:
         """Sum of all cells.  (N, 1), (N, C) -> (N, 1)"""
