@@ -60,6 +60,6 @@ TRAININGS = {
     "alice_zp": Training("alice_zp", 16000),
     "atlas_em/eplus": Training("atlas_em", 9000, LATENTS),
     "atlas_em/gamma": Training("atlas_em/gamma", 3000, LATENTS, start="atlas_em/eplus"),
-    "atlas_em/piplus": Training("atlas_em/piplus", 2000, (*LATENTS, *HADRONS)),
+    "atlas_em/piplus": Training("atlas_em/piplus", 4000, (*LATENTS, *HADRONS)),
 }
 """By the name of the simulator."""
