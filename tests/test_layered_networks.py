@@ -426,7 +426,7 @@ def test_the_law_of_responses_is_numpys_interpolation() -> None:
     law = ResponseLaw()
     law.fit(*two_peaks(2000))
     normal, energy = torch.linspace(-4, 4, 50), torch.exp(torch.linspace(-1, 6, 50))
-    of_level = [np.interp(normal, law.levels, quantiles) for quantiles in law.quantiles]
+    of_level = [np.interp(normal, law.levels, quantiles) for quantiles in law.quantiles.T]
     expected = [
         np.interp(log, law.logs, [quantiles[row] for quantiles in of_level])
         for row, log in enumerate(energy.log())

@@ -20,6 +20,7 @@ from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.find import find_recipe
 from caloforge.reporter import SILENT
+from caloforge.simulator.card import shipped_simulators
 from caloforge.train import prepare, train
 from caloforge.training.dataset import divide
 from caloforge.training.distributed import DistributedContext
@@ -65,7 +66,7 @@ def test_a_simulator_hands_on_its_generator(straight: Path, showers: Path, tmp_p
     np.testing.assert_allclose(cells.numpy(), reference.response, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["alice_zn", "alice_zp", "atlas_em/eplus", "atlas_em/gamma"])
+@pytest.mark.parametrize("name", shipped_simulators())
 def test_shipped_simulators_can_be_tuned(name: str) -> None:
     pretrained = read_pretrained(name)
     recipe = find_recipe("calibrated", None, [], 0, pretrained)

@@ -36,7 +36,7 @@ class ResponseLaw(nn.Module):
         super().__init__()
         self.register_buffer("levels", torch.linspace(-OUTERMOST, OUTERMOST, LEVELS))
         self.register_buffer("logs", torch.linspace(0.0, 1.0, ENERGIES))
-        self.register_buffer("quantiles", torch.zeros(ENERGIES, LEVELS))
+        self.register_buffer("quantiles", torch.zeros(LEVELS, ENERGIES))
 
     @torch.no_grad()
     def fit(self, logs: Tensor, energies: Tensor) -> None:
@@ -49,16 +49,16 @@ class ResponseLaw(nn.Module):
         for number, energy in enumerate(self.logs):
             near = relu(1 - 2 * (at - energy).abs() / step).double()
             if near.sum() == 0:  # no shower near this energy
-                self.quantiles[number].copy_(self.quantiles[number - 1])
+                self.quantiles[:, number] = self.quantiles[:, number - 1]
                 continue
             passed = (near.cumsum(0) - near / 2) / near.sum()
             place = torch.searchsorted(passed, below).clamp(max=len(logs) - 1)
-            self.quantiles[number].copy_(logs[place])
+            self.quantiles[:, number] = logs[place]
 
     def forward(self, normal: Tensor, energy: Tensor) -> Tensor:
         """Of a normal variable and an energy.  (N, 1), (N, 1) -> (N, 1)"""
         of_energy = hats(torch.log(energy.clamp(min=1e-6)), self.logs)
-        of_level = hats(normal, self.levels) @ self.quantiles.T
+        of_level = hats(normal, self.levels) @ self.quantiles
         return (of_energy * of_level).sum(dim=1, keepdim=True)
 
 
