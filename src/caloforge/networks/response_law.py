@@ -44,7 +44,7 @@ class ResponseLaw(nn.Module):
         order = logs.argsort()
         logs, at = logs[order], energies[order].log()
         step = ((at.max() - at.min()) / (ENERGIES - 1)).clamp(min=LEAST_STEP)
-        self.logs.copy_(at.min() + step * torch.arange(ENERGIES))
+        self.logs.copy_(at.min() + step * torch.arange(ENERGIES, device=at.device))
         below = torch.special.ndtr(self.levels.double())
         for number, energy in enumerate(self.logs):
             near = relu(1 - 2 * (at - energy).abs() / step).double()
