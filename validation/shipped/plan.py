@@ -53,7 +53,7 @@ LATENTS = ("generator.latent=100",)
 SMALL = ("generator.options.width=64",)
 """A quarter of the trunk: for one shower at a time the weights that are read are the time."""
 HADRONS = ("generator.options.response=empirical", "optimisers.generator.weight_decay=0.1")
-"""Half of the pions pass without a shower: a law of the response with two peaks."""
+"""A third of the pions pass without a shower: a law of the response with two peaks."""
 TRAININGS = {
     "alice_zn": Training("alice_zn", 16000),
     "alice_zn/small": Training("alice_zn", 16000, SMALL),
