@@ -41,7 +41,12 @@ Minutes = Annotated[
     float | None,
     typer.Option(min=0, help="Leave after so many minutes; the same command goes on."),
 ]
-Only = Annotated[str | None, typer.Option(help="The one run of that name.", show_default=False)]
+Only = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Runs of that name; * stands for any part of it.", show_default=False
+    ),
+]
 Page = Annotated[bool, typer.Option("--page", help="Only render the page from the records.")]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=CONTEXT)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -80,11 +81,11 @@ def carry_out(
 
     Raises Terminated after SIGTERM, GateFailed where statements are not met, CaloforgeError where
     runs failed. After ``minutes`` the runs under way leave with a checkpoint. ``only`` names the
-    one run to make; ``page``: make none.
+    runs to make, by a pattern as of files; ``page``: make none.
     """
     prepare(study, folder)
     if page or only:
-        study = replace(study, plan=partial(run_of_name, study.plan, only))
+        study = replace(study, plan=partial(runs_of_name, study.plan, only))
     errors: dict[str, CaloforgeError] = {}
     with only_run(folder):
         try:
@@ -107,17 +108,17 @@ def carry_out(
     return record | counts
 
 
-def run_of_name(
+def runs_of_name(
     plan: Callable[[bool, int, Records], Iterator[Run]],
     only: str | None,
     quick: bool,
     seed: int,
     records: Records,
 ) -> Iterator[Run]:
-    """The run of that name among all of a plan; none without a name."""
+    """The runs whose names match a pattern among all of a plan; none without a pattern."""
     if only is None:
         return
-    matches = [run for run in plan(quick, seed, records) if run.name == only]
+    matches = [run for run in plan(quick, seed, records) if fnmatchcase(run.name, only)]
     if not matches:
         raise UsageError(f"no run of that name: {only}")
     yield from matches

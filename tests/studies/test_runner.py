@@ -110,6 +110,12 @@ def test_one_run_by_its_name_and_none_for_the_page(tmp_path: Path) -> None:
         run(three, tmp_path, only="number-9")
 
 
+def test_runs_by_a_pattern_of_names(tmp_path: Path) -> None:
+    run(three, tmp_path, only="number-[02]")
+    assert executed(tmp_path) == ["0", "2"]
+    assert run(three, tmp_path, only="*")["records"] == 3
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_fails_stops_no_other(tmp_path: Path, workers: int) -> None:
     with pytest.raises(CaloforgeError, match="1 runs failed; first number-1: no such number"):
