@@ -109,7 +109,7 @@ def end_to_end(
 ) -> None:
     """Showers to HDF5 on one core, stage by stage: rate, memory, bytes; and a second worker."""
     from benchmarks.end_to_end import bench_end_to_end, packings_here
-    from caloforge.simulator.card import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)
     result = bench_end_to_end(
@@ -156,7 +156,7 @@ def over_transport(
     from caloforge.io.files import write_aside
     from caloforge.reporter import to_json
     from caloforge.simulator import Simulator
-    from caloforge.simulator.card import find_simulator, shipped_simulators
+    from caloforge.simulator.shipped import find_simulator, shipped_simulators
 
     with ShowerFile(transport) as file:
         detector = file.detector

@@ -176,7 +176,7 @@ def read_card(path: Path) -> int:
 
 def read_reference(path: Path) -> int:
     from caloforge.simulator import read_card as read
-    from caloforge.simulator.card import read_reference
+    from caloforge.simulator.reference import read_reference
 
     card = read(path.with_name("simulator.json"))
     sizes = (card.latent_size, len(card.detector.columns), card.detector.cells)

@@ -14,7 +14,8 @@ from caloforge.detectors import ALICE_ZN, ATLAS_EM, FACTS
 from caloforge.errors import DataError
 from caloforge.io.showers import read, write
 from caloforge.simulator import OutsideDomain, Simulator, read_card, shipped_simulators
-from caloforge.simulator.domain import Domain, memory_limit
+from caloforge.simulator.domain import Domain
+from caloforge.simulator.limits import memory_limit
 from caloforge.transport.request import draw
 from exported import write_linear_simulator
 
@@ -99,7 +100,7 @@ def test_clamping_moves_energies_along_the_flight(simulator):
     np.testing.assert_allclose(
         clamped_rows[0, 0] ** 2, (clamped_rows[0, 4:7] ** 2).sum() + 0.939565**2
     )
-    with pytest.raises(DataError, match="cannot be clamped: species"):
+    with pytest.raises(DataError, match="cannot be clamped, of 1 particles: species in 1"):
         simulator.domain.clamped(particle(kind=KAON)[None])
     counts = simulator.generate(rows, seed=3, outside="clamp")
     np.testing.assert_array_equal(counts, simulator.generate(clamped_rows, seed=3))

@@ -10,9 +10,9 @@ from onnx import helper
 
 from caloforge.errors import DataError, UsageError
 from caloforge.simulator import Simulator, engine_choice
-from caloforge.simulator.card import shipped_simulator, shipped_simulators
 from caloforge.simulator.engine_choice import EngineChoice, choose_engine
 from caloforge.simulator.engines import ENGINES, installed_engines
+from caloforge.simulator.shipped import shipped_simulator, shipped_simulators
 from extras import needs
 from handmade import answer, graph, some_conditions, triples, write_simulator
 

@@ -119,11 +119,11 @@ def test_conditions_outside_the_training_range_warn_or_refuse(caloforge, simulat
     command = ("generate", simulator, "--like", tmp_path / "far.h5", "--out", tmp_path / "out.h5")
     code, output, log = caloforge(*command, "--strict", "-q")
     assert code == 3
-    assert "Energy in 2 (trained on 0 to 10)" in log
+    assert "Energy in 2 (0 to 10" in log
     assert not (tmp_path / "out.h5").exists()
     code, output, log = caloforge(*command, "-q", "--json")
     assert code == 0
-    assert "conditions outside the domain of the simulator, of 4 rows" in log
+    assert "conditions outside the domain of the simulator, of 4 particles" in log
     assert json.loads(output)["outside"] == {"Energy": 2}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from caloforge.report.tables import read_results, results_table
 from caloforge.simulator import Simulator
-from caloforge.simulator.card import shipped_simulator
+from caloforge.simulator.shipped import shipped_simulator
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "validation" / "shipped"

@@ -18,9 +18,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from caloforge.errors import DataError, UsageError
 from caloforge.simulator import Simulator
-from caloforge.simulator.card import find_simulator, shipped_simulator
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
 from caloforge.simulator.sampling import BLOCK, block_streams
+from caloforge.simulator.shipped import find_simulator, shipped_simulator
 from handmade import (
     DETECTOR,
     C,
@@ -233,16 +233,16 @@ def test_cards_say_how_good_a_simulator_is(caloforge, tmp_path):
     code, out, _ = caloforge("data", "info", folder.parent)
     assert code == 0
     assert "quality: not evaluated" in out
-    assert "Energy: trained on 0 to 10" in out
+    assert "Energy  0 to 10 GeV" in out
     card = json.loads((folder / "simulator.json").read_text())
     more = {"version": 2, "quality": QUALITY, "weaknesses": ["too few bright cells"]}
     more |= {"species": [22], "cpu_seconds": 12.0}
     (folder / "simulator.json").write_text(json.dumps(card | more))
     code, out, _ = caloforge("data", "info", folder)
-    assert "conditional W1: 3.15 +- 0.32 photons (floor 2.36)" in out
+    assert re.search(r"conditional W1 \[photons\] +3\.15 ± 0\.32 +2\.36\n", out)
     assert "gate: REJECTED: occupancy" in out
     assert "weakness: too few bright cells" in out
-    assert "species: 22 (PDG numbers)" in out
+    assert "species     22 (PDG numbers)" in out
     code, out, log = caloforge("export", folder, "--target", "triton", "--out", tmp_path / "bundle")
     assert code == 0
     assert "the gate: REJECTED: occupancy" in log
@@ -250,6 +250,11 @@ def test_cards_say_how_good_a_simulator_is(caloforge, tmp_path):
     assert bundle["quality"]["accepted"] is False
     assert bundle["weaknesses"] == ["too few bright cells"]
     assert "REJECTED" in (tmp_path / "bundle" / "README.md").read_text()
+    code, out, _ = caloforge("data", "info", "atlas_em/eplus")
+    assert "R² of theta, generated over real" in out
+    assert max(map(len, out.splitlines())) <= 80
+    code, out, _ = caloforge("data", "info", "alice_zn", "--json")
+    assert json.loads(out)["rows"] == 12264
     code, out, _ = caloforge("data", "info", "simulator/alice_zn", "--json")
     assert json.loads(out)["species"] == [-211, 22, 130, 211, 2112, 2212]
 
@@ -477,8 +482,8 @@ def test_a_single_operator_that_takes_hours_is_left(tmp_path):
     code = (
         "import sys\n"
         "from caloforge.cli import main\n"
-        "from caloforge.simulator import domain\n"
-        "domain.FIRST_RUN_SECONDS = 0.2\n"
+        "from caloforge.simulator import limits\n"
+        "limits.FIRST_RUN_SECONDS = 0.2\n"
         "sys.exit(main(['check', sys.argv[1]]))"
     )
     folder = write_simulator(tmp_path / "simulator", pooled())

@@ -12,7 +12,7 @@ from benchmarks.report import Benchmark, Row, read_benchmark, require_no_loss
 from benchmarks.timing import Spread, Timings, take_turns
 from caloforge.errors import DataError, GateFailed, UsageError
 from caloforge.reporter import to_json
-from caloforge.simulator.card import shipped_simulator
+from caloforge.simulator.shipped import shipped_simulator
 
 
 def test_contenders_take_turns_and_the_first_round_does_not_count():

@@ -13,7 +13,7 @@ from caloforge.cli import main
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import read, write
 from caloforge.simulator import CARD, Simulator, read_card
-from caloforge.simulator.card import shipped_simulator
+from caloforge.simulator.shipped import shipped_simulator
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_numbers_and_answer_stand_in_the_card(
     assert list(card.weaknesses) == record["gate"]["explanation"]
     Simulator.load(simulator).check()
     assert main(["data", "info", str(simulator)]) == 0
-    assert "conditional_w1: " in capsys.readouterr().out
+    assert "conditional W1 [counts] " in capsys.readouterr().out
 
 
 def test_a_file_of_showers_has_no_card(few: Path, capsys: pytest.CaptureFixture[str]) -> None:

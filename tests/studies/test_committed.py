@@ -12,7 +12,7 @@ import pytest
 
 from caloforge.data.samples import sample_path
 from caloforge.io.files import sha256_of
-from caloforge.simulator.card import shipped_simulators
+from caloforge.simulator.shipped import shipped_simulators
 from validation import calogan, points, proton, rival, transport, zn
 from validation.points.page import STATEMENTS, finals, of_plan
 from validation.points.plan import METHODS, plan

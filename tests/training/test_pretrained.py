@@ -20,7 +20,7 @@ from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.find import find_recipe
 from caloforge.reporter import SILENT
-from caloforge.simulator.card import shipped_simulators
+from caloforge.simulator.shipped import shipped_simulators
 from caloforge.train import prepare, train
 from caloforge.training.dataset import divide
 from caloforge.training.distributed import DistributedContext

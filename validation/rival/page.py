@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from caloforge.report.card import gate_text
 from caloforge.report.figures import save
-from caloforge.simulator.card import CARD, SHIPPED, Measurement, gate_text, read_card
+from caloforge.simulator.card import CARD, Measurement, read_card
+from caloforge.simulator.shipped import SHIPPED
 from caloforge.training import metrics as training_log
 from validation.metrics import Measured
 from validation.page import progress, provenance, render, table, write_page

@@ -12,7 +12,8 @@ import typer
 
 from caloforge import cli
 from caloforge.io.files import write_aside_folder
-from caloforge.simulator.card import CARD, SHIPPED
+from caloforge.simulator.card import CARD
+from caloforge.simulator.shipped import SHIPPED
 from validation.shipped.plan import TRAININGS
 
 COMMAND = "python -m validation.shipped.make"

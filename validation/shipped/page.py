@@ -6,14 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from caloforge.simulator.card import (
-    CARD,
-    SHIPPED,
-    SimulatorCard,
-    gate_text,
-    read_card,
-    shipped_simulators,
-)
+from caloforge.report.card import gate_text
+from caloforge.simulator.card import CARD, SimulatorCard, read_card
+from caloforge.simulator.shipped import SHIPPED, shipped_simulators
 from validation.metrics import Measured
 from validation.page import render, table, write_page
 from validation.shipped.plan import TRAININGS

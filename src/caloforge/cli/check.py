@@ -94,7 +94,7 @@ def check_exported(folder: Path, options: CheckOptions, reporter: Reporter) -> N
 def check_simulator(text: str, reporter: Reporter) -> None:
     """Compare a simulator with its stored answers."""
     from caloforge.simulator import Simulator
-    from caloforge.simulator.card import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     simulator = Simulator.load(find_simulator(text))
     deviation = simulator.check()
@@ -260,7 +260,7 @@ def samples() -> list[dict[str, Any]]:
 
 def simulators() -> list[dict[str, Any]]:
     """The shipped simulators: name and folder."""
-    from caloforge.simulator.card import shipped_simulator, shipped_simulators
+    from caloforge.simulator.shipped import shipped_simulator, shipped_simulators
 
     return [{"name": name, "path": shipped_simulator(name)} for name in shipped_simulators()]
 

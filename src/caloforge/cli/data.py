@@ -41,8 +41,8 @@ Described = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="A showers file or the name of a shipped one (atlas_em/gamma); or a simulator: its "
-        "folder, a run's, or simulator/NAME of a shipped one (simulator/alice_zn).",
+        help="A showers file or the name of a shipped one (alice_zn); or a simulator: its folder, "
+        "a run's, or simulator/NAME of a shipped one (simulator/alice_zn).",
         show_default=False,
     ),
 ]
@@ -213,15 +213,16 @@ def info(what: Described, quiet: Quiet = False, json: Json = False) -> None:
     the card of a simulator says: training, domain, quality, weaknesses.
     """
     from caloforge.data.info import describe, summarise
+    from caloforge.report.card import card_text
     from caloforge.report.tables import COLUMNS, folded
     from caloforge.simulator import CARD
-    from caloforge.simulator.card import describe as describe_card
-    from caloforge.simulator.card import has_simulator, read_card
+    from caloforge.simulator.card import read_card
+    from caloforge.simulator.shipped import simulator_of
 
     reporter = reporter_of(quiet, json)
-    if (folder := has_simulator(what)) is not None:
+    if (folder := simulator_of(what)) is not None:
         card = read_card(folder / CARD)
-        reporter.result(folded(describe_card(card), COLUMNS), card.record)
+        reporter.result(card_text(card), card.record)
         return
     summary = summarise(showers_file(what), reporter=reporter)
     for warning in summary.warnings:

@@ -118,7 +118,7 @@ def command(
     from caloforge.evaluate.gate.limits import DEFAULT, read_gate
     from caloforge.evaluate.inputs import load
     from caloforge.evaluate.resampling import FloorCache, default_cache_folder
-    from caloforge.simulator.card import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)
     if stream:
@@ -286,6 +286,6 @@ def compare(
 def _shipped_for(run: str) -> Path:
     """The shipped showers of the detector that a run simulates."""
     from caloforge.simulator import CARD, read_card
-    from caloforge.simulator.card import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     return shipped_showers(read_card(find_simulator(run) / CARD).detector.name, "--against")

@@ -95,7 +95,7 @@ def command(
     """Write a simulator for another program, and let an emulator of that program read it."""
     from caloforge.export.bundle import Options, export, target_of_name
     from caloforge.simulator import Simulator
-    from caloforge.simulator.card import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)
     showers, classifier = data or former_data, former_classifier or hit_classifier
@@ -122,7 +122,7 @@ def command(
 
 def warn_of_quality(card: "SimulatorCard", reporter: Reporter) -> None:
     """Say when the gate rejected what is exported."""
-    from caloforge.simulator.card import gate_text
+    from caloforge.report.card import gate_text
 
     if card.quality is not None and card.quality.accepted is False:
         reporter.warn(f"the gate: {gate_text(card.quality)}; the card says what is off")
@@ -134,7 +134,7 @@ def write_int8(
     """A simulator with 8-bit products, if W1 of 50 000 showers allows it."""
     from caloforge.export.int8 import quantise
     from caloforge.simulator import Simulator
-    from caloforge.simulator.card import find_simulator
+    from caloforge.simulator.shipped import find_simulator
 
     model = Simulator.load(find_simulator(simulator))
     model.check()

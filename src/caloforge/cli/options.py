@@ -132,7 +132,7 @@ def samples(incomplete: str) -> list[str]:
 
 def simulators(incomplete: str) -> list[str]:
     """Names of shipped simulators that begin so."""
-    from caloforge.simulator.card import shipped_simulators
+    from caloforge.simulator.shipped import shipped_simulators
 
     return beginning(incomplete, shipped_simulators())
 

@@ -33,7 +33,8 @@ from caloforge.evaluate.resampling import Measured, measured
 from caloforge.evaluate.result import TITLES
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import CARD, read_card
-from caloforge.simulator.card import RunFacts, find_named
+from caloforge.simulator.card import RunFacts
+from caloforge.simulator.shipped import find_named
 
 Recipe = Mapping[str, Any]
 """A recipe as it lies in a simulator's card: compared, never executed."""

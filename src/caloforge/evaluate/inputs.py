@@ -35,7 +35,7 @@ from caloforge.io.files import sha256_of
 from caloforge.io.productions import is_production
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
-from caloforge.simulator.card import find_named
+from caloforge.simulator.shipped import find_named
 
 
 def plain_detector(

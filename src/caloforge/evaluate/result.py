@@ -230,23 +230,24 @@ def quality_of(result: EvaluationResult, against: str, against_sha256: str = "")
 
 def measurements(result: EvaluationResult) -> Iterator[Measurement]:
     """Numbers of the table, then of the classifiers; undefined ones are left out."""
-    units = {metric.name: metric.unit for metric in result.metrics}
+    metrics = {metric.name: metric for metric in result.metrics}
     for name in TABLE:
-        if name in units and (value := result.measured(name)).value is not None:
-            yield measurement(name, value, result.measured(name, REAL), units[name])
+        if name in metrics and (value := result.measured(name)).value is not None:
+            yield measurement(metrics[name], value, result.measured(name, REAL))
     for row in result.two_sample:
         if row.metric.name.startswith(TWO_SAMPLE) and row.value.value is not None:
-            yield measurement(row.metric.name, row.value, row.floor, "")
+            yield measurement(row.metric, row.value, row.floor)
 
 
-def measurement(name: str, value: Measured, floor: Measured, unit: str) -> Measurement:
+def measurement(metric: Metric, value: Measured, floor: Measured) -> Measurement:
     """A number beside its floor."""
     assert value.value is not None
     return Measurement(
-        name=name,
+        name=metric.name,
+        title=metric.title,
         value=value.value,
         error=value.error,
         floor=floor.value,
         floor_error=floor.error,
-        unit=unit,
+        unit=metric.unit,
     )

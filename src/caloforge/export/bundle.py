@@ -13,6 +13,7 @@ contract. Checking needs neither torch nor onnx.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -29,18 +30,12 @@ from caloforge.documents import Document, Record, flaw_of, read_bytes
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.io.files import sha256_of, write_aside_folder
 from caloforge.io.reading import reading
+from caloforge.report.card import quality_text
 from caloforge.simulator import GRAPH, Simulator
-from caloforge.simulator.card import (
-    LARGEST_CARD_BYTES,
-    PdgNumber,
-    Quality,
-    Range,
-    Reference,
-    quality_lines,
-    read_reference,
-)
+from caloforge.simulator.card import LARGEST_CARD_BYTES, PdgNumber, Quality, Range
 from caloforge.simulator.engines import Session
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
+from caloforge.simulator.reference import Reference, read_reference
 from caloforge.simulator.sampling import Sampling
 
 CARD, REFERENCE = "bundle.json", "reference.npz"
@@ -434,7 +429,7 @@ def write_bundle(
 
 def _readme(contents: Contents, simulator: Simulator) -> str:
     """What to paste and to know, and what the card says of the showers."""
-    quality = "\n".join(f"    {line}" for line in quality_lines(simulator.card))
+    quality = textwrap.indent(quality_text(simulator.card), "    ")
     return f"{contents.readme.rstrip()}\n\n## Quality of the showers\n\n{quality}\n"
 
 

@@ -32,8 +32,8 @@ from caloforge.evaluate.metrics.wasserstein import w1_channels
 from caloforge.io.files import write_aside_folder
 from caloforge.reporter import SILENT, Advance, Reporter
 from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator
-from caloforge.simulator.card import Reference
 from caloforge.simulator.engines import INPUTS
+from caloforge.simulator.reference import Reference
 from caloforge.simulator.sampling import BLOCK, draw_latents, stream
 
 FEWEST_SHOWERS = 50_000

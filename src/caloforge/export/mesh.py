@@ -19,7 +19,7 @@ from caloforge.detector import Detector, Layer
 from caloforge.errors import UsageError
 from caloforge.export.bundle import Bundle, Finding, numbers_agree
 from caloforge.simulator import Simulator
-from caloforge.simulator.card import Reference
+from caloforge.simulator.reference import Reference
 
 if TYPE_CHECKING:
     from caloforge.export.onnx_builder import Value

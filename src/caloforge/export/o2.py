@@ -52,7 +52,7 @@ from caloforge.export.bundle import (
 from caloforge.export.drawing import Turns, draw
 from caloforge.export.onnx_builder import FLOAT, OnnxBuilder, Output, Ports, Value, wrap
 from caloforge.simulator import Simulator
-from caloforge.simulator.card import Reference
+from caloforge.simulator.reference import Reference
 from caloforge.simulator.sampling import variance_of
 
 LATENTS = 10

@@ -30,9 +30,9 @@ from caloforge.detector import Detector
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.io.files import write_aside_folder
 from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator, SimulatorCard
-from caloforge.simulator.card import TRIPLES, Reference
 from caloforge.simulator.engines import INPUTS, OUTPUT
 from caloforge.simulator.onnx_safety import NEWEST_IR, NEWEST_OPSET
+from caloforge.simulator.reference import TRIPLES, Reference
 from caloforge.simulator.sampling import Sampling
 
 if TYPE_CHECKING:

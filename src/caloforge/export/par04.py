@@ -45,7 +45,7 @@ from caloforge.export.mesh import (
 )
 from caloforge.export.onnx_builder import Output, Value, wrap
 from caloforge.simulator import Simulator
-from caloforge.simulator.card import Reference
+from caloforge.simulator.reference import Reference
 
 FILE = "generator.onnx"
 CONDITIONS = 4

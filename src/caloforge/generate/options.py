@@ -100,7 +100,7 @@ class GenerateOptions:
 
     def carry_out(self, reporter: Reporter) -> Outcome:
         """Make the file or the production; raises as they do."""
-        from caloforge.simulator.card import find_simulator
+        from caloforge.simulator.shipped import find_simulator
 
         folder = find_simulator(self.simulator)
         detector = read_card(folder / CARD).detector

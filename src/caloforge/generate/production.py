@@ -36,9 +36,9 @@ from caloforge.jobs import ALONE, LOCK, Call, CallProgress, Executor, Limits, on
 from caloforge.machine import cpu_flags, peak_memory_mb, processor
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
-from caloforge.simulator.card import find_simulator
 from caloforge.simulator.engine_choice import choose_engine
 from caloforge.simulator.engines import engine_of_name
+from caloforge.simulator.shipped import find_simulator
 
 AUTO = "auto"
 

@@ -58,7 +58,7 @@ def draw_showers(
 
 def outside_text(simulator: Simulator, counts: dict[str, int], rows: int, source: str) -> str:
     """What is outside the domain of a simulator, in one line."""
-    return f"{source}: conditions {simulator.domain.text(counts, rows)}"
+    return f"{source}: {simulator.domain.text(counts, rows)}"
 
 
 def outside(simulator: Simulator, source: Source, rows: range, *, strict: bool) -> dict[str, int]:

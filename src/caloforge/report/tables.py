@@ -158,7 +158,7 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
     )
 
 
-def folded(text: str, width: int | None) -> str:
+def folded(text: str, width: int | None, indent: int = 4) -> str:
     """Lines of at most so many columns; what follows is indented."""
     if width is None:
         return text
@@ -169,7 +169,7 @@ def folded(text: str, width: int | None) -> str:
         else textwrap.fill(
             line,
             width,
-            subsequent_indent="    ",
+            subsequent_indent=" " * indent,
             break_long_words=False,
             break_on_hyphens=False,
         )

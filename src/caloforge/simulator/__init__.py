@@ -1,14 +1,7 @@
 """Conditions in physical units in, showers in physical units out; needs no torch."""
 
-from caloforge.simulator.card import (
-    CARD,
-    GRAPH,
-    REFERENCE,
-    SimulatorCard,
-    find_simulator,
-    read_card,
-    shipped_simulators,
-)
+from caloforge.simulator.card import CARD, GRAPH, REFERENCE, SimulatorCard, read_card
+from caloforge.simulator.shipped import find_simulator, shipped_simulators
 from caloforge.simulator.simulator import OutsideDomain, Simulator
 
 __all__ = [

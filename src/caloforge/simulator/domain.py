@@ -4,23 +4,14 @@ Shapes: N particles, C conditions. A particle with momentum, mass and charge has
 shell, of a species that was trained on, of an energy in the range, and to fly to a point of the
 face that was trained on: its vertex and the components of its momentum by themselves do not matter.
 Conditions of other detectors have to lie in their ranges.
-
-Limits of memory and time for the first run of a graph that may come from anywhere.
 """
 
 from __future__ import annotations
 
-import atexit
-import os
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from threading import RLock, Thread
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +24,6 @@ if TYPE_CHECKING:
     from caloforge.detector import Detector
     from caloforge.simulator.card import SimulatorCard
 
-
 Array = NDArray[np.float64]
 
 MOMENTUM, MASS, CHARGE, ENERGY = ("Px", "Py", "Pz"), "mass", "charge", "Energy"
@@ -45,6 +35,7 @@ particle of a spectrum is not in every sample of it."""
 SHELL = 1e-4
 """By how much E^2 may differ from p^2 + m^2, as a share of E^2: conditions are kept in float32."""
 SAME_MASS = 0.005
+ROUNDING = 1e-9
 
 
 class Rule(NamedTuple):
@@ -88,10 +79,14 @@ class Domain:
         return ~outside
 
     def text(self, counts: dict[str, int], rows: int) -> str:
-        """Broken rules with numbers of particles, in one line."""
+        """That particles are outside, in one line: broken rules with numbers of particles."""
+        broken = self._broken(counts, rows)
+        return f"conditions outside the domain of the simulator, {broken}"
+
+    def _broken(self, counts: dict[str, int], rows: int) -> str:
         texts = {rule.name: rule.text for rule in self.rules}
         parts = [f"{name} in {count} ({texts[name]})" for name, count in counts.items()]
-        return f"outside the domain of the simulator, of {rows} rows: {', '.join(parts)}"
+        return f"of {rows} particles: {', '.join(parts)}"
 
     def clamped(self, conditions: NDArray[Any]) -> Array:
         """Conditions with energies and ranges moved to their nearest edge.  (N, C) -> (N, C)
@@ -106,8 +101,8 @@ class Domain:
         if self._flies and ENERGY in self._boxed():
             self._scale_momentum(np.asarray(conditions, dtype=np.float64), clamped)
         if violations := self.violations(clamped):
-            name = next(iter(violations))
-            raise DataError(f"{int(violations[name].sum())} particles cannot be clamped: {name}")
+            counts = {name: int(rows.sum()) for name, rows in violations.items()}
+            raise DataError(f"cannot be clamped, {self._broken(counts, len(clamped))}")
         return clamped
 
     @property
@@ -143,8 +138,8 @@ class Domain:
 
     def _box(self, name: str) -> Rule:
         column, (low, high) = self.detector.column(name), self._range(name)
-        limits = self.card.training_ranges[name]
-        text = f"trained on {limits[0]:g} to {limits[1]:g}"
+        unit = next(c.unit for c in self.detector.conditions if c.name == name)
+        text = range_text(*self.card.training_ranges[name], unit)
         return Rule(name, text, lambda c: (c[:, column] < low) | (c[:, column] > high))
 
     def _impact(self, feature: Feature) -> Rule:
@@ -157,7 +152,7 @@ class Domain:
                 place = feature.value(np, *(conditions[:, column] for column in columns))
             return np.asarray(~((place >= low - width) & (place <= high + width)))
 
-        return Rule(feature.name, f"trained on {low:.3g} to {high:.3g} cm at the face", violates)
+        return Rule(feature.name, range_text(low, high, "cm"), violates)
 
     def _off_shell(self, conditions: Array) -> NDArray[np.bool_]:
         energy, mass = (conditions[:, self.detector.column(name)] for name in (ENERGY, MASS))
@@ -188,7 +183,7 @@ class Domain:
 
     def _species_text(self) -> str:
         names = ", ".join(map(str, self._species())) or "no known one"
-        return f"{'trained on' if self.card.species else 'in the range of'} pdg {names}"
+        return f"pdg {names}"
 
     def _scale_momentum(self, before: Array, after: Array) -> None:
         """Momenta of the new energies, along the old directions; in place."""
@@ -201,77 +196,7 @@ class Domain:
         after[:, columns] = before[:, columns] * factor[:, None]
 
 
-FIRST_RUN_BYTES = 2**29
-"""What loading a graph and its first run, of a few showers, may take beside the file itself."""
-BYTES_OF_A_THREAD = 80 * 2**20
-"""Address space that the C library reserves for the stack and the heap of a thread."""
-COPIES_OF_THE_FILE = 6
-FIRST_RUN_SECONDS = 20.0
-BYTES_IN_A_SECOND = 2**25
-"""Of a graph that is loaded: a large one may take longer."""
-STATUS = Path("/proc/self/statm")
-ONE_LIMIT = RLock()
-"""Of threads that load at once, the last would else put back the limit of the first."""
-
-
-@contextmanager
-def memory_limit(file_bytes: int, threads: int = 1) -> Iterator[None]:
-    """Let no more memory be taken inside than a graph of that size needs; on Linux alone.
-
-    Allocations beyond it fail, which a runtime reports as any other error. The limit is that of the
-    process, and what it was before afterwards.
-    """
-    if sys.platform != "linux" or not STATUS.is_file():
-        yield
-        return
-    import resource
-
-    with ONE_LIMIT:
-        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        pages = int(STATUS.read_text(encoding="ascii").split()[0])
-        n_bytes = pages * resource.getpagesize() + FIRST_RUN_BYTES
-        n_bytes += BYTES_OF_A_THREAD * threads + COPIES_OF_THE_FILE * file_bytes
-        bounds = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min([n_bytes, *bounds]), hard))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-Answer = TypeVar("Answer")
-
-
-def within_time(
-    file_bytes: int, work: Callable[[], Answer], stop: Callable[[], object] = lambda: None
-) -> Answer:
-    """What ``work`` returns; TimeoutError when it takes longer than a graph of that size needs.
-
-    A runtime looks at ``stop`` between operators only, and a single one can take years. So the work
-    runs in a thread, which is left to itself when its time is over.
-    """
-    seconds = FIRST_RUN_SECONDS + file_bytes / BYTES_IN_A_SECOND
-    outcome: Future[Answer] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(work())
-        except BaseException as error:
-            outcome.set_exception(error)
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        return outcome.result(seconds)
-    except TimeoutError:
-        stop()
-        atexit.register(_leave_behind, thread)
-        raise TimeoutError(f"it takes longer than {seconds:.0f} seconds") from None
-
-
-def _leave_behind(thread: Thread) -> None:
-    """End the process while a runtime computes: what Python and C++ tidy up would abort it."""
-    if thread.is_alive():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(DataError.exit_code)
+def range_text(low: float, high: float, unit: str) -> str:
+    """Such as ``10 to 1766 GeV``; an edge that is 0 but for rounding is 0."""
+    edges = (0.0 if abs(edge) < ROUNDING * max(1.0, high - low) else edge for edge in (low, high))
+    return " to ".join(f"{edge:.4g}" for edge in edges) + (f" {unit}" if unit else "")

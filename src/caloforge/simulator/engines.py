@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
 from caloforge.machine import require_threads
-from caloforge.simulator.domain import memory_limit, within_time
+from caloforge.simulator.limits import memory_limit, within_time
 
 INPUTS = ("latent", "conditions")
 OUTPUT = "showers"

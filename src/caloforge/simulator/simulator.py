@@ -20,20 +20,11 @@ from numpy.typing import NDArray
 from caloforge.detector import Detector
 from caloforge.documents import read_bytes
 from caloforge.errors import DataError, UsageError
-from caloforge.simulator.card import (
-    CARD,
-    GRAPH,
-    REFERENCE,
-    RELATIVE_TOLERANCE,
-    Reference,
-    SimulatorCard,
-    find_simulator,
-    read_card,
-    read_reference,
-)
+from caloforge.simulator.card import CARD, GRAPH, REFERENCE, SimulatorCard, read_card
 from caloforge.simulator.domain import Domain
 from caloforge.simulator.engines import INPUTS, OUTPUT, Engine, engine_of_name, require_ports
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
+from caloforge.simulator.reference import RELATIVE_TOLERANCE, Reference, read_reference
 from caloforge.simulator.sampling import (
     BATCH,
     BLOCK,
@@ -43,6 +34,7 @@ from caloforge.simulator.sampling import (
     draw_counts,
     draw_latents,
 )
+from caloforge.simulator.shipped import find_simulator
 
 LARGEST_GRAPH_BYTES = 2**31 - 1
 LIMITED = "onnxruntime"
@@ -202,7 +194,7 @@ class Simulator:
             return self.domain.clamped(conditions)
         if outside == "ignore" or not (counts := self.outside(conditions)):
             return conditions
-        text = f"conditions {self.domain.text(counts, len(conditions))}"
+        text = self.domain.text(counts, len(conditions))
         if outside == "strict":
             raise DataError(text)
         warnings.warn(text, OutsideDomain, stacklevel=3)

@@ -22,7 +22,7 @@ from caloforge.errors import DataError, UsageError
 from caloforge.io.files import sha256_of
 from caloforge.recipe import Recipe
 from caloforge.simulator import GRAPH, Simulator, find_simulator
-from caloforge.simulator.card import RELATIVE_TOLERANCE
+from caloforge.simulator.reference import RELATIVE_TOLERANCE
 from caloforge.training.folder import RunFolder
 
 State = Mapping[str, Tensor]

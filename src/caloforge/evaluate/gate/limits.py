@@ -226,7 +226,7 @@ def explain(answer: GateResult, result: EvaluationResult) -> GateResult:
         too = ", too" if shapes else ""
         sentences.append(f"Channel sums are off{too}: {distance}{single}.")
     else:
-        sentences.append(f"Channel sums pass ({distance}): it does not matter for them.")
+        sentences.append(f"Channel sums pass ({distance}): what is off does not reach them.")
     return dataclasses.replace(answer, explanation=tuple(sentences))
 
 
