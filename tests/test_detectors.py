@@ -10,9 +10,9 @@ from caloforge.detector.features import Grooves
 from caloforge.detector.matter import BRASS, FibreStack
 from caloforge.detector.readout import by_layer
 from caloforge.detectors import DETECTORS, FACTS, DetectorFacts, facts_of, register, zdc
+from caloforge.detectors.species import SPECIES
 from caloforge.detectors.spectra import OverTheFace, Spectators
 from caloforge.errors import UsageError
-from caloforge.machine import SPECIES
 
 COPPER_BOX = Detector(
     name="copper_box",

@@ -17,8 +17,8 @@ from caloforge import extensions
 from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import UsageError
 from caloforge.evaluate.metrics.metric import Samples, own_results, version_of
+from caloforge.evaluate.noise_floor import NO_CACHE
 from caloforge.evaluate.paired import paired_metrics
-from caloforge.evaluate.resampling import NO_CACHE
 from caloforge.networks import GENERATORS
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name

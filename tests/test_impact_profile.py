@@ -17,7 +17,7 @@ from caloforge.detectors.points import POINTS
 from caloforge.errors import UsageError
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.networks.impact_profile import LEAST_SHARE, ImpactPoint, ImpactProfile
-from caloforge.networks.shower_inputs import ConditionScale
+from caloforge.networks.scaling import ConditionScale
 
 LAYER = ALICE_ZN.layers[0]
 TRUNK = 5

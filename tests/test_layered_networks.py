@@ -23,7 +23,7 @@ from caloforge.networks.critic import MinibatchDiscrimination
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig
 from caloforge.networks.impact_profile import log_part
-from caloforge.networks.regressors import Blur, InPainting, resampling
+from caloforge.networks.layer_images import Blur, InPainting, resampling
 from caloforge.networks.response_law import ResponseLaw
 from caloforge.networks.shower_inputs import StandardisedInputs
 from caloforge.networks.sparsity import EPSILON, FORMS, occupancy

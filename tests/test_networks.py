@@ -14,7 +14,8 @@ from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import UsageError
 from caloforge.networks.critics import CRITICS, CriticConfig
 from caloforge.networks.generators import DCGAN_TABLES, GENERATORS, GeneratorConfig, cosines
-from caloforge.networks.shower_inputs import ConditionScale, ResponseScale, Views
+from caloforge.networks.scaling import ConditionScale, ResponseScale
+from caloforge.networks.shower_inputs import Views
 from small_game import TINY
 
 FITS = {

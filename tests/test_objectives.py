@@ -22,7 +22,8 @@ from caloforge.objectives import (
     SelectiveDiversity,
     Term,
 )
-from caloforge.objectives.gan_step import drawn, training_only
+from caloforge.objectives.drawn_counts import drawn
+from caloforge.objectives.gan_step import training_only
 from caloforge.simulator.sampling import NegativeBinomial, variance_of
 from small_game import TINY, latents_of, networks, round_of, rows
 

@@ -12,8 +12,8 @@ import pytest
 
 import caloforge
 from caloforge import Recipe, ShowerFile, ShowerWriter, Simulator, read, write
-from caloforge.data.batches import Choice, select
 from caloforge.data.info import summarise
+from caloforge.data.selection import Choice, select
 from caloforge.detectors.files import find_detector
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate.engine import stream
@@ -36,9 +36,10 @@ VERBS = {
     "evaluate.engine": "stream",
     "generate.production": "prepare produce",
     "export.bundle": "export check_bundle",
-    "export.int8": "halve quantise",
+    "export.half_precision": "halve",
+    "export.int8": "quantise",
     "data.info": "summarise",
-    "data.batches": "select",
+    "data.selection": "select",
     "formats.writing": "write_foreign",
     "io.root": "write_root",
     "search.outcome": "search",

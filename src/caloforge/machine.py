@@ -1,7 +1,5 @@
 """What a figure of speed or memory has to name: the processor, its instructions, the memory.
 
-Particles by their PDG number: mass, charge, and which number a mass and a charge belong to.
-
 SIGTERM asks a run to leave: after the step, with a checkpoint, or at once, with no output.
 """
 
@@ -16,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from caloforge.errors import UsageError
 
@@ -80,28 +78,6 @@ def install(extra: str) -> str:
     if (checkout / "pyproject.toml").is_file():
         return f"pip install -e '{checkout}[{extra}]'"
     return f"pip install '.[{extra}]' in a checkout of caloforge"
-
-
-class Species(NamedTuple):
-    """A kind of particle."""
-
-    pdg: int
-    mass_mev: float
-    charge: int
-    """In units of e."""
-
-
-SPECIES = {
-    pdg: Species(pdg, mass_mev, charge)
-    for mass_mev, charge, pdg in (
-        (0.0, 0, 22), (0.511, -1, 11), (0.511, 1, -11), (105.658, -1, 13), (105.658, 1, -13),
-        (139.570, 1, 211), (139.570, -1, -211), (493.677, 1, 321), (493.677, -1, -321),
-        (497.611, 0, 130), (938.272, 1, 2212), (938.272, -1, -2212), (939.565, 0, 2112),
-        (1115.683, 0, 3122), (1189.37, 1, 3222), (1197.449, -1, 3112), (1314.86, 0, 3322),
-        (1321.71, -1, 3312), (1672.45, -1, 3334),
-    )
-}  # fmt: skip
-"""Those that reach a calorimeter, by PDG number; a neutral of 939.565 MeV is a neutron."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from caloforge.extensions import make_callable
 from caloforge.io.files import sha256_of
 from caloforge.jobs import only_run
 from caloforge.machine import asked_to_leave, require_threads
-from caloforge.networks.critic import BeginsFromShowers
+from caloforge.networks.kinds import BeginsFromShowers
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
 from caloforge.training.callbacks import Callback

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caloforge.data.batches import with_bits
 from caloforge.data.samples import sample_path
+from caloforge.data.selection import with_bits
 from caloforge.data.showers import read
 from tests.input_output.raw import write_raw
 from tests.input_output.test_showers_file import in_memory

@@ -12,7 +12,7 @@ from caloforge.errors import DataError, UsageError
 from caloforge.evaluate import add_two_sample_metrics, evaluate
 from caloforge.evaluate.baselines import as_showers, shuffled
 from caloforge.evaluate.deprecated import OLD_NAMES
-from caloforge.evaluate.resampling import NO_CACHE
+from caloforge.evaluate.noise_floor import NO_CACHE
 from caloforge.report.tables import table
 from evaluate.stand_in import SMALL, energies, showers
 

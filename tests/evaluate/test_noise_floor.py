@@ -7,8 +7,8 @@ import pytest
 
 from caloforge.errors import CaloforgeError
 from caloforge.evaluate import evaluate, two_sample_metrics
+from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
 from caloforge.evaluate.paired import PairedBootstrap
-from caloforge.evaluate.resampling import FloorCache, default_cache_folder
 from caloforge.report.pages import _write
 from evaluate.stand_in import energies, showers
 from full_disk import largest_file

@@ -10,7 +10,7 @@ from caloforge.data.derive import FeatureScaling
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
 from caloforge.export.flights import FlightFeatures, can_be_stacked
-from caloforge.networks.shower_inputs import ConditionScale
+from caloforge.networks.scaling import ConditionScale
 
 
 def condition_scale(name: str) -> tuple[ConditionScale, torch.Tensor]:

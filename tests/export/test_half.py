@@ -6,7 +6,7 @@ import pytest
 
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import CaloforgeError
-from caloforge.export.int8 import half_graph, halve
+from caloforge.export.half_precision import half_graph, halve
 from caloforge.simulator import GRAPH, Simulator
 from exported import NEUTRONS, write_linear_simulator
 

@@ -14,7 +14,7 @@ from caloforge.detectors import ALICE_ZN
 from caloforge.errors import DataError, UsageError
 from caloforge.formats import FORMATS, ConversionRequest, convert, format_of
 from caloforge.formats.file_format import OPTIONS
-from caloforge.formats.own_files import JOBS
+from caloforge.formats.transport_jobs import JOBS
 from tests.formats import zdc_raw
 from tests.formats.zdc_raw import OWNER, PDG, TOGETHER
 

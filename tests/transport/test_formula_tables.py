@@ -8,7 +8,7 @@ import pytest
 
 from caloforge.errors import DataError
 from caloforge.transport import formulas
-from caloforge.transport.formulas import (
+from caloforge.transport.data_tables import (
     DATA_SETS,
     cache_folder,
     doctor,

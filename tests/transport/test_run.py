@@ -16,8 +16,8 @@ from caloforge.data.showers import read
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.transport import Particles, Pool, Summary, Upstream, draw, prepare, transport
-from caloforge.transport.formulas import Tables, formula_tables
-from caloforge.transport.geometry import Shard, open_parts
+from caloforge.transport.data_tables import Tables, formula_tables
+from caloforge.transport.parts import Shard, open_parts
 from caloforge.transport.request import Request
 from caloforge.transport.run import assemble
 

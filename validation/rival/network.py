@@ -18,7 +18,7 @@ from torch.nn.functional import avg_pool2d, interpolate, scaled_dot_product_atte
 
 from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
-from caloforge.networks.shower_inputs import ConditionScale
+from caloforge.networks.scaling import ConditionScale
 
 STEPS = 11
 BASE, MULTIPLIERS, BLOCKS, HEADS = 4, (2, 3, 4), 2, 2

@@ -17,8 +17,8 @@ from caloforge.errors import CaloforgeError, Terminated
 from caloforge.io.files import write_aside
 from caloforge.jobs.process import environment_of_worker
 from caloforge.machine import asked_to_leave
+from caloforge.transport.data_tables import Tables
 from caloforge.transport.external import EngineCommand, EngineWorker
-from caloforge.transport.formulas import Tables
 from caloforge.transport.request import Request, Setup, Shot, Shower
 from caloforge.transport.worker import setup_line
 

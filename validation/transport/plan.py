@@ -13,7 +13,7 @@ from typing import Any
 from caloforge.data.samples import sample_path
 from caloforge.machine import processor
 from caloforge.training.folder import commit
-from caloforge.transport.formulas import find_tables
+from caloforge.transport.data_tables import find_tables
 from validation.runner import WORK, Record, Records
 from validation.transport.checks import figures_of_point
 from validation.transport.measuring import Series, measure

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from caloforge.detector.matter import TUNGSTEN
 from caloforge.detectors import detector_of_name
-from caloforge.transport.formulas import Tables
+from caloforge.transport.data_tables import Tables
 from caloforge.transport.geometry import FibreStack, Geometry, geometry_of
 from caloforge.transport.request import Particles, Request, Shot, shower_seed
 from caloforge.transport.run import prepare

@@ -230,7 +230,7 @@ def hardware() -> dict[str, Any]:
 
 def transport_tables() -> str:
     """Which data tables Geant4 would read here: official ones or formula stand-ins."""
-    from caloforge.transport.formulas import doctor
+    from caloforge.transport.data_tables import doctor
 
     return doctor()["tables"]
 

@@ -317,8 +317,8 @@ def select(
     json: Json = False,
 ) -> None:
     """Write some showers of a file: particles of some types, conditions within bounds."""
-    from caloforge.data.batches import Choice
-    from caloforge.data.batches import select as write_selected
+    from caloforge.data.selection import Choice
+    from caloforge.data.selection import select as write_selected
 
     reporter = reporter_of(quiet, json)
     choice = Choice(tuple(pdg or ()), tuple(where or ()), bits)

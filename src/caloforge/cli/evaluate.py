@@ -117,7 +117,7 @@ def command(
     """Evaluate showers: distances with floors, errors, a gate, diversity, baselines, pictures."""
     from caloforge.evaluate.gate.limits import DEFAULT, read_gate
     from caloforge.evaluate.inputs import load
-    from caloforge.evaluate.resampling import FloorCache, default_cache_folder
+    from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
     from caloforge.simulator.shipped import find_simulator
 
     reporter = reporter_of(quiet, json)

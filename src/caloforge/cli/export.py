@@ -145,7 +145,7 @@ def write_int8(
 
 def write_half(simulator: str, out: Path, force: bool, reporter: Reporter) -> None:
     """A simulator with weights in half precision, if its answers stay."""
-    from caloforge.export.int8 import halve
+    from caloforge.export.half_precision import halve
     from caloforge.simulator import GRAPH, Simulator
 
     model = Simulator.load(simulator)

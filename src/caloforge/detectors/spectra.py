@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
-from caloforge.machine import SPECIES
+from caloforge.detectors.species import SPECIES
 
 Array = NDArray[np.float64]
 Drawn = tuple[NDArray[np.int32], Array]

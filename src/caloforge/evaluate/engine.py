@@ -37,9 +37,10 @@ from caloforge.evaluate.metrics import energy, layered, neighbours, two_sample
 from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples, own_results, version_of
 from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
 from caloforge.evaluate.metrics.two_sample import weighted_separation
+from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
 from caloforge.evaluate.observables import observables, observe
 from caloforge.evaluate.paired import PairedBootstrap, Replicates, paired_metrics, regions
-from caloforge.evaluate.resampling import NO_CACHE, FloorCache, Indices, Measured, measured
+from caloforge.evaluate.resampling import Indices, Measured, measured
 from caloforge.evaluate.result import TITLES, Difference, EvaluationResult, ResultRow
 from caloforge.io.productions import open_showers
 from caloforge.reporter import SILENT, Reporter

@@ -29,7 +29,7 @@ from caloforge.evaluate.attributes import Traversal, traverse
 from caloforge.evaluate.baselines import bands_of, joined, require_same_detector
 from caloforge.evaluate.engine import add_two_sample_metrics, evaluate, steps_of
 from caloforge.evaluate.gate.limits import DEFAULT
-from caloforge.evaluate.resampling import NO_CACHE, FloorCache
+from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.io.files import sha256_of
 from caloforge.io.productions import is_production

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from caloforge.detector.features import AIR, Feature
-from caloforge.networks.shower_inputs import ConditionScale
+from caloforge.networks.scaling import ConditionScale
 
 PLAIN = ("value", "log")
 WAVES = ("sine", "cosine")

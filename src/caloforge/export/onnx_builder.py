@@ -354,7 +354,7 @@ def graph_bytes(generator: nn.Module, reference: Reference) -> bytes:
 def with_stacked_features(generator: nn.Module) -> nn.Module:
     """A copy that computes the features of its conditions in few operators, where that is known."""
     from caloforge.export.flights import FlightFeatures, can_be_stacked
-    from caloforge.networks.shower_inputs import ConditionScale
+    from caloforge.networks.scaling import ConditionScale
 
     graph = copy.deepcopy(generator)
     for name, module in list(graph.named_modules()):

@@ -8,7 +8,8 @@ from caloforge.data.kinematics import PhysicsCheck
 from caloforge.data.showers import Compression, ShowerWriter
 from caloforge.errors import DataError
 from caloforge.formats.alice import AUTHORS_NPZ, AUTHORS_PICKLE
-from caloforge.formats.calogan import CALOCHALLENGE, CALOGAN
+from caloforge.formats.calochallenge import CALOCHALLENGE
+from caloforge.formats.calogan import CALOGAN
 from caloforge.formats.file_format import (
     ConversionRequest,
     FileFormat,
@@ -18,7 +19,8 @@ from caloforge.formats.file_format import (
     check_options,
 )
 from caloforge.formats.o2 import O2_IMAGES
-from caloforge.formats.own_files import OUR_TREES, OWN_FILES, TRANSPORT_ZDC
+from caloforge.formats.own_files import OUR_TREES, OWN_FILES
+from caloforge.formats.transport_jobs import TRANSPORT_ZDC
 from caloforge.io import hdf5
 from caloforge.io.reading import require_regular_file
 from caloforge.io.showers import check_format

@@ -9,7 +9,7 @@ from caloforge.data.derive import FeatureScaling
 from caloforge.networks.critic import Critic, CriticOutput
 from caloforge.networks.critics import CRITICS, CriticConfig
 from caloforge.networks.generators import GENERATORS, Generator, GeneratorConfig
-from caloforge.networks.shower_inputs import ConditionScale, ResponseScale
+from caloforge.networks.scaling import ConditionScale, ResponseScale
 
 __all__ = [
     "CRITICS",

@@ -25,8 +25,8 @@ from torch.nn.functional import pad
 from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
-from caloforge.networks.regressors import Blur, InPainting, same_size
-from caloforge.networks.shower_inputs import ConditionScale
+from caloforge.networks.layer_images import Blur, InPainting, same_size
+from caloforge.networks.scaling import ConditionScale
 
 
 class LocallyConnected(nn.Module):

@@ -13,7 +13,8 @@ from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.critic import Critic, CriticOutput
-from caloforge.networks.shower_inputs import ConditionScale, ResponseScale, blocks
+from caloforge.networks.scaling import ConditionScale, ResponseScale
+from caloforge.networks.shower_inputs import blocks
 
 WIDTH = 256
 FEATURES = 128

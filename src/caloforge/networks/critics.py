@@ -16,17 +16,11 @@ from caloforge.errors import UsageError
 from caloforge.extensions import Registry
 from caloforge.networks import layered_critics
 from caloforge.networks.count_critic import CountCritic
-from caloforge.networks.critic import (
-    OF_CRITIC,
-    Build,
-    Critic,
-    CriticOutput,
-    NetworkConfig,
-    networks_of,
-)
+from caloforge.networks.critic import Critic, CriticOutput
 from caloforge.networks.generators import WIDTH, hidden_layers
-from caloforge.networks.regressors import authors_block, strided_encoder
-from caloforge.networks.shower_inputs import ConditionScale, ResponseScale
+from caloforge.networks.kinds import OF_CRITIC, Build, NetworkConfig, networks_of
+from caloforge.networks.layer_images import authors_block, strided_encoder
+from caloforge.networks.scaling import ConditionScale, ResponseScale
 from caloforge.networks.sparsity import Form
 
 

@@ -30,11 +30,11 @@ from caloforge.detector import Detector, Layer
 from caloforge.errors import UsageError
 from caloforge.extensions import Registry
 from caloforge.networks.calogan import calogan, conditional_calogan
-from caloforge.networks.critic import OF_GENERATOR, Build, NetworkConfig, networks_of
 from caloforge.networks.impact_profile import ImpactProfile
+from caloforge.networks.kinds import OF_GENERATOR, Build, NetworkConfig, networks_of
+from caloforge.networks.layer_images import authors_block
 from caloforge.networks.layered import LayeredGenerator
-from caloforge.networks.regressors import authors_block
-from caloforge.networks.shower_inputs import ConditionScale
+from caloforge.networks.scaling import ConditionScale
 
 
 @dataclass(frozen=True)

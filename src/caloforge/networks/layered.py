@@ -17,9 +17,9 @@ from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.impact_profile import TRUNK, CellStream
-from caloforge.networks.regressors import Blur, InPainting
+from caloforge.networks.layer_images import Blur, InPainting
 from caloforge.networks.response_law import ResponseLaw
-from caloforge.networks.shower_inputs import ConditionScale
+from caloforge.networks.scaling import ConditionScale
 
 TRUNK_LATENTS = 16
 """Latents that the whole shower depends on; all of them make the noise of the cells."""

@@ -16,8 +16,9 @@ from caloforge.detector import Detector
 from caloforge.errors import UsageError
 from caloforge.networks.calogan import LocallyConnected
 from caloforge.networks.critic import Critic, CriticOutput, MinibatchDiscrimination
-from caloforge.networks.regressors import strided_encoder
-from caloforge.networks.shower_inputs import ConditionScale, ResponseScale, StandardisedInputs
+from caloforge.networks.layer_images import strided_encoder
+from caloforge.networks.scaling import ConditionScale, ResponseScale
+from caloforge.networks.shower_inputs import StandardisedInputs
 from caloforge.networks.sparsity import Form
 from caloforge.networks.sparsity import occupancy as lit_cells
 

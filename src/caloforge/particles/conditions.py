@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from caloforge.detector import Detector
 from caloforge.detectors import facts_of
+from caloforge.detectors.species import SPECIES, Species
 from caloforge.detectors.spectra import Law
 from caloforge.errors import DataError, UsageError
 from caloforge.io.arrays import whole_numbers
-from caloforge.machine import SPECIES, Species
 
 Array = NDArray[np.float64]
 ALONG_Z = (0.0, 0.0, 1.0)

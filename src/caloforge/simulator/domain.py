@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector.features import Feature
+from caloforge.detectors.species import SPECIES
 from caloforge.errors import DataError
-from caloforge.machine import SPECIES
 
 if TYPE_CHECKING:
     from caloforge.detector import Detector

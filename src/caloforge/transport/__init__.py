@@ -4,7 +4,7 @@
 the workers only.
 """
 
-from caloforge.transport.formulas import doctor, find_tables
+from caloforge.transport.data_tables import doctor, find_tables
 from caloforge.transport.light import Upstream
 from caloforge.transport.request import Particles, Request, draw, read_particles
 from caloforge.transport.run import Pool, Summary, prepare, transport

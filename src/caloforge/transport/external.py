@@ -31,7 +31,7 @@ from caloforge.errors import CaloforgeError, DataError, UsageError, reason_of
 from caloforge.io.showers import read
 from caloforge.jobs.pool import Replaceable
 from caloforge.jobs.process import Process, last_lines
-from caloforge.transport.geometry import COMMAND_FOLDER, Shard
+from caloforge.transport.parts import COMMAND_FOLDER, Shard
 from caloforge.transport.request import Request, Shot, Shower
 from caloforge.transport.worker import read_answer, shots_line
 

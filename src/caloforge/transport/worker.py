@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from caloforge.detector import Detector
-from caloforge.transport.formulas import formula_tables
+from caloforge.transport.data_tables import formula_tables
 from caloforge.transport.geometry import GEOMETRY
 from caloforge.transport.request import Setup, Shot, Shower
 

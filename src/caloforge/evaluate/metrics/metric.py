@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError, reason_of
 from caloforge.evaluate import resampling
-from caloforge.evaluate.resampling import FloorCache, Measured, Pair
+from caloforge.evaluate.noise_floor import FloorCache
+from caloforge.evaluate.resampling import Measured, Pair
 from caloforge.extensions import Registry, origin_of
 
 if TYPE_CHECKING:
