@@ -48,8 +48,8 @@ def registered(monkeypatch):
 @pytest.mark.usefixtures("registered")
 def test_a_new_fibre_calorimeter_is_one_module_and_one_row(caloforge, tmp_path):
     from caloforge.detectors.files import find_detector
+    from caloforge.transport.arrival import arrivals
     from caloforge.transport.geometry import geometry_of
-    from caloforge.transport.light import arrivals
     from caloforge.transport.request import draw
 
     detector = find_detector("copper_box")

@@ -15,8 +15,8 @@ import pytest
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, ATLAS_EM_POLAR, POINTS
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.particles import Piece, conditions_of, read_pieces
+from caloforge.transport.arrival import arrivals
 from caloforge.transport.geometry import geometry_of
-from caloforge.transport.light import arrivals
 from extras import needs
 
 Run = Callable[..., tuple[int, str, str]]

@@ -24,6 +24,7 @@ from caloforge.machine import asked_to_leave, require_threads
 from caloforge.networks.kinds import BeginsFromShowers
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
+from caloforge.training.average import Average
 from caloforge.training.callbacks import Callback
 from caloforge.training.dataset import Dataset, divide, size_line
 from caloforge.training.distributed import (
@@ -33,9 +34,11 @@ from caloforge.training.distributed import (
     precision_of,
 )
 from caloforge.training.folder import RunFolder, circumstances
-from caloforge.training.game import Average, Game, Validation, batches_before, build_game, phases_of
+from caloforge.training.game import Game, build_game
+from caloforge.training.phases import batches_before, phases_of
 from caloforge.training.pretrained import Pretrained
 from caloforge.training.run import Run
+from caloforge.training.validation import Validation
 
 make_callable(__name__)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caloforge.data.kinematics import CONDITIONS, Flight, unit_direction
+from caloforge.data.flight import CONDITIONS, Flight, unit_direction
 from caloforge.data.samples import SAMPLES, sample_path
 from caloforge.data.showers import read
 from caloforge.detectors import ATLAS_EM, ATLAS_EM_POLAR

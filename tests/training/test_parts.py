@@ -15,8 +15,10 @@ from caloforge.data.showers import ShowerFile, groups_of
 from caloforge.errors import UsageError
 from caloforge.machine import asked_to_leave
 from caloforge.training import distributed, metrics
+from caloforge.training.average import Average
 from caloforge.training.dataset import divide, some
-from caloforge.training.game import Average, Best, Validation, decay
+from caloforge.training.game import decay
+from caloforge.training.validation import Best, Validation
 from small_run import small_recipe
 
 

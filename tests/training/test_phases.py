@@ -9,14 +9,14 @@ import torch
 
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile
-from caloforge.recipe import Recipe, override
+from caloforge.recipe import Recipe, override, start_steps
 from caloforge.recipes import recipe_of_name
 from caloforge.reporter import SILENT
 from caloforge.train import play_out, prepare
 from caloforge.training.dataset import Dataset, divide
 from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
-from caloforge.training.game import batches_before, start_steps
+from caloforge.training.phases import batches_before
 from caloforge.training.run import Run
 from small_run import same
 

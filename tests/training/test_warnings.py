@@ -10,7 +10,7 @@ import pytest
 from caloforge.objectives import R1, EnergyScore, NonSaturating, Paired, SelectiveDiversity
 from caloforge.recipe import override
 from caloforge.train import train
-from caloforge.training.game import warnings_of
+from caloforge.training.warnings import warnings_of
 from small_run import small_recipe, write_part_of_sample
 
 GAME = Paired() + 0.5 * R1() + 0.1 * SelectiveDiversity()

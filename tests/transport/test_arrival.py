@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, DETECTORS
 from caloforge.errors import DataError
+from caloforge.transport.arrival import Arrivals, Upstream, arrivals, survival
 from caloforge.transport.geometry import geometry_of
-from caloforge.transport.light import Arrivals, Upstream, arrivals, survival
 
 
 def meet(name: str, *rows: list[float]) -> Arrivals:

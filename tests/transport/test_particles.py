@@ -8,8 +8,8 @@ import pytest
 
 from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS, FACTS
 from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.transport.arrival import arrivals
 from caloforge.transport.geometry import geometry_of
-from caloforge.transport.light import arrivals
 from caloforge.transport.request import draw, read_particles
 
 PHOTON = [100.0, 0, 0, 0, 0.01, 0.02, 100.0, 0, 0]

@@ -23,8 +23,8 @@ from caloforge.errors import Terminated, UsageError
 from caloforge.evaluate.metrics.wasserstein import fast_score
 from caloforge.machine import asked_to_leave
 from caloforge.simulator.sampling import draw_counts, draw_latents
+from caloforge.training.average import Average
 from caloforge.training.dataset import Dataset, rows_of
-from caloforge.training.game import Average
 from validation.rival.network import BASE, FlowGenerator
 
 CHECKPOINT_SECONDS = 120.0

@@ -34,11 +34,11 @@ VERBS = {
     "plot-run": Verb("caloforge.cli.train:plot_run", "Draw the learning curves of a run."),
     "evaluate": Verb("caloforge.cli.evaluate:command", "Compare generated with real showers."),
     "compare": Verb("caloforge.cli.evaluate:compare", "Compare runs over seeds, with errors."),
-    "search": Verb("caloforge.cli.train:search", "Search the settings of a recipe."),
+    "search": Verb("caloforge.cli.search:search", "Search the settings of a recipe."),
     "export": Verb("caloforge.cli.export:command", "Write a simulator for another program."),
     "check": Verb("caloforge.cli.check:command", "Check a file, a run or a simulator."),
     "generate": Verb("caloforge.cli.generate:command", "Generate showers with a simulator."),
-    "demo": Verb("caloforge.cli.train:demo", "Train, evaluate and generate in minutes."),
+    "demo": Verb("caloforge.cli.demo:demo", "Train, evaluate and generate in minutes."),
     "doctor": Verb("caloforge.cli.check:doctor", "List what this installation can do."),
 }
 

@@ -1,10 +1,6 @@
 """``caloforge train``: a recipe, a detector and showers become a run folder with a simulator.
 
 ``caloforge plot-run``: the learning curves of a run as a picture.
-
-``caloforge demo``: one command from transport showers to an evaluated simulator.
-
-``caloforge search``: settings of a recipe on a grid, chosen on validation particles.
 """
 
 from collections.abc import Iterable
@@ -19,8 +15,6 @@ from caloforge.cli.options import (
     Force,
     Json,
     Quiet,
-    Seed,
-    Workers,
     reporter_of,
     shipped_showers,
     showers_file,
@@ -263,84 +257,3 @@ def plot_run(
         figure.savefig(part, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
     record = folder.summary() | {"picture": path, "lines": len(lines)}
     reporter.result(f"{path}: {len(lines)} lines, up to step {lines[-1]['step']}", record)
-
-
-Folder = Annotated[Path, typer.Option("--out", "-o", help="Where everything goes.")]
-
-
-def demo(
-    out: Folder = Path("demo"),
-    seed: Seed = 0,
-    force: Force = False,
-    quiet: Quiet = False,
-    json: Json = False,
-) -> None:
-    """Train sdi-gan and calibrated on the shipped ZN showers, evaluate both, generate 100 000."""
-    reporter = reporter_of(quiet, json)
-    reporter.say(f"demo: five to eight minutes on two cores; everything goes to {out}")
-    from caloforge.demo import demonstrate
-
-    demonstration = demonstrate(out, seed=seed, overwrite=force, reporter=reporter)
-    reporter.result(str(demonstration), demonstration.record())
-
-
-Grid = Annotated[
-    list[str],
-    typer.Option(
-        metavar="PATH=VALUE,VALUE",
-        help="A setting and its values, as in objective.SelectiveDiversity.weight=0.01,0.1,1; "
-        "repeat for more settings: every combination is tried.",
-        show_default=False,
-    ),
-]
-SearchFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        help="Where everything goes; default: search-<recipe>.",
-        show_default=False,
-    ),
-]
-Seeds = Annotated[int, whole_number(most=1000, help="Seeds of each point; scores are averaged.")]
-
-
-def search(
-    recipe: WhichRecipe,
-    grid: Grid,
-    out: SearchFolder = None,
-    detector: DetectorName = None,
-    data: DataFile = None,
-    seeds: Seeds = 2,
-    settings: Settings = None,
-    workers: Workers = 1,
-    device: Device = "auto",
-    quiet: Quiet = False,
-    json: Json = False,
-) -> None:
-    """Train every point of a grid with every seed; the same command goes on after a kill.
-
-    OUT gets runs/ (an ordinary run folder each), search.json, and best.json, a recipe to train.
-    Scores are of the validation particles; the test particles are not touched.
-    """
-    from caloforge.recipes.find import find_recipe
-    from caloforge.search.outcome import search
-    from caloforge.search.trial import parse_axis
-
-    reporter = reporter_of(quiet, json)
-    axes = [parse_axis(text) for text in grid]
-    start = find_recipe(recipe, detector, settings or [], None)
-    showers = data or shipped_showers(start.detector, "--data")
-    folder = out or Path(f"search-{start.name}")
-    reporter.say(f"searching in {folder} with the showers {showers}")
-    result = search(
-        start,
-        axes,
-        showers,
-        folder,
-        seeds=seeds,
-        workers=workers,
-        device=device,
-        reporter=reporter,
-    )
-    reporter.result(str(result), result.record)

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
-from caloforge.data.kinematics import Flight, straight
+from caloforge.data.flight import Flight, straight
 from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import OPTIONS, ConversionRequest, FileFormat, ForeignShowers
 from caloforge.formats.layered import Rows, open_rows

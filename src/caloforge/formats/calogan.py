@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 from numpy.typing import NDArray
 
-from caloforge.data.kinematics import Flight, carried, straight
+from caloforge.data.flight import Flight, carried, straight
 from caloforge.detectors import ATLAS_EM
 from caloforge.errors import DataError
 from caloforge.formats.file_format import OPTIONS, ConversionRequest, FileFormat, ForeignShowers

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.energy import SAMPLING_FRACTION
-from caloforge.data.kinematics import CONDITIONS, Flight
+from caloforge.data.flight import CONDITIONS, Flight
 from caloforge.data.showers import Column, Showers
 from caloforge.detector import Detector
 from caloforge.errors import DataError, UsageError

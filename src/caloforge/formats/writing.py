@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.energy import SAMPLING_FRACTION, sampling_fraction
-from caloforge.data.kinematics import CONDITIONS, Flight, carried, unit_direction
+from caloforge.data.flight import CONDITIONS, Flight, carried, unit_direction
 from caloforge.data.record import Showers
 from caloforge.errors import DataError, UsageError
 from caloforge.io.hdf5 import BUILT_IN, FileAside

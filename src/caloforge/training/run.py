@@ -22,20 +22,15 @@ from caloforge.objectives.gan_step import PLAYERS
 from caloforge.recipe import Recipe, Training
 from caloforge.reporter import Reporter
 from caloforge.training import metrics
+from caloforge.training.average import Average
 from caloforge.training.callbacks import Callback
 from caloforge.training.dataset import Dataset
 from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
-from caloforge.training.game import (
-    Average,
-    Best,
-    Game,
-    Losses,
-    Phase,
-    Validation,
-    current,
-    warnings_of,
-)
+from caloforge.training.game import Game
+from caloforge.training.phases import Phase, current
+from caloforge.training.validation import Best, Validation
+from caloforge.training.warnings import Losses, warnings_of
 
 
 @dataclass

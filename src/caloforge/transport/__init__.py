@@ -4,8 +4,8 @@
 the workers only.
 """
 
+from caloforge.transport.arrival import Upstream
 from caloforge.transport.data_tables import doctor, find_tables
-from caloforge.transport.light import Upstream
 from caloforge.transport.request import Particles, Request, draw, read_particles
 from caloforge.transport.run import Pool, Summary, prepare, transport
 

@@ -23,8 +23,9 @@ from caloforge.detector import Detector
 from caloforge.detector.features import Description
 from caloforge.errors import DataError, UsageError
 from caloforge.particles import law_of_name, read_pieces
+from caloforge.transport.arrival import Arrivals, Upstream, arrivals, survival
 from caloforge.transport.geometry import Geometry
-from caloforge.transport.light import LIGHT_SCALE, Arrivals, Upstream, arrivals, survival
+from caloforge.transport.light import LIGHT_SCALE
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from caloforge.jobs.pool import Worker, lead
 from caloforge.jobs.process import environment_of_worker
 from caloforge.machine import asked_to_leave, install, processor
 from caloforge.reporter import SILENT, Reporter
+from caloforge.transport.arrival import Upstream
 from caloforge.transport.data_tables import Tables, find_tables
 from caloforge.transport.external import (
     WORKER,
@@ -47,7 +48,7 @@ from caloforge.transport.external import (
     run_command,
 )
 from caloforge.transport.geometry import GEOMETRY, Geometry, geometry_of
-from caloforge.transport.light import LIGHT_SCALE, Table, Upstream
+from caloforge.transport.light import LIGHT_SCALE, Table
 from caloforge.transport.parts import Parts, Shard, open_parts, parts_folder
 from caloforge.transport.request import (
     LOST,
