@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 COMMAND, PICTURE = "python -m validation cost", "cost.png"
 TITLES = (
-    "generator", "cond. W1", "AUC boosted", f"µs: {LARGE}", COUNTS, ONE, "steps", "CPU s", "seeds"
+    "generator", "cond. W1", "AUC boosted", f"µs: {LARGE}", COUNTS, ONE, "showers/s to HDF5",
+    "steps", "CPU s", "seeds",
 )  # fmt: skip
 Times = Mapping[str, Mapping[str, float]]
 
@@ -54,7 +55,7 @@ def page(folder: Path) -> str:
             "steps": STEPS,
             "picture": PICTURE,
             "progress": progress(records, plan, COMMAND),
-            "networks": rows_of(records, times.get("microseconds", {})),
+            "networks": rows_of(records, times),
             "times": times,
             "origin": provenance(records) if records else None,
         },
@@ -64,8 +65,7 @@ def page(folder: Path) -> str:
 def summary(folder: Path) -> str:
     """What the terminal shows: the table and how far the study is."""
     records = read_records(folder)
-    rows = rows_of(records, timings(folder).get("microseconds", {}))
-    return f"{rows}\n\n{progress(records, plan, COMMAND)}"
+    return f"{rows_of(records, timings(folder))}\n\n{progress(records, plan, COMMAND)}"
 
 
 def timings(folder: Path) -> dict[str, Any]:
@@ -80,16 +80,18 @@ def networks(records: Records) -> list[Group]:
     return finals(records, [network.label for network in NETWORKS])
 
 
-def rows_of(records: Records, times: Times) -> str:
+def rows_of(records: Records, times: Mapping[str, Any]) -> str:
     """A row for each network that has a run."""
     return table(TITLES, _rows(networks(records), times))
 
 
-def _rows(runs: list[Group], times: Times) -> Iterator[list[str]]:
+def _rows(runs: list[Group], times: Mapping[str, Any]) -> Iterator[list[str]]:
     for one in runs:
         quality = [str(one.measured("conditional_w1")), str(auc(one))]
-        cost = [f"{times.get(one.label, {}).get(what, '-')}" for what in (LARGE, COUNTS, ONE)]
-        yield [f"`{one.label}`", *quality, *cost, one.steps, one.cpu_seconds, one.seeds]
+        microseconds = times.get("microseconds", {}).get(one.label, {})
+        cost = [str(microseconds.get(what, "-")) for what in (LARGE, COUNTS, ONE)]
+        written = str(times.get("showers_per_second", {}).get(one.label, "-"))
+        yield [f"`{one.label}`", *quality, *cost, written, one.steps, one.cpu_seconds, one.seeds]
 
 
 def auc(one: Group) -> Measured:

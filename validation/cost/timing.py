@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 from caloforge import cli
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import read
+from caloforge.detectors import detector_of_name
 from caloforge.export.o2 import generator_graph
+from caloforge.generate import Particles, generate
 from caloforge.io.files import write_aside
 from caloforge.machine import processor
 from caloforge.simulator import GRAPH, Simulator
@@ -33,6 +36,7 @@ from validation.cost.plan import (
     LARGE,
     NETWORKS,
     ONE,
+    SEEDS,
     STEPS,
     TIMING,
     TIMINGS,
@@ -42,6 +46,7 @@ from validation.cost.plan import (
 from validation.runner import WORK
 
 ROUNDS, ROWS, CALLS = 60, 256, 32
+FILES, SHOWERS_OF_FILE = 3, 20 * 1024
 SHOWERS = {LARGE: ROWS, COUNTS: ROWS, ONE: CALLS}
 """What is timed, and its showers in each round."""
 Array = NDArray[np.float32]
@@ -73,6 +78,7 @@ def command(folder: Folder = Path("validation/cost")) -> None:
         "processor": processor(),
         "onnxruntime": onnxruntime.__version__,
         "microseconds": microseconds,
+        "showers_per_second": written_per_second(folder),
     }
     text = json.dumps(record, indent=1) + "\n"
     with write_aside(folder / TIMINGS, overwrite=True) as part:
@@ -80,12 +86,42 @@ def command(folder: Folder = Path("validation/cost")) -> None:
     typer.echo(text)
 
 
+def simulator_folder(folder: Path, network: Network) -> Path | None:
+    """What the first run of a network that is there left; None where none is."""
+    runs = (training_run(network, seed, STEPS) for seed in range(SEEDS))
+    paths = (folder / WORK / run.name / "simulator" for run in runs)
+    return next((path for path in paths if path.is_dir()), None)
+
+
+def written_per_second(folder: Path) -> dict[str, int]:
+    """Showers that ``generate`` writes to HDF5 in a CPU second, by network: most of a few files.
+
+    Simulators take turns here, too. Batches are those of the other times.
+    """
+    particles = Particles.like(sample_path(DETECTOR), detector_of_name(DETECTOR))
+    simulators = {
+        network.label: Simulator.load(path, engine="onnxruntime")
+        for network in NETWORKS
+        if (path := simulator_folder(folder, network)) is not None
+    }
+    rates = dict.fromkeys(simulators, 0)
+    with TemporaryDirectory() as out:
+        for number in range(FILES):
+            for label, simulator in simulators.items():
+                path = Path(out) / f"{number}.h5"
+                written = generate(
+                    simulator, particles, path, showers=SHOWERS_OF_FILE, batch=ROWS, overwrite=True
+                )
+                rates[label] = max(rates[label], round(written.showers / written.cpu_seconds))
+    return rates
+
+
 def timed_calls(
     folder: Path, network: Network, conditions: Array
 ) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What is timed of a network; nothing where its first run has left no simulator."""
-    path = folder / WORK / training_run(network, 0, STEPS).name / "simulator"
-    if not path.is_dir():
+    """What is timed of a network; nothing where no run has left a simulator."""
+    path = simulator_folder(folder, network)
+    if path is None:
         return
     simulator = Simulator.load(path)
     rng = np.random.default_rng(0)
