@@ -13,7 +13,7 @@ import pytest
 from caloforge.data.samples import sample_path
 from caloforge.io.files import sha256_of
 from caloforge.simulator.shipped import shipped_simulators
-from validation import calogan, points, proton, rival, transport, zn
+from validation import calogan, cost, data, points, proton, rival, transport, zn
 from validation.points.page import STATEMENTS, finals, of_plan
 from validation.points.plan import METHODS, plan
 from validation.points.sample import checksum, sample_of
@@ -24,6 +24,8 @@ from validation.shipped.plan import TRAININGS
 ROOT = Path(__file__).parents[2]
 PAGES: dict[str, Any] = {
     "calogan": calogan.page,
+    "cost": cost.page,
+    "data": data.page,
     "points": points.page,
     "proton": proton.page,
     "proton/script": proton.script_grid,
