@@ -57,6 +57,7 @@ def page(folder: Path) -> str:
             "progress": progress(records, plan, COMMAND),
             "networks": rows_of(records, times),
             "times": times,
+            "front": ", ".join(f"`{label}`" for label in front(records, times)),
             "origin": provenance(records) if records else None,
         },
     )
@@ -98,6 +99,21 @@ def _rows(runs: list[Group], times: Mapping[str, Any]) -> Iterator[list[str]]:
 def auc(one: Group) -> Measured:
     """AUC of boosted trees, mean over seeds."""
     return over_seeds([run["two_sample"]["auc_boosted"]["value"] for run in one.whole])
+
+
+def front(records: Records, times: Mapping[str, Any]) -> list[str]:
+    """Networks than which none is both faster at batch 256 and less separated from real showers."""
+    microseconds = times.get("microseconds", {})
+    points = {
+        one.label: (microseconds[one.label][LARGE], auc(one).value or 0.0)
+        for one in networks(records)
+        if one.label in microseconds
+    }
+    return [
+        label
+        for label, (time, area) in points.items()
+        if not any(other[0] < time and other[1] < area for other in points.values())
+    ]
 
 
 def picture(runs: list[Group], times: Times) -> Figure:
