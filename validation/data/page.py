@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COMMAND, PICTURE = "python -m validation data", "learning-curves.png"
+TICKS = (100, 300, 1000, 3000, 10_000, 30_000)
 CLASSIFIERS = ("auc_boosted", "auc_low")
 TITLES = (
     "detector", "training particles", "cond. W1", "AUC boosted", "AUC cells", "steps", "CPU s",
@@ -123,6 +124,8 @@ def picture(runs: Mapping[str, Group]) -> Figure:
         panels, ("conditional W1 (photons)", "AUC of boosted trees"), strict=True
     ):
         axes.set_xscale("log")
+        axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
+        axes.set_xticks([], minor=True)
         axes.set_xlabel("training particles", fontsize=TEXT_POINTS)
         axes.set_ylabel(title, fontsize=TEXT_POINTS)
         tidy(axes)
