@@ -305,7 +305,8 @@ def test_the_samples_are_the_shared_file(tmp_path, source, kinds, first_particle
     for name in (name for name in names if name.endswith("/part-2") == second):
         sample = read(sample_path(name))
         rows = everything.rows(sample.particle - first_particle)
-        assert np.array_equal(sample.conditions, rows.conditions)
+        # Processors with and without AVX-512 differ in the last bit of an angle.
+        np.testing.assert_allclose(sample.conditions, rows.conditions, rtol=1e-12, atol=1e-12)
         assert np.array_equal(sample.pdg, rows.pdg)
         assert ((sample.cells > 0) == (rows.cells > 0)).all()
         np.testing.assert_allclose(sample.cells, rows.cells, rtol=2**-11)
