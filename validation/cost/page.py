@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caloforge.report.figures import MODEL_COLOURS, TEXT_POINTS, figure, save, tidy
+from caloforge.simulator.card import CARD, read_card
+from caloforge.simulator.shipped import shipped_simulator
 from validation.cost.plan import (
     COUNTS,
+    DETECTOR,
     LARGE,
     METHOD,
     NETWORKS,
@@ -57,6 +60,7 @@ def page(folder: Path) -> str:
             "progress": progress(records, plan, COMMAND),
             "networks": rows_of(records, times),
             "times": times,
+            "shipped": read_card(shipped_simulator(DETECTOR) / CARD).recipe,
             "front": ", ".join(f"`{label}`" for label in front(records, times)),
             "origin": provenance(records) if records else None,
         },

@@ -100,7 +100,12 @@ class Particles:
             return self
         text = f"{self.source}, {int((~inside).sum())} particles outside the domain: {outside}"
         if outside == "clamp":
-            return replace(self, conditions=domain.clamped(self.conditions), source=text)
+            try:
+                return replace(self, conditions=domain.clamped(self.conditions), source=text)
+            except DataError as error:
+                raise DataError(
+                    f"{self.source}: {error}; --outside skip leaves them out"
+                ) from error
         if not inside.any():
             raise DataError(f"{self.source}: no particle is inside the domain of the simulator")
         pdg = None if self.pdg is None else self.pdg[inside]

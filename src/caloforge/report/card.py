@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from caloforge.detector import Detector
+from caloforge.evaluate.resampling import Measured
 from caloforge.report.tables import COLUMNS, GAP, folded, tabulated
 from caloforge.simulator.card import Measurement, Quality, SimulatorCard
 from caloforge.simulator.domain import Domain
@@ -46,8 +47,8 @@ def facts(card: SimulatorCard) -> Iterator[tuple[str, str]]:
     yield "cells", law_text(card.sampling, detector)
     recipe = card.recipe.get("name", "not stated")
     yield "recipe", f"{recipe}, caloforge {card.caloforge_version}{commit}"
-    for number, module in enumerate(modules(card)):
-        yield ("modules" if number == 0 else " " * number), module
+    if names := ", ".join(modules(card)):
+        yield "modules", names
     yield "trained on", f"{source}{sha256}{seconds}"
     yield "species", f"{', '.join(map(str, card.species)) or 'not stated'} (PDG numbers)"
 
@@ -82,7 +83,7 @@ def quality_text(card: QualityCard) -> str:
     quality = card.quality
     lines = [
         ("measure", "generated", "real v real"),
-        *((title(one), value(one.value, one.error), floor(one)) for one in quality.measurements),
+        *((title(one), *generated_and_real(one)) for one in quality.measurements),
     ]
     answers = [f"gate: {gate_text(quality)}", *(f"weakness: {text}" for text in card.weaknesses)]
     return "\n".join(
@@ -99,14 +100,9 @@ def title(one: Measurement) -> str:
     return (one.title or one.name) + (f" [{one.unit}]" if one.unit else "")
 
 
-def value(number: float, error: float | None) -> str:
-    """A number with its error."""
-    return f"{number:.4g}" + ("" if error is None else f" ± {error:.2g}")
-
-
-def floor(one: Measurement) -> str:
-    """The same measure between real showers, where it has one."""
-    return "-" if one.floor is None else value(one.floor, one.floor_error)
+def generated_and_real(one: Measurement) -> tuple[str, str]:
+    """A measure with its error, and the same between real showers."""
+    return str(Measured(one.value, one.error)), str(Measured(one.floor, one.floor_error, "-"))
 
 
 def gate_text(quality: Quality) -> str:

@@ -70,6 +70,10 @@ class Domain:
         violations = {rule.name: rule.violates(values) for rule in self.rules}
         return {name: rows for name, rows in violations.items() if rows.any()}
 
+    def counts(self, conditions: NDArray[Any]) -> dict[str, int]:
+        """Number of particles that break each rule, if any does."""
+        return {name: int(rows.sum()) for name, rows in self.violations(conditions).items()}
+
     def inside(self, conditions: NDArray[Any]) -> NDArray[np.bool_]:
         """Which particles break none.  (N, C) -> (N,)"""
         is_outside = np.zeros(len(conditions), dtype=bool)
@@ -100,8 +104,7 @@ class Domain:
             clamped[:, column] = np.clip(clamped[:, column], *self._range(name))
         if self._flies and ENERGY in self._boxed():
             self._scale_momentum(np.asarray(conditions, dtype=np.float64), clamped)
-        if violations := self.violations(clamped):
-            counts = {name: int(rows.sum()) for name, rows in violations.items()}
+        if counts := self.counts(clamped):
             raise DataError(f"cannot be clamped, {self._broken(counts, len(clamped))}")
         return clamped
 
@@ -118,10 +121,12 @@ class Domain:
         skipped = checked if self._flies else frozenset()
         return [name for name in self.detector.columns if name not in skipped]
 
+    def _unit(self, name: str) -> str:
+        return self.detector.conditions[self.detector.column(name)].unit
+
     def _range(self, name: str) -> tuple[float, float]:
         low, high = self.card.training_ranges[name]
-        unit = next(c.unit for c in self.detector.conditions if c.name == name)
-        if unit in ("GeV", "MeV") and low > 0:
+        if self._unit(name) in ("GeV", "MeV") and low > 0:
             return low / (1 + MARGIN), high * (1 + MARGIN)
         width = MARGIN * (high - low) + 1e-6 * max(abs(low), abs(high))
         return low - width, high + width
@@ -138,8 +143,7 @@ class Domain:
 
     def _box(self, name: str) -> Rule:
         column, (low, high) = self.detector.column(name), self._range(name)
-        unit = next(c.unit for c in self.detector.conditions if c.name == name)
-        text = range_text(*self.card.training_ranges[name], unit)
+        text = range_text(*self.card.training_ranges[name], self._unit(name))
         return Rule(name, text, lambda c: (c[:, column] < low) | (c[:, column] > high))
 
     def _impact(self, feature: Feature) -> Rule:

@@ -26,15 +26,20 @@ def shipped_simulator(name: str) -> Path:
     return SHIPPED / name
 
 
+def folder_of(path: Path) -> Path | None:
+    """The folder of a simulator, where the path is that or its run."""
+    folders = (path, path / "simulator")
+    return next((folder for folder in folders if (folder / CARD).is_file()), None)
+
+
 def find_simulator(text: str | Path) -> Path:
     """Folder of a simulator given as that folder, as a run folder, or by the name of a shipped one.
 
     Raises UsageError when it is none of them.
     """
     path = Path(text)
-    for folder in (path, path / "simulator"):
-        if (folder / CARD).is_file():
-            return folder
+    if (folder := folder_of(path)) is not None:
+        return folder
     if path.exists():
         raise UsageError(f"{text} is neither a simulator nor a run: it has no {CARD}")
     return shipped_simulator(str(text).removeprefix(PREFIX))
@@ -55,9 +60,8 @@ def simulator_of(text: str) -> Path | None:
     before the name.
     """
     path = Path(text)
-    for folder in (path, path / "simulator"):
-        if (folder / CARD).is_file():
-            return folder
+    if (folder := folder_of(path)) is not None:
+        return folder
     name = text.removeprefix(PREFIX)
     is_named = name != text or not (path.exists() or text in SAMPLES)
     return SHIPPED / name if is_named and name in shipped_simulators() else None

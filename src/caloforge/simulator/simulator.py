@@ -251,7 +251,7 @@ class Simulator:
 
     def outside(self, conditions: NDArray[Any]) -> dict[str, int]:
         """Number of particles that break each rule of the domain, if any does."""
-        return {name: int(rows.sum()) for name, rows in self.domain.violations(conditions).items()}
+        return self.domain.counts(conditions)
 
 
 def load_again(folder: str, threads: int, engine: str) -> Simulator:
