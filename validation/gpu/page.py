@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from validation.calogan.page import HEADLINES, headlines
-from validation.gpu.plan import METHODS, STEPS, runs
+from validation.gpu.plan import CPU_STEPS, DEVICES, GPU_STEPS, METHODS, runs
 from validation.page import distinct, provenance, render, run_made, seed_rows, table, write_page
 from validation.pictures import learning_curves
 from validation.runner import Records, read_records
@@ -45,7 +45,8 @@ def facts(records: Records) -> dict[str, Any]:
     return {
         "command": COMMAND,
         "progress": progress(records),
-        "steps": STEPS,
+        "gpu_steps": GPU_STEPS,
+        "cpu_steps": CPU_STEPS,
         "detectors": detectors,
         "drawn": bool(records),
         "devices": distinct(one["hardware"]["device"] for one in records.values()),
@@ -57,7 +58,7 @@ def progress(records: Records) -> str:
     """Which runs are missing on each device."""
     missing = {
         device: [run.method for run in runs(device, 0) if not run_made(run, records)]
-        for device in STEPS
+        for device in DEVICES
     }
     texts = [
         f"on {device}: {', '.join(f'`{name}`' for name in names)}"

@@ -19,8 +19,10 @@ METHODS: dict[str, Plan] = {
     "proton-gan-published": proton.plan.PLAN,
 }
 """By recipe, the study that it is evaluated as; the most telling first."""
-STEPS = {"cuda": 6000, "cpu": 1500}
-"""Of a run. On a processor a step of ``sdi-gan-published`` takes 4.6 CPU seconds."""
+DEVICES = ("cuda", "cpu")
+GPU_STEPS = 6000
+CPU_STEPS = {"alice_zn": 1800, "alice_zp": 750, "atlas_em": 2100}
+"""By the detector: about two hours of one core of an EPYC."""
 
 
 def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
@@ -32,8 +34,8 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
 def runs(device: str, seed: int, steps: int | None = None) -> Iterator[TrainingRun]:
     """One run of each recipe on a device."""
     for method, of in METHODS.items():
-        setting = f"training.steps={steps or STEPS[device]}"
-        run = of.run(device, method, seed, setting)
+        default = CPU_STEPS[of.detector] if device == "cpu" else GPU_STEPS
+        run = of.run(device, method, seed, f"training.steps={steps or default}")
         yield replace(run, study="gpu", device=device)
 
 
