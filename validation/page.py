@@ -14,7 +14,7 @@ from caloforge.io.files import write_aside
 from validation.metrics import Measured
 from validation.plans import Scan
 from validation.runner import Records, Run
-from validation.summary import Group, chosen_weights, groups, in_order, of_part
+from validation.summary import Group, chosen_weights, difference, groups, in_order, of_part
 
 PAGE, TEMPLATE = "README.md", "page.md.j2"
 HERE = Path(__file__).parent
@@ -62,6 +62,21 @@ def measured_rows(runs: Iterable[Group], columns: Sequence[tuple[str, ...]]) -> 
 def finals(records: Records, methods: Sequence[str]) -> list[Group]:
     """Evaluated methods at their default recipes, in the order of the plan."""
     return [one for one in in_order(groups(of_part(records, "final")), methods) if one.whole]
+
+
+def with_baseline(records: Records, part: str, baseline: str) -> list[Group]:
+    """Evaluated runs of a part, after the baseline of the final runs that they are held against."""
+    runs = [one for one in groups(of_part(records, part)) if one.whole]
+    return [*finals(records, [baseline]), *runs] if runs else []
+
+
+def nearness(first: Group, second: Group) -> str:
+    """How much nearer to the real showers the first is than the second, in conditional W1."""
+    one = difference(first.by_particle(), second.by_particle())
+    where = "nearer" if (one.measured.value or 0) > 0 else "farther"
+    size = Measured(abs(one.measured.value or 0), one.measured.error)
+    sigma = f"{abs(one.sigma or 0):.1f} sigma"
+    return f"`{first.label}` is {where} than `{second.label}` by {size} ({sigma})"
 
 
 def seed_rows(runs: Sequence[Group], columns: Sequence[tuple[str, ...]]) -> list[list[str]]:

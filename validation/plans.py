@@ -82,27 +82,26 @@ class Plan:
                 yield self.run("final", method, seed + number, *settings)
 
     def equal_cpu(self, seed: int, records: Records) -> Iterator[TrainingRun]:
-        """As many steps as fit the CPU seconds of the baseline, by the first seed of each."""
-        baseline_records = {
-            one["label"]: one
-            for one in of_part(records, "final")
-            if one["seed"] == seed and one.get("cpu_seconds")
-        }
-        if self.baseline not in baseline_records:
-            return
+        """As many steps as fit the CPU seconds of the baseline."""
         for number in range(min(self.seeds, FEW_SEEDS)):
             for method in self.methods:
-                if method in baseline_records and (
-                    steps := self._equal_steps(baseline_records, method)
-                ):
+                if steps := self.equal_steps(method, seed, records):
                     yield self.run("equal", method, seed + number, f"training.steps={steps}")
 
-    def _equal_steps(self, records: Mapping[str, Mapping[str, Any]], method: str) -> int | None:
-        """Steps in the CPU seconds of the baseline; None where that changes little."""
-        ratio = records[self.baseline]["cpu_seconds"] / records[method]["cpu_seconds"]
-        if abs(ratio - 1) <= EQUAL_WITHIN:
-            return None
-        return max(10, 10 * round(float(records[method]["steps"] * ratio) / 10))
+    def equal_steps(self, method: str, seed: int, records: Records) -> int | None:
+        """Steps in the CPU seconds of the baseline; None where that changes little or is unknown.
+
+        Seconds of two processors are not compared: of the first seed that both ran on one.
+        """
+        for number in range(self.seeds):
+            baseline, own = (
+                final_record(records, name, seed + number) for name in (self.baseline, method)
+            )
+            if baseline and own and processor_of(baseline) == processor_of(own):
+                ratio = baseline["cpu_seconds"] / own["cpu_seconds"]
+                near = abs(ratio - 1) <= EQUAL_WITHIN
+                return None if near else max(10, 10 * round(float(own["steps"] * ratio) / 10))
+        return None
 
     def trials(self, scan: Scan, seed: int) -> Iterator[TrainingRun]:
         """Short runs that choose the weight of a term, on validation particles."""
@@ -134,6 +133,19 @@ class Plan:
         """One evaluated run of each recipe."""
         for method in methods:
             yield self.run(part, method, seed)
+
+
+def final_record(records: Records, method: str, seed: int) -> Mapping[str, Any] | None:
+    """The record of a final run that was timed."""
+    for one in of_part(records, "final"):
+        if (one["label"], one["seed"]) == (method, seed) and one.get("cpu_seconds"):
+            return one
+    return None
+
+
+def processor_of(record: Mapping[str, Any]) -> Any:
+    """Where a run was made."""
+    return record["hardware"]["processor"]
 
 
 def steps(method: str, part: float) -> str:

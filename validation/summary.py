@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validation.metrics import Measured, of_replicates, resampled_mean
-from validation.training_runs import is_flat
+from validation.training_runs import FLAT
 
 Record = Mapping[str, Any]
 Values = NDArray[np.float64]
@@ -41,8 +41,8 @@ class Group:
     @property
     def seeds(self) -> str:
         """How many seeds there are, and how many of them failed."""
-        whole, runs = len(self.whole), len(self.records)
-        return str(runs) if whole == runs else f"{whole} of {runs}"
+        finished, runs = sum("failed" not in one for one in self.records), len(self.records)
+        return str(runs) if finished == runs else f"{finished} of {runs}"
 
     def measured(self, name: str, table: str = "test") -> Measured:
         """Mean over the seeds where it is defined; the error holds that of the particles.
@@ -75,9 +75,15 @@ class Group:
 
     @property
     def flat(self) -> str:
-        """How many learning curves are flat over their last third."""
-        curves = [one for one in self.records if one.get("last_third") is not None]
-        return f"{sum(map(is_flat, curves))} of {len(curves)}" if curves else ""
+        """How many learning curves are flat over their last third; how many fall, how many rise."""
+        changes = [one["last_third"] for one in self.records if one.get("last_third") is not None]
+        if not changes:
+            return ""
+        fall, rise = (sum(sign * change > FLAT for change in changes) for sign in (-1, 1))
+        words = [f"{len(changes) - fall - rise} of {len(changes)}"]
+        words += [f"{fall} fall"] if fall else []
+        words += [f"{rise} rise"] if rise else []
+        return ", ".join(words)
 
     @property
     def lit(self) -> str:

@@ -15,7 +15,7 @@ from caloforge.recipes import recipe_of_name
 from validation import training_runs
 from validation.gpu import page, plan
 from validation.metrics import table_of
-from validation.runner import RUNS, write_record
+from validation.runner import RUNS, read_records, write_record
 from validation.training_runs import with_learning_curve
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +45,20 @@ def test_the_script_fetches_nothing_and_leaves_in_time() -> None:
     assert process.returncode == 0
 
 
+def test_a_processor_and_a_gpu_have_rows_of_their_own_beside_the_floor() -> None:
+    like = read_records(ROOT / "validation" / "zn")["final-sdi-gan-seed0"]
+    labels = {"label": "sdi-gan-published", "method": "sdi-gan-published"}
+    records = {
+        device: {**like, **labels, "part": device, "steps": steps}
+        for device, steps in (("cpu", 1800), ("cuda", 6000))
+    }
+    text = page.rows_table(records, "alice_zn", "zn")
+    for name in ("`sdi-gan-published, cpu`", "| 1800 |", "`sdi-gan-published, cuda`", "| 6000 |"):
+        assert name in text
+    assert "noise floor" in text
+    assert page.rows_table({}, "alice_zn", "zn") == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", list(plan.METHODS))
 def test_a_published_network_trains_and_has_its_row(
@@ -63,5 +77,5 @@ def test_a_published_network_trains_and_has_its_row(
     write_record(tmp_path / RUNS / f"{small.name}.json", record)
     page.write(tmp_path)
     text = (tmp_path / "README.md").read_text()
-    assert f"| `{method}` |" in text
+    assert method in text
     assert "\n\n\n" not in text

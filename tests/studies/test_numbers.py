@@ -16,10 +16,18 @@ from caloforge.data.showers import ShowerFile, Showers
 from validation import metrics, summary
 from validation.calogan import page as calogan_page
 from validation.metrics import EvaluationInputs, Measured
+from validation.page import nearness
 from validation.pictures import image
 from validation.proton import measures as proton
 from validation.proton import page as proton_page
-from validation.summary import ByParticle, difference, groups, over_seeds, ratio_over_seeds
+from validation.summary import (
+    ByParticle,
+    Group,
+    difference,
+    groups,
+    over_seeds,
+    ratio_over_seeds,
+)
 from validation.zn import measures as zn
 
 SHAPE = (56, 30)
@@ -182,7 +190,7 @@ def test_means_and_errors_over_seeds_by_loops(rng: np.random.Generator) -> None:
     assert actual.value == pytest.approx(3.0)
     seeds = (sum((v - 3) ** 2 for v in (1, 2, 6)) / 2) ** 0.5 / 3**0.5
     assert actual.error == pytest.approx((0.3**2 + seeds**2) ** 0.5)
-    assert (together.lit, together.flat, together.seeds) == ("2 of 3", "2 of 3", "3")
+    assert (together.lit, together.flat, together.seeds) == ("2 of 3", "2 of 3, 1 rise", "3")
     assert over_seeds([{"value": None, "error": None}]).value is None
     assert over_seeds([]).note == "failed"
 
@@ -257,3 +265,22 @@ def test_the_worst_ratio_is_of_attributes_that_the_networks_receive(
     }
     actual = calogan_page.worst_ratio(summary.Group("x", None, (record,)))
     assert actual.value == pytest.approx(worst)
+
+
+def test_a_trial_counts_as_a_seed_and_a_failed_run_does_not() -> None:
+    runs = [
+        {"label": "x", "weight": 1.0, "seed": 0, "validation_score": 5.0},
+        {"label": "x", "weight": 1.0, "seed": 1, "failed": "not finite"},
+    ]
+    assert groups(runs[:1])[0].seeds == "1"
+    assert groups(runs)[0].seeds == "1 of 2"
+
+
+def test_what_is_nearer_is_said_with_its_sigma() -> None:
+    def of(label: str, w1: list[float]) -> Group:
+        run = {"label": label, "weight": None, "seed": 0, "test": {}, "by_particle": w1}
+        return groups([run])[0]
+
+    near, far = of("a", [4.0, 5.0, 6.0]), of("b", [5.0, 6.5, 6.5])
+    assert nearness(near, far).startswith("`a` is nearer than `b` by 1.0")
+    assert nearness(far, near).startswith("`b` is farther than `a` by 1.0")

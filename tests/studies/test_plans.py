@@ -15,10 +15,13 @@ from validation.plans import QUICK_STEPS, TRIAL_SEED
 from validation.proton import script_grid
 from validation.summary import chosen_weights, groups, of_part, rank
 from validation.training_runs import TrainingRun, with_learning_curve
-from validation.zn.plan import ADVERSARIES, LITERAL, PLAN, TERMS, scans
+from validation.zn.plan import LITERAL, PENALTIES, PLAN, SCORED, TERMS, scans
 
 STUDIES = {"zn": zn, "proton": proton, "calogan": calogan}
-LIKE: dict[str, Any] = {"test": {"conditional_w1": {"value": 7.0, "error": 0.5}}}
+LIKE: dict[str, Any] = {
+    "test": {"conditional_w1": {"value": 7.0, "error": 0.5}},
+    "hardware": {"processor": "one"},
+}
 
 
 def runs_of(name: str, *, quick: bool = False) -> list[TrainingRun]:
@@ -63,7 +66,7 @@ def test_no_evaluated_run_shares_a_seed_with_one_that_chooses(runs: list[Trainin
 
 def test_methods_that_cost_more_get_fewer_steps_beside_equal_steps(runs: list[TrainingRun]) -> None:
     finals = {run.method: run for run in runs if run.part == "final"}
-    for run in (one for one in runs if one.part == "equal"):
+    for run in (one for one in runs if one.part == "equal" and one.label == one.method):
         ratio = run.recipe().training.steps / finals[run.method].recipe().training.steps
         assert ("sdi" in run.method) == (ratio < 0.9)  # by records.record_of
 
@@ -114,8 +117,14 @@ def test_the_letter_of_the_papers_is_a_minimax_game_on_expected_counts(method: s
     }
     whole, pairs = actual[f"{method}, by the letter"], actual[f"{method}, pairs"]
     assert not whole.training.drawn
-    assert ADVERSARIES & {type(term).__name__ for _, term in whole.objective.terms} == {"Minimax"}
+    names = {type(term).__name__ for _, term in whole.objective.terms}
+    assert names == {"Minimax", *PENALTIES, TERMS[method]}
     assert pairs.training.drawn
+    own, published = recipe_of_name(method), recipe_of_name(f"{method}-published")
+    for recipe, like in ((whole, published), (pairs, own)):
+        weights = {type(term).__name__: weight for weight, term in recipe.objective.terms}
+        of_like = {type(term).__name__: weight for weight, term in like.objective.terms}
+        assert weights[TERMS[method]] == of_like[TERMS[method]]
     for recipe in (whole, pairs):
         (term,) = (t for _, t in recipe.objective.terms if type(t).__name__ == TERMS[method])
         assert term.average == "pair"
@@ -142,10 +151,35 @@ def test_the_grid_of_the_script_is_judged_by_the_particles_of_the_comparison() -
 
 
 def test_equal_seconds_change_no_steps_within_a_tenth() -> None:
-    conditions = {
-        "dcgan": {"cpu_seconds": 100.0, "steps": 1000},
-        "ms-gan": {"cpu_seconds": 105.0, "steps": 1000},
-        "sdi-gan": {"cpu_seconds": 200.0, "steps": 1000},
-    }
-    assert PLAN._equal_steps(conditions, "ms-gan") is None
-    assert PLAN._equal_steps(conditions, "sdi-gan") == 500
+    records = final_records(
+        ("dcgan", 0, "a", 100.0), ("ms-gan", 0, "a", 105.0), ("sdi-gan", 0, "a", 200.0)
+    )
+    assert PLAN.equal_steps("ms-gan", 0, records) is None
+    assert PLAN.equal_steps("sdi-gan", 0, records) == 500
+    assert PLAN.equal_steps("divco", 0, records) is None
+
+
+def test_equal_seconds_are_of_one_processor() -> None:
+    records = final_records(
+        ("dcgan", 0, "slow", 100.0), ("sdi-gan", 0, "fast", 100.0),
+        ("dcgan", 1, "slow", 100.0), ("sdi-gan", 1, "slow", 200.0),
+    )  # fmt: skip
+    assert PLAN.equal_steps("sdi-gan", 0, records) == 500
+
+
+def final_records(*runs: tuple[str, int, str, float]) -> dict[str, Any]:
+    """Records of final runs: method, seed, processor, CPU seconds."""
+    return {
+        f"final-{method}-seed{seed}": {
+            "part": "final", "label": method, "seed": seed, "steps": 1000,
+            "cpu_seconds": seconds, "hardware": {"processor": processor},
+        }
+        for method, seed, processor, seconds in runs
+    }  # fmt: skip
+
+
+def test_the_score_beside_the_game_has_the_terms_of_both() -> None:
+    runs = [run for run in runs_of("zn") if run.label == SCORED]
+    assert len({run.seed for run in runs}) == len(runs) == 2
+    terms = {type(term).__name__ for _, term in runs[0].recipe().objective.terms}
+    assert terms == {"Paired", *PENALTIES, "EnergyScore"}

@@ -6,14 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import validation.proton.page
+import validation.zn.page
 from validation.calogan.page import HEADLINES, headlines
 from validation.gpu.plan import CPU_STEPS, DEVICES, GPU_STEPS, METHODS, runs
-from validation.page import distinct, provenance, render, run_made, seed_rows, table, write_page
+from validation.page import (
+    HERE,
+    distinct,
+    provenance,
+    reference_rows,
+    render,
+    run_made,
+    seed_rows,
+    table,
+    write_page,
+)
 from validation.pictures import learning_curves
-from validation.runner import Records, read_records
-from validation.summary import Group, groups
-from validation.zn.page import NAMES, TITLES
+from validation.runner import Record, Records, read_records, read_references
+from validation.summary import groups
 
+PAGES = {"zn": validation.zn.page, "proton": validation.proton.page}
+"""Studies whose columns and references the page takes."""
 COMMAND = "bash validation/gpu/run.sh"
 
 
@@ -35,13 +48,13 @@ def page(folder: Path) -> str:
 def summary(folder: Path) -> str:
     """What the terminal shows."""
     values = facts(read_records(folder))
-    tables_of_detectors = [one["table"] for one in values["detectors"].values() if one["table"]]
-    return "\n\n".join([*tables_of_detectors, values["progress"]])
+    return "\n\n".join([*filter(None, values["detectors"].values()), values["progress"]])
 
 
 def facts(records: Records) -> dict[str, Any]:
     """All that the template fills in."""
-    detectors = {one.detector: tables(records, one.detector) for one in METHODS.values()}
+    studies = {one.detector: one.study for one in METHODS.values()}
+    detectors = {name: rows_table(records, name, study) for name, study in studies.items()}
     return {
         "command": COMMAND,
         "progress": progress(records),
@@ -68,10 +81,17 @@ def progress(records: Records) -> str:
     return f"Not trained yet {'; '.join(texts)}." if texts else "All runs are there."
 
 
-def tables(records: Records, detector: str) -> Mapping[str, str]:
-    """The rows of one detector, in the columns of its study."""
+def rows_table(records: Records, detector: str, study: str) -> str:
+    """The rows of one detector, in the columns of its study, and what they are held against."""
     own = [one for one in records.values() if one["recipe"]["detector"] == detector]
-    finished: list[Group] = [one for one in groups(own) if one.whole]
-    if detector == "atlas_em":
-        return {"table": table(HEADLINES, headlines(finished))}
-    return {"table": table(TITLES, seed_rows(finished, NAMES))}
+    runs = [one for one in groups(map(named_by_device, own)) if one.whole]
+    if study not in PAGES:
+        return table(HEADLINES, headlines(runs))
+    of, references = PAGES[study], read_references(HERE / study)
+    rows = [*seed_rows(runs, of.NAMES), *reference_rows(references, of.NAMES)]
+    return table(of.TITLES, rows) if runs else ""
+
+
+def named_by_device(record: Mapping[str, Any]) -> Record:
+    """A record under a label of its own for each kind of device: they took other steps."""
+    return {**record, "label": f"{record['label']}, {record['part']}"}

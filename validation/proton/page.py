@@ -14,6 +14,7 @@ from validation.page import (
     WEIGHT_TITLES,
     edges,
     finals,
+    nearness,
     progress,
     provenance,
     reference_rows,
@@ -21,6 +22,7 @@ from validation.page import (
     seed_rows,
     table,
     weight_rows,
+    with_baseline,
     write_page,
 )
 from validation.plans import FEW_SEEDS
@@ -60,17 +62,17 @@ COLUMNS = (
 NAMES = tuple((where, name) for where, name, _ in COLUMNS)
 TITLES = ("", "weight", *(title for *_, title in COLUMNS), *TRAINING_TITLES, "seeds")
 COMPARED = {"conditional W1": "by_particle", "centre error [mm]": "centre_by_particle"}
+STEPS_OF_TABLE = tuple(zip(PAPER[1:], PAPER, strict=False))
+"""Each row of the paper after the row before it."""
 PAIRS = (
     (WHOLE, "shuffled"),
-    (WHOLE, NEAREST),
-    (WHOLE, BASELINE),
-    ("proton-sdi", BASELINE),
-    ("proton-sdi-intensity", BASELINE),
-    (WHOLE, "proton-sdi-intensity"),
-    (SCORE, BASELINE),
+    *((method, NEAREST) for method in METHODS),
+    *((method, BASELINE) for method in METHODS if method != BASELINE),
+    *(pair for pair in STEPS_OF_TABLE if BASELINE not in pair),
+    (WHOLE, "proton-sdi"),
     (SCORE, WHOLE),
 )
-PARTS = ("equal", "reweighted", "leaky")
+PARTS = ("reweighted", "leaky")
 """Parts of the plan that are shown as a table of their own."""
 
 
@@ -106,6 +108,7 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "methods": methods_table(records, references),
         "protocol": {scheme: protocol_table(records, references, scheme) for scheme in SCHEMES},
         "differences": table(("", *DIFFERENCE_TITLES), difference_rows(runs, references)),
+        "order": list(order(runs)),
         "tails": tails_table(runs),
         "tails_in_words": list(tails_in_words(runs)),
         "weights": table(WEIGHT_TITLES, weight_rows(records, SCANS)),
@@ -113,6 +116,7 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "edges": edges(records, SCANS),
         "drawn": bool(runs),
         "provenance": provenance(records) if records else None,
+        "equal": table(TITLES, seed_rows(with_baseline(records, "equal", BASELINE), NAMES)),
         "parts": {part: table(TITLES, rows_of(records, part)) for part in PARTS},
     }
 
@@ -167,6 +171,14 @@ def difference_rows(runs: Sequence[Group], references: Record) -> Iterator[list[
             if {first, second} <= by_label.keys():
                 one: Difference = difference(by_label[first], by_label[second])
                 yield [title, *one.cells]
+
+
+def order(runs: Sequence[Group]) -> Iterator[str]:
+    """What each row of the paper changes against the row before it, in conditional W1."""
+    by_label = {one.label: one for one in runs}
+    for first, second in STEPS_OF_TABLE:
+        if {first, second} <= by_label.keys():
+            yield nearness(by_label[first], by_label[second])
 
 
 def sides(runs: Iterable[Group], references: Record, name: str) -> dict[str, ByParticle]:

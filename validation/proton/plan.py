@@ -13,7 +13,6 @@ BASELINE, WHOLE, SCORE = "proton-gan", "proton-sdi-intensity-aux", "calibrated"
 PAPER = (BASELINE, "proton-sdi", "proton-sdi-intensity", WHOLE)
 """The rows of Table 1 of arXiv:2406.03263, in its order."""
 METHODS = (*PAPER, SCORE)
-REWEIGHTED = f"{WHOLE}, chosen weights"
 LEAKY = ("data.split=row", "data.training_files=[]")
 SCANS = (
     Scan("lambda_div", "proton-sdi", "SelectiveDiversity", (1e-4, 1e-3, 1e-2, 0.1, 1)),
@@ -50,5 +49,6 @@ def reweighted(seed: int, records: Records) -> Iterator[TrainingRun]:
     if len(best) < len(SCANS) or all(best[scan.label] == scan.own for scan in SCANS):
         return
     changes = [scan.setting(best[scan.label]) for scan in SCANS]
+    weights = ", ".join(f"{scan.label} {best[scan.label]:g}" for scan in SCANS)
     for number in range(PLAN.seeds):
-        yield PLAN.run("reweighted", WHOLE, seed + number, *changes, label=REWEIGHTED)
+        yield PLAN.run("reweighted", WHOLE, seed + number, *changes, label=f"{WHOLE}, {weights}")

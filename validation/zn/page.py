@@ -13,6 +13,7 @@ from validation.page import (
     WEIGHT_TITLES,
     edges,
     finals,
+    nearness,
     progress,
     provenance,
     reference_rows,
@@ -20,6 +21,7 @@ from validation.page import (
     seed_rows,
     table,
     weight_rows,
+    with_baseline,
     write_page,
 )
 from validation.plans import FEW_SEEDS
@@ -40,9 +42,11 @@ from validation.zn.measures import GROUPS
 from validation.zn.plan import (
     BASELINE,
     FACTORS,
+    LITERAL_WEIGHTS,
     METHODS,
     PLAN,
     SCORE,
+    SCORED,
     TERMS,
     plan,
     scans,
@@ -63,7 +67,7 @@ COLUMNS = (
 NAMES = tuple((name,) for name, _ in COLUMNS)
 TITLES = ("", "weight", *(title for _, title in COLUMNS), *TRAINING_TITLES, "seeds")
 SPREADS = {"channels": "spread of channels", "total": "σ(total)", "pairs": "pair distance"}
-PARTS = ("equal", "literal", "reweighted", "early", "long", "games")
+PARTS = ("literal", "reweighted", "games")
 """Parts of the plan that are shown as a table of their own."""
 
 
@@ -101,6 +105,12 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "differences": differences_table(runs, references),
         "better": better(runs),
         "nearer": nearer(runs, references),
+        "falling": falling(runs),
+        "equal": table(TITLES, seed_rows(with_baseline(records, "equal", BASELINE), NAMES)),
+        "contest": contest(records),
+        "widths": widths(records),
+        "lengths": {part: length(records, part) for part in ("early", "long")},
+        "literal_weights": LITERAL_WEIGHTS,
         "groups": groups_table(runs, references),
         "group_sizes": group_sizes(references),
         "weights": weights_table(records),
@@ -166,6 +176,41 @@ def nearer(runs: list[Group], references: Record) -> list[str]:
         for one in runs
         if (difference(by_label[one.label], nearest).sigma or 0) >= SHOWN_SIGMA
     ]
+
+
+def falling(runs: list[Group]) -> list[str]:
+    """Methods of which a learning curve still falls over its last third."""
+    return [f"`{one.label}` ({one.flat})" for one in runs if "fall" in one.flat]
+
+
+def contest(records: Records) -> list[str]:
+    """Game, score, and both, in the CPU seconds of the game: scores on validation particles."""
+    equal = {one.label: one for one in with_baseline(records, "equal", BASELINE)}
+    return [
+        f"`{name}` {equal[name].score()}" for name in (BASELINE, SCORE, SCORED) if name in equal
+    ]
+
+
+def widths(records: Records) -> list[str]:
+    """Spread of the total of the baseline, generated over real, after runs of some lengths."""
+    runs = [
+        one
+        for part in ("early", "final", "long")
+        for one in groups(of_part(records, part))
+        if one.label == BASELINE and one.whole
+    ]
+    return [f"{one.measured('sigma_total')} after {one.steps} steps" for one in runs]
+
+
+def length(records: Records, part: str) -> dict[str, Any]:
+    """Runs of another length, and what the terms change against the baseline of that length."""
+    runs = [one for one in groups(of_part(records, part)) if one.whole]
+    base = next((one for one in runs if one.label == BASELINE), None)
+    others = [one for one in runs if one is not base]
+    return {
+        "table": table(TITLES, seed_rows(runs, NAMES)),
+        "against": [nearness(one, base) for one in others] if base else [],
+    }
 
 
 def groups_table(methods: list[Group], references: Record) -> str:
