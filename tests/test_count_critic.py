@@ -13,6 +13,7 @@ from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.detectors import detector_of_name
 from caloforge.errors import UsageError
+from caloforge.networks.critic import CriticOutput
 from caloforge.networks.critics import CriticConfig
 from caloforge.networks.generators import GeneratorConfig, LeakyTotal, steep_total
 from caloforge.objectives import R1, R2, GradientPenalty, Paired
@@ -96,6 +97,29 @@ def test_one_pass_gives_what_two_give() -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
+
+
+class Normalised(nn.Module):
+    """Somebody's own critic with statistics of a batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(TINY.cells, 8), nn.BatchNorm1d(8), nn.Tanh())
+        self.logit = nn.Linear(8, 1)
+
+    def forward(self, showers: Tensor, conditions: Tensor) -> CriticOutput:
+        del conditions
+        features = self.body(showers)
+        return CriticOutput(self.logit(features)[:, 0], features)
+
+
+def test_rows_that_a_critic_compares_are_real_ones_or_fakes() -> None:
+    """Beside fakes, real rows would have other statistics, so other logits."""
+    torch.manual_seed(0)
+    nets, batch = networks() | {"critic": Normalised().double()}, rows()
+    alone = round_of("critic", batch, nets).on_real.logit
+    joint = round_of("critic", batch, nets, one_pass=True).on_real.logit
+    torch.testing.assert_close(joint, alone)
 
 
 def test_head_keeps_a_gradient_in_the_dark() -> None:

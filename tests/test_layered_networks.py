@@ -499,3 +499,31 @@ def test_the_former_name_of_a_setting_still_loads() -> None:
     assert record["generator"]["told"] == ["E"]
     assert Recipe.from_json(json.dumps(record)) == recipe
     assert override(recipe, ['generator.told=["E"]']) == recipe
+
+
+def test_a_blur_is_that_of_logarithms_unless_a_recipe_says_otherwise() -> None:
+    recipe = recipe_of_name("calogan", "atlas_em")
+    assert override(recipe, ["generator.blur=[1]"]).generator.blurred == "logarithms"
+    deposits = override(recipe, ["generator.blur=[1]", "generator.blurred=deposits"])
+    assert Recipe.from_json(deposits.to_json()) == deposits
+    assert deposits.generator.blurred == "deposits"
+    published = recipe_of_name("conditional-calogan-published", "atlas_em").generator
+    assert (published.blur, published.blurred) == ((1,), "deposits")
+
+
+def test_recipes_without_blur_are_equal_whatever_they_would_blur() -> None:
+    """Recorded ones name deposits, which were the default."""
+    recipe = recipe_of_name("calogan", "atlas_em")
+    record = json.loads(recipe.to_json())
+    assert record["generator"]["blur"] == []
+    record["generator"]["blurred"] = "deposits"
+    assert Recipe.from_json(json.dumps(record)) == recipe
+    with pytest.raises(UsageError, match=r"generator\.blurred"):
+        override(recipe, ["generator.blurred=photons"])
+
+
+def test_blurs_of_recipes_of_version_1_are_those_of_deposits() -> None:
+    record = json.loads(override(recipe_of_name("calogan"), ["generator.blur=[1]"]).to_json())
+    del record["generator"]["blurred"]
+    old = Recipe.from_json(json.dumps(record | {"version": 1}))
+    assert (old.generator.blur, old.generator.blurred) == ((1,), "deposits")

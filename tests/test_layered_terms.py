@@ -238,6 +238,16 @@ def test_the_generator_gets_a_gradient_from_attributes() -> None:
     assert sum(float(p.grad.abs().sum()) for p in nets["generator"].parameters()) > 0
 
 
+@pytest.mark.parametrize("setting", ["objective", "start.objective"])
+def test_a_negative_weight_of_an_attribute_is_refused(setting: str) -> None:
+    recipe = recipe_of_name("conditional-calogan", "atlas_em")
+    terms = '{"AttributeRegression": {"weights": [0, -3, 1, 1, 1]}}'
+    message = r"AttributeRegression\.weights\.1 is -3: 0 turns an attribute off"
+    with pytest.raises(UsageError, match=message):
+        override(recipe, [f"{setting}={terms}"])
+    assert AttributeRegression(weights=(0.0, 1.0)).weights == (0.0, 1.0)
+
+
 def test_weights_are_one_for_each_condition() -> None:
     with pytest.raises(UsageError, match="tiny has the conditions Energy, Px, Pz; give a weight"):
         (1.0 * AttributeRegression(weights=(1.0, 2.0))).helpers(TINY)

@@ -12,10 +12,12 @@ from caloforge.data.derive import FeatureScaling
 from caloforge.detector import Detector
 from caloforge.detectors import DETECTORS, detector_of_name
 from caloforge.errors import UsageError
+from caloforge.networks.critic import compares_rows
 from caloforge.networks.critics import CRITICS, CriticConfig
 from caloforge.networks.generators import DCGAN_TABLES, GENERATORS, GeneratorConfig, cosines
 from caloforge.networks.scaling import ConditionScale, ResponseScale
 from caloforge.networks.shower_inputs import Views
+from caloforge.objectives.gan_step import same_dropout
 from small_game import TINY
 
 FITS = {
@@ -131,6 +133,27 @@ def test_critic_gives_a_verdict_per_row(kind: str, name: str) -> None:
     widths = {"counts": 128, "standardised": 128} | dict.fromkeys(WIDE, verdict.features.shape[1])
     assert verdict.features.shape == (len(conditions), widths.get(kind, 64))
     assert not torch.allclose(verdict.logit, critic(showers, conditions.flip(0)).logit)
+
+
+COMPARING = {"reference", "calogan", "conditional-calogan"}
+"""Critics with statistics of a batch, with minibatch discrimination or without."""
+
+
+@pytest.mark.parametrize("kind", sorted(CRITICS))
+def test_critics_that_compare_rows_are_known_by_their_layers(kind: str) -> None:
+    """A row is judged otherwise beside others."""
+    detector = detector_of_name("alice_zn" if kind == "reference" else "atlas_em")
+    for minibatch in (True, False):
+        torch.manual_seed(0)
+        critic = CriticConfig(kind=kind, minibatch=minibatch).build(detector, scaling_of(detector))
+        showers = torch.rand(6, detector.cells) * 0.1
+        conditions = torch.tensor(conditions_of(detector), dtype=torch.float32)
+        with torch.no_grad(), same_dropout(critic, 0, conditions.device):
+            beside = critic(showers, conditions).logit[:2]
+            apart = critic(showers[:2], conditions[:2]).logit
+        if compares := kind in COMPARING or (minibatch and kind in ("layered", "standardised")):
+            assert (beside - apart).abs().max() > 1e-4
+        assert compares_rows(critic) is compares
 
 
 def test_reference_critic_of_several_layers_is_refused_in_one_line() -> None:

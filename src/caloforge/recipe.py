@@ -276,7 +276,7 @@ def from_version_1(record: dict[str, Any]) -> dict[str, Any]:
         }
     if isinstance(generator := record.get("generator", {}), dict):
         heads = {"head": "steep"} if generator.get("kind", "light") in ("light", "o2") else {}
-        upgraded["generator"] = heads | generator
+        upgraded["generator"] = {"blurred": "deposits"} | heads | generator
     return upgraded
 
 

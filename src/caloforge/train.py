@@ -7,7 +7,8 @@ from the step, everything else that matters is in the checkpoint.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from caloforge.io.files import sha256_of
 from caloforge.jobs import only_run
 from caloforge.machine import asked_to_leave, require_threads
 from caloforge.networks.kinds import BeginsFromShowers
+from caloforge.objectives import NonFinite
+from caloforge.objectives.adversarial import Penalty
 from caloforge.recipe import Recipe
 from caloforge.reporter import SILENT, Reporter
 from caloforge.training.average import Average
@@ -34,11 +37,12 @@ from caloforge.training.distributed import (
     precision_of,
 )
 from caloforge.training.folder import RunFolder, circumstances
-from caloforge.training.game import Game, build_game
+from caloforge.training.game import Game, build_game, rows_of_batch
 from caloforge.training.phases import batches_before, phases_of
 from caloforge.training.pretrained import Pretrained
 from caloforge.training.run import Run
 from caloforge.training.validation import Validation
+from caloforge.training.warnings import warnings_before
 
 make_callable(__name__)
 
@@ -67,6 +71,7 @@ def train(
     process trains into ``out``.
     """
     data, out = showers_path(data), Path(out)
+    require_players(recipe)
     require_rows(recipe)
     if threads is not None:
         torch.set_num_threads(require_threads(threads))
@@ -94,10 +99,12 @@ def train(
         dataset = divide(file, recipe.data)
         (reporter if context.leads else SILENT).say(f"{recipe.name}: preparing networks for {data}")
         run = prepare(recipe, dataset, folder, context, reporter, None if resume else pretrained)
+        if not resume:
+            require_gradients(run)
         run.callbacks = tuple(callbacks) if context.leads else ()
         run.reporter.say(size_line(run.batches, run.dataset))
-        rows_and_pairs = run.batches.repeats, run.batches.real_pairs_per_particle
-        for line in (*doubts(run.dataset.validation), *recipe.objective.warnings(*rows_and_pairs)):
+        before = warnings_before(recipe.objective, run.batches)
+        for line in (*doubts(run.dataset.validation), *before):
             run.reporter.warn(line)
         if changes:
             run.reporter.warn(f"resuming with {changes}: not bit for bit the same run")
@@ -110,13 +117,21 @@ def train(
         return folder
 
 
-def require_rows(recipe: Recipe) -> None:
-    """UsageError for an objective that trains nothing, and for batches of one shower.
-
-    Units, penalties and normalisations are means.
-    """
+def require_players(recipe: Recipe) -> None:
+    """UsageError for an objective that trains no generator, or a critic for penalties alone."""
     if not recipe.objective.plays("generator"):
         raise UsageError(f"recipe {recipe.name}: no term of its objective trains the generator")
+    of_critic = [term for weight, term in recipe.objective.terms if weight and term.plays("critic")]
+    if of_critic and all(isinstance(term, Penalty) for term in of_critic):
+        names = ", ".join(type(term).__name__ for term in of_critic)
+        raise UsageError(
+            f"recipe {recipe.name}: its critic has no game to play, only penalties ({names}): "
+            "set objective.Paired.weight=1, or the weight of the penalties to 0"
+        )
+
+
+def require_rows(recipe: Recipe) -> None:
+    """UsageError for batches of one shower: units, penalties and normalisations are means."""
     if recipe.data.particles * recipe.data.repeats < 2 and recipe.objective.plays("critic"):
         raise UsageError(
             "a batch of one shower (data.particles=1, data.repeats=1) has no mean to learn from: "
@@ -151,6 +166,25 @@ def prepare(
         average=Average(game.networks["generator"], recipe.training.average),
         validation=Validation.of(dataset.validation, game.latent_size, game.sampling, recipe.seed),
     )
+
+
+def require_gradients(run: Run) -> None:
+    """UsageError for a penalty on a critic without a gradient, before anything is written.
+
+    Penalties are taken once on the first batch; neither weights nor random numbers change.
+    """
+    game = run.game
+    penalties = [t for weight, t in game.objective.terms if weight and isinstance(t, Penalty)]
+    if not penalties:
+        return
+    critic, random = game.networks["critic"], game.random.get_state()
+    state = deepcopy(critic.state_dict())
+    play = game.round("critic", rows_of_batch(run.batches.at(0), run.context.device), 0)
+    with suppress(NonFinite):  # which the first step reports
+        for term in penalties:
+            term.critic(play)
+    critic.load_state_dict(state)  # a pass moves the statistics of batches
+    game.random.set_state(random)
 
 
 def begin_from(game: Game, dataset: Dataset) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, read, write
 from caloforge.errors import DataError, UsageError
+from caloforge.networks import CriticConfig, CriticOutput
 from caloforge.objectives import EnergyScore, GanStep, NonFinite, Term
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import NegativeBinomial
-from caloforge.train import prepare, train
+from caloforge.train import prepare, require_gradients, train
 from caloforge.training.dataset import divide, size_line
 from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
@@ -308,6 +311,45 @@ def test_existing_output_is_refused_or_replaced(
     assert (out / "notes.txt").read_text() == "mine"
 
 
+class Steps(nn.Module):
+    """A critic of steps: no gradient anywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.ones(()))
+
+    def forward(self, showers: Tensor, conditions: Tensor) -> CriticOutput:
+        del conditions
+        return CriticOutput((showers > self.level).float().sum(dim=1), showers)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_penalty_without_gradient_is_refused_before_anything_is_written(
+    overwrite: bool, showers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CriticConfig, "build", lambda *_: Steps())
+    out = tmp_path / "run"
+    if overwrite:
+        out.mkdir()
+        (out / "checkpoint.pt").write_bytes(b"old")
+    with pytest.raises(UsageError, match="a gradient penalty needs a critic"):
+        train(small_recipe(), showers, out, overwrite=overwrite)
+    files = [path.name for path in tmp_path.rglob("*")]
+    assert files == (["run", "checkpoint.pt"] if overwrite else [])
+
+
+def test_asking_for_gradients_leaves_no_trace(showers: Path, tmp_path: Path) -> None:
+    """Neither in the statistics of batches nor in the random numbers."""
+    recipe = small_recipe("critic.kind=reference", "data.particles=1", "data.repeats=2")
+    with ShowerFile(showers) as file:
+        run = prepare(recipe, divide(file, recipe.data), RunFolder(tmp_path), ALONE, SILENT)
+        before = deepcopy(run.game.networks["critic"].state_dict()), run.game.random.get_state()
+        require_gradients(run)
+    after = run.game.networks["critic"].state_dict(), run.game.random.get_state()
+    assert same(before, after)
+    assert all(p.grad is None for p in run.game.networks["critic"].parameters())
+
+
 def test_resuming_with_other_threads_is_warned(
     showers: Path, tmp_path: Path, caloforge: Cli
 ) -> None:
@@ -366,6 +408,20 @@ def test_dry_run_prints_the_recipe_and_writes_nothing(tmp_path: Path, caloforge:
         (["dcgan", "--resume", "--out", "none"], 2, "no checkpoint.pt to resume"),
         (["dcgan", "--device", "tpu", "--out", "x"], 2, "no device tpu"),
         (["dcgan", "--out", "x", "--set", "data.test=0.95"], 2, "nothing is left to train"),
+        (
+            ["calibrated", "--out", "x", "--set", "objective.R1.weight=1"],
+            2,
+            "recipe calibrated: its critic has no game to play, only penalties (R1): "
+            "set objective.Paired.weight=1, or the weight of the penalties to 0",
+        ),
+        (
+            [
+                *("conditional-calogan", "--out", "x"),
+                *("--set", "objective.AttributeRegression.weights=[0,-3,1,1,1]"),
+            ],
+            2,
+            "objective.AttributeRegression.weights.1 is -3: 0 turns an attribute off",
+        ),
     ],
 )
 def test_bad_command_is_one_line(

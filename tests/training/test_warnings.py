@@ -7,11 +7,23 @@ from typing import Any
 
 import pytest
 
-from caloforge.objectives import R1, EnergyScore, NonSaturating, Paired, SelectiveDiversity
+from caloforge.objectives import (
+    R1,
+    R2,
+    EnergyScore,
+    GradientPenalty,
+    Hinge,
+    NonSaturating,
+    Objective,
+    Paired,
+    SelectiveDiversity,
+    Wasserstein,
+)
 from caloforge.recipe import override
 from caloforge.train import train
 from caloforge.training.warnings import warnings_of
-from small_run import small_recipe, write_part_of_sample
+from small_game import networks, round_of, rows
+from small_run import set_options, small_recipe, write_part_of_sample
 
 GAME = Paired() + 0.5 * R1() + 0.1 * SelectiveDiversity()
 FAIR: dict[str, dict[str, float]] = {
@@ -34,15 +46,26 @@ def test_a_fair_game_is_not_warned_of() -> None:
     assert lines() == {}
 
 
-@pytest.mark.parametrize(("empty", "message"), [(0.56, True), (0.54, False)])
-def test_dark_showers(empty: float, message: bool) -> None:
-    actual = lines(empty=empty)
+@pytest.mark.parametrize(
+    ("empty", "really_empty", "message"),
+    [
+        (0.51, 0.0, True),
+        (0.49, 0.0, False),
+        (0.51, 0.4, True),
+        (0.63, 0.6, False),  # four tenths of the real ones have light, nine tenths of it are 0.36
+        (0.65, 0.6, True),
+        (1.0, 0.99, True),
+    ],
+)
+def test_dark_showers(empty: float, really_empty: float, message: bool) -> None:
+    """More than half, unless the real ones are as dark."""
+    actual = lines(empty=empty, really_empty=really_empty)
     assert ("empty" in actual) is message
     if message:
         assert (
-            "Paired: 56% of the generated showers are empty (10% of the real ones)"
-            in actual["empty"]
-        )
+            f"Paired: {empty:.0%} of the generated showers are empty "
+            f"({really_empty:.0%} of the real ones)"
+        ) in actual["empty"]
         assert "raise objective.R1.weight" in actual["empty"]
 
 
@@ -63,11 +86,75 @@ def test_a_term_that_drowns_the_game(share: float, message: bool) -> None:
         assert "lower objective.SelectiveDiversity.weight (now 0.1)" in actual["SelectiveDiversity"]
 
 
+@pytest.mark.parametrize(("share", "message"), [(121.0, True), (119.0, False)])
+@pytest.mark.parametrize("penalty", [R1(), R2(), GradientPenalty()], ids=repr)
+def test_a_penalty_that_drowns_the_game(penalty: Any, share: float, message: bool) -> None:
+    """0.5 x 121 is 101 times the critic's share of the game, 0.6."""
+    name = type(penalty).__name__
+    actual = lines(Paired() + 0.5 * penalty, {"critic": {"Paired": 0.6, name: share}})
+    assert (name in actual) is message
+    if message:
+        expected = f"{name} is 101 times the game (Paired) of the critic: lower objective.{name}"
+        assert actual[name] == f"{expected}.weight (now 0.5)"
+
+
 @pytest.mark.parametrize(("share", "message"), [(0.019, True), (0.021, False), (-3.0, False)])
 def test_a_lead_that_teaches_nothing(share: float, message: bool) -> None:
-    """A Wasserstein critic has a negative share: it has no bound to saturate at."""
     actual = lines(losses=changed("critic", "Paired", share))
     assert ("lead" in actual) is message
+
+
+@pytest.mark.parametrize(
+    ("share", "spread", "message"),
+    [(-6.1, 2.0, True), (-5.9, 2.0, False), (-0.61, 0.2, True), (6.1, 2.0, False), (0, 0, False)],
+)
+def test_a_lead_without_bound_is_compared_with_its_spread(
+    share: float, spread: float, message: bool
+) -> None:
+    """The share of a Wasserstein critic is a difference of logits, of any unit."""
+    objective = Wasserstein() + 10.0 * GradientPenalty()
+    actual = lines(objective, {"critic": {"Wasserstein": share, "Wasserstein.spread": spread}})
+    assert ("lead" in actual) is message
+    if message:
+        assert actual["lead"] == (
+            "Wasserstein: the critic tells nearly every row "
+            f"(its lead of {-share:.3g} is more than 3 times the spread over the rows) and teaches "
+            "little: raise objective.GradientPenalty.weight, or lower "
+            "optimisers.critic.learning_rate"
+        )
+
+
+def test_the_log_holds_the_spread_of_a_lead_without_bound() -> None:
+    """Of the game alone, and of the critic alone."""
+    nets, batch = networks(), rows()
+    play = round_of("critic", batch, nets)
+    share = Wasserstein().critic(play).detach()
+    _, parts = (Wasserstein() + 1.0 * GradientPenalty())(play)
+    assert list(parts) == ["Wasserstein", "Wasserstein.spread", "GradientPenalty"]
+    assert parts["Wasserstein.spread"] == pytest.approx(share.numpy().std())
+    for term, player in ((Wasserstein(), "generator"), (Hinge(), "critic")):
+        _, parts = Objective.of(term)(round_of(player, batch, nets))
+        assert list(parts) == [type(term).__name__]
+
+
+@pytest.mark.parametrize(
+    ("name", "particles", "message"),
+    [("dcgan", 1, True), ("dcgan", 2, False), ("calibrated", 1, False)],
+)
+def test_batches_of_one_particle(
+    name: str, particles: int, message: bool, tmp_path: Path, caloforge: Any
+) -> None:
+    options = set_options(f"data.particles={particles}", "data.repeats=2", "training.steps=1")
+    showers = write_part_of_sample(tmp_path / "zn.h5")
+    code, _, log = caloforge(
+        "train", name, "--data", showers, "--out", tmp_path / "run", "--device", "cpu", *options
+    )
+    assert code == 0
+    expected = (
+        "warning: a batch has one particle (data.particles=1): the critic compares showers of a "
+        "single condition in each step: set data.particles=2 or more\n"
+    )
+    assert (expected in log) is message
 
 
 class Loud:

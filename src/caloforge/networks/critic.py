@@ -34,7 +34,7 @@ class Critic(nn.Module):
     blocks: tuple[int, ...] = ()
     """Numbers of each part of a view, for terms that weigh parts equally; empty: one part."""
     compares_rows = False
-    """Whether what it says of a row depends on the rows beside it."""
+    """Set by a critic that compares the rows of a batch; layers that do so are detected."""
 
     def view(self, showers: Tensor, conditions: Tensor) -> Tensor:
         """What the critic sees of a shower of these conditions, without weights of its own.
@@ -80,3 +80,14 @@ class MinibatchDiscrimination(nn.Module):
         apart = (places[:, None] - places[None, :]).abs().sum(dim=3)
         near = torch.exp(-apart).sum(dim=1) - 1
         return near / max(len(rows) - 1, 1) if self.mean else torch.tanh(near)
+
+
+def compares_rows(critic: nn.Module) -> bool:
+    """Whether what a critic says of a row depends on the rows beside it.
+
+    So do statistics of a batch and minibatch discrimination, in any critic, and what a critic
+    declares of itself. Real and fake rows in one pass would then mix.
+    """
+    layers = (nn.modules.batchnorm._BatchNorm, MinibatchDiscrimination)
+    declared = bool(getattr(critic, "compares_rows", False))
+    return declared or any(isinstance(layer, layers) for layer in critic.modules())

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -402,9 +402,19 @@ class GeneratorConfig(NetworkConfig):
     """Whether a layer may take over from the one before it; networks of layers only."""
     blur: tuple[Annotated[int, Field(ge=0, le=1024)], ...] = ()
     """Numbers of the layers behind a fixed blur; networks of layers only."""
-    blurred: Literal["deposits", "logarithms"] = "deposits"
+    blurred: Literal["deposits", "logarithms"] = "logarithms"
     """What ``layered`` blurs: of blurred deposits no cell holds more than a ninth of its layer,
-    where the hottest cell of an electron holds half."""
+    where the hottest cell of an electron holds half. Without ``blur`` it means nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _means_nothing_without_blur(cls, fields: Any) -> Any:
+        """Recipes without blur are equal, whatever they would blur."""
+        if isinstance(fields, dict) and not fields.get("blur"):
+            fields = dict(fields)
+            if fields.get("blurred") == "deposits":
+                del fields["blurred"]
+        return fields
 
     def build(self, detector: Detector, scaling: FeatureScaling) -> nn.Module:
         """The generator for a detector, with its scaling inside."""

@@ -59,7 +59,7 @@ class LayeredGenerator(nn.Module):
         *,
         attention: bool,
         blur: tuple[int, ...],
-        blurred: Literal["deposits", "logarithms"] = "deposits",
+        blurred: Literal["deposits", "logarithms"] = "logarithms",
         response: Literal["lognormal", "empirical"] = "lognormal",
     ) -> None:
         super().__init__()

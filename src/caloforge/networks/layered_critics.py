@@ -144,7 +144,6 @@ class StandardisedCritic(Critic):
         self.inputs = StandardisedInputs(detector, scaling, occupancy)
         features = self.inputs.conditions.size
         self.blocks = (self.inputs.statistics, 2 * detector.cells)
-        self.compares_rows = minibatch
         self.local = nn.ModuleList(cell_features() for _ in detector.layers)
         self.narrow = nn.Linear(self.inputs.statistics, NARROW) if minibatch else None
         self.batch = MinibatchDiscrimination(NARROW, mean=True) if minibatch else None

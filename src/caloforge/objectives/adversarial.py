@@ -8,7 +8,7 @@ The gradient is taken in what the critic sees (``space="view"``), where all inpu
 or in the coded cells. Shapes: N rows, K cells, V numbers of the critic's view of a shower.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -98,6 +98,8 @@ class Wasserstein(Term):
     Lipschitz 1 by another term (``GradientPenalty``), else its logits run away.
     """
 
+    unbounded: ClassVar[bool] = True
+
     def generator(self, play: GanStep) -> Tensor:
         """-f(G).  (N,)"""
         return -play.on_fake.logit
@@ -115,6 +117,8 @@ class Hinge(Wasserstein):
     Reference: Lim and Ye, arXiv:1705.02894, section 3; Miyato et al., arXiv:1802.05957, Eq. (16).
     """
 
+    unbounded: ClassVar[bool] = False
+
     def critic(self, play: GanStep) -> Tensor:
         """Missing margin of real and fake.  (N,)"""
         return relu(1 - play.on_real.logit) + relu(1 + play.on_fake.logit)
@@ -123,7 +127,11 @@ class Hinge(Wasserstein):
 Space = Literal["view", "cells"]
 
 
-class ZeroCentred(Term):
+class Penalty(Term):
+    """A term that keeps a critic smooth beside a game, which tells it what is real."""
+
+
+class ZeroCentred(Penalty):
     """What R1 and R2 share: a squared gradient, and a weight that may fall over the run."""
 
     space: Space = "view"
@@ -184,7 +192,7 @@ class R2(ZeroCentred):
         return self.of(play, slope_in_cells(play, play.encode(play.fake)))
 
 
-class GradientPenalty(Term):
+class GradientPenalty(Penalty):
     r"""Gradient norm of the critic pulled to 1 between real and generated showers.  (N,)
 
     .. math:: (\| \nabla_{\hat x} D(\hat x) \| - 1)^2, \quad \hat x = u x + (1 - u) G(z, c)

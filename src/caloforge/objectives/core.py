@@ -28,6 +28,8 @@ class Term(Record):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     needs: ClassVar[frozenset[str]] = frozenset()
     """Derived columns (spread, twin, peak) that the data layer must add to each row."""
+    unbounded: ClassVar[bool] = False
+    """Whether the critic's share has no bound: its spread over the rows is logged beside it."""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -62,6 +64,11 @@ class Term(Record):
     def plays(self, player: Player) -> bool:
         """True where the term has a share for the player."""
         return getattr(type(self), player) is not getattr(Term, player)
+
+    def logged(self, player: Player) -> tuple[str, ...]:
+        """Names of what the log says of the share of a player: its mean, and a spread if any."""
+        name = type(self).__name__
+        return (name, spread_name(name)) if self.unbounded and player == "critic" else (name,)
 
     def __add__(self, other: Term | Objective) -> Objective:
         return Objective.of(self) + other
@@ -128,6 +135,7 @@ class Objective(Record):
     def __call__(self, play: GanStep) -> tuple[Tensor, dict[str, float]]:
         """Weighted mean over rows for the playing player, and the mean of each term.  ()
 
+        Beside the mean of a critic's share without bound stands its spread over the rows.
         A weight of 0 costs nothing: the term is not computed.
         Raises NonFinite, which names the term.
         """
@@ -137,11 +145,17 @@ class Objective(Record):
             share = getattr(term, play.player)(play) if weight else None
             if share is None:
                 continue
-            name = type(term).__name__
+            name, *spread = term.logged(play.player)
             value = _mean_of_rows(name, share, len(play.rows.real))
             parts[name] = value.item()
+            parts |= {one: share.detach().std(correction=0).item() for one in spread}
             loss = loss + weight * value
         return loss, parts
+
+
+def spread_name(term: str) -> str:
+    """Name of the spread of a critic's share in the log."""
+    return f"{term}.spread"
 
 
 def _mean_of_rows(name: str, share: Tensor, rows: int) -> Tensor:

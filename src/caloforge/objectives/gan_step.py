@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from caloforge.errors import CaloforgeError, UsageError
-from caloforge.networks.critic import Critic, CriticOutput
+from caloforge.networks.critic import Critic, CriticOutput, compares_rows
 from caloforge.networks.shower_inputs import Views
 from caloforge.objectives.drawn_counts import drawn
 from caloforge.simulator.sampling import Sampling
@@ -253,7 +253,7 @@ class GanStep:
     def _both(self) -> JointPass:
         view = torch.cat([self.view(self.rows.real), self.view(self.fake)])
         view = view.detach().requires_grad_()
-        if getattr(self._critic, "compares_rows", False):
+        if compares_rows(self._critic):
             real, fake = (self.judge_view(part) for part in view.chunk(2))
             return JointPass(view, torch.cat([real.logit, fake.logit]), real, fake)
         logit, features = self.judge_view(view)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -278,6 +278,17 @@ class AttributeRegression(Term):
     distance: Literal["absolute", "squared"] = "absolute"
     learns: Literal["real", "both"] = "real"
     regressor: AttributeKind = "light"
+
+    @field_validator("weights")
+    @classmethod
+    def _seeks_attributes(cls, weights: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        for number, weight in enumerate(weights or ()):
+            if weight < 0:
+                raise UsageError(
+                    f"objective.AttributeRegression.weights.{number} is {weight:g}: "
+                    "0 turns an attribute off"
+                )
+        return weights
 
     def network(self, detector: Detector) -> nn.Module:
         """The regressor; raises UsageError for weights of other conditions."""

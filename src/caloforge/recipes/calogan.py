@@ -99,7 +99,11 @@ def conditional_calogan_published(detector: str = "atlas_em") -> Recipe:
             "name": "conditional-calogan-published",
             "citation": "de Oliveira, Paganini, Nachman: the Conditional CaloGAN",
             "generator": GeneratorConfig(
-                kind="conditional-calogan", latent=1024, features="plain", blur=(1,)
+                kind="conditional-calogan",
+                latent=1024,
+                features="plain",
+                blur=(1,),
+                blurred="deposits",
             ),
             "critic": CriticConfig(kind="conditional-calogan", occupancy="root"),
             "objective": FlippedLabels()

@@ -65,11 +65,12 @@ def columns_of(recipe: Recipe, game: Game) -> list[str]:
     """Names of all numbers of the lines of a run."""
     objectives = [recipe.start.objective] if recipe.start else []
     losses = [
-        f"losses/{player}/{type(term).__name__}"
+        f"losses/{player}/{name}"
         for player in PLAYERS
         for objective in (*objectives, recipe.objective)
         for weight, term in objective.terms
         if weight and term.plays(player)
+        for name in term.logged(player)
     ]
     rates = [f"learning_rate/{name}" for name in game.networks]
     scores = ["score", "best_score", "best_step", "empty"]

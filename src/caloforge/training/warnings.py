@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from caloforge.data.batches import Batches
 from caloforge.objectives import Objective, Term
+from caloforge.objectives.adversarial import Penalty
+from caloforge.objectives.core import spread_name
 
-EMPTY = 0.5
-"""Part of the generated showers that may be empty, beside those that real ones are."""
+LIT = 0.5
+"""Part of the generated showers that has to have light."""
+OF_REAL = 0.9
+"""What is asked for where fewer real showers have it: this part of theirs."""
 TIMES_THE_GAME = 100.0
 LEAST_GAME = 0.1
 """A game below it, such as a Wasserstein distance near 0, is no measure of other terms."""
 LEAD = 0.02
 """Mean share of the critic below which it tells nearly every row: its gradient fades."""
+SPREADS = 3.0
+"""Lead of a critic without bound, in units of its spread over the rows, above which it does."""
 Losses = Mapping[str, Mapping[str, float]]
 """Mean of each term, by player and term."""
 
@@ -22,6 +29,10 @@ def warnings_of(
 ) -> Iterator[tuple[str, str]]:
     """What to warn of, as a key (one warning of a kind is enough) and a line.
 
+    More than half of the generated showers are empty (where half of the real ones are, fewer than
+    nine tenths as many have light); a term is a hundred times the game of its player; the critic
+    tells real from generated in nearly every row.
+
     Args:
         objective: What is trained.
         losses: Means since the last line of the log.
@@ -29,18 +40,40 @@ def warnings_of(
         really_empty: The same of the real ones.
     """
     game = game_of(objective)
-    if empty > EMPTY + really_empty / 2:
+    if 1 - empty < min(LIT, OF_REAL * (1 - really_empty)):
         yield "empty", empty_line(objective, game, empty, really_empty)
     if game is None:
         return
-    yield from too_large(objective, game, losses.get("generator", {}))
-    lead = losses.get("critic", {}).get(game)
-    if lead is not None and 0 <= lead < LEAD:
+    for player in ("generator", "critic"):
+        yield from too_large(objective, game, player, losses.get(player, {}))
+    if lead := lead_of(game, losses.get("critic", {})):
         yield (
             "lead",
-            f"{game}: the critic tells nearly every row (its share is {lead:.2g}) and teaches "
-            f"little: {more_penalty(objective)}, or lower optimisers.critic.learning_rate",
+            f"{game}: the critic tells nearly every row ({lead}) and teaches little: "
+            f"{more_penalty(objective)}, or lower optimisers.critic.learning_rate",
         )
+
+
+def lead_of(game: str, shares: Mapping[str, float]) -> str:
+    """How the critic's share says that it tells nearly every row; empty where it does not."""
+    share, spread = shares.get(game), shares.get(spread_name(game))
+    if share is None:
+        return ""
+    if spread is None:
+        return f"its share is {share:.2g}" if 0 <= share < LEAD else ""
+    if -share <= SPREADS * spread:
+        return ""
+    return f"its lead of {-share:.3g} is more than {SPREADS:g} times the spread over the rows"
+
+
+def warnings_before(objective: Objective, batches: Batches) -> Iterator[str]:
+    """What to warn of before the first step: what terms say of batches, and of one particle."""
+    if batches.particles == 1 and objective.plays("critic"):
+        yield (
+            "a batch has one particle (data.particles=1): the critic compares showers of a single "
+            "condition in each step: set data.particles=2 or more"
+        )
+    yield from objective.warnings(batches.repeats, batches.real_pairs_per_particle)
 
 
 def game_of(objective: Objective) -> str | None:
@@ -52,20 +85,20 @@ def game_of(objective: Objective) -> str | None:
 
 
 def too_large(
-    objective: Objective, game: str, shares: Mapping[str, float]
+    objective: Objective, game: str, player: str, shares: Mapping[str, float]
 ) -> Iterator[tuple[str, str]]:
-    """Terms of the generator that leave nothing of the game."""
+    """Terms of a player that leave nothing of the game."""
     weights = {name_of(term): weight for weight, term in objective.terms}
     game_share = max(abs(weights[game] * shares.get(game, 0.0)), LEAST_GAME)
     for name, share in shares.items():
-        if name not in weights:  # of the start, which plays no game
+        if name not in weights:  # of the start, which plays no game, or the spread of a share
             continue
         times = abs(weights[name] * share) / game_share
         if name != game and times > TIMES_THE_GAME:
             yield (
                 name,
-                f"{name} is {times:.0f} times the game ({game}): lower objective.{name}.weight "
-                f"(now {weights[name]:g})",
+                f"{name} is {times:.0f} times the game ({game}) of the {player}: "
+                f"lower objective.{name}.weight (now {weights[name]:g})",
             )
 
 
@@ -80,9 +113,8 @@ def empty_line(objective: Objective, game: str | None, empty: float, really_empt
 
 def more_penalty(objective: Objective) -> str:
     """How to keep the critic smooth."""
-    names = [name_of(term) for weight, term in objective.terms if weight]
-    present = [name for name in ("R1", "R2", "GradientPenalty") if name in names]
-    if present:
+    penalties = (term for weight, term in objective.terms if weight and isinstance(term, Penalty))
+    if present := [name_of(term) for term in penalties]:
         return "raise " + " and ".join(f"objective.{name}.weight" for name in present)
     return "add the penalties R1 and R2 to the objective, as dcgan has them"
 
