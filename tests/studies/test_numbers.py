@@ -247,6 +247,47 @@ def test_extremes_of_the_layered_page() -> None:
     assert (apart.value, apart.error) == (0.5, pytest.approx(0.5))
 
 
+def layered_run(label: str, seed: int, values: dict[str, float]) -> dict[str, Any]:
+    numbers = {
+        name: {"value": {"value": value, "error": 0.1}, "floor": None}
+        for name, value in values.items()
+    }
+    recipe = {"generator": {"attributes": ["E"], "kind": "layered"}}
+    return {
+        "label": label, "weight": None, "seed": seed, "test": {}, "two_sample": numbers,
+        "recipe": recipe, "last_third": -0.1 * seed,
+    }  # fmt: skip
+
+
+def test_a_number_whose_name_begins_like_another_has_one_row() -> None:
+    values = {"separation10_depth": 0.1, "separation10_depth_width": 0.2}
+    (group,) = groups([layered_run("x", 0, values)])
+    assert calogan_page.names(group, *calogan_page.SEPARATIONS) == list(values)
+
+
+def test_a_part_is_compared_with_what_it_differs_from() -> None:
+    separation = {"whole": 0.1, "non-saturating game": 0.4, "flipped labels": 0.9}
+    runs = [
+        layered_run(label, 0, {"separation10_depth": value, "r2_ratio_E": 0.5})
+        for label, value in separation.items()
+    ]
+    rows = [line.split(" | ") for line in calogan_page.worth(groups(runs)).splitlines()[2:]]
+    assert [row[:2] for row in rows] == [
+        ["| non-saturating game", "whole"],
+        ["| flipped labels", "non-saturating game"],
+    ]
+    assert [row[2] for row in rows] == ["0.30 ± 0.14", "0.50 ± 0.14"]
+    assert calogan_page.worth(groups(runs[:1])) == calogan_page.worth(groups(runs[2:])) == ""
+
+
+def test_what_the_layered_page_says_in_words() -> None:
+    values = {"band_resolution_0": 0.4, "band_resolution_1": 0.9}
+    runs = groups([layered_run("a", seed, values) for seed in (1, 2)])
+    assert calogan_page.falling(runs) == {"a": "-15.0 %"}
+    assert calogan_page.scaled(runs) == ["a"]
+    assert calogan_page.resolutions(runs)["a"].value == pytest.approx(0.4)
+
+
 def test_significance_needs_an_error() -> None:
     assert summary.sigma_of(Measured(3.0, None)) == ""
     assert summary.sigma_of(Measured(3.0, 1.0)) == "3.0"

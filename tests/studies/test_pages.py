@@ -79,7 +79,7 @@ def test_a_whole_page_has_every_section_and_every_table_its_cells(
         assert re.fullmatch(r"\| (--- \| )*--- \|", lines[1])
     output = re.findall(r"\]\(([\w-]+\.png)\)", page)
     assert all((folder / name).stat().st_size > 2000 for name in output)
-    assert ("learning.png" in output) == (study.name != "calogan")
+    assert "learning.png" in output
     assert "\n\n\n" not in page
     assert all(part in page for part in study.summary(folder).split("\n\n"))
 
@@ -96,6 +96,15 @@ def test_a_page_without_runs_says_so(whole: tuple[Study, Path], tmp_path: Path) 
     assert "**The study is not finished**: 0 of" in page
     assert ".png" not in page
     assert "\n\n\n" not in page
+
+
+def test_captions_say_which_attributes_a_network_does_not_receive() -> None:
+    captions = calogan.pictures.PICTURES
+    for name in calogan.pictures.MOVED:
+        for end in ("", "-difference"):
+            without = "do not receive" in captions[f"calogan-{name}{end}.png"]
+            assert without == (name != "E")
+            assert "do not receive" not in captions[f"conditional-calogan-{name}{end}.png"]
 
 
 def test_joined_showers_are_those_of_the_nearest_particle() -> None:

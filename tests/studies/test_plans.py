@@ -140,6 +140,30 @@ def test_parts_of_the_layered_recipe_change_one_thing() -> None:
         assert other["training"]["steps"] >= 800
 
 
+def test_parts_of_the_layered_recipe_that_change_two_things_have_partners() -> None:
+    runs = runs_of("calogan")
+    records = {run.label: run.recipe().model_dump(mode="json") for run in runs if run.seed == 0}
+    flipped, plain = (
+        records[name]["objective"] for name in ("flipped labels", "non-saturating game")
+    )
+    assert flipped.pop("FlippedLabels") == plain.pop("NonSaturating") | {"probability": 0.05}
+    assert flipped == plain
+    critics = [
+        records[name]["critic"] for pair in calogan.plan.REFERENCE_OF.items() for name in pair
+    ][2:]
+    assert critics[0] == critics[1] | {"occupancy": None}
+    assert {one["kind"] for one in critics} == {"layered"}
+
+
+def test_the_longest_runs_of_the_layered_study_come_last() -> None:
+    runs = runs_of("calogan")
+    last = runs[-2:]
+    assert {run.part for run in last} == {"long"}
+    assert [(run.method, run.seed) for run in last] == [("conditional-calogan", 0), ("calogan", 0)]
+    assert {run.recipe().training.steps for run in last} == {12_000}
+    assert calogan.plan.steps_of_start(800) == 80
+
+
 def test_the_grid_of_the_script_is_judged_by_the_particles_of_the_comparison() -> None:
     grid = list(script_grid.plan(False, 0, {}))
     assert len({run.name for run in grid}) == 45

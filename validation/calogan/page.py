@@ -9,10 +9,24 @@ from statistics import fmean
 from typing import Any
 
 from caloforge.recipes import RECIPES
-from validation.calogan.pictures import PICTURES, draw
-from validation.calogan.plan import METHODS, PART_STEPS, PLAN, WHOLE, parts, plan
+from validation.calogan.pictures import LEARNING, PICTURES, draw
+from validation.calogan.plan import (
+    FLIPPED,
+    LAYERED,
+    LAYERED_ALONE,
+    METHODS,
+    NON_SATURATING,
+    PART_STEPS,
+    PLAN,
+    REFERENCE_OF,
+    UNCHANGED,
+    WHOLE,
+    parts,
+    plan,
+    steps_of_start,
+)
 from validation.metrics import Measured
-from validation.page import progress, provenance, render, table, write_page
+from validation.page import finals, progress, provenance, render, table, write_page
 from validation.runner import read_records
 from validation.summary import Group, groups, in_order, of_part, over_seeds, sigma_of
 
@@ -36,9 +50,17 @@ HEADLINES = (
 )  # fmt: skip
 
 
+LABELS = {
+    "flipped": FLIPPED,
+    "non_saturating": NON_SATURATING,
+    "layered": LAYERED,
+    "layered_alone": LAYERED_ALONE,
+}
+
+
 def write(folder: Path) -> None:
-    """Pictures of the run folders that are there, and README.md."""
-    draw(folder)
+    """Pictures of the records and of the run folders that are there, and README.md."""
+    draw(folder, finals(read_records(folder), METHODS))
     write_page(folder, page(folder))
 
 
@@ -56,30 +78,42 @@ def summary(folder: Path) -> str:
 
 def facts(records: Records, picture_names: Sequence[str]) -> dict[str, Any]:
     """All that the template fills in."""
-    finals = whole(in_order(groups(of_part(records, "final")), METHODS))
-    parts_trained = whole(in_order(groups(of_part(records, "part")), list(parts())))
-    equal = whole(groups(of_part(records, "equal")))
+    recipes = finals(records, METHODS)
+    parts_trained = evaluated(in_order(groups(of_part(records, "part")), list(parts())))
     return {
         "command": COMMAND,
         "seeds": PLAN.seeds,
         "part_steps": PART_STEPS,
+        "start_steps": steps_of_start(PART_STEPS),
         "whole": WHOLE,
+        "labels": LABELS,
         "progress": progress(records, plan, COMMAND),
-        "recipes": table(HEADLINES, headlines(finals)),
-        "attributes": rows_table(finals, "r2_ratio_", real="r2_"),
-        "slopes": slopes(finals),
-        "shares": rows_table(finals, "share_", "overflow", "negative"),
-        "bands": rows_table(finals, "band_"),
-        "observables": rows_table(finals, *SEPARATIONS),
+        "recipes": table(HEADLINES, headlines(recipes)),
+        "resolutions": resolutions(recipes),
+        "falling": falling(recipes),
+        "scaled": scaled(recipes),
+        "learning": LEARNING if recipes else None,
+        "attributes": rows_table(recipes, "r2_ratio_", real="r2_"),
+        "slopes": slopes(recipes),
+        "shares": rows_table(recipes, "share_", "overflow", "negative"),
+        "bands": rows_table(recipes, "band_"),
+        "observables": rows_table(recipes, *SEPARATIONS),
         "parts": table(HEADLINES, headlines(parts_trained, floor=False)),
         "worth": worth(parts_trained),
-        "equal": table(HEADLINES, headlines(equal, floor=False)),
+        "equal": part_table(records, "equal"),
+        "long": part_table(records, "long"),
         "pictures": {name: PICTURES[name] for name in picture_names},
         "provenance": provenance(records) if records else None,
     }
 
 
-def whole(candidates: Iterable[Group]) -> list[Group]:
+def part_table(records: Records, part: str) -> str:
+    """Evaluated runs of another part of the plan, in the order of the recipes."""
+    runs = evaluated(in_order(groups(of_part(records, part)), METHODS))
+    return table(HEADLINES, headlines(runs, floor=False))
+
+
+def evaluated(candidates: Iterable[Group]) -> list[Group]:
     """Groups with an evaluated run."""
     return [one for one in candidates if one.whole]
 
@@ -91,9 +125,10 @@ def number(group: Group, name: str, side: str = "value") -> Measured:
 
 
 def names(group: Group, *prefixes: str) -> list[str]:
-    """Two-sample numbers whose names begin so, in the order of the record."""
+    """Two-sample numbers whose names begin so, each once, prefix by prefix."""
     metrics = group.whole[0]["two_sample"]
-    return [name for prefix in prefixes for name in metrics if name.startswith(prefix)]
+    names = (name for prefix in prefixes for name in metrics if name.startswith(prefix))
+    return list(dict.fromkeys(names))
 
 
 def farthest(group: Group, prefix: str, side: str = "value") -> Measured:
@@ -116,6 +151,27 @@ def extreme(
     numbers = [number(group, name, side) for name in names(group, *prefixes)]
     defined = [one for one in numbers if one.value is not None]
     return max(defined, key=key, default=Measured(None, None, "-"))
+
+
+def resolutions(runs: Sequence[Group]) -> dict[str, Measured]:
+    """Of each recipe σ(total / E), generated over real, of the band farthest from 1."""
+    worst = {one.label: farthest(one, "band_resolution_") for one in runs}
+    return {label: ratio for label, ratio in worst.items() if ratio.value is not None}
+
+
+def falling(runs: Sequence[Group]) -> dict[str, str]:
+    """Of each recipe the mean change of the validation score within the last third of a run."""
+    changes = {
+        one.label: [run["last_third"] for run in one.whole if run["last_third"] is not None]
+        for one in runs
+    }
+    return {label: f"{100 * fmean(of):+.1f} %" for label, of in changes.items() if of}
+
+
+def scaled(runs: Sequence[Group]) -> list[str]:
+    """Recipes whose generator draws the total first and scales its cells to it."""
+    kinds = {one.label: one.whole[0]["recipe"]["generator"]["kind"] for one in runs}
+    return [label for label, kind in kinds.items() if kind == "layered"]
 
 
 def layer_means(group: Group) -> Measured:
@@ -152,7 +208,7 @@ def headlines(runs: Sequence[Group], floor: bool = True) -> list[list[str]]:
 
 def headline(one: Group, side: str = "value") -> list[str]:
     """The numbers of a row."""
-    layers = layer_means(one) if side == "value" else Measured(None, None, "")
+    layers = layer_means(one) if side == "value" else Measured(1.0, None)
     numbers = [number(one, "auc_both", side), number(one, "auc_conditions", side)]
     ratio = worst_ratio(one, side)
     bands = [farthest(one, f"band_{name}_", side) for name in ("mean", "sigma", "resolution")]
@@ -189,21 +245,19 @@ def slopes(runs: Sequence[Group]) -> str:
 
 
 def worth(runs: Sequence[Group]) -> str:
-    """What each part is worth against the whole recipe, in numbers that do not saturate."""
+    """What each part is worth in numbers that do not saturate, against what it differs from."""
     by_label = {one.label: one for one in runs}
-    if "whole" not in by_label:
-        return ""
     rows = []
     for label, one in by_label.items():
-        if label == "whole":
+        other = by_label.get(REFERENCE_OF.get(label, UNCHANGED))
+        if other is None or other is one:
             continue
-        cells = [label]
+        cells = [label, other.label]
         for of in (separation, worst_ratio):
-            first, second = of(by_label["whole"]), of(one)
-            apart = minus(second, first)
+            apart = minus(of(one), of(other))
             cells += [str(apart), sigma_of(apart)]
         rows.append(cells)
-    titles = ("", "separation, minus whole", "sigma", "worst R² ratio, minus whole", "sigma")
+    titles = ("", "minus", "separation", "sigma", "worst R² ratio", "sigma")
     return table(titles, rows)
 
 

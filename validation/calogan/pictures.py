@@ -1,28 +1,34 @@
-"""Pictures of the campaign: mean images, nearest neighbours, traversals (Figs. 1-5).
+"""Pictures of the campaign: learning curves, mean images, nearest neighbours, traversals.
 
-Drawn from run folders, which are not committed; records alone make the page, not these.
+Learning curves come from the records. The others (Figs. 1-5) are drawn from run folders, which are
+not committed.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from caloforge import report
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import Showers, read
+from caloforge.recipes import recipe_of_name
 from caloforge.report.layered_sections import mean_layers, nearest_pictures, traversal_pictures
 from validation.calogan.plan import METHODS, PLAN
 from validation.metrics import SEED, EvaluationInputs, case_of_run
+from validation.pictures import learning_curves
 from validation.runner import RUNS, WORK
+from validation.summary import Group
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LEARNING = "learning.png"
 CENTRED = "atlas_em/eplus-centred"
 DRAWN = METHODS[:2]
-"""Recipes whose pictures are shown; the third is told no attribute but the energy."""
+"""Recipes whose pictures are shown: the two games, of which `calogan` receives the energy alone."""
 MOVED = ("E", "theta", "phi", "x0", "y0")
 """Attributes whose traversals are shown, as in Figs. 3-5."""
 LAYERS = ("layer_0", "layer_1", "layer_2")
@@ -36,10 +42,10 @@ def _captions(method: str) -> dict[str, str]:
         "nearest real training ones"
         for number, layer in enumerate(LAYERS)
     }
-    traversals = {one: f"{one} moved at fixed latents, averages of ten" for one in MOVED}
+    moved = {one: f"{one} moved at fixed latents{unseen(method, one)}" for one in MOVED}
+    traversals = {one: f"{text}, averages of ten" for one, text in moved.items()}
     changes = {
-        f"{one}-difference": f"{one} moved at fixed latents, difference to the middle"
-        for one in MOVED
+        f"{one}-difference": f"{text}, difference to the middle" for one, text in moved.items()
     }
     return {
         f"{method}-{name}.png": f"`{method}`: {text}."
@@ -47,12 +53,22 @@ def _captions(method: str) -> dict[str, str]:
     }
 
 
+def unseen(method: str, attribute: str) -> str:
+    """What a caption adds where the networks do not receive the attribute."""
+    received = recipe_of_name(method, PLAN.detector).generator.attributes
+    if received is None or attribute in received:
+        return ""
+    return f" (its networks do not receive {attribute}: generated showers cannot follow)"
+
+
 PICTURES = {name: text for method in DRAWN for name, text in _captions(method).items()}
 """File name and caption."""
 
 
-def draw(out: Path) -> None:
-    """Every picture whose run folder is there."""
+def draw(out: Path, finals: Sequence[Group]) -> None:
+    """Learning curves of evaluated recipes, and every picture whose run folder is there."""
+    if finals:
+        report.save(learning_curves(finals), out / LEARNING)
     tidy(out)
     for method in DRAWN:
         folder = next(iter(sorted((out / WORK).glob(f"final-{method}-seed*"))), None)

@@ -1,4 +1,4 @@
-"""What is trained on the layered calorimeter: three recipes, then the parts of one of them."""
+"""What is trained on the layered calorimeter: three recipes, the parts of one, longer runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 
+from caloforge.recipe import override, start_steps
 from caloforge.recipes import recipe_of_name
 from validation.metrics import EvaluationInputs, table_of
 from validation.plans import Plan, recipe_terms
@@ -16,6 +17,15 @@ METHODS = ("conditional-calogan", "calogan", "calibrated")
 """In the order of the page."""
 WHOLE = METHODS[0]
 PART_STEPS = 800
+LONG = 3.0
+"""Length of a long run, in parts of the recipe's own."""
+TRAINED_LONG = METHODS[:2]
+"""The two games; the long runs of one seed take an hour of CPU together."""
+UNCHANGED = "whole"
+NON_SATURATING, LAYERED = "non-saturating game", "critic of kind layered"
+FLIPPED, LAYERED_ALONE = "flipped labels", f"{LAYERED}, no soft sparsity"
+REFERENCE_OF = {FLIPPED: NON_SATURATING, LAYERED_ALONE: LAYERED}
+"""Parts that change two things in the whole recipe, and the part that differs in one of them."""
 ADVERSARIES = frozenset({"Paired", "NonSaturating", "FlippedLabels"})
 PENALTIES = frozenset({"R1", "R2", "GradientPenalty"})
 HEAD, ENERGY = "AttributeRegression", "EnergyConditioning"
@@ -48,6 +58,7 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
             steps = f"training.steps={PART_STEPS}"
             yield replace(PLAN.run("part", WHOLE, seed + number, steps, *changes), label=label)
     yield from PLAN.equal_cpu(seed, records)
+    yield from PLAN.shortened("long", LONG, TRAINED_LONG, seed, seeds=1)
 
 
 def parts() -> dict[str, tuple[str, ...]]:
@@ -56,8 +67,10 @@ def parts() -> dict[str, tuple[str, ...]]:
     record, terms = recipe.model_dump(mode="json"), recipe_terms(WHOLE)
     attention, minibatch = recipe.generator.attention, recipe.critic.minibatch
     changes: dict[str, tuple[str, ...]] = {
-        "whole": (),
-        "no soft sparsity": ("critic.occupancy=null",),
+        UNCHANGED: (),
+        "no statistic of soft sparsity": ("critic.occupancy=null",),
+        LAYERED: ("critic.kind=layered",),
+        LAYERED_ALONE: ("critic.kind=layered", "critic.occupancy=null"),
         with_or_without(minibatch, "minibatch discrimination"): (
             f"critic.minibatch={json.dumps(not minibatch)}",
         ),
@@ -77,17 +90,28 @@ def parts() -> dict[str, tuple[str, ...]]:
         "no attribute head": (objective(without=frozenset({HEAD})),),
         "attribute head x 0.1": (head(0.1),),
         "attribute head x 10": (head(10.0),),
-        "attribute head, other showers": (
-            f"objective.{HEAD}.learns={'real' if terms[HEAD]['learns'] == 'both' else 'both'}",
-        ),
+        **learning_from_others(terms[HEAD]["learns"]),
     }
-    if "FlippedLabels" not in terms:
-        changes["flipped labels"] = (objective(replaced="FlippedLabels"),)
+    for label, game in {NON_SATURATING: "NonSaturating", FLIPPED: "FlippedLabels"}.items():
+        if game not in terms:
+            changes[label] = (objective(replaced=game),)
     if PENALTIES & terms.keys():
         changes["no penalty"] = (objective(without=PENALTIES),)
     if "start" in record:
         changes["no start"] = ("start=null",)
     return changes
+
+
+def learning_from_others(showers: str) -> dict[str, tuple[str, ...]]:
+    """The attribute head learns from real showers alone, or from generated ones, too."""
+    other = "real" if showers == "both" else "both"
+    words = {"real": "real showers alone", "both": "real and generated showers"}
+    return {f"attribute head learns from {words[other]}": (f"objective.{HEAD}.learns={other}",)}
+
+
+def steps_of_start(steps: int) -> int:
+    """Steps of the start in a run of the whole recipe of so many steps."""
+    return start_steps(override(recipe_of_name(WHOLE), [f"training.steps={steps}"]))
 
 
 def with_or_without(there: bool, part: str) -> str:
