@@ -77,9 +77,7 @@ def parts() -> dict[str, tuple[str, ...]]:
         with_or_without(attention, "attention"): (
             f"generator.attention={json.dumps(not attention)}",
         ),
-        with_or_without(bool(recipe.generator.blur), "blur"): (
-            f"generator.blur={json.dumps([] if recipe.generator.blur else [1])}",
-        ),
+        "with blur after the exponential": ("generator.blur=[1]", "generator.blurred=deposits"),
         "with blur before the exponential": ("generator.blur=[1]", "generator.blurred=logarithms"),
         "energy term as printed": tuple(
             f"objective.{ENERGY}.{name}={value}"
