@@ -29,6 +29,11 @@ class Method:
     term: str | None = None
     weights: tuple[float, ...] = ()
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The least and the largest weight."""
+        return (*self.weights[:1], *self.weights[-1:])
+
 
 METHODS = {
     "dcgan": Method(),
