@@ -39,7 +39,7 @@ def learning_curves(runs: Sequence[Group]) -> Figure:
 def draw_curves(axes: Axes, runs: Sequence[Group], what: str) -> None:
     """Scores against steps or CPU seconds on a log scale, a colour a group and a line a seed."""
     for number, one in enumerate(runs):
-        style = {
+        style: dict[str, Any] = {
             "color": MODEL_COLOURS[number % len(MODEL_COLOURS)],
             "linestyle": "-" if number < len(MODEL_COLOURS) else "--",
         }
