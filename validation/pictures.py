@@ -12,6 +12,7 @@ from caloforge.report.figures import MODEL_COLOURS, TEXT_POINTS, figure, tidy
 from validation.summary import Group
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -27,18 +28,23 @@ def learning_curves(runs: Sequence[Group]) -> Figure:
     plot = figure(9.0, 3.6)
     titles = {"step": "steps", "cpu_seconds": "CPU seconds"}
     for axes, (what, title) in zip(plot.subplots(1, 2, sharey=True), titles.items(), strict=True):
-        for number, one in enumerate(runs):
-            style = {
-                "color": MODEL_COLOURS[number % len(MODEL_COLOURS)],
-                "linestyle": "-" if number < len(MODEL_COLOURS) else "--",
-            }
-            for place, run in enumerate(one.records):
-                curve, label = run["learning_curve"], one.label if place == 0 else None
-                axes.plot(curve[what], curve["score"], linewidth=0.9, label=label, **style)
-        axes.set_yscale("log")
+        draw_curves(axes, runs, what)
         axes.set_xlabel(title, fontsize=TEXT_POINTS)
-        tidy(axes)
     plot.axes[0].set_ylabel("score on validation particles", fontsize=TEXT_POINTS)
     lines = plot.axes[0].get_legend_handles_labels()
     plot.legend(*lines, loc="outside right upper", frameon=False, fontsize=TEXT_POINTS)
     return plot
+
+
+def draw_curves(axes: Axes, runs: Sequence[Group], what: str) -> None:
+    """Scores against steps or CPU seconds on a log scale, a colour a group and a line a seed."""
+    for number, one in enumerate(runs):
+        style: dict[str, Any] = {
+            "color": MODEL_COLOURS[number % len(MODEL_COLOURS)],
+            "linestyle": "-" if number < len(MODEL_COLOURS) else "--",
+        }
+        for place, run in enumerate(one.records):
+            curve, label = run["learning_curve"], one.label if place == 0 else None
+            axes.plot(curve[what], curve["score"], linewidth=0.9, label=label, **style)
+    axes.set_yscale("log")
+    tidy(axes)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 from caloforge.detectors import POINTS
 from caloforge.recipe import override
 from caloforge.recipes import DETECTORS_OF, RECIPES, recipe_of_name
-from validation.points import measures, page, plan
+from validation.points import measures, page, plan, training
 from validation.points.sample import CLUSTERS, draw
-from validation.runner import read_records, write_record
+from validation.runner import Records, read_records, write_record
 
 
 def test_set_is_what_the_paper_says(rng: np.random.Generator) -> None:
@@ -56,13 +59,57 @@ def test_floor_is_that_of_the_reference(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("name", sorted(RECIPES.keys() - DETECTORS_OF))
 def test_every_recipe_plays_on_points(name: str, rng: np.random.Generator) -> None:
     recipe = override(recipe_of_name(name, "points"), ["training.steps=2"])
-    cells = plan.generate(plan.train(recipe), draw(2, rng), recipe)
+    cells = training.generate(training.train(recipe), draw(2, rng), recipe)
     assert cells.shape == (36, 2)
     assert np.isfinite(cells).all()
     assert POINTS.signed
 
 
-SHORT = 3
+@pytest.mark.parametrize("method", ["sdi-gan", "divbal-gan", "calibrated"])
+def test_a_learning_curve_changes_no_bit_of_the_generator(method: str) -> None:
+    run = plan.PointsRun("final", "fragile", method, method, 0, weight=0.1)
+    recipe = override(run.recipe(), ["training.steps=8"])
+    curve = training.LearningCurve(recipe)
+    generators = [training.train(recipe), training.train(recipe, curve)]
+    alone, scored = (one.state_dict() for one in generators)
+    assert alone.keys() == scored.keys()
+    assert all(torch.equal(alone[name], scored[name]) for name in alone)
+    record = curve.record["learning_curve"]
+    assert record["step"] == list(range(1, 9))
+    sample = training.sample_of("validation")
+    cells = training.generate(generators[1], sample, recipe)
+    last = measures.score(measures.figures(sample.cells, cells), measures.least())
+    assert record["score"][-1] == pytest.approx(last, abs=1e-4)
+    assert curve.record["last_third"] == training.last_third(record["score"])
+    assert record["cpu_seconds"] == sorted(record["cpu_seconds"])
+    assert curve.scoring_seconds > 0
+
+
+def test_a_run_is_scored_thirty_times_and_after_its_last_step() -> None:
+    steps = sorted(training.steps_of_scores(5000))
+    assert len(steps) == 30
+    assert steps[-1] == 5000
+    assert set(np.diff(steps)) <= {166, 167}
+    assert training.steps_of_scores(3) == {1, 2, 3}
+
+
+def test_a_compared_run_without_a_learning_curve_is_made_again() -> None:
+    for part, is_complete in (("trial", True), ("final", False), ("reading", False)):
+        run = plan.PointsRun(part, "fragile", "sdi-gan", "sdi-gan", 0, weight=0.01)
+        record = {"recipe": json.loads(run.recipe().to_json())}
+        assert run.is_record_of(record) == is_complete
+        assert run.is_record_of(record | {"learning_curve": {}})
+
+
+def test_flat_curves_are_counted_and_the_others_go_somewhere() -> None:
+    changes = (0.05, -0.05, -0.051, -0.2, 0.06)
+    assert page.flat([{"last_third": change} for change in changes]) == "2 of 5 (2 fall, 1 rises)"
+    assert page.flat([{"last_third": 0.0}]) == "1 of 1"
+    assert page.flat([{"last_third": None}, {}]) == ""
+
+
+SHORT, PAIR_LABEL = 3, "sdi-gan, per pair"
+PAIR = plan.READINGS[PAIR_LABEL]
 
 
 @pytest.fixture
@@ -74,7 +121,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "METHODS", methods)
     monkeypatch.setattr(plan, "SEEDS", 1)
     monkeypatch.setattr(plan, "TRIAL_SEEDS", 1)
-    monkeypatch.setattr(plan, "READINGS", {})
+    fixed = plan.Reading("sdi-gan", PAIR.settings)
+    readings = {PAIR_LABEL: PAIR, "sdi-gan, fixed": fixed}
+    for module in (plan, page):
+        monkeypatch.setattr(module, "READINGS", readings)
     monkeypatch.setattr(Figure, "get_layout_engine", lambda figure: None)
     shortened = plan.PointsRun.recipe
     monkeypatch.setattr(
@@ -82,6 +132,15 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         "recipe",
         lambda run: override(shortened(run), [f"training.steps={SHORT}"]),
     )
+
+
+def runs_of(records: Records, regime: str, label: str) -> list[Any]:
+    """Compared runs of a method or reading."""
+    return [
+        one
+        for one in records.values()
+        if one["part"] != "trial" and (one["regime"], one["label"]) == (regime, label)
+    ]
 
 
 @pytest.mark.usefixtures("tiny")
@@ -92,21 +151,36 @@ def test_weights_are_tried_chosen_and_taken(
     assert code == 0
     assert "| sdi-gan | 3.3 | 127.4 | 1.2 | 2.1 |" in output  # the paper's
     records = read_records(tmp_path)
-    assert len(records) == 2 * (2 + 2)
-    for regime in ("fragile", "healthy"):
+    assert len(records) == 2 * (2 + 2) + 2 + 2
+    chosen = {}
+    for regime, label in (*((one, "sdi-gan") for one in plan.REGIMES), ("fragile", PAIR_LABEL)):
         scores = {
-            one["weight"]: measures.score(one["figures"]["validation"], plan.least())
+            one["weight"]: measures.score(one["figures"]["validation"], measures.least())
             for one in records.values()
-            if (one["part"], one["regime"]) == ("trial", regime)
+            if (one["part"], one["regime"], one["label"]) == ("trial", regime, label)
         }
-        (final,) = (
-            one
-            for one in records.values()
-            if (one["part"], one["regime"], one["method"]) == ("final", regime, "sdi-gan")
+        (one,) = runs_of(records, regime, label)
+        chosen[regime, label] = min(scores, key=lambda weight: scores[weight])
+        assert one["weight"] == chosen[regime, label]
+    (fixed,) = runs_of(records, "fragile", "sdi-gan, fixed")
+    assert fixed["weight"] == chosen["fragile", "sdi-gan"]
+    for one in records.values():
+        assert ("learning_curve" in one) == ("last_third" in one) == (one["part"] != "trial")
+        is_pair = one["label"] in plan.READINGS
+        terms = one["recipe"]["objective"]
+        assert terms.get("SelectiveDiversity", {}).get("average") == (
+            "pair" if is_pair else "condition" if one["method"] == "sdi-gan" else None
         )
-        assert final["weight"] == min(scores, key=lambda weight: scores[weight])
-    for image in ("figure1.png", "figure3-fragile.png", "figure3-healthy.png"):
+    images = ("figure1.png", "figure3-fragile.png", "figure3-healthy.png", "learning.png")
+    for image in images:
         assert (tmp_path / image).stat().st_size > 10_000
+    text = page.page(tmp_path)
+    assert all(f"]({image})" in text for image in images)
+    weights = [f"`{label}` ({regime}, {weight:g})" for (regime, label), weight in chosen.items()]
+    assert text.count("At the edge of what was tried: ") == 2
+    assert f"At the edge of what was tried: {weights[2]}.\n" in text
+    assert all(one in text for one in weights)
+    assert text.count(" **") >= 3
     first = records["fragile-trial-sdi-gan-weight0.01-seed1000"]
     (tmp_path / "runs" / "fragile-trial-sdi-gan-weight0.01-seed1000.json").unlink()
     assert study("points", "--out", tmp_path, "-q")[0] == 0
@@ -120,12 +194,21 @@ def test_weights_are_tried_chosen_and_taken(
 
 def test_no_final_run_shares_a_seed_with_one_that_chooses() -> None:
     like = {"figures": {"validation": {"w1_0": 1.0, "w1_1": 1.0}}}
-    runs = list(plan.plan(False, 0, {run.name: like for run in trials()}))
+    made = {run.name: like for run in trials()}
+    assert not [run for run in plan.plan(False, 0, made) if run.part == "reading" and is_pair(run)]
+    made |= {run.name: like for run in plan.plan(False, 0, made) if run.part == "trial"}
+    runs = list(plan.plan(False, 0, made))
     assert len({run.name for run in runs}) == len(runs)
     seeds = {part: {run.seed for run in runs if run.part == part} for part in plan.EVALUATED}
     assert not seeds["trial"] & (seeds["final"] | seeds["reading"])
-    counts = Counter((run.regime, run.method) for run in runs if run.part == "trial")
+    counts = Counter((run.regime, run.label) for run in runs if run.part == "trial")
     assert set(counts.values()) == {8}
+    assert sum(1 for _, label in counts if label in plan.READINGS) == 3
+    assert sum(run.part == "reading" and is_pair(run) for run in runs) == 3 * plan.SEEDS
+
+
+def is_pair(run: plan.PointsRun) -> bool:
+    return run.label.endswith("per pair")
 
 
 def trials() -> list[plan.PointsRun]:

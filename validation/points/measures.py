@@ -6,6 +6,7 @@ Shapes: N rows = 18 clusters x n points, adjacent by cluster.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,12 @@ def floors() -> dict[str, Figures]:
         name: {figure: round(value, 4) for figure, value in floor(DRAWS[name][0], rng).items()}
         for name in ("validation", "test", "large")
     }
+
+
+@cache
+def least() -> dict[str, float]:
+    """Noise floor of the validation points."""
+    return floors()["validation"]
 
 
 def score(distances: Mapping[str, float], least: Mapping[str, float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +14,12 @@ from caloforge.recipes.points import REGIMES
 from caloforge.report.figures import save
 from validation.metrics import Measured
 from validation.page import distinct, progress, render, table, write_page
-from validation.points.measures import NAMES
-from validation.points.pictures import generated_points, real_points
+from validation.points.measures import NAMES, score
+from validation.points.pictures import generated_points, learning, real_points
 from validation.points.plan import METHODS, QUICK_STEPS, READINGS, plan
 from validation.runner import Records, read_records, read_references
+from validation.summary import Group, groups
+from validation.training_runs import FLAT, is_flat
 
 Record = Mapping[str, Any]
 Floors = Mapping[str, Mapping[str, float]]
@@ -28,7 +31,9 @@ PAPER: dict[str, tuple[float, float, float, float]] = {
     "sdi-gan": (3.3, 127.4, 1.2, 2.1),
 }
 """Table 1 of arXiv:2207.01561: variance at spread 0 and 1, W1 at spread 0 and 1."""
-COLUMNS = ("method", "weight", "var 0", "var 1", "W1 0", "W1 1", "CPU s")
+FIGURES = ("var 0", "var 1", "W1 0", "W1 1")
+COLUMNS = ("method", "weight", *FIGURES, "flat", "CPU s")
+TRIAL_COLUMNS = ("regime", "method", "weight", *FIGURES, "score", "CPU s")
 SCORE, BASELINE = "calibrated", "dcgan"
 TRUE = {"variance_0": 1, "variance_1": 100}
 
@@ -61,13 +66,15 @@ STATEMENTS = (
 
 
 def write(folder: Path) -> None:
-    """README.md, and figures 1 and 3 where records keep points."""
+    """README.md, figures 1 and 3 where records keep points, learning curves where they have any."""
     records = of_plan(read_records(folder))
     write_page(folder, page(folder))
     save(real_points(), folder / "figure1.png")
     for regime in REGIMES:
         if runs := [one for one in finals(records, regime) if "points" in one]:
             save(generated_points(runs), folder / f"figure3-{regime}.png")
+    if panels := curves(records):
+        save(learning(panels), folder / "learning.png")
 
 
 def page(folder: Path) -> str:
@@ -110,11 +117,18 @@ def facts(records: Records, floors: Floors) -> dict[str, Any]:
         ],
         "paper": paper_table(),
         "statements": statements_table(planned_records),
-        "trials": trials_table(planned_records),
+        "flat_percent": round(100 * FLAT),
+        "learning": list(curves(planned_records)),
+        "trials": trials_table(planned_records, floors),
+        "edges": edges(planned_records, "final", "reading"),
         "readings": readings_table(planned_records),
+        "edges_of_readings": edges(planned_records, "reading"),
         "runs": len(planned_records),
         "minutes": round(sum(one["cpu_seconds"] for one in planned_records) / 60),
         "commits": distinct(one["commit"] for one in planned_records),
+        "processors": distinct(
+            one["hardware"]["processor"] for one in planned_records if "hardware" in one
+        ),
     }
 
 
@@ -125,7 +139,7 @@ def regime(records: Sequence[Record], floors: Floors, name: str) -> dict[str, An
     for draw, number in (("test", 1000), ("large", 5000)):
         rows = [row(label, group, draw) for label, group in by_method.items()]
         floor = [f"{floors[draw][figure]:.2f}" for figure in NAMES]
-        tables[number] = table(COLUMNS, [*rows, ["*noise floor*", "", *floor, ""]])
+        tables[number] = table(COLUMNS, [*rows, ["*noise floor*", "", *floor, "", ""]])
     return {"name": name, "tables": tables}
 
 
@@ -135,7 +149,7 @@ def paper_table() -> str:
         [f"{name}{'¹' if name == 'divco' else ''}", *map(str, values)]
         for name, values in PAPER.items()
     ]
-    return table(("paper", *COLUMNS[2:6]), rows)
+    return table(("paper", *FIGURES), rows)
 
 
 def statements_table(records: Sequence[Record]) -> str:
@@ -156,21 +170,52 @@ def statements_table(records: Sequence[Record]) -> str:
     return table(("statement", "regime", "points per cluster", "found", "met"), rows)
 
 
-def trials_table(records: Sequence[Record]) -> str:
-    """What each weight gave in the trials, on validation points."""
+def trials_table(records: Sequence[Record], floors: Floors) -> str:
+    """What each weight gave in the trials, on validation points, the best score in bold."""
     rows = []
     for name in REGIMES:
-        for method, settings in METHODS.items():
-            for weight in settings.weights:
-                key = ("trial", name, method, weight)
-                group = [
-                    one
-                    for one in records
-                    if (one["part"], one["regime"], one["method"], one["weight"]) == key
-                ]
-                if group:
-                    rows.append([name, *row(method, group, "validation")])
-    return table(("regime", *COLUMNS), rows)
+        tried = groups(one for one in records if (one["part"], one["regime"]) == ("trial", name))
+        scores = [validation_scores(one.records, floors) for one in tried]
+        best: dict[str, float] = {}
+        for one, values in zip(tried, scores, strict=True):
+            best[one.label] = min(best.get(one.label, inf), fmean(values))
+        for one, values in zip(tried, scores, strict=True):
+            *cells, _, seconds = row(one.label, one.records, "validation")
+            text = mean_and_error(values)
+            is_best = fmean(values) == best[one.label]
+            rows.append([name, *cells, f"**{text}**" if is_best else text, seconds])
+    return table(TRIAL_COLUMNS, rows)
+
+
+def validation_scores(runs: Sequence[Record], floors: Floors) -> list[float]:
+    """Of each run what chooses the weight."""
+    return [score(one["figures"]["validation"], floors["validation"]) for one in runs]
+
+
+def edges(records: Sequence[Record], *parts: str) -> list[str]:
+    """Methods and readings whose chosen weight is the least or the largest that was tried."""
+    tried = {(one["regime"], one["label"]) for one in records if one["part"] == "trial"}
+    chosen = {
+        (one["regime"], one["label"]): one
+        for one in records
+        if one["part"] in parts and (one["regime"], one["label"]) in tried
+    }
+    return [
+        f"`{label}` ({regime}, {one['weight']:g})"
+        for (regime, label), one in chosen.items()
+        if one["weight"] in METHODS[one["method"]].ends
+    ]
+
+
+def curves(records: Sequence[Record]) -> dict[str, list[Group]]:
+    """Runs with a learning curve by the title of their panel: the regimes, the readings."""
+    panels = {f"{name} regime": finals(records, name) for name in REGIMES}
+    panels["readings, fragile regime"] = [one for one in records if one["part"] == "reading"]
+    with_curve = {
+        title: groups(one for one in runs if "learning_curve" in one)
+        for title, runs in panels.items()
+    }
+    return {title: runs for title, runs in with_curve.items() if runs}
 
 
 def readings_table(records: Sequence[Record]) -> str:
@@ -197,11 +242,24 @@ def by_label(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def row(name: str, group: Sequence[Record], draw: str) -> list[str]:
-    """Means and errors of the mean over seeds."""
+    """Means and errors of the mean over seeds, and how many learning curves are flat."""
     numbers = [mean_and_error([one["figures"][draw][figure] for one in group]) for figure in NAMES]
     seconds = float(np.mean([one["cpu_seconds"] for one in group]))
     weight = group[0]["weight"]
-    return [name, "" if weight is None else f"{weight:g}", *numbers, f"{seconds:.0f}"]
+    label = "" if weight is None else f"{weight:g}"
+    return [name, label, *numbers, flat(group), f"{seconds:.0f}"]
+
+
+def flat(group: Sequence[Record]) -> str:
+    """How many learning curves are flat over their last third, and where the others go."""
+    with_curve = [one for one in group if one.get("last_third") is not None]
+    if not with_curve:
+        return ""
+    changes = [one["last_third"] for one in with_curve if not is_flat(one)]
+    numbers = {"fall": sum(x < 0 for x in changes), "rise": sum(x > 0 for x in changes)}
+    others = [f"{n} {verb}{'s' if n == 1 else ''}" for verb, n in numbers.items() if n]
+    text = f"{len(with_curve) - len(changes)} of {len(with_curve)}"
+    return f"{text} ({', '.join(others)})" if others else text
 
 
 def values(records: Sequence[Record], method: str, figure: str, draw: str = "test") -> list[float]:

@@ -1,4 +1,4 @@
-"""Figures 1 and 3 of the benchmark: the points, and what each method generates.
+"""Figures 1 and 3 of the benchmark: the points and what each method generates; learning curves.
 
 Shapes: 18 clusters x n points x 2 coordinates.
 """
@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.report.figures import MODEL_COLOURS, REAL_FILL, TEXT_POINTS, figure, tidy
+from validation.pictures import draw_curves
 from validation.points.plan import KEPT
 from validation.points.sample import CLUSTERS, sample_of
+from validation.summary import Group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +52,20 @@ def generated_points(records: Sequence[Mapping[str, Any]]) -> Figure:
         panels[0, number].set_title(label, fontsize=TEXT_POINTS)
     for row, title in enumerate((*TITLES, "spread 0, close")):
         panels[row, 0].set_ylabel(title, fontsize=TEXT_POINTS)
+    return image
+
+
+def learning(panels: Mapping[str, Sequence[Group]]) -> Figure:
+    """Score on the validation points against steps, a line a seed, a panel a title."""
+    image = figure(4.0 * len(panels), 4.8)
+    row = image.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for panel, (title, runs) in zip(row, panels.items(), strict=True):
+        draw_curves(panel, runs, "step")
+        panel.set_title(title, fontsize=TEXT_POINTS)
+        panel.set_xlabel("steps", fontsize=TEXT_POINTS)
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
+        panel.legend(ncols=2, frameon=False, fontsize=TEXT_POINTS - 1, **below)
+    row[0].set_ylabel("score on validation points", fontsize=TEXT_POINTS)
     return image
 
 

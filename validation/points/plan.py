@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from caloforge.data.showers import Showers
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.recipes.points import REGIMES, in_regime
 from validation.plans import TRIAL_SEED
-from validation.points.measures import figures, floors, score
+from validation.points.measures import figures, least, score
 from validation.points.sample import CLUSTERS, checksum, sample_of
+from validation.points.training import LearningCurve, generate, train
 from validation.runner import Record, Records
-from validation.training_runs import is_of
+from validation.training_runs import hardware, is_of
 
 
 @dataclass(frozen=True)
@@ -31,6 +28,11 @@ class Method:
 
     term: str | None = None
     weights: tuple[float, ...] = ()
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The least and the largest weight."""
+        return (*self.weights[:1], *self.weights[-1:])
 
 
 METHODS = {
@@ -42,19 +44,32 @@ METHODS = {
     "divbal-gan": Method("BalancedDiversity", (0.03, 0.1, 0.3, 1)),
     "calibrated": Method("LogRatio", (0.1, 0.3, 1, 3)),
 }
-READINGS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "ms-gan, per pair": ("ms-gan", ("objective.ModeSeeking.average=pair",)),
-    "sdi-gan, per pair": ("sdi-gan", ("objective.SelectiveDiversity.average=pair",)),
-    "divbal-gan, per pair": ("divbal-gan", ("objective.BalancedDiversity.average=pair",)),
-    "divbal-gan, through tanh": ("divbal-gan", ("objective.BalancedDiversity.balance=literal",)),
-    "calibrated without the score": ("calibrated", ("objective.EnergyScore.weight=0",)),
-    "calibrated without the log-ratio": ("calibrated", ("objective.LogRatio.weight=0",)),
-    "calibrated, the score alone": (
-        "calibrated",
-        ("objective.NonSaturating.weight=0", "objective.LogRatio.weight=0"),
+
+
+class Reading(NamedTuple):
+    """Another reading of a paper's term, or a part of a recipe."""
+
+    method: str
+    settings: tuple[str, ...]
+    has_trials: bool = False
+    """True where its own trials choose the weight; otherwise it takes that of the method."""
+
+
+READINGS = {
+    "ms-gan, per pair": Reading("ms-gan", ("objective.ModeSeeking.average=pair",), True),
+    "sdi-gan, per pair": Reading("sdi-gan", ("objective.SelectiveDiversity.average=pair",), True),
+    "divbal-gan, per pair": Reading(
+        "divbal-gan", ("objective.BalancedDiversity.average=pair",), True
+    ),
+    "divbal-gan, through tanh": Reading(
+        "divbal-gan", ("objective.BalancedDiversity.balance=literal",)
+    ),
+    "calibrated without the score": Reading("calibrated", ("objective.EnergyScore.weight=0",)),
+    "calibrated without the log-ratio": Reading("calibrated", ("objective.LogRatio.weight=0",)),
+    "calibrated, the score alone": Reading(
+        "calibrated", ("objective.NonSaturating.weight=0", "objective.LogRatio.weight=0")
     ),
 }
-"""Other readings of the papers' terms and parts of ``calibrated``, at the chosen weight."""
 FRAGILE = "fragile"
 LABELS = ("part", "regime", "label", "method", "weight", "seed")
 STEPS, QUICK_STEPS = 5000, 300
@@ -98,18 +113,21 @@ class PointsRun:
         return override(recipe, settings + list(self.settings))
 
     def is_record_of(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record is of this recipe."""
-        return is_of(record, self.recipe())
+        """Whether a record is of this recipe, with a learning curve unless the run chooses."""
+        is_complete = self.part == "trial" or "learning_curve" in record
+        return is_complete and is_of(record, self.recipe())
 
     def execute(self, folder: Path) -> Record:
         """Train and compare; NonFinite is an error of this run alone."""
+        import torch
+
         from caloforge.training.folder import commit
 
         del folder  # half a minute: nothing is kept of an unfinished run
         recipe = self.recipe()
-        start = time.process_time()
-        generator = train(recipe)
-        seconds = time.process_time() - start
+        curve = LearningCurve(recipe)
+        generator = train(recipe, None if self.part == "trial" else curve)
+        seconds = curve.training_seconds
         samples = {
             name: generate(generator, sample_of(name), recipe) for name in EVALUATED[self.part]
         }
@@ -126,46 +144,18 @@ class PointsRun:
                 for name, one in results.items()
             },
             "commit": commit(),
+            "hardware": hardware("cpu"),
+            "torch": torch.__version__,
             "data": {name: checksum(sample_of(name)) for name in ("train", *samples)},
             "recipe": json.loads(recipe.to_json()),
             "cpu_seconds": round(seconds, 2),
         }
+        if curve.points:
+            record |= curve.record
         if self.pictured:
             cells = samples["test"].reshape(CLUSTERS, -1, 2)[:, :KEPT]
             record["points"] = cells.astype(np.float64).round(1).tolist()
         return record
-
-
-def train(recipe: Recipe) -> Any:
-    """The generator after the last step, without a run folder."""
-    import torch
-
-    from caloforge.training.dataset import Dataset
-    from caloforge.training.distributed import DistributedContext
-    from caloforge.training.game import build_game
-
-    torch.set_num_threads(1)  # networks this small lose by threads
-    train_sample, context = sample_of("train"), DistributedContext(torch.device("cpu"))
-    dataset = Dataset(
-        train_sample, train_sample.groups().ids, train_sample.conditions, sample_of("validation")
-    )
-    game = build_game(recipe, dataset.scaling(recipe), context)
-    stream = dataset.batches(recipe, context).iterate()
-    for step in range(recipe.training.steps):
-        game.step(stream, step)
-    return game.networks["generator"].eval()
-
-
-def generate(generator: Any, like: Showers, recipe: Recipe) -> NDArray[np.float32]:
-    """One generated point for each real one.  (N, 2)"""
-    import torch
-
-    random = torch.Generator().manual_seed(recipe.seed)
-    latent = torch.randn((len(like), recipe.generator.latent), generator=random)
-    conditions = torch.from_numpy(like.conditions.astype(np.float32))
-    with torch.no_grad():
-        cells: NDArray[np.float32] = generator(latent, conditions).numpy()
-    return cells
 
 
 def plan(quick: bool, seed: int, records: Records) -> Iterator[PointsRun]:
@@ -177,21 +167,27 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[PointsRun]:
                 continue
             scan = list(trials(regime, method, seed))
             yield from scan
-            if all(run.name in records for run in scan):
+            if are_made(scan, records):
                 weight = best_weight(scan, records)
                 for number in range(SEEDS):
                     yield final(regime, method, seed, number, weight)
                 if regime == FRAGILE:
-                    yield from readings(method, seed, weight)
+                    yield from readings(method, seed, weight, records)
 
 
-def trials(regime: str, method: str, seed: int) -> Iterator[PointsRun]:
-    """Every weight of a method, on seeds that no final run shares."""
+def trials(regime: str, method: str, seed: int, label: str = "") -> Iterator[PointsRun]:
+    """Every weight of a method, or of the reading of a label, on seeds that no final run shares."""
+    settings = READINGS[label].settings if label else ()
     for weight in METHODS[method].weights:
         for number in range(TRIAL_SEEDS):
-            yield PointsRun(
-                "trial", regime, method, method, TRIAL_SEED + seed + number, weight=weight
-            )
+            trial_seed = TRIAL_SEED + seed + number
+            run = PointsRun("trial", regime, label or method, method, trial_seed, weight=weight)
+            yield replace(run, settings=settings)
+
+
+def are_made(scan: list[PointsRun], records: Records) -> bool:
+    """Whether all trials that choose a weight have a record."""
+    return all(run.name in records for run in scan)
 
 
 def best_weight(scan: list[PointsRun], records: Records) -> float | None:
@@ -203,12 +199,6 @@ def best_weight(scan: list[PointsRun], records: Records) -> float | None:
     return min(scores, key=lambda weight: fmean(scores[weight]), default=None)
 
 
-@cache
-def least() -> dict[str, float]:
-    """Noise floor of the validation points."""
-    return floors()["validation"]
-
-
 def final(
     regime: str, method: str, seed: int, number: int, weight: float | None, steps: int = STEPS
 ) -> PointsRun:
@@ -218,13 +208,19 @@ def final(
     )
 
 
-def readings(method: str, seed: int, weight: float | None) -> Iterator[PointsRun]:
-    """The other readings of a method, in the fragile regime."""
-    for label, (of, settings) in READINGS.items():
-        for number in range(SEEDS if of == method else 0):
-            yield PointsRun(
-                "reading", FRAGILE, label, of, seed + number, weight=weight, settings=settings
-            )
+def readings(method: str, seed: int, weight: float | None, records: Records) -> Iterator[PointsRun]:
+    """The other readings of a method in the fragile regime, at its weight or at their own."""
+    for label, reading in READINGS.items():
+        if reading.method != method:
+            continue
+        scan = list(trials(FRAGILE, method, seed, label)) if reading.has_trials else []
+        yield from scan
+        if not are_made(scan, records):
+            continue
+        own = best_weight(scan, records) if scan else weight
+        for number in range(SEEDS):
+            run = PointsRun("reading", FRAGILE, label, method, seed + number, weight=own)
+            yield replace(run, settings=reading.settings)
 
 
 def usual_weight(method: str) -> float | None:
