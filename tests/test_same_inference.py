@@ -37,8 +37,10 @@ OWN_LAYERS: dict[tuple[str, str], set[str]] = {
     ("calogan", "atlas_em"): {"kind", "latent", "attributes", "attention", "head"},
     ("conditional-calogan", "atlas_em"): {"kind", "latent", "attention", "head"},
     ("calogan-published", "atlas_em"): {"kind", "latent", "attributes", "features", "head"},
-    ("conditional-calogan-published", "atlas_em"): {"kind", "latent", "features", "blur", "head"},
-}
+    ("conditional-calogan-published", "atlas_em"): {
+        "kind", "latent", "features", "blur", "blurred", "head",
+    },
+}  # fmt: skip
 """Recipes whose table of layers is another than that of their baseline, and where it differs: the
 head of the total, and networks of layers, which the papers of the layered calorimeter describe."""
 MADE_FOR = [
