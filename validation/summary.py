@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validation.metrics import Measured, of_replicates, resampled_mean
-from validation.training_runs import FLAT
+from validation.training_runs import Flatness
 
 Record = Mapping[str, Any]
 Values = NDArray[np.float64]
@@ -76,13 +76,12 @@ class Group:
     @property
     def flat(self) -> str:
         """How many learning curves are flat over their last third; how many fall, how many rise."""
-        changes = [one["last_third"] for one in self.records if one.get("last_third") is not None]
-        if not changes:
+        curves = Flatness.of(self.records)
+        if not sum(curves):
             return ""
-        fall, rise = (sum(sign * change > FLAT for change in changes) for sign in (-1, 1))
-        words = [f"{len(changes) - fall - rise} of {len(changes)}"]
-        words += [f"{fall} fall"] if fall else []
-        words += [f"{rise} rise"] if rise else []
+        words = [f"{curves.flat} of {sum(curves)}"]
+        words += [f"{curves.fall} fall"] if curves.fall else []
+        words += [f"{curves.rise} rise"] if curves.rise else []
         return ", ".join(words)
 
     @property

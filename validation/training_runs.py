@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from caloforge.data.samples import sample_path
 from caloforge.errors import UsageError
@@ -209,6 +209,22 @@ def is_flat(record: Mapping[str, Any]) -> bool:
     return change is not None and abs(change) <= FLAT
 
 
+class Flatness(NamedTuple):
+    """How many learning curves are flat over their last third, and where the others go."""
+
+    flat: int
+    fall: int
+    rise: int
+
+    @classmethod
+    def of(cls, records: Iterable[Mapping[str, Any]]) -> Flatness:
+        """Of the records that have a learning curve."""
+        curves = [one for one in records if one.get("last_third") is not None]
+        steep = [one["last_third"] for one in curves if not is_flat(one)]
+        fall = sum(change < 0 for change in steep)
+        return cls(len(curves) - len(steep), fall, len(steep) - fall)
+
+
 def tidy(work: Path, *, keep: bool) -> None:
     """A kept run stays without what only resuming needs."""
     if keep:
@@ -227,4 +243,13 @@ def outcome_text(record: Mapping[str, Any]) -> str:
     return f"{score}, {seconds}" if test is None else f"{score}, test {test:.2f}, {seconds}"
 
 
-__all__ = ["FLAT", "RUNS", "TrainingRun", "is_flat", "is_of", "last_third", "with_learning_curve"]
+__all__ = [
+    "FLAT",
+    "RUNS",
+    "Flatness",
+    "TrainingRun",
+    "is_flat",
+    "is_of",
+    "last_third",
+    "with_learning_curve",
+]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,19 +81,7 @@ def train(
         distributed_context(device_of_name(device)) as context,
         only_run(out, reporter) if context.leads else nullcontext(),
     ):
-        facts = circumstances(
-            data,
-            sha256_of(data),
-            threads=torch.get_num_threads(),
-            processes=context.world,
-            device=context.device.type,
-            precision=str(precision_of(recipe.training.precision, context.device)),
-        )
-        facts["data"]["training_files"] = {
-            name: sha256_of(showers_path(name)) for name in recipe.data.training_files
-        }
-        if pretrained is not None:
-            facts["pretrained"] = pretrained.record
+        facts = facts_of(recipe, data, context, pretrained)
         folder = RunFolder(out)
         recipe = folder.lengthened(recipe) if resume else recipe
         changes = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
@@ -102,12 +91,7 @@ def train(
         if not resume:
             require_gradients(run)
         run.callbacks = tuple(callbacks) if context.leads else ()
-        run.reporter.say(size_line(run.batches, run.dataset))
-        before = warnings_before(recipe.objective, run.batches)
-        for line in (*doubts(run.dataset.validation), *before):
-            run.reporter.warn(line)
-        if changes:
-            run.reporter.warn(f"resuming with {changes}: not bit for bit the same run")
+        announce(run, changes)
         run.resume() if resume else run.begin(facts)
         try:
             play_out(run)
@@ -115,6 +99,36 @@ def train(
             for one in run.callbacks:
                 one.end()
         return folder
+
+
+def facts_of(
+    recipe: Recipe, data: Path, context: DistributedContext, pretrained: Pretrained | None
+) -> dict[str, Any]:
+    """Circumstances of a run: its data, machine, precision, and the networks it starts from."""
+    facts = circumstances(
+        data,
+        sha256_of(data),
+        threads=torch.get_num_threads(),
+        processes=context.world,
+        device=context.device.type,
+        precision=str(precision_of(recipe.training.precision, context.device)),
+    )
+    facts["data"]["training_files"] = {
+        name: sha256_of(showers_path(name)) for name in recipe.data.training_files
+    }
+    if pretrained is not None:
+        facts["pretrained"] = pretrained.record
+    return facts
+
+
+def announce(run: Run, changes: str) -> None:
+    """Size of the run, and what to warn of before its first step."""
+    run.reporter.say(size_line(run.batches, run.dataset))
+    before = warnings_before(run.recipe.objective, run.batches)
+    for line in (*doubts(run.dataset.validation), *before):
+        run.reporter.warn(line)
+    if changes:
+        run.reporter.warn(f"resuming with {changes}: not bit for bit the same run")
 
 
 def require_players(recipe: Recipe) -> None:

@@ -19,7 +19,7 @@ from validation.points.pictures import generated_points, learning, real_points
 from validation.points.plan import METHODS, QUICK_STEPS, READINGS, plan
 from validation.runner import Records, read_records, read_references
 from validation.summary import Group, groups
-from validation.training_runs import FLAT, is_flat
+from validation.training_runs import FLAT, Flatness
 
 Record = Mapping[str, Any]
 Floors = Mapping[str, Mapping[str, float]]
@@ -252,13 +252,12 @@ def row(name: str, group: Sequence[Record], draw: str) -> list[str]:
 
 def flat(group: Sequence[Record]) -> str:
     """How many learning curves are flat over their last third, and where the others go."""
-    with_curve = [one for one in group if one.get("last_third") is not None]
-    if not with_curve:
+    curves = Flatness.of(group)
+    if not sum(curves):
         return ""
-    changes = [one["last_third"] for one in with_curve if not is_flat(one)]
-    numbers = {"fall": sum(x < 0 for x in changes), "rise": sum(x > 0 for x in changes)}
+    numbers = {"fall": curves.fall, "rise": curves.rise}
     others = [f"{n} {verb}{'s' if n == 1 else ''}" for verb, n in numbers.items() if n]
-    text = f"{len(with_curve) - len(changes)} of {len(with_curve)}"
+    text = f"{curves.flat} of {sum(curves)}"
     return f"{text} ({', '.join(others)})" if others else text
 
 

@@ -37,6 +37,7 @@ from validation.summary import (
     ratio_over_seeds,
     reference,
 )
+from validation.training_runs import Flatness
 from validation.zn import pictures
 from validation.zn.measures import GROUPS
 from validation.zn.plan import (
@@ -107,7 +108,7 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "nearer": nearer(runs, references),
         "falling": falling(runs),
         "equal": table(TITLES, seed_rows(with_baseline(records, "equal", BASELINE), NAMES)),
-        "contest": contest(records),
+        "equal_scores": scores_at_equal_seconds(records),
         "widths": widths(records),
         "lengths": {part: length(records, part) for part in ("early", "long")},
         "literal_weights": LITERAL_WEIGHTS,
@@ -180,10 +181,10 @@ def nearer(runs: list[Group], references: Record) -> list[str]:
 
 def falling(runs: list[Group]) -> list[str]:
     """Methods of which a learning curve still falls over its last third."""
-    return [f"`{one.label}` ({one.flat})" for one in runs if "fall" in one.flat]
+    return [f"`{one.label}` ({one.flat})" for one in runs if Flatness.of(one.records).fall]
 
 
-def contest(records: Records) -> list[str]:
+def scores_at_equal_seconds(records: Records) -> list[str]:
     """Game, score, and both, in the CPU seconds of the game: scores on validation particles."""
     equal = {one.label: one for one in with_baseline(records, "equal", BASELINE)}
     return [

@@ -408,7 +408,7 @@ class GeneratorConfig(NetworkConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _means_nothing_without_blur(cls, fields: Any) -> Any:
+    def _without_idle_setting(cls, fields: Any) -> Any:
         """Recipes without blur are equal, whatever they would blur."""
         if isinstance(fields, dict) and not fields.get("blur"):
             fields = dict(fields)

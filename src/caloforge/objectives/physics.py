@@ -281,7 +281,7 @@ class AttributeRegression(Term):
 
     @field_validator("weights")
     @classmethod
-    def _seeks_attributes(cls, weights: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    def _require_no_negative(cls, weights: tuple[float, ...] | None) -> tuple[float, ...] | None:
         for number, weight in enumerate(weights or ()):
             if weight < 0:
                 raise UsageError(
