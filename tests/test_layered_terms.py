@@ -92,9 +92,9 @@ def test_local_score_wants_the_width_of_a_cell_right() -> None:
 
 
 def test_patches_have_cells() -> None:
-    play = round_of("generator", rows(), networks())
-    with pytest.raises(UsageError, match=r"LocalScore\.sizes: a patch has one cell or more"):
-        LocalScore(sizes=(0,)).generator(play)
+    """Refused where a recipe is read, before anything is written."""
+    with pytest.raises(UsageError, match=r"sizes.*greater than or equal to 1"):
+        override(recipe_of_name("calibrated"), ["objective.LocalScore.sizes=[0]"])
 
 
 @pytest.mark.parametrize("response", [1.0, 0.3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from caloforge.objectives import (
 )
 from caloforge.recipe import override
 from caloforge.train import train
-from caloforge.training.warnings import warnings_of
+from caloforge.training.warnings import warnings_before, warnings_of
 from small_game import networks, round_of, rows
 from small_run import set_options, small_recipe, write_part_of_sample
 
@@ -135,6 +136,28 @@ def test_the_log_holds_the_spread_of_a_lead_without_bound() -> None:
     for term, player in ((Wasserstein(), "generator"), (Hinge(), "critic")):
         _, parts = Objective.of(term)(round_of(player, batch, nets))
         assert list(parts) == [type(term).__name__]
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (Objective.of(Wasserstein()), True),
+        (Wasserstein() + 0.0 * GradientPenalty(), True),
+        (Wasserstein() + 10.0 * GradientPenalty(), False),
+        (Wasserstein() + 1.0 * R1(), False),
+        (Objective.of(Hinge()), False),
+        (1.0 * EnergyScore(), False),
+    ],
+    ids=repr,
+)
+def test_a_critic_that_nothing_bounds(objective: Objective, message: bool) -> None:
+    """Its lead grows with its spread, so that the log of the run cannot tell it."""
+    batches: Any = SimpleNamespace(particles=2, repeats=8, real_pairs_per_particle=9.0)
+    expected = (
+        "Wasserstein: nothing bounds the logits of the critic, which run away: add the penalties "
+        "R1 and R2 to the objective, as dcgan has them, or GradientPenalty, as wgan-gp has it"
+    )
+    assert (expected in warnings_before(objective, batches)) is message
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ class LocalScore(Term):
     neighbours. The norm of a whole image, as in ``EnergyScore``, hardly sees one cell.
     """
 
-    sizes: tuple[Annotated[int, Field(le=1024)], ...] = Field(default=(1, 3), min_length=1)
+    sizes: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(default=(1, 3), min_length=1)
     normalise: Unit = "particle"
     """As in ``EnergyScore``."""
 
@@ -174,8 +174,6 @@ class LocalScore(Term):
 
     def of_layer(self, play: GanStep, fake: Tensor, real: Tensor, size: int) -> Tensor:
         """Score of the patches of one size.  (N, nx, ny), (N, nx, ny) -> (P,)"""
-        if size < 1:
-            raise UsageError(f"LocalScore.sizes: a patch has one cell or more, not {size}")
         x, y = play.by_particle(fake), play.by_particle(real)
         repeats = play.rows.repeats
         across = torch.stack([apart(x, y.roll(n, dims=1), size) for n in range(repeats)]).mean(0)

@@ -67,7 +67,13 @@ def lead_of(game: str, shares: Mapping[str, float]) -> str:
 
 
 def warnings_before(objective: Objective, batches: Batches) -> Iterator[str]:
-    """What to warn of before the first step: what terms say of batches, and of one particle."""
+    """What to warn of before the first step: of the critic, of one particle, what terms say."""
+    game = game_of(objective)
+    if is_unbounded(objective, game) and not penalties(objective):
+        yield (
+            f"{game}: nothing bounds the logits of the critic, which run away: "
+            f"{more_penalty(objective)}, or GradientPenalty, as wgan-gp has it"
+        )
     if batches.particles == 1 and objective.plays("critic"):
         yield (
             "a batch has one particle (data.particles=1): the critic compares showers of a single "
@@ -113,10 +119,21 @@ def empty_line(objective: Objective, game: str | None, empty: float, really_empt
 
 def more_penalty(objective: Objective) -> str:
     """How to keep the critic smooth."""
-    penalties = (term for weight, term in objective.terms if weight and isinstance(term, Penalty))
-    if present := [name_of(term) for term in penalties]:
+    if present := penalties(objective):
         return "raise " + " and ".join(f"objective.{name}.weight" for name in present)
     return "add the penalties R1 and R2 to the objective, as dcgan has them"
+
+
+def penalties(objective: Objective) -> list[str]:
+    """What keeps the critic smooth, by name."""
+    return [
+        name_of(term) for weight, term in objective.terms if weight and isinstance(term, Penalty)
+    ]
+
+
+def is_unbounded(objective: Objective, game: str | None) -> bool:
+    """Whether the game rewards ever larger logits."""
+    return any(name_of(term) == game and term.unbounded for _, term in objective.terms)
 
 
 def name_of(term: Term) -> str:
