@@ -268,6 +268,11 @@ def test_the_page_of_the_grid_orders_by_validation(tmp_path: Path) -> None:
     assert "failed" in lines[-1]
     assert sum("(the paper's)" in line for line in lines) == 1
     assert "All 45 runs are there" in page
+    # Points 0 to 14 of the three by five by three have the least weight of diversity: 50 to 36.
+    assert "| diversity | 0.01 | 43.0 ± 1.2 | 36.00 | 15 |" in page
+    # Every third of the others, 48, 45, ... 9; the last one failed.
+    assert "| auxiliary | 0.01 | 28.5 ± 3.4 | 9.00 | 14 |" in page
+    assert "is number 25 of 45 here" in page
     (floor,) = (line for line in page.splitlines() if line.startswith("| *noise floor*"))
     assert floor == "| *noise floor* |  | - |" + " 2.00 ± 0.50 |" * 5 + "  |"
     assert len({line.count("|") for line in [*lines, floor]}) == 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caloforge.detectors import ALICE_ZP
-from caloforge.report.figures import ratio_histogram
+from caloforge.report.figures import TEXT_POINTS, figure, ratio_histogram
 from caloforge.report.images import shower_rows
 from validation.pictures import image, learning_curves
 from validation.proton.measures import TAILS
@@ -59,3 +59,28 @@ def sums_of(runs: Sequence[Group], real: Record, label: str) -> Figure:
     truth = np.array(real["sums"][label], dtype=float)
     title = f"photons in {TAILS[label]}"
     return ratio_histogram((truth, place), others, place.max() + 1, label=title, whole=True)
+
+
+def score_maps(
+    scores: Mapping[tuple[float, ...], float], grid: Mapping[str, Sequence[float]]
+) -> Figure:
+    """Score over the first two weights, a panel for each value of the third."""
+    (row_name, rows), (column_name, columns), (panel_name, panels) = grid.items()
+    plot = figure(9.6, 2.6)
+    limits = {"vmin": min(scores.values()), "vmax": max(scores.values())}
+    for axes, panel in zip(plot.subplots(1, len(panels), sharey=True), panels, strict=True):
+        map_ = np.array([[scores.get((y, x, panel), np.nan) for x in columns] for y in rows])
+        artist = axes.imshow(map_, cmap="viridis", aspect="auto", **limits)
+        for (y, x), score in np.ndenumerate(map_):
+            if np.isfinite(score):
+                ink = "white" if artist.norm(score) < 0.5 else "black"
+                text = {"ha": "center", "va": "center", "color": ink, "fontsize": TEXT_POINTS - 1}
+                axes.text(x, y, f"{score:.1f}", **text)
+        axes.set_title(f"{panel_name} {panel:g}", fontsize=TEXT_POINTS)
+        axes.set_xlabel(column_name, fontsize=TEXT_POINTS)
+        axes.set_xticks(range(len(columns)), [f"{x:g}" for x in columns])
+        axes.set_yticks(range(len(rows)), [f"{y:g}" for y in rows])
+        axes.tick_params(labelsize=TEXT_POINTS - 1, length=0)
+    plot.axes[0].set_ylabel(row_name, fontsize=TEXT_POINTS)
+    plot.colorbar(artist, ax=plot.axes, label="validation score")
+    return plot
