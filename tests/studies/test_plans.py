@@ -130,6 +130,21 @@ def test_the_letter_of_the_papers_is_a_minimax_game_on_expected_counts(method: s
         assert term.average == "pair"
 
 
+@pytest.mark.parametrize("method", LITERAL)
+def test_a_reading_differs_from_the_letter_in_one_thing(method: str) -> None:
+    runs = [run for run in runs_of("zn") if run.part == "reading" and run.method == method]
+    letter, *others = (run.recipe().model_dump(mode="json") for run in runs)
+    own = recipe_of_name(method).model_dump(mode="json")
+    for other in others:
+        changed = {name for name in ("objective", "training") if other[name] != letter[name]}
+        assert len(changed) == 1
+        terms = other["objective"].keys() - letter["objective"].keys()
+        assert terms in (set(), {"Paired"})
+        for name, term in other["objective"].items():
+            new = term.items() - letter["objective"].get(name, {}).items()
+            assert new <= own["objective"].get(name, {}).items()
+
+
 def test_parts_of_the_layered_recipe_change_one_thing() -> None:
     runs = {run.label: run for run in runs_of("calogan") if run.part == "part" and run.seed == 0}
     whole = runs.pop("whole").recipe().model_dump(mode="json")

@@ -68,7 +68,7 @@ COLUMNS = (
 NAMES = tuple((name,) for name, _ in COLUMNS)
 TITLES = ("", "weight", *(title for _, title in COLUMNS), *TRAINING_TITLES, "seeds")
 SPREADS = {"channels": "spread of channels", "total": "σ(total)", "pairs": "pair distance"}
-PARTS = ("literal", "reweighted", "games")
+PARTS = ("literal", "reading", "reweighted", "games")
 """Parts of the plan that are shown as a table of their own."""
 
 

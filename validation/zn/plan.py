@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from validation.plans import FEW_SEEDS, Plan, Scan, recipe_terms
+from validation.plans import FEW_SEEDS, Plan, Scan, recipe_terms, steps
 from validation.runner import Records
 from validation.training_runs import TrainingRun
 from validation.zn.measures import evaluated
@@ -25,6 +25,7 @@ METHODS = (BASELINE, *TERMS, SCORE)
 OTHER_GAMES = ("wgan-gp", "hinge-gan")
 LITERAL = ("sdi-gan", "divbal-gan")
 """Methods that are also trained by the letter of their papers."""
+GAME, LITERAL_GAME = "Paired", "Minimax"
 PENALTIES = ("R1", "R2")
 LITERAL_WEIGHTS = {
     method: recipe_terms(f"{method}-published")[TERMS[method]]["weight"] for method in LITERAL
@@ -58,6 +59,7 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
     yield from scored(seed)
     yield from PLAN.single("games", OTHER_GAMES, seed)
     yield from literal(seed)
+    yield from readings(seed)
     for scan in scans():
         yield from PLAN.trials(scan, seed)
     yield from reweighted(seed, records)
@@ -105,6 +107,40 @@ def literal(seed: int) -> Iterator[TrainingRun]:
                 "literal", method, seed + number, whole, "training.drawn=false",
                 label=f"{method}, by the letter",
             )  # fmt: skip
+
+
+def readings(seed: int) -> Iterator[TrainingRun]:
+    """Short runs by the letter with one thing as in the recipe: which of them the letter needs."""
+    for method in LITERAL:
+        for change, (objective, drawn) in one_as_in_recipe(method).items():
+            yield PLAN.run(
+                "reading", method, seed, f"objective={json.dumps(objective)}",
+                f"training.drawn={json.dumps(drawn)}", steps(method, EARLY),
+                label=f"{method}, {change}",
+            )  # fmt: skip
+
+
+def one_as_in_recipe(method: str) -> dict[str, tuple[dict[str, dict[str, Any]], bool]]:
+    """Objective by the letter with a part of the recipe's, and whether counts are drawn."""
+    letter, own, name = literal_objective(method), recipe_terms(method), TERMS[method]
+    term = letter[name]
+    others = {one: value for one, value in letter.items() if one != LITERAL_GAME}
+    fields = {
+        "distances in real units": ("unit", "epsilon"),
+        "ratios of means": ("average",),
+        "no gradient through the tanh": ("balance",),
+    }
+    parts = {
+        title: letter | {name: term | {field: own[name][field] for field in some}}
+        for title, some in fields.items()
+        if some[0] in term
+    }
+    return {
+        "all by the letter": (letter, False),
+        "the paired game": ({GAME: own[GAME]} | others, False),
+        **{title: (objective, False) for title, objective in parts.items()},
+        "drawn counts": (letter, True),
+    }
 
 
 def literal_objective(method: str) -> dict[str, dict[str, Any]]:
