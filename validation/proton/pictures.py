@@ -69,9 +69,9 @@ def score_maps(
     plot = figure(9.6, 2.6)
     limits = {"vmin": min(scores.values()), "vmax": max(scores.values())}
     for axes, panel in zip(plot.subplots(1, len(panels), sharey=True), panels, strict=True):
-        map_ = np.array([[scores.get((y, x, panel), np.nan) for x in columns] for y in rows])
-        artist = axes.imshow(map_, cmap="viridis", aspect="auto", **limits)
-        for (y, x), score in np.ndenumerate(map_):
+        values = np.array([[scores.get((y, x, panel), np.nan) for x in columns] for y in rows])
+        artist = axes.imshow(values, cmap="viridis", aspect="auto", **limits)
+        for (y, x), score in np.ndenumerate(values):
             if np.isfinite(score):
                 ink = "white" if artist.norm(score) < 0.5 else "black"
                 text = {"ha": "center", "va": "center", "color": ink, "fontsize": TEXT_POINTS - 1}

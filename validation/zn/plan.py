@@ -110,7 +110,7 @@ def literal(seed: int) -> Iterator[TrainingRun]:
 
 
 def readings(seed: int) -> Iterator[TrainingRun]:
-    """Short runs by the letter with one thing as in the recipe: which of them the letter needs."""
+    """Short runs by the letter with one thing as in the recipe: which of them keeps the game."""
     for method in LITERAL:
         for change, (objective, drawn) in one_as_in_recipe(method).items():
             yield PLAN.run(
