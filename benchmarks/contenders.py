@@ -1,7 +1,8 @@
 """``python -m benchmarks speed``: generators against the published one of their detector.
 
-Shapes: B rows, Z latents, C conditions, K cells. All weights are random: what is compared is time,
-and whether the rewritten graphs still answer as torch does.
+Shapes: B rows, Z latents, C conditions, K cells. All weights are random: what is timed does not
+depend on them. Beside it stand whether the rewritten graphs still answer as torch does, and what
+the networks reach once they are trained.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from torch import nn
 
 from benchmarks.contests import Contest, contest_of, untrained
 from benchmarks.operations import multiply_adds
-from benchmarks.report import NOT_SHOWN, Benchmark, Row
+from benchmarks.quality import NOT_TRAINED, legend, quality_of
+from benchmarks.report import Benchmark, Row
 from benchmarks.timing import Timings, Work, take_turns
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile
@@ -34,6 +36,7 @@ from caloforge.simulator.sampling import NegativeBinomial, draw_latents, stream
 
 BATCHES = (1, 32, 256)
 REFERENCE, REWRITTEN = "reference, torch eager", "reference rewritten"
+SAME_FUNCTION = "the same function"
 SGEMM, SGEMM_SIZE = "sgemm", 1024
 TIMES = {1: 40}
 """Calls of one timing: one shower alone takes less than the clock is good for."""
@@ -53,6 +56,8 @@ class Contender:
     exact: bool = False
     """Whether it has to answer as the reference does."""
     batches: tuple[int, ...] = BATCHES
+    quality: str = NOT_TRAINED
+    """Of the trained network."""
 
 
 def bench_speed(
@@ -78,7 +83,7 @@ def bench_speed(
     finally:
         torch.set_num_threads(threads)
     figures = {"sgemm 1024^3, GFLOP/s": float(np.median(ceilings))}
-    return Benchmark(contest.what, rows, figures, [NO_TRANSPORT])
+    return Benchmark(contest.what, rows, figures, [legend(contest.detector), NO_TRANSPORT])
 
 
 NO_TRANSPORT = "speed-up over transport: not stated without a measured time (--transport FILE)"
@@ -102,11 +107,15 @@ def contenders(contest: Contest, scratch: Path) -> list[Contender]:
             latent_size=latents,
             sampling=law,
         )
-    field = [Contender(REFERENCE, _eager(networks[REWRITTEN], contest.reference.latent))]
+    qualities = {name: quality_of(detector, config) for name, config in configs.items()}
+    eager = _eager(networks[REWRITTEN], contest.reference.latent)
+    field = [Contender(REFERENCE, eager, quality=qualities[REWRITTEN])]
     for name, config in configs.items():
-        field += _graphs(name, scratch / name, config.latent)
+        field += _graphs(name, scratch / name, config.latent, qualities[name])
     bundle = contest.bundle
-    return field if bundle is None else [*field, _o2_bundle(scratch / bundle, detector)]
+    if bundle is None:
+        return field
+    return [*field, _o2_bundle(scratch / bundle, detector, qualities[bundle])]
 
 
 def _eager(network: nn.Module, size: int) -> Callable[..., Any]:
@@ -116,7 +125,7 @@ def _eager(network: nn.Module, size: int) -> Callable[..., Any]:
     return run
 
 
-def _graphs(label: str, folder: Path, size: int) -> list[Contender]:
+def _graphs(label: str, folder: Path, size: int, quality: str) -> list[Contender]:
     """A generator's exported graph on every engine that is installed."""
     model = (folder / GRAPH).read_bytes()
     operations = multiply_adds(model)
@@ -125,7 +134,8 @@ def _graphs(label: str, folder: Path, size: int) -> list[Contender]:
             f"{label}, {name}",
             _first(ENGINES[name](model, 1, label).run, size),
             operations,
-            label == REWRITTEN,
+            exact=label == REWRITTEN,
+            quality=SAME_FUNCTION if label == REWRITTEN else quality,
         )
         for name in installed_engines()
     ]
@@ -136,7 +146,7 @@ def _first(run: Callable[..., Any], size: int) -> Callable[..., Any]:
     return lambda latents, conditions: run(np.ascontiguousarray(latents[:, :size]), conditions)
 
 
-def _o2_bundle(folder: Path, detector: Detector) -> Contender:
+def _o2_bundle(folder: Path, detector: Detector, quality: str) -> Contender:
     """What O2 runs for one particle: the hit classifier, then the generator that draws counts."""
     import onnxruntime
 
@@ -156,7 +166,8 @@ def _o2_bundle(folder: Path, detector: Detector) -> Contender:
             sizes = {port.name: port.shape[-1] for port in session.get_inputs()}
             session.run(None, {name: inputs[sizes[name]] for name in names})
 
-    return Contender("o2 bundle: classifier + generator", run, batches=(1,))
+    name = "o2 bundle: classifier + generator"
+    return Contender(name, run, batches=(1,), quality=quality)
 
 
 def _at_batch(
@@ -226,7 +237,6 @@ def _row(entry: Contender, batch: int, timings: Timings, error: float | None) ->
     if entry.operations is not None:
         own = 2 * entry.operations * batch * _times(entry, batch)
         share = timings.ratio(SGEMM, entry.name).median * own / (2 * SGEMM_SIZE**3)
-    same = entry.exact or entry.name == REFERENCE
     return Row(
         name=entry.name,
         batch=batch,
@@ -236,7 +246,7 @@ def _row(entry: Contender, batch: int, timings: Timings, error: float | None) ->
         ratio_high=ratio.high * scale,
         sgemm_share=share,
         error=error,
-        quality="the same function" if same else NOT_SHOWN,
+        quality=entry.quality,
     )
 
 

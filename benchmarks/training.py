@@ -1,6 +1,6 @@
-"""``python -m benchmarks train``: a training step of our pair against the authors' pair.
+"""``python -m benchmarks train``: a training step of our pairs against the authors' pair.
 
-Both play the same recipe on the same rows in the same loop, in float32. The authors' pair also runs
+All play the same recipe on the same rows in the same loop, in float32. The authors' pair also runs
 with the memory layout that the public codes use.
 """
 
@@ -10,11 +10,14 @@ from collections.abc import Iterator
 
 import torch
 
-from benchmarks.report import NOT_SHOWN, Benchmark, Row
+from benchmarks.quality import legend, quality_of
+from benchmarks.report import Benchmark, Row
 from benchmarks.timing import Work, take_turns
 from caloforge.data.batches import Batch
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile
+from caloforge.detectors import ALICE_ZN
+from caloforge.networks.generators import GeneratorConfig
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.reporter import SILENT, Reporter
@@ -23,12 +26,16 @@ from caloforge.training.distributed import DistributedContext
 from caloforge.training.game import Game, batches_of_step, build_game
 
 RECIPE = "sdi-gan"
+METHODS = (RECIPE, "sdi-gan-published")
+"""Runs of these state the quality of a pair."""
 REFERENCE = "reference pair, as published"
 PAIRS = {
-    REFERENCE: "reference",
-    "reference pair, channels last": "reference",
-    "light pair": "light",
+    REFERENCE: ("reference", "reference"),
+    "reference pair, channels last": ("reference", "reference"),
+    "light pair": ("light", "light"),
+    "pair of the recipe": ("profile", "counts"),
 }
+"""Kinds of generator and critic."""
 PARTICLES, REPEATS = 4, 8
 
 
@@ -37,13 +44,13 @@ def bench_train(*, rounds: int = 3, reporter: Reporter = SILENT) -> Benchmark:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        work = {name: _steps(name, kind) for name, kind in PAIRS.items()}
+        work = {name: _steps(name, *kinds) for name, kinds in PAIRS.items()}
         timings = take_turns(work, rounds, reporter, "steps")
     finally:
         torch.set_num_threads(threads)
     batch = PARTICLES * REPEATS
     rows = []
-    for name, kind in PAIRS.items():
+    for name, (generator, _) in PAIRS.items():
         ratio = timings.ratio(REFERENCE, name)
         rows.append(
             Row(
@@ -53,19 +60,19 @@ def bench_train(*, rounds: int = 3, reporter: Reporter = SILENT) -> Benchmark:
                 ratio=ratio.median,
                 ratio_low=ratio.low,
                 ratio_high=ratio.high,
-                quality="the same networks" if kind == "reference" else NOT_SHOWN,
+                quality=quality_of(ALICE_ZN, GeneratorConfig(kind=generator), METHODS),
             )
         )
-    return Benchmark("train", rows)
+    return Benchmark("train", rows, remarks=[legend(ALICE_ZN)])
 
 
-def _steps(name: str, kind: str) -> Work:
+def _steps(name: str, generator: str, critic: str) -> Work:
     """Steps of a fresh game, one a call."""
     recipe = override(
-        recipe_of_name(RECIPE, "alice_zn"),
+        recipe_of_name(RECIPE, ALICE_ZN.name),
         [
-            f"generator.kind={kind}",
-            f"critic.kind={kind}",
+            f"generator.kind={generator}",
+            f"critic.kind={critic}",
             f"data.particles={PARTICLES}",
             f"data.repeats={REPEATS}",
             "training.precision=float32",

@@ -10,7 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from benchmarks.operations import multiply_adds
 from benchmarks.report import Benchmark, Row, read_benchmark, require_no_loss
 from benchmarks.timing import Spread, Timings, take_turns
+from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import DataError, GateFailed, UsageError
+from caloforge.networks.generators import GeneratorConfig
 from caloforge.reporter import to_json
 from caloforge.simulator.shipped import shipped_simulator
 
@@ -113,8 +115,26 @@ def test_a_record_names_the_machine(tmp_path):
 def test_every_speed_states_its_quality_or_that_there_is_none():
     from benchmarks.report import cells
 
-    row = Row("light", 256, 76.0, ratio=137.0, sgemm_share=0.68, quality="quality not comparable")
-    assert cells(row) == ("light", "256", "76", "137", "", "68 %", "", "quality not comparable")
+    row = Row("light", 256, 76.0, ratio=137.0, sgemm_share=0.68, quality="not trained")
+    assert cells(row) == ("light", "256", "76", "137", "", "68 %", "", "not trained")
+
+
+def test_the_quality_of_a_network_is_that_of_its_runs():
+    from benchmarks.quality import NOT_TRAINED, quality_of, trained
+
+    evaluated = {one["recipe"]["generator"]["kind"] for one in trained(ALICE_ZN)}
+    for kind in ("profile", "light", "reference"):
+        shown = quality_of(ALICE_ZN, GeneratorConfig(kind=kind))
+        assert (shown != NOT_TRAINED) == (kind in evaluated)
+    runs = [one for one in trained(ALICE_ZN) if one["method"] == "dcgan"]
+    mean = np.mean([one["test"]["conditional_w1"]["value"] for one in runs])
+    shown = quality_of(ALICE_ZN, GeneratorConfig(kind="profile"), ["dcgan"])
+    assert shown.startswith(f"W1 {mean:.2f} ±")
+    assert shown.endswith(", dcgan")
+    layered = [GeneratorConfig(kind="layered", attention=False, blur=blur) for blur in ((), (1,))]
+    qualities = [quality_of(ATLAS_EM, config) for config in layered]
+    assert qualities[0].startswith("AUC 0.9")
+    assert qualities[1] == NOT_TRAINED
 
 
 def test_a_production_measures_itself():
@@ -150,7 +170,9 @@ def test_rewritten_graphs_are_faster_and_answer_alike():
     assert best > 2
     assert all(row.error < 1e-5 for row in actual.rows if row.error is not None)
     assert rows["light, onnxruntime"].ratio > 20
-    assert rows["light, onnxruntime"].quality == "quality not comparable"
+    assert rows["light, onnxruntime"].quality == "not trained"
+    assert rows["profile, onnxruntime"].quality.startswith("W1 ")
+    assert rows["reference rewritten, onnxruntime"].quality == "the same function"
 
 
 @pytest.mark.slow
@@ -161,7 +183,7 @@ def test_light_layers_are_twenty_times_faster_than_calogan():
     rows = {row.name: row for row in bench_speed("atlas_em", rounds=3, batches=(1,)).rows}
     assert rows["reference rewritten, onnxruntime"].error < 1e-4
     assert rows["layered, onnxruntime"].ratio > 20
-    assert rows["layered, onnxruntime"].quality == "quality not comparable"
+    assert rows["layered, onnxruntime"].quality.startswith("AUC ")
 
 
 def test_a_contest_needs_a_published_generator():
