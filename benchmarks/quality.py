@@ -8,16 +8,21 @@ from typing import Any
 
 from caloforge.detector import Detector
 from caloforge.networks.generators import GeneratorConfig
-from validation.gpu.plan import METHODS
 from validation.page import HERE
 from validation.runner import read_records
 from validation.summary import Group, groups, of_part, over_seeds
 
 NOT_TRAINED = "not trained"
+STUDIES = {
+    "alice_zn": ("zn", "cost", "gpu"),
+    "alice_zp": ("proton", "gpu"),
+    "atlas_em": ("calogan", "gpu"),
+}
+"""By the detector, the studies that train generators for it."""
 PARTS = ("final", "cpu", "cuda")
-"""Parts of studies whose runs have the full length of their recipe, or of their device."""
-NETWORK = ("kind", "attention", "blur")
-"""Settings of a generator that a speed depends on; sizes follow from the kind."""
+"""Their runs of full length, or of as many steps as the device allows."""
+NETWORK = ("kind", "options", "attention", "blur")
+"""Settings of a generator that its speed depends on."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Headline:
         numbers = [one[self.table][self.name] for one in group.whole]
         if self.table == "two_sample":
             numbers = [number["value"] for number in numbers]
-        return f"{self.title} {over_seeds(numbers)}, {group.label}"
+        method = group.records[0]["method"]
+        return f"{self.title} {over_seeds(numbers)}, {method}"
 
 
 CONDITIONAL_W1 = Headline(
@@ -73,23 +79,17 @@ def quality_of(
 
 def trained(detector: Detector) -> list[Mapping[str, Any]]:
     """Evaluated runs of a detector in the studies that train it."""
-    studies = {"gpu", *(plan.study for plan in METHODS.values() if plan.detector == detector.name)}
     return [
         one
-        for study in sorted(studies)
+        for study in STUDIES[detector.name]
         for one in of_part(read_records(HERE / study), *PARTS)
         if "test" in one and one["recipe"]["detector"] == detector.name
     ]
 
 
 def _same_network(record: Mapping[str, Any], config: GeneratorConfig) -> bool:
-    settings = [getattr(config, name) for name in NETWORK]
-    return [_plain(record[name]) for name in NETWORK] == [_plain(value) for value in settings]
-
-
-def _plain(value: Any) -> Any:
-    """A tuple as it is in JSON."""
-    return list(value) if isinstance(value, tuple) else value
+    settings = config.model_dump(mode="json")  # as a record: without options where there are none
+    return all(record.get(name) == settings.get(name) for name in NETWORK)
 
 
 def _validation_score(group: Group) -> float:

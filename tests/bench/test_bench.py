@@ -170,7 +170,6 @@ def test_rewritten_graphs_are_faster_and_answer_alike():
     assert best > 2
     assert all(row.error < 1e-5 for row in actual.rows if row.error is not None)
     assert rows["light, onnxruntime"].ratio > 20
-    assert rows["light, onnxruntime"].quality == "not trained"
     assert rows["profile, onnxruntime"].quality.startswith("W1 ")
     assert rows["reference rewritten, onnxruntime"].quality == "the same function"
 
