@@ -84,10 +84,11 @@ def by_particle(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def diversity() -> Figure:
-    """Three real and three generated showers of a consistent and of a diverse particle.
+    """Faintest, middle and brightest of eight showers of a consistent and of a diverse particle.
 
-    Among the test particles whose mean total is 200 to 500 photons: the one whose totals vary
-    least, and the one whose totals vary most, relative to their mean.
+    Real and generated showers are chosen alike. Among the test particles whose mean total is 200
+    to 500 photons: the one whose totals vary least, and the one whose totals vary most, relative
+    to their mean.
     """
     totals = by_particle(real().total())
     means, sigmas = totals.mean(axis=1), totals.std(axis=1, ddof=1)
@@ -104,9 +105,11 @@ def diversity() -> Figure:
     grid = drawn.subplots(2, 6)
     scale = LogNorm(1, 60)
     for line, (name, start) in zip(grid, rows.items(), strict=True):
+        eights = [cells[start : start + 8] for cells in (real().cells, generated())]
         for column, axes in enumerate(line):
-            cells = real().cells if column < 3 else generated()
-            image = real().detector.split(cells[start + column % 3][None])["fibres"][0]
+            eight = eights[column // 3]
+            rank = np.argsort(eight.sum(axis=1), kind="stable")[[0, 4, 7][column % 3]]
+            image = real().detector.split(eight[rank][None])["fibres"][0]
             pixels = np.ma.masked_less_equal(image, 0)
             shown = axes.imshow(pixels.T, origin="lower", norm=scale, cmap="viridis")
             x, y = centre_of(start)
@@ -117,8 +120,9 @@ def diversity() -> Figure:
                 spine.set_color(ORANGE if column >= 3 else GREY)
                 spine.set_linewidth(1.2)
         line[0].set_ylabel(f"{name}\nparticle", fontsize=10, color=INK)
-        eight = by_particle(real().total())[list(starts).index(start)]
-        print(f"{name}: eight real totals {eight.astype(int).tolist()}")
+        for side, eight in zip(("real", "generated"), eights, strict=True):
+            sums = np.sort(eight.sum(axis=1, dtype=np.int64))
+            print(f"{name}, {side}: totals {sums.tolist()}, deviation {sums.std(ddof=1):.1f}")
     grid[0, 1].set_title("transport engine", fontsize=11, color=INK)
     grid[0, 4].set_title("simulator", fontsize=11, color=ORANGE)
     bar = drawn.colorbar(shown, ax=grid, fraction=0.02, pad=0.01)

@@ -298,6 +298,11 @@ def test_the_rows_of_a_layered_detector_are_there_with_their_floors():
     assert actual["overflow"].value.note == "not generated"
     assert sum(name.startswith("band_mean") for name in actual) >= 5
     assert 0.2 < actual["auc_both"].floor.value < 0.8
+    # 200 other showers that have the mean total of their energy, in bands of other energies.
+    assert actual["band_mean_2"].floor.value == pytest.approx(1, abs=0.1)
+    assert actual["band_mean_2"].floor.error > 0
+    assert actual["r2_ratio_E"].floor.value == pytest.approx(1, abs=0.1)
+    assert actual["r2_ratio_E"].floor.error > 0
     # Showers lie 20 mm beside their particles and lack a fifth of their energy, within the range of
     # others: who is told the particles sees it in each.
     blind, ratio = (actual[name].value.value for name in ("auc_both", "auc_conditions"))
@@ -306,6 +311,29 @@ def test_the_rows_of_a_layered_detector_are_there_with_their_floors():
     assert 0.2 < actual["auc_conditions"].floor.value < 0.8
     without = {r.name for r in layered_checks(real, generated, None, config=None)}
     assert without == {name for name in actual if not name.startswith(("auc_", "r2_"))}
+    few = {r.name: r for r in layered_checks(real, generated, train.rows(slice(50)), config=None)}
+    assert few["band_mean_2"].floor.note == "too few training showers"
+    assert few["band_mean_2"].value == actual["band_mean_2"].value
+
+
+def test_the_floor_of_a_resolution_is_that_of_other_real_showers():
+    """By loops, with the training showers that the classifiers' floor has, too."""
+    real, train = sample(120, 1), sample(300, 3, first=500)
+    checks = {r.name: r for r in layered_checks(real, real, train, config=None)}
+    other = layered_metrics.as_many(train, 120, 0)
+    edges = np.quantile(real.conditions[:, 0], [1 / 6, 2 / 6])
+
+    def resolution(showers):
+        ratios = [
+            float(cells.sum(dtype=float)) / energy
+            for cells, energy in zip(showers.cells, showers.conditions[:, 0], strict=True)
+            if edges[0] <= energy < edges[1]
+        ]
+        return np.std(ratios)
+
+    expected = resolution(other) / resolution(real)
+    assert checks["band_resolution_1"].floor.value == pytest.approx(expected, rel=1e-3)
+    assert checks["band_resolution_1"].value.value == 1
 
 
 def test_weights_of_a_slope_are_particles():

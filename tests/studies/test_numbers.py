@@ -163,6 +163,18 @@ def test_tails_count_showers_above_real_quantiles() -> None:
     assert proton.tails(showers, twice)["tower4"]["above"][0] == pytest.approx(naive, abs=1e-4)
 
 
+def test_bright_showers_have_the_error_of_their_particles() -> None:
+    real = {"place": [0, 0, 1, 1, 2, 2], "sums": {"tower4": [0, 1, 5, 6, 0, 90]}}
+    run = {"label": "x", "test": {}, "sums": {"tower4": [0, 0, 91, 92, 0, 93]}}
+    group = summary.Group("x", None, (run,))
+    ratio = proton_page.bright(group, real, "tower4", 0.9)  # 48: one real shower, three generated
+    assert ratio.value == 3.0
+    assert ratio.error is not None
+    assert proton_page.excess(ratio) == pytest.approx(2 / ratio.error)
+    same = proton_page.bright(group, {**run, "place": real["place"]}, "tower4", 0.4)
+    assert (same.value, same.error) == (1.0, None)
+
+
 def test_deviation_over_channels_is_what_the_paper_prints_as_that_over_runs() -> None:
     def published(values: list[float] | None) -> dict[str, Any]:
         return {"o2": {str(cut): {"w1": values} for cut in proton.CUTS}}
@@ -241,8 +253,13 @@ def test_extremes_of_the_layered_page() -> None:
 
     (group,) = groups([run(0, [0.9, 0.5, 1.1, 0.7]), run(1, [0.9, 0.7, 1.1, 0.9])])
     assert calogan_page.worst_ratio(group).value == pytest.approx(0.6)
-    assert calogan_page.farthest(group, "band_mean_").value == pytest.approx(0.8)
-    assert calogan_page.worst_ratio(group, "floor").value == 1.0
+    assert calogan_page.farthest(group, "band_mean_") == "band_mean_1"
+    assert calogan_page.worst_of_bands(group, "band_mean_").value == pytest.approx(0.8)
+    others = {"two_sample": {"band_mean_0": {"value": {"value": 1.3, "error": 0.1}}}}
+    (floor,) = calogan_page.floor_of([group], others)
+    assert calogan_page.worst_ratio(floor).value == 1.0
+    assert calogan_page.worst_of_bands(floor, "band_mean_").value == 1.3
+    assert calogan_page.floor_of([], others) == []
     apart = calogan_page.minus(Measured(1.0, 0.3), Measured(0.5, 0.4))
     assert (apart.value, apart.error) == (0.5, pytest.approx(0.5))
 
@@ -255,7 +272,7 @@ def layered_run(label: str, seed: int, values: dict[str, float]) -> dict[str, An
     recipe = {"generator": {"attributes": ["E"], "kind": "layered"}}
     return {
         "label": label, "weight": None, "seed": seed, "test": {}, "two_sample": numbers,
-        "recipe": recipe, "last_third": -0.1 * seed,
+        "recipe": recipe, "last_third": -0.1 * seed, "validation_score": 0.5,
     }  # fmt: skip
 
 
@@ -285,7 +302,11 @@ def test_what_the_layered_page_says_in_words() -> None:
     runs = groups([layered_run("a", seed, values) for seed in (1, 2)])
     assert calogan_page.falling(runs) == {"a": "-15.0 %"}
     assert calogan_page.scaled(runs) == ["a"]
-    assert calogan_page.resolutions(runs)["a"].value == pytest.approx(0.4)
+    others = {"two_sample": {"band_resolution_0": {"value": {"value": 0.9, "error": 0.2}}}}
+    (text,) = calogan_page.resolutions(runs, calogan_page.floor_of(runs, others))
+    assert text == "0.40 ± 0.10 for `a` (other real showers 0.90 ± 0.20)"
+    seeds = list(calogan_page.seed_by_seed(runs))
+    assert [row[:3] for row in seeds] == [["`a`", "1", "0.500"], ["`a`", "2", "0.500"]]
 
 
 def test_significance_needs_an_error() -> None:

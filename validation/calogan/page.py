@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -27,7 +29,7 @@ from validation.calogan.plan import (
 )
 from validation.metrics import Measured
 from validation.page import finals, progress, provenance, render, table, write_page
-from validation.runner import read_records
+from validation.runner import read_records, read_references
 from validation.summary import Group, groups, in_order, of_part, over_seeds, sigma_of
 
 Record = Mapping[str, Any]
@@ -45,11 +47,11 @@ SEPARATIONS = (
 )
 """The shower shapes of arXiv:1712.10321, in ten bins of equal population."""
 HEADLINES = (
-    "", "AUC", "AUC with conditions", "worst R² ratio", "worst layer mean", "worst band mean",
-    "worst σ/mean", "worst resolution", "separation", "flat", "steps", "CPU s", "seeds",
+    "", "AUC", "AUC with conditions", "AUC of trees", "worst R² ratio", "worst layer mean",
+    "worst band mean", "worst σ/mean", "worst resolution", "separation", "flat", "steps", "CPU s",
+    "seeds",
 )  # fmt: skip
-
-
+UNDEFINED = Measured(None, None, "-")
 LABELS = {
     "flipped": FLIPPED,
     "non_saturating": NON_SATURATING,
@@ -67,18 +69,21 @@ def write(folder: Path) -> None:
 def page(folder: Path) -> str:
     """The page of a folder's records and pictures."""
     names_of_pictures = [name for name in PICTURES if (folder / name).is_file()]
-    return render("calogan", facts(read_records(folder), names_of_pictures))
+    return render(
+        "calogan", facts(read_records(folder), read_references(folder), names_of_pictures)
+    )
 
 
 def summary(folder: Path) -> str:
     """What the terminal shows: the recipes and how far the study is."""
-    values = facts(read_records(folder), [])
+    values = facts(read_records(folder), read_references(folder), [])
     return f"{values['recipes']}\n\n{values['progress']}"
 
 
-def facts(records: Records, picture_names: Sequence[str]) -> dict[str, Any]:
+def facts(records: Records, references: Record, picture_names: Sequence[str]) -> dict[str, Any]:
     """All that the template fills in."""
     recipes = finals(records, METHODS)
+    floor = floor_of(recipes, references)
     parts_trained = evaluated(in_order(groups(of_part(records, "part")), list(parts())))
     return {
         "command": COMMAND,
@@ -88,17 +93,19 @@ def facts(records: Records, picture_names: Sequence[str]) -> dict[str, Any]:
         "whole": WHOLE,
         "labels": LABELS,
         "progress": progress(records, plan, COMMAND),
-        "recipes": table(HEADLINES, headlines(recipes)),
-        "resolutions": resolutions(recipes),
+        "draws": references["draws"],
+        "recipes": table(HEADLINES, [*headlines(recipes), *floor_rows(floor)]),
+        "seed_by_seed": table(SEED_TITLES, seed_by_seed(recipes)),
+        "resolutions": resolutions(recipes, floor),
         "falling": falling(recipes),
         "scaled": scaled(recipes),
         "learning": LEARNING if recipes else None,
-        "attributes": rows_table(recipes, "r2_ratio_", real="r2_"),
+        "attributes": rows_table(recipes, "r2_ratio_", beside=real_r_squared),
         "slopes": slopes(recipes),
         "shares": rows_table(recipes, "share_", "overflow", "negative"),
-        "bands": rows_table(recipes, "band_"),
+        "bands": rows_table(recipes, "band_", beside=partial(band_floor, floor)),
         "observables": rows_table(recipes, *SEPARATIONS),
-        "parts": table(HEADLINES, headlines(parts_trained, floor=False)),
+        "parts": table(HEADLINES, headlines(parts_trained)),
         "worth": worth(parts_trained),
         "equal": part_table(records, "equal"),
         "long": part_table(records, "long"),
@@ -110,7 +117,7 @@ def facts(records: Records, picture_names: Sequence[str]) -> dict[str, Any]:
 def part_table(records: Records, part: str) -> str:
     """Evaluated runs of another part of the plan, in the order of the recipes."""
     runs = evaluated(in_order(groups(of_part(records, part)), METHODS))
-    return table(HEADLINES, headlines(runs, floor=False))
+    return table(HEADLINES, headlines(runs))
 
 
 def evaluated(candidates: Iterable[Group]) -> list[Group]:
@@ -131,32 +138,68 @@ def names(group: Group, *prefixes: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def farthest(group: Group, prefix: str, side: str = "value") -> Measured:
-    """Of several ratios the one farthest from 1."""
-    return extreme(group, [prefix], side, lambda one: abs((one.value or 0) - 1))
+def floor_of(runs: Sequence[Group], references: Record) -> list[Group]:
+    """Other real showers in the place of those of the first group; none without one."""
+    return [
+        replace(one, records=tuple(with_floors(run, references) for run in one.whole))
+        for one in runs[:1]
+    ]
 
 
-def worst_ratio(group: Group, side: str = "value") -> Measured:
+def with_floors(run: Record, references: Record) -> Record:
+    """A run whose numbers are those of real showers."""
+    numbers = {name: {"value": of["floor"]} for name, of in run["two_sample"].items()}
+    return {**run, "two_sample": numbers | references["two_sample"]}
+
+
+def farthest(group: Group, prefix: str) -> str | None:
+    """Name of the ratio that is farthest from 1."""
+    off = {
+        name: abs(value - 1)
+        for name in names(group, prefix)
+        if (value := number(group, name).value) is not None
+    }
+    return max(off, key=off.__getitem__, default=None)
+
+
+def worst_ratio(group: Group) -> Measured:
     """The smallest R² ratio of the attributes that the networks receive."""
     generator = group.whole[0]["recipe"]["generator"]
     attributes = generator.get("attributes", generator.get("told"))
     prefixes = ["r2_ratio_"] if attributes is None else [f"r2_ratio_{name}" for name in attributes]
-    return extreme(group, prefixes, side, lambda one: -(one.value or 0))
+    ratios = [number(group, name) for name in names(group, *prefixes)]
+    defined = [one for one in ratios if one.value is not None]
+    return min(defined, key=lambda one: one.value or 0, default=UNDEFINED)
 
 
-def extreme(
-    group: Group, prefixes: Sequence[str], side: str, key: Callable[[Measured], float]
-) -> Measured:
-    """The number for which ``key`` is largest; undefined without one."""
-    numbers = [number(group, name, side) for name in names(group, *prefixes)]
-    defined = [one for one in numbers if one.value is not None]
-    return max(defined, key=key, default=Measured(None, None, "-"))
+def worst_of_bands(group: Group, prefix: str) -> Measured:
+    """The ratio of the band that is farthest from 1."""
+    name = farthest(group, prefix)
+    return UNDEFINED if name is None else number(group, name)
 
 
-def resolutions(runs: Sequence[Group]) -> dict[str, Measured]:
-    """Of each recipe σ(total / E), generated over real, of the band farthest from 1."""
-    worst = {one.label: farthest(one, "band_resolution_") for one in runs}
-    return {label: ratio for label, ratio in worst.items() if ratio.value is not None}
+def resolutions(runs: Sequence[Group], floor: Sequence[Group]) -> list[str]:
+    """Of each recipe σ(total / E) of the band farthest from 1, beside other real showers there."""
+    texts = []
+    for one in runs:
+        name = farthest(one, "band_resolution_")
+        if name is not None:
+            real = number(floor[0], name)
+            texts.append(f"{number(one, name)} for `{one.label}` (other real showers {real})")
+    return texts
+
+
+SEED_TITLES = ("", "seed", "validation score", "AUC", "AUC of trees", "worst R² ratio")
+
+
+def seed_by_seed(runs: Sequence[Group]) -> Iterator[list[str]]:
+    """The seeds of each recipe: a mean of few says little where one of them is apart."""
+    for one in runs:
+        for run in one.whole:
+            alone = replace(one, records=(run,))
+            numbers = (number(alone, "auc_both"), number(alone, "auc_boosted"), worst_ratio(alone))
+            score = f"{run['validation_score']:.3f}"
+            yield [f"`{one.label}`", str(run["seed"]), score, *map(str, numbers)]
 
 
 def falling(runs: Sequence[Group]) -> dict[str, str]:
@@ -182,49 +225,63 @@ def layer_means(group: Group) -> Measured:
         if generated.value is not None and real.value:
             error = math.hypot(generated.error or 0, real.error or 0)
             ratios.append(Measured(generated.value / real.value, error / real.value))
-    return max(ratios, key=lambda one: abs((one.value or 0) - 1), default=Measured(None, None, "-"))
+    return max(ratios, key=lambda one: abs((one.value or 0) - 1), default=UNDEFINED)
 
 
-def separation(group: Group, side: str = "value") -> Measured:
+def separation(group: Group) -> Measured:
     """Mean over the shower shapes, each taken as independent."""
-    numbers = [number(group, name, side) for name in SEPARATIONS]
+    numbers = [number(group, name) for name in SEPARATIONS]
     defined = [one for one in numbers if one.value is not None]
     if not defined:
-        return Measured(None, None, "-")
+        return UNDEFINED
     error = math.hypot(*(one.error or 0 for one in defined)) / len(defined)
     return Measured(fmean(one.value or 0 for one in defined), error)
 
 
-def headlines(runs: Sequence[Group], floor: bool = True) -> list[list[str]]:
-    """One row a recipe or variant, and what real showers give in their place."""
+def headlines(runs: Sequence[Group]) -> list[list[str]]:
+    """One row a recipe or variant."""
     rows = []
     for one in runs:
         label = f"`{one.label}`" if one.label in RECIPES else one.label
         rows.append([label, *headline(one), one.flat, one.steps, one.cpu_seconds, one.seeds])
-    if runs and floor:
-        rows.append(["*noise floor: real against real*", *headline(runs[0], "floor"), *[""] * 4])
     return rows
 
 
-def headline(one: Group, side: str = "value") -> list[str]:
+def floor_rows(floor: Sequence[Group]) -> list[list[str]]:
+    """What real showers give in the place of generated ones."""
+    return [["*noise floor: real against real*", *headline(one), *[""] * 4] for one in floor]
+
+
+def headline(one: Group) -> list[str]:
     """The numbers of a row."""
-    layers = layer_means(one) if side == "value" else Measured(1.0, None)
-    numbers = [number(one, "auc_both", side), number(one, "auc_conditions", side)]
-    ratio = worst_ratio(one, side)
-    bands = [farthest(one, f"band_{name}_", side) for name in ("mean", "sigma", "resolution")]
-    return [str(value) for value in (*numbers, ratio, layers, *bands, separation(one, side))]
+    aucs = [number(one, name) for name in ("auc_both", "auc_conditions", "auc_boosted")]
+    bands = [worst_of_bands(one, f"band_{name}_") for name in ("mean", "sigma", "resolution")]
+    values = (*aucs, worst_ratio(one), layer_means(one), *bands, separation(one))
+    return [str(value) for value in values]
 
 
-def rows_table(runs: Sequence[Group], *prefixes: str, real: str = "") -> str:
-    """A row a number, a column a recipe, the noise floor or the real value first."""
+def rows_table(
+    runs: Sequence[Group], *prefixes: str, beside: Callable[[Group, str], Measured] | None = None
+) -> str:
+    """A row a number, a column a recipe; first what ``beside`` gives, by default the floor."""
     if not runs:
         return ""
     rows = []
     for name in names(runs[0], *prefixes):
-        beside = real + name.removeprefix(prefixes[0]) if real else name
-        cells = [str(number(runs[0], beside, "floor")), *(str(number(g, name)) for g in runs)]
+        real = number(runs[0], name, "floor") if beside is None else beside(runs[0], name)
+        cells = [str(real), *(str(number(one, name)) for one in runs)]
         rows.append([name.replace("_", " "), *cells])
     return table(("", "real", *(f"`{one.label}`" for one in runs)), rows)
+
+
+def real_r_squared(group: Group, name: str) -> Measured:
+    """R² of real showers beside a ratio."""
+    return number(group, name.replace("ratio_", ""), "floor")
+
+
+def band_floor(floor: Sequence[Group], _: Group, name: str) -> Measured:
+    """A band of other real showers."""
+    return number(floor[0], name)
 
 
 def slopes(runs: Sequence[Group]) -> str:
@@ -264,5 +321,5 @@ def worth(runs: Sequence[Group]) -> str:
 def minus(one: Measured, other: Measured) -> Measured:
     """A difference of two recipes: errors in quadrature, as if they had met other showers."""
     if one.value is None or other.value is None:
-        return Measured(None, None, "-")
+        return UNDEFINED
     return Measured(one.value - other.value, math.hypot(one.error or 0, other.error or 0))

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from caloforge.recipe import override, start_steps
 from caloforge.recipes import recipe_of_name
-from validation.metrics import EvaluationInputs, table_of
+from validation.calogan.measures import evaluated
 from validation.plans import Plan, recipe_terms
-from validation.runner import Record, Records
+from validation.runner import Records
 from validation.training_runs import TrainingRun
 
 METHODS = ("conditional-calogan", "calogan", "calibrated")
@@ -29,12 +29,6 @@ REFERENCE_OF = {FLIPPED: NON_SATURATING, LAYERED_ALONE: LAYERED}
 ADVERSARIES = frozenset({"Paired", "NonSaturating", "FlippedLabels"})
 PENALTIES = frozenset({"R1", "R2", "GradientPenalty"})
 HEAD, ENERGY = "AttributeRegression", "EnergyConditioning"
-
-
-def evaluated(case: EvaluationInputs) -> Record:
-    """Every row of the evaluation, and the slopes at fixed latents."""
-    traversals = {one.attribute.name: one.slope.record for one in case.traversals(seed=0)}
-    return table_of(case) | {"traversals": traversals}
 
 
 PLAN = Plan(

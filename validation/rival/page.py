@@ -24,7 +24,7 @@ Record = Mapping[str, Any]
 COMMAND = "python -m validation rival"
 COLUMNS = {
     "conditional_w1": "cond. W1",
-    "w1_all": "W1",
+    "w1_all": "W1, all rows",
     "spread_slope": "slope",
     "sigma_total": "σ(total)",
     "auc_boosted": "AUC boosted",

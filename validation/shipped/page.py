@@ -15,7 +15,7 @@ from validation.shipped.plan import TRAININGS
 
 COLUMNS = {
     "conditional_w1": "conditional W1",
-    "w1_all": "W1",
+    "w1_all": "W1, all rows",
     "spread_slope": "slope",
     "sigma_total": "σ(total)",
     "auc_boosted": "AUC boosted",

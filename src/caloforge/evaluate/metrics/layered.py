@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from caloforge.evaluate import resampling
 from caloforge.evaluate.attributes import Attribute, attributes
 from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.metrics.classifier import FACTOR, FOLDS, classify, widened
-from caloforge.evaluate.metrics.energy import bands, shares, sums_of
+from caloforge.evaluate.metrics.energy import Band, bands, shares, sums_of
 from caloforge.evaluate.metrics.metric import Best, Metric, MetricResult, Samples
 from caloforge.evaluate.metrics.networks import (
     NEEDS_TORCH,
@@ -43,6 +43,7 @@ from caloforge.evaluate.observables import layout_of, values_of
 from caloforge.evaluate.resampling import Measured, measured, resamplings
 
 Values = NDArray[np.float64]
+Indices = NDArray[np.int64]
 RESAMPLINGS = 200
 CONSTANT = "does not vary"
 TRAINED_FOLDS = 5 * FOLDS
@@ -140,6 +141,8 @@ class Readable:
     generated: Measured
     ratio: Measured
     """Generated over real R2, under the same resamplings of the particles."""
+    floor: Measured
+    """R2 of one half of the real particles over that of the other half."""
 
 
 @renamed_arguments(schooling="config")
@@ -174,20 +177,25 @@ def read_back(
     particles = max(int(particle_index.max(initial=-1)) for particle_index in both) + 1
     rng = np.random.default_rng([seed, 0xA77])
     weights = resamplings(particles, RESAMPLINGS, rng)
+    first_half = rng.permutation(particles) < particles // 2
+    halves = [weights * half for half in (first_half, ~first_half)]
     readables = []
     for place, column in enumerate(varying):
-        sides = [
-            r_squared(
-                miss[:, place][particle_index >= 0],
-                target[:, place][particle_index >= 0],
-                weights[:, shared_index],
-            )
+        real_side, generated_side = [
+            (miss[:, place], target[:, place], particle_index)
             for miss, target, particle_index in zip(misses, targets[1:], both, strict=True)
-            for shared_index in (particle_index[particle_index >= 0],)
         ]
-        ratio = sides[1] / np.where(sides[0] > 0, sides[0], np.nan)
-        readables.append(Readable(names[column], *(measured(n) for n in (*sides, ratio))))
+        sides = [_r_squared_of(*side, weights) for side in (real_side, generated_side)]
+        real_halves = [_r_squared_of(*real_side, half) for half in halves]
+        ratios = [over / np.where(under > 0, under, np.nan) for under, over in (sides, real_halves)]
+        readables.append(Readable(names[column], *(measured(n) for n in (*sides, *ratios))))
     return tuple(readables)
+
+
+def _r_squared_of(miss: Values, target: Values, particle_index: Indices, weights: Values) -> Values:
+    """Of the showers whose particle both samples have.  (N,), (N,), (N,), (B, P) -> (B,)"""
+    rows = particle_index >= 0
+    return r_squared(miss[rows], target[rows], weights[:, particle_index[rows]])
 
 
 def r_squared(miss: Values, target: Values, weights: Values) -> Values:
@@ -229,9 +237,6 @@ def _mean_square() -> Loss:
     return mse_loss
 
 
-ONE = Measured(1.0, None)
-
-
 @renamed_arguments(schooling="config")
 def layered_checks(
     real: Showers,
@@ -263,7 +268,7 @@ def layered_checks(
         return
     yield from _slopes(real, generated, np.random.default_rng([seed, 0x510]))
     if real.detector.energy is not None:
-        yield from _energy(real, generated, np.random.default_rng([seed, 0xE0]))
+        yield from _energy(real, generated, train, seed)
     if train is None or not len(train) or config is None:
         return
     if find_spec("torch") is None:
@@ -305,8 +310,11 @@ def _slopes(real: Showers, generated: Showers, rng: np.random.Generator) -> Iter
         yield _result(f"slope_{name}", title, one.generated, one.real)
 
 
-def _energy(real: Showers, generated: Showers, rng: np.random.Generator) -> Iterator[MetricResult]:
-    sums = sums_of(real, generated, rng)
+def _energy(
+    real: Showers, generated: Showers, train: Showers | None, seed: int
+) -> Iterator[MetricResult]:
+    """Shares and bands; the floor of a band has training showers in the place of generated ones."""
+    sums = sums_of(real, generated, _energy_rng(seed))
     energy, unit = real.detector.energy, real.detector.unit
     names = tuple(layer.name for layer in real.detector.layers)
     for share in shares(sums, names):
@@ -315,14 +323,35 @@ def _energy(real: Showers, generated: Showers, rng: np.random.Generator) -> Iter
     yield _overflow(real)
     below = [Measured(float((s.cells < 0).mean()), None) for s in (generated, real)]
     yield _result("negative", "energy: part of the cells below zero", below[0], below[1], "low")
-    for number, band in enumerate(bands(sums)):
+    floors = chain(real_bands(real, train, seed), repeat(None))
+    for number, (band, floor) in enumerate(zip(bands(sums), floors, strict=False)):
         where = f"{energy} {band.low:.3g} to {band.high:.3g} {unit}, generated over real"
-        for name, title, value in (
-            ("mean", "mean total", band.mean),
-            ("sigma", "sigma(total) / mean", band.relative_sigma),
-            ("resolution", f"sigma(total / {energy})", band.resolution),
+        for name, title in (
+            ("mean", "mean total"),
+            ("relative_sigma", "sigma(total) / mean"),
+            ("resolution", f"sigma(total / {energy})"),
         ):
-            yield _result(f"band_{name}_{number}", f"{title}, {where}", value, ONE, long=True)
+            value, beside = getattr(band, name), getattr(floor, name, FEW_TRAINING_SHOWERS)
+            key = f"band_{name.removeprefix('relative_')}_{number}"
+            yield _result(key, f"{title}, {where}", value, beside, long=True)
+
+
+FEW_TRAINING_SHOWERS = Measured(None, None, "too few training showers")
+
+
+def real_bands(real: Showers, train: Showers | None, seed: int) -> tuple[Band, ...]:
+    """Bands of as many training showers over real ones, which have other particles.
+
+    None without enough of them.
+    """
+    if train is None or len(train) < len(real):
+        return ()
+    other = dataclasses.replace(as_many(train, len(real), seed), particle=real.particle)
+    return bands(sums_of(real, other, _energy_rng(seed)))
+
+
+def _energy_rng(seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 0xE0])
 
 
 def _overflow(real: Showers) -> MetricResult:
@@ -342,7 +371,7 @@ def _read_back(
         title = f"R² of {one.name}, read back by a regressor of real showers"
         yield _result(f"r2_{one.name}", title, one.generated, one.real)
         title = f"R² of {one.name}, generated over real"
-        yield _result(f"r2_ratio_{one.name}", title, one.ratio, ONE)
+        yield _result(f"r2_ratio_{one.name}", title, one.ratio, one.floor)
 
 
 TITLES = {
