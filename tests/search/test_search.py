@@ -179,6 +179,21 @@ def test_search_by_the_command_line_and_again(
     assert times(out / "runs") == times_before
 
 
+def test_search_without_files_learns_from_the_showers_that_train_takes(
+    tmp_path: Path, caloforge: Callable[..., tuple[int, str, str]]
+) -> None:
+    out = tmp_path / "found"
+    command = ["search", "calibrated", "--detector", "alice_zp", "--grid", "training.steps=1,2"]
+    code, _, log = caloforge(*command, "--seeds", 1, "--out", out)
+    assert code == 0, log
+    assert "alice_zp/part-2" in log
+    code, plan, _ = caloforge("train", "calibrated", "--detector", "alice_zp", "--dry-run", "-q")
+    assert code == 0
+    best = Recipe.from_json((out / "best.json").read_text())
+    assert best.data.training_files == Recipe.from_json(plan).data.training_files
+    assert best.data.training_files == ("alice_zp/part-2",)
+
+
 def test_search_goes_on_where_it_was_killed(
     showers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,16 @@ from caloforge.cli.options import (
     shipped_showers,
     whole_number,
 )
-from caloforge.cli.train import DataFile, DetectorName, Device, Settings, WhichRecipe
+from caloforge.cli.train import (
+    DataFile,
+    DetectorName,
+    Device,
+    MoreFiles,
+    Settings,
+    WhichRecipe,
+    further_showers,
+    with_more,
+)
 
 Grid = Annotated[
     list[str],
@@ -46,6 +55,7 @@ def search(
     out: SearchFolder = None,
     detector: DetectorName = None,
     data: DataFile = None,
+    more: MoreFiles = None,
     seeds: Seeds = 2,
     settings: Settings = None,
     workers: Workers = 1,
@@ -58,6 +68,7 @@ def search(
     OUT gets runs/ (an ordinary run folder each), search.json, and best.json, a recipe to train.
     Scores are of the validation particles; the test particles are not touched.
     """
+    from caloforge.recipes import RECIPES
     from caloforge.recipes.find import find_recipe
     from caloforge.search.outcome import search
     from caloforge.search.trial import parse_axis
@@ -65,9 +76,12 @@ def search(
     reporter = reporter_of(quiet, json)
     axes = [parse_axis(text) for text in grid]
     start = find_recipe(recipe, detector, settings or [], None)
+    plain = data is None and recipe in RECIPES
+    start = with_more(start, more or further_showers(start, plain))
     showers = data or shipped_showers(start.detector, "--data")
     folder = out or Path(f"search-{start.name}")
-    reporter.say(f"searching in {folder} with the showers {showers}")
+    names = " and ".join(map(str, (showers, *start.data.training_files)))
+    reporter.say(f"searching in {folder} with the showers {names}")
     result = search(
         start,
         axes,

@@ -149,7 +149,8 @@ def command(
     config = find_recipe(recipe, detector, settings or [], seed, pretrained)
     folder = out or Path("runs") / f"{config.name}-{config.detector}-seed{config.seed}"
     plain = data is None and recipe in RECIPES
-    config = with_more(config, more or (_recorded(folder) if resume else _shipped(config, plain)))
+    usual = _recorded(folder) if resume else further_showers(config, plain)
+    config = with_more(config, more or usual)
     reporter = reporter_of(quiet, json)
     if dry_run:
         if data is not None:
@@ -185,7 +186,7 @@ def with_more(recipe: "Recipe", files: Iterable[str]) -> "Recipe":
     )
 
 
-def _shipped(recipe: "Recipe", plain: bool) -> tuple[str, ...]:
+def further_showers(recipe: "Recipe", plain: bool) -> tuple[str, ...]:
     """The further samples of the detector, for a recipe by name on the shipped showers."""
     from caloforge.data.samples import further_samples
 
