@@ -84,7 +84,9 @@ def train(
         facts = facts_of(recipe, data, context, pretrained)
         folder = RunFolder(out)
         recipe = folder.lengthened(recipe) if resume else recipe
-        changes = folder.check_same(recipe, facts) if resume else folder.check_free(overwrite)
+        if not resume:
+            folder.check_free(overwrite)
+        changes = folder.check_same(recipe, facts) if resume else ""
         dataset = divide(file, recipe.data)
         (reporter if context.leads else SILENT).say(f"{recipe.name}: preparing networks for {data}")
         run = prepare(recipe, dataset, folder, context, reporter, None if resume else pretrained)

@@ -4,10 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from caloforge.data.derive import SpreadBounds, intensity, peak, spread, twin_of
+from caloforge.data.derive import SpreadBounds, peak_of_cells, spread
 from caloforge.data.showers import ShowerFile, Showers, groups_of
 from caloforge.errors import DataError
 from tests.input_output.raw import TOY, numbers, write_raw
@@ -60,27 +58,7 @@ def test_identical_repeats_have_spread_zero_and_no_light_no_relative_spread():
     assert np.isnan(spread(dark, relative=True)).all()
 
 
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=8), st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
-def test_twins_are_other_rows_of_the_same_particle(repeats, seed):
-    particle = np.repeat(np.arange(len(repeats))[::-1], repeats)
-    twin = twin_of(particle, np.random.default_rng(seed))
-    for row in range(len(particle)):
-        if (particle == particle[row]).sum() == 1:
-            assert twin[row] == -1
-        else:
-            assert particle[twin[row]] == particle[row]
-            assert twin[row] != row
-
-
-def test_every_other_row_is_a_twin_sometimes():
-    particle = np.array([7, 7, 7, 7])
-    rng = np.random.default_rng(0)
-    pairs = {(row, int(t)) for _ in range(200) for row, t in enumerate(twin_of(particle, rng))}
-    assert pairs == {(a, b) for a in range(4) for b in range(4) if a != b}
-
-
-def test_peak_and_intensity_are_their_loops():
+def test_the_largest_cell_is_that_of_loops():
     showers = in_memory()
     for row in range(len(showers)):
         images = {name: numbers()[f"showers/{name}"][row] for name in ("front", "back")}
@@ -90,10 +68,9 @@ def test_peak_and_intensity_are_their_loops():
                 for y in range(images[name].shape[1]):
                     if images[name][x, y] > best:
                         best, where = images[name][x, y], (x, y)
-        assert tuple(peak(showers)[row]) == where
-        assert intensity(showers)[row] == sum(int(i.sum()) for i in images.values())
-    dark = Showers(TOY, np.zeros_like(showers.cells), showers.conditions, showers.particle)
-    assert np.isnan(peak(dark)).all()
+        assert tuple(peak_of_cells(TOY, showers.cells)[row]) == where
+    dark = np.zeros_like(showers.cells)
+    assert np.isnan(peak_of_cells(TOY, dark)).all()
 
 
 def test_bounds_of_training_clip_others():

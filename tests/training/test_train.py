@@ -303,12 +303,16 @@ def test_existing_output_is_refused_or_replaced(
     out.mkdir()
     (out / "notes.txt").write_text("mine")
     (out / "checkpoint.pt").write_bytes(b"old")
+    for name in ("metrics.csv", "curves.png", "tensorboard/events"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("old")
     with pytest.raises(UsageError, match="exists already"):
         train(small_recipe(), showers, out)
     assert (out / "checkpoint.pt").read_bytes() == b"old"
     train(small_recipe("training.steps=1"), showers, out, overwrite=True, threads=1)
     assert state_of(out)["step"] == 1
     assert (out / "notes.txt").read_text() == "mine"
+    assert not {"metrics.csv", "curves.png", "tensorboard"} & {path.name for path in out.iterdir()}
 
 
 class Steps(nn.Module):

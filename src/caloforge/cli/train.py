@@ -247,7 +247,7 @@ def plot_run(
     folder = RunFolder(run)
     if not folder.metrics.is_file():
         raise UsageError(f"{run} is no run: it has no {folder.metrics.name}")
-    path = out or run / "curves.png"
+    path = out or folder.curves
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--out {path}: the suffix is one of {', '.join(SUFFIXES)}")
     lines = metrics.read(folder.metrics)

@@ -1,4 +1,4 @@
-"""What is derived from showers of known particles: spread, twin, peak, intensity.
+"""What is derived from showers of known particles: spread, largest cell.
 
 Shapes: N rows, K cells, P particles.
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, model_validator
 
-from caloforge.data.particles import Groups, groups_of
+from caloforge.data.particles import Groups
 from caloforge.data.record import Showers
 from caloforge.detector import Detector
 from caloforge.detector.features import Feature
@@ -88,35 +88,15 @@ def _blocks(groups: Groups, rows: int) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges, [*edges[1:], len(groups)], strict=True)]
 
 
-def twin_of(particle: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """For each row, another row of the same particle at random; -1 where there is none.  (N,)"""
-    groups = groups_of(particle)
-    counts = np.repeat(groups.counts, groups.counts)
-    starts = np.repeat(groups.starts, groups.counts)
-    own = np.arange(len(particle)) - starts
-    step = 1 + rng.integers(0, np.maximum(counts - 1, 1))
-    return np.where(counts > 1, starts + (own + step) % counts, -1)
-
-
-def peak(showers: Showers) -> NDArray[np.float64]:
+def peak_of_cells(detector: Detector, cells: NDArray[Any]) -> NDArray[np.float64]:
     """Cell numbers [x, y] of the largest cell in its layer; NaN for an empty shower.  (N, 2)
 
     Ties go to the first cell, as in the authors' ``np.unravel_index(argmax)``.
     """
-    return peak_of_cells(showers.detector, showers.cells)
-
-
-def peak_of_cells(detector: Detector, cells: NDArray[Any]) -> NDArray[np.float64]:
-    """``peak`` of bare cells.  (N, K) -> (N, 2)"""
     places = [np.indices(layer.shape).reshape(2, -1).T for layer in detector.layers]
     peaks = np.asarray(np.concatenate(places)[cells.argmax(axis=1)], dtype=np.float64)
     peaks[~cells.any(axis=1)] = np.nan
     return peaks
-
-
-def intensity(showers: Showers) -> NDArray[np.float64]:
-    """Sum over all cells, in the detector's unit.  (N,)"""
-    return showers.total()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.io.files import append, write_aside
 from caloforge.machine import install
+from caloforge.training.folder import RunFolder
 from caloforge.training.metrics import Parts
 
 
@@ -67,7 +68,7 @@ class CsvLog(Callback):
         self, folder: Path, columns: Sequence[str], lines: Sequence[Mapping[str, Any]], step: int
     ) -> None:
         """Write what a resumed run has logged already."""
-        self.path, self.columns = folder / "metrics.csv", list(columns)
+        self.path, self.columns = RunFolder(folder).csv_log, list(columns)
         with write_aside(self.path, overwrite=True) as part:
             text = "".join(map(self._row, lines))
             part.write_text(f"{','.join(self.columns)}\n{text}", encoding="utf-8")
@@ -99,7 +100,7 @@ class TensorBoardLog(Callback):
         self, folder: Path, columns: Sequence[str], lines: Sequence[Mapping[str, Any]], step: int
     ) -> None:
         """Open the log; what an earlier process wrote after ``step`` does not count."""
-        self.writer: Any = self._kind(folder / "tensorboard", purge_step=step + 1)
+        self.writer: Any = self._kind(RunFolder(folder).tensorboard_log, purge_step=step + 1)
 
     def line(self, record: Mapping[str, Any]) -> None:
         """All numbers but the step itself."""

@@ -40,6 +40,21 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def csv_log(self) -> Path:
+        """The same as a table, where it was asked for."""
+        return self.path / "metrics.csv"
+
+    @property
+    def tensorboard_log(self) -> Path:
+        """Folder of TensorBoard's events, where it was asked for."""
+        return self.path / "tensorboard"
+
+    @property
+    def curves(self) -> Path:
+        """Picture of the learning curves, where it was drawn."""
+        return self.path / "curves.png"
+
+    @property
     def checkpoint(self) -> Path:
         """Where training stands; tensors and plain data only."""
         return self.path / "checkpoint.pt"
@@ -70,11 +85,10 @@ class RunFolder:
         fields |= {key: best.get(key) for key in ("best_score", "best_step")}
         return {"run": str(self.path)} | fields
 
-    def check_free(self, overwrite: bool) -> str:
+    def check_free(self, overwrite: bool) -> None:
         """Raise UsageError when the folder holds something that may not be replaced."""
         if self.path.exists() and not (self.path.is_dir() and overwrite):
             new_folder(self.path, overwrite=overwrite)
-        return ""
 
     def lengthened(self, recipe: Recipe) -> Recipe:
         """The recipe, with the start that the run had where it gets more steps than before.
@@ -140,10 +154,11 @@ class RunFolder:
         """Leave a recipe here, and nothing else of an older run."""
         new_folder(self.path, overwrite=overwrite)
         # An old checkpoint under a new recipe could be resumed: it goes first.
-        self.checkpoint.unlink(missing_ok=True)
-        self.metrics.unlink(missing_ok=True)
+        for file in (self.checkpoint, self.metrics, self.csv_log, self.curves):
+            file.unlink(missing_ok=True)
         if (self.simulator / CARD).is_file():
             shutil.rmtree(self.simulator)
+        shutil.rmtree(self.tensorboard_log, ignore_errors=True)
         self.write_recipe(recipe, facts)
 
     def record(self) -> dict[str, Any]:

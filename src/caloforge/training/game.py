@@ -88,7 +88,7 @@ class Game:
     ) -> str:
         """The first term that makes the gradient of a network not finite by itself, in words.
 
-        ``begun`` are the states of the random streams before the round of this step, which failed.
+        ``states``: of the random streams before the round of this step, which failed.
         """
         for number, (_, term) in enumerate(self.objective.terms):
             for stream, state in zip(self.random_streams, states, strict=True):
