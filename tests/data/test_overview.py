@@ -74,7 +74,7 @@ def test_points_are_taken_from_the_whole_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(x, 2 * np.arange(0, rows, 3))
 
 
-@pytest.mark.parametrize("ending", ["png", "pdf"])
+@pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
 def test_the_command_writes_the_same_bytes_again(
     tmp_path: Path, caloforge: Run, ending: str
 ) -> None:
@@ -84,14 +84,18 @@ def test_the_command_writes_the_same_bytes_again(
         code, output, log = caloforge("data", "plot", path, "--out", out)
         assert (code, output, log) == (0, f"{out}: drawn from {path}\n", "")
     assert outs[0].read_bytes() == outs[1].read_bytes()
-    assert outs[0].read_bytes().startswith({"png": b"\x89PNG", "pdf": b"%PDF"}[ending])
+    assert (
+        outs[0]
+        .read_bytes()
+        .startswith({"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[ending])
+    )
     assert caloforge("data", "plot", path, "--out", outs[0])[0] == 2
 
 
 def test_bad_requests_cost_one_line(tmp_path: Path, caloforge: Run) -> None:
     path = points(tmp_path, 20)
     for code, arguments, words in (
-        (2, (path, "--out", tmp_path / "a.svg"), "written as .png, not .svg"),
+        (2, (path, "--out", tmp_path / "a.gif"), "the suffix is one of .png, .pdf, .svg"),
         (2, (path, "--out", tmp_path / "a.png", "--style", "cubist"), "no style cubist"),
         (3, (tmp_path / "none.h5", "--out", tmp_path / "a.png"), "no such file"),
     ):

@@ -7,12 +7,13 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 import caloforge
-from caloforge import evaluate
+from caloforge import evaluate, report
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 MODULES = (
@@ -22,6 +23,7 @@ MODULES = (
     "caloforge.evaluate.comparison",
     "caloforge.extensions",
     "caloforge.objectives",
+    "caloforge.report",
     "caloforge.simulator",
     "caloforge.training.callbacks",
     "caloforge.training.torch_data",
@@ -63,10 +65,11 @@ TRAINS = ["add_two_sample_metrics", "classify", "read_back", "transfer"]
 """Functions of ``evaluate`` whose example would train networks."""
 
 
-def test_every_function_of_evaluate_has_an_example() -> None:
-    items = {name: getattr(evaluate, name) for name in evaluate.__all__}
+@pytest.mark.parametrize(("module", "without"), [(evaluate, TRAINS), (report, [])])
+def test_every_function_has_an_example(module: ModuleType, without: list[str]) -> None:
+    items = {name: getattr(module, name) for name in module.__all__}
     functions = {name: item for name, item in items.items() if inspect.isfunction(item)}
-    assert [n for n, item in functions.items() if not examples_of(n, item)] == TRAINS
+    assert [n for n, item in functions.items() if not examples_of(n, item)] == without
 
 
 def test_every_public_name_of_the_package_has_an_example() -> None:

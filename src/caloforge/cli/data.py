@@ -292,14 +292,16 @@ def plot(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Draw some showers of a file, its mean image and its spectra as one figure (.png, .pdf)."""
-    from caloforge.io.files import require_ending, write_aside
+    """Draw showers of a file, its mean image and its spectra as one figure (.png, .pdf, .svg)."""
+    from caloforge.io.files import require_possible_file
     from caloforge.report import overview, save, styled
+    from caloforge.report.figures import require_picture_ending
 
     reporter = reporter_of(quiet, json)
-    require_ending(out, ".png", ".pdf")
-    with styled(style), write_aside(out, overwrite=force) as aside:
-        save(overview(file, reporter=reporter), aside)
+    require_picture_ending(out)
+    require_possible_file(out, overwrite=force)
+    with styled(style):
+        save(overview(file, reporter=reporter), out, overwrite=force)
     reporter.result(f"{out}: drawn from {file}", {"out": str(out), "file": str(file)})
 
 

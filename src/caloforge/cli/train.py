@@ -222,7 +222,6 @@ Picture = Annotated[
         show_default=False,
     ),
 ]
-SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def plot_run(
@@ -237,9 +236,8 @@ def plot_run(
     A run that is under way can be drawn, too. Without --out its picture is replaced.
     """
     from caloforge.errors import DataError, UsageError
-    from caloforge.io.files import write_aside
     from caloforge.report.curves import learning_curves
-    from caloforge.report.figures import DOTS_PER_INCH
+    from caloforge.report.figures import require_picture_ending, save
     from caloforge.training import metrics
     from caloforge.training.folder import RunFolder
 
@@ -248,13 +246,10 @@ def plot_run(
     if not folder.metrics.is_file():
         raise UsageError(f"{run} is no run: it has no {folder.metrics.name}")
     path = out or folder.curves
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--out {path}: the suffix is one of {', '.join(SUFFIXES)}")
+    require_picture_ending(path)
     lines = metrics.read(folder.metrics)
     if not lines:
         raise DataError(f"{folder.metrics}: no whole line yet")
-    figure = learning_curves(lines, str(run))
-    with write_aside(path, overwrite=force or out is None) as part:
-        figure.savefig(part, format=path.suffix[1:].lower(), dpi=DOTS_PER_INCH)
+    save(learning_curves(lines, str(run)), path, overwrite=force or out is None)
     record = folder.summary() | {"picture": path, "lines": len(lines)}
     reporter.result(f"{path}: {len(lines)} lines, up to step {lines[-1]['step']}", record)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.evaluate.metrics.two_sample import counts_by_particle
+from caloforge.io.files import write_aside
 from caloforge.machine import install
 
 if TYPE_CHECKING:
@@ -69,18 +70,54 @@ def tidy(axes: Axes) -> Axes:
 
 
 def data_uri(plot: Figure) -> str:
-    """The figure as a PNG inside a data URI, for one self-contained page."""
+    """The figure as a PNG inside a data URI, for one self-contained page.
+
+    Example:
+        >>> data_uri(figure())[:22]
+        'data:image/png;base64,'
+    """
     buffer = io.BytesIO()
     take_as_written(plot)
     plot.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def save(plot: Figure, path: str | Path) -> None:
-    """Write the figure in the format that the suffix of the path names; no date is written."""
+ENDINGS = (".png", ".pdf", ".svg")
+DATES = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+"""What leaves the date out, so that equal figures are equal files."""
+
+
+def save(plot: Figure, path: str | Path, *, overwrite: bool = True) -> None:
+    """Write the figure in the format that the suffix of the path names; no date is written.
+
+    Args:
+        plot: The figure.
+        path: A name that ends in .png, .pdf or .svg; the file appears when it is whole.
+        overwrite: Whether a file of that name is replaced.
+
+    Raises:
+        UsageError: Another suffix, or a file that may not be replaced.
+
+    Example:
+        >>> save(figure(), "empty.png")
+        >>> Path("empty.png").read_bytes()[1:4]
+        b'PNG'
+    """
+    import matplotlib as mpl
+
+    path = Path(path)
+    require_picture_ending(path)
     take_as_written(plot)
-    dated = {"CreationDate": None} if Path(path).suffix.lower() == ".pdf" else {}
-    plot.savefig(path, dpi=DOTS_PER_INCH, metadata=dated)
+    ending = path.suffix.lower()
+    settings: dict[Any, Any] = {"svg.hashsalt": "caloforge"}  # names of its parts, else random
+    with write_aside(path, overwrite=overwrite) as part, mpl.rc_context(settings):
+        plot.savefig(part, format=ending[1:], dpi=DOTS_PER_INCH, metadata=DATES.get(ending, {}))
+
+
+def require_picture_ending(path: Path) -> None:
+    """Raise UsageError where the suffix of a path names no format of a figure."""
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"{path}: the suffix is one of {', '.join(ENDINGS)}")
 
 
 def take_as_written(plot: Figure) -> None:
@@ -110,7 +147,16 @@ OURS = ("figure.figsize", "figure.dpi", "savefig.dpi", "font.size")
 def styled(name: str = PLAIN) -> Iterator[None]:
     """Draw figures inside this context as an experiment does.
 
-    Raises UsageError for an unknown style, CaloforgeError where mplhep is not installed.
+    Args:
+        name: plain, or a name in ``STYLES``.
+
+    Raises:
+        UsageError: There is no such style.
+        CaloforgeError: mplhep is not installed.
+
+    Example:
+        >>> with styled("plain"):
+        ...     plot = figure()
     """
     if name == PLAIN:
         yield
@@ -231,7 +277,21 @@ def ratio_histogram(
 ) -> Figure:
     """Real showers as a filled histogram, others as lines, their ratio below.  (N,), (M,) each
 
-    A sample is its values and the slot of the particle of each; ``whole`` marks whole numbers.
+    Args:
+        real: A number of each real shower, (N,), and the number of its particle from 0, (N,).
+        others: The same of generated showers, by their label.
+        particles: Number of particles that both sides have.
+        label: Of the axis, with the unit.
+        whole: True for whole numbers, which then share no bin unevenly.
+
+    Returns:
+        The figure. Errors are those of whole particles, since showers of one are alike.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> particle = np.repeat(np.arange(10), 4)
+        >>> sample = (rng.normal(size=40), particle)
+        >>> plot = ratio_histogram(sample, {"mine": sample}, 10, label="total [photons]")
     """
     edges = shared_edges([real[0], *(values for values, _ in others.values())], whole=whole)
     plot, upper, lower = with_ratio()
@@ -338,7 +398,24 @@ def attribute_lines(
     observable: str,
     traversal: Points | None = None,
 ) -> Figure:
-    """Mean and error in bins of the attribute; ``moved``: values (v,) and means of a traversal."""
+    """Mean and error of an observable in bins of an attribute.
+
+    Args:
+        real: Attribute and observable of each real shower, (N,) each.
+        others: The same of generated showers, by their label.
+        attribute: Label of the attribute, with its unit.
+        observable: Label of the observable, with its unit.
+        traversal: Values of the attribute at fixed latents, and the mean observable, (v,) each.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> energy = np.linspace(1, 100, 50)
+        >>> plot = attribute_lines(
+        ...     (energy, energy), {}, attribute="E [GeV]", observable="total [GeV]"
+        ... )
+    """
     plot = figure(4.4, 3.2)
     axes = tidy(plot.subplots())
     edges = np.unique(np.quantile(real[0], np.linspace(0, 1, BINS + 1)))
@@ -373,7 +450,19 @@ def diversity_plot(
 ) -> Figure:
     """Spread of generated against that of real showers, coloured by the mean total.  (P,) each
 
-    Logarithmic, particles with no spread at all on one side at the edge; a slope draws its line.
+    Args:
+        real: Spread of the real showers of each particle, (P,).
+        other: Spread of the generated showers, (P,).
+        total: Mean total of the real showers, (P,).
+        unit: Of all three.
+        slope: Slope of the line that is drawn beside the diagonal.
+
+    Returns:
+        The figure. Its axes are logarithmic; particles without any spread stand at the edge.
+
+    Example:
+        >>> spread = np.array([1.0, 2.0, 5.0])
+        >>> plot = diversity_plot(spread, spread, 10 * spread, unit="photons", slope=1.0)
     """
     finite = np.isfinite(real) & np.isfinite(other)
     real, other, total = real[finite], other[finite], total[finite]
@@ -433,7 +522,19 @@ EVENT_BINS = 60
 
 
 def event_peaks(peaks: Mapping[str, tuple[Values, Values]], *, label: str) -> Figure:
-    """Real sums filled, generated ones as lines, one pair a name such as ``2n``.  (E,), (E,)"""
+    """Sums over the showers of an event: real ones filled, generated ones as lines.  (E,), (E,)
+
+    Args:
+        peaks: Real and generated sums, (E,) each, by a name such as ``2n``.
+        label: Of the axis, with the unit.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> sums = np.linspace(0, 1000, 200)
+        >>> plot = event_peaks({"2n": (sums, sums)}, label="sum [photons]")
+    """
     plot = figure(4.4, 3.4)
     axes = tidy(plot.subplots())
     both = [values for pair in peaks.values() for values in pair]
@@ -455,7 +556,20 @@ MOST_NAMED = 24
 def correlation_matrix(
     matrix: Values, names: Sequence[str], *, title: str, largest: float = 1.0
 ) -> Figure:
-    """A matrix in colours up to ``largest``, undefined fields grey.  (d, d)"""
+    """A matrix in colours, undefined fields grey.  (d, d)
+
+    Args:
+        matrix: Correlations, or differences of them, (d, d).
+        names: Of the rows.
+        title: Of the figure.
+        largest: Magnitude at the ends of the colours.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> plot = correlation_matrix(np.eye(2), ["total", "width"], title="real")
+    """
     plot = figure(4.4, 4.0)
     axes = tidy(plot.subplots())
     axes.set_facecolor("#e5e7eb")
@@ -478,7 +592,20 @@ Profile = tuple[Values, Values]
 
 
 def radial_profiles(real: Profile, others: Mapping[str, Profile], edges_mm: Values) -> Figure:
-    """Part of the response by distance from the centre of the shower.  (r,) each, (r + 1,)"""
+    """Part of the response by distance from the centre of the shower.  (r,) each, (r + 1,)
+
+    Args:
+        real: Mean part of the response in each ring of the real showers, and its error, (r,) each.
+        others: The same of generated showers, by their label.
+        edges_mm: Edges of the rings, (r + 1,).
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> profile = (np.array([0.7, 0.3]), np.array([0.01, 0.01]))
+        >>> plot = radial_profiles(profile, {"mine": profile}, np.array([0.0, 5.0, 10.0]))
+    """
     plot, upper, lower = with_ratio()
     middles = _middles(edges_mm)
     upper.stairs(real[0], edges_mm, fill=True, color=REAL_FILL, label="real")
@@ -499,7 +626,21 @@ Line = tuple[Values, Values, Values]
 
 
 def energy_lines(real: Line, others: Mapping[str, Line], *, label: str, energy: str) -> Figure:
-    """A number against energy, real in grey, others in colour; their ratio below.  (b,) each"""
+    """A number against energy, real in grey, others in colour; their ratio below.  (b,) each
+
+    Args:
+        real: Energy, number and error of each band of real showers, (b,) each.
+        others: The same of generated showers, by their label.
+        label: Of the number, with its unit.
+        energy: Label of the energy, with its unit.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> line = (np.array([1.0, 10.0]), np.array([0.9, 1.0]), np.array([0.1, 0.1]))
+        >>> plot = energy_lines(line, {"mine": line}, label="response", energy="E [GeV]")
+    """
     plot, upper, lower = with_ratio()
     upper.errorbar(*real, fmt="s-", color=REAL_EDGE, markersize=4, label="real")
     below = np.where(real[1] > 0, real[1], np.nan)

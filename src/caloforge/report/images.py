@@ -35,7 +35,19 @@ def shower_rows(
 ) -> Figure:
     """One row of images for each sample, one colour scale for all, a text under each image.
 
-    ``rows`` maps the name of a sample to its images (n, nx, ny) and as many texts.
+    Args:
+        rows: Images, (n, nx, ny), and as many texts, by the name of the sample.
+        layer: That the images are of.
+        label: Of the colours, with the unit.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from caloforge.detectors import ALICE_ZN
+        >>> layer = ALICE_ZN.layers[0]
+        >>> images = np.ones((2, *layer.shape))
+        >>> plot = shower_rows({"real": (images, ["a", "b"])}, layer, label="photons")
     """
     columns = max(len(images) for images, _ in rows.values())
     height = PANEL_INCHES * (_aspect(layer) if _has_equal_axes(layer) else 1) + TEXT_INCHES
@@ -55,12 +67,45 @@ def shower_rows(
 
 
 def mean_image(image: Values, layer: Layer, *, title: str, label: str, brightest: float) -> Figure:
-    """A mean image in log colours, up to a brightness that pictures beside it share.  (nx, ny)"""
+    """A mean image in log colours.  (nx, ny)
+
+    Args:
+        image: Mean of the cells, (nx, ny).
+        layer: That the image is of.
+        title: Of the figure.
+        label: Of the colours, with the unit.
+        brightest: Value at the end of the colours, which pictures beside it share.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from caloforge.detectors import ALICE_ZN
+        >>> layer = ALICE_ZN.layers[0]
+        >>> image = np.ones(layer.shape)
+        >>> plot = mean_image(image, layer, title="real", label="photons", brightest=1.0)
+    """
     return _single(image, layer, log_scale(np.array([brightest])), title, label)
 
 
 def difference_image(image: Values, layer: Layer, *, title: str, label: str) -> Figure:
-    """A difference of mean images, white where they agree.  (nx, ny)"""
+    """A difference of mean images, white where they agree.  (nx, ny)
+
+    Args:
+        image: Difference of the cells, (nx, ny).
+        layer: That the image is of.
+        title: Of the figure.
+        label: Of the colours, with the unit.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from caloforge.detectors import ALICE_ZN
+        >>> layer = ALICE_ZN.layers[0]
+        >>> image = np.zeros(layer.shape)
+        >>> plot = difference_image(image, layer, title="difference", label="photons")
+    """
     from matplotlib.colors import TwoSlopeNorm
 
     largest = float(np.abs(image).max()) or 1.0
@@ -156,9 +201,21 @@ PANEL_INCHES, LOW_PANEL_INCHES, SIDE_INCHES = 1.75, 1.35, 1.3
 def layer_images(
     columns: Mapping[str, Images], layers: Sequence[Layer], *, label: str, difference: bool = False
 ) -> Figure:
-    """One colour scale and one bar a layer; ``columns`` maps a title to the images of a sample.
+    """Images of all layers, one colour scale and one bar a layer.  (nx, ny) each
 
-    ``difference``: around zero, white where there is none.
+    Args:
+        columns: Images by the name of their layer, by the title of their column.
+        layers: Of the detector.
+        label: Of the colours, with the unit.
+        difference: Colours around zero, white where there is no difference.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from caloforge.detectors import ATLAS_EM
+        >>> images = {layer.name: np.ones(layer.shape) for layer in ATLAS_EM.layers}
+        >>> plot = layer_images({"real": images}, ATLAS_EM.layers, label="GeV")
     """
     return layer_lines({"": list(columns.items())}, layers, label=label, difference=difference)
 
@@ -170,7 +227,23 @@ def layer_lines(
     label: str,
     difference: bool = False,
 ) -> Figure:
-    """The same with several samples, one under another in each layer, as many columns each."""
+    """``layer_images`` with several samples, one under another in each layer.  (nx, ny) each
+
+    Args:
+        samples: Titles and images of the columns, as many for each, by the name of the sample.
+        layers: Of the detector.
+        label: Of the colours, with the unit.
+        difference: Colours around zero, white where there is no difference.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from caloforge.detectors import ATLAS_EM
+        >>> images = {layer.name: np.ones(layer.shape) for layer in ATLAS_EM.layers}
+        >>> samples = {name: [("1 GeV", images)] for name in ("real", "generated")}
+        >>> plot = layer_lines(samples, ATLAS_EM.layers, label="GeV")
+    """
     width = max(len(columns) for columns in samples.values())
     height = PANEL_INCHES if len(samples) == 1 else LOW_PANEL_INCHES
     lines = len(layers) * len(samples)

@@ -67,10 +67,17 @@ def overview(path: Path, *, reporter: Reporter = SILENT) -> Figure:
 
     Args:
         path: Showers in our format.
-        reporter: Is told how far the walk through the file is.
+        reporter: Shows how far the walk through the file is.
+
+    Returns:
+        The figure: some showers, their mean image and spectra.
 
     Raises:
-        DataError: for a file that is none, damaged, newer, or of another detector.
+        DataError: The file is none of ours, damaged, newer, or of another detector.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> plot = overview(sample_path("alice_zp"))
     """
     with open_showers(path) as file:
         walk = _walk(file, reporter)
