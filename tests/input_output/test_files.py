@@ -204,6 +204,16 @@ def test_what_dead_processes_left_is_swept_and_what_live_ones_write_is_not(tmp_p
     assert names(tmp_path) == ["alive.h5", "other.h5"]
 
 
+@pytest.mark.parametrize("process", [0, 2**31, 2**80])
+def test_a_number_that_no_process_can_have_is_of_a_dead_one(tmp_path: Path, process: int) -> None:
+    left = tmp_path / f".out.{files._machine()}-{process}-{'0' * 16}.part.h5"
+    left.touch()
+    _remove_left_by_the_dead.cache_clear()
+    with write_aside(tmp_path / "other.h5") as other:
+        other.touch()
+    assert names(tmp_path) == ["other.h5"]
+
+
 def test_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
     for name in ("é" * 120 + ".h5", "a." + "b" * 240):
         with write_aside(tmp_path / name) as part:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.jobs import LOCK
+from caloforge.machine import is_alive
 from caloforge.reporter import Reporter
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -182,23 +183,13 @@ def _remove_left_by_the_dead(folder: Path, _process: int) -> None:
     left_by = re.compile(rf"\..*\.{_machine()}-(\d+)-[0-9a-f]{{16}}{re.escape(PART)}(\..*)?")
     for leftover in folder.glob(f".*{PART}*"):
         match = left_by.fullmatch(leftover.name)
-        if match and not _is_alive(int(match[1])):
+        if match and not is_alive(int(match[1])):
             _remove(leftover)
 
 
 @cache
 def _machine() -> str:
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
 
 
 def sha256_of(path: Path) -> str:

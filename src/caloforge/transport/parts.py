@@ -15,9 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from caloforge.detector.matter import FibreStack as FibreStack
-from caloforge.detector.matter import Geometry as Geometry
-from caloforge.detector.matter import PlateStack as PlateStack
 from caloforge.documents import Document
 from caloforge.errors import DataError, UsageError
 from caloforge.io.arrays import open_arrays
