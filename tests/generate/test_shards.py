@@ -132,6 +132,25 @@ def test_a_folder_with_other_files_is_refused(caloforge, shop, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_hidden_files_of_others_stay(caloforge, shop, tmp_path, options):
+    mine = [tmp_path / ".thesis.parts" / "chapter1.tex", tmp_path / ".notes.partial.txt"]
+    mine[0].parent.mkdir()
+    for path in mine:
+        path.write_text("years of work")
+    code, _, log = caloforge(*order(shop, tmp_path), *options, "-q")
+    assert code == (0 if options else 2), log
+    assert all(path.exists() for path in mine)
+
+
+def test_a_kill_during_the_first_manifest_is_no_obstacle(caloforge, shop, tmp_path):
+    left = tmp_path / f".manifest.0a1b2c-7-{'0' * 16}.part.json"
+    left.touch()
+    code, _, log = caloforge(*order(shop, tmp_path), "-q")
+    assert code == 0, log
+    assert not left.exists()
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

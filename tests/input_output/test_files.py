@@ -147,9 +147,11 @@ def test_leftovers_of_a_killed_process_can_be_removed(tmp_path: Path) -> None:
         part.touch()
         kept_by_a_kill = part.with_name(part.name.replace("checkpoint", "simulator"))
         kept_by_a_kill.mkdir()
-    (tmp_path / ".hidden").touch()
+    mine = [".hidden", ".notes.partial.txt", ".thesis.parts"]
+    for name in mine:
+        (tmp_path / name).touch()
     remove_unfinished(tmp_path)
-    assert names(tmp_path) == [".hidden", "checkpoint.pt"]
+    assert names(tmp_path) == [*mine, "checkpoint.pt"]
 
 
 def test_sha256(tmp_path: Path) -> None:
