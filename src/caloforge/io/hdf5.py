@@ -324,6 +324,13 @@ class Sink(io.FileIO):
             raise self.failure
 
 
+def extend(data: h5py.Dataset, rows: NDArray[Any]) -> None:
+    """Add rows to a dataset that may grow."""
+    start = len(data)
+    data.resize(start + len(rows), axis=0)
+    data[start:] = rows
+
+
 class FileAside:
     """An HDF5 file that is written aside and takes its name when the block ends well.
 
