@@ -12,6 +12,7 @@ from caloforge.errors import DataError, UsageError
 from caloforge.generate import Particles, Spectrum
 from caloforge.generate.plan import read_manifest, shard_showers
 from caloforge.generate.shard import draw_showers
+from caloforge.io.files import write_aside
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BLOCK
 from extras import needs
@@ -149,6 +150,13 @@ def test_a_kill_during_the_first_manifest_is_no_obstacle(caloforge, shop, tmp_pa
     code, _, log = caloforge(*order(shop, tmp_path), "-q")
     assert code == 0, log
     assert not left.exists()
+
+
+def test_what_another_process_writes_aside_stays(caloforge, shop, tmp_path):
+    with write_aside(tmp_path / "other.h5") as aside:
+        aside.touch()
+        code, _, log = caloforge(*order(shop, tmp_path), "-q")
+        assert (code, aside.exists()) == (2, True), log
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,8 @@ def prepare(
     )
 
 
+MANIFEST_ASIDE = f".{Path(MANIFEST).stem}"
+"""Beginning of its name before it is whole."""
 MANIFEST_SHARE = 0.05
 """Of the time that may go into rewriting the manifest."""
 
@@ -261,11 +263,10 @@ def _open(
 
 
 def _is_ours(name: str, share: Share | None) -> bool:
-    """Whether a production without a manifest may hold it: the lock, what a kill left of the
-    manifest, and what other jobs write.
-    """
+    """Whether a production without a manifest may hold it: the lock, and what other jobs write."""
     if share is None:
-        return name == LOCK or is_unfinished(name)
+        # The first manifest is written aside, too: a kill may leave that.
+        return name == LOCK or (is_unfinished(name) and name.startswith(MANIFEST_ASIDE))
     return name.startswith(".") or any(kind.fullmatch(name) for kind in (SHARD_NAME, SHARE_NAME))
 
 

@@ -30,7 +30,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 PART = ".part"
-UNFINISHED = re.compile(rf"\..*\.([0-9a-f]{{6}})-(\d+)-[0-9a-f]{{16}}{re.escape(PART)}(\..*)?")
+UNFINISHED = re.compile(
+    rf"\..*\.([0-9a-f]{{6}})-(\d+)-[0-9a-f]{{16}}{re.escape(PART)}(\..*)?", re.DOTALL
+)
 """Names that ``_name_aside`` gives: of which machine, of which process."""
 RENAME_EXCHANGE = 2
 """Of linux/fs.h."""
