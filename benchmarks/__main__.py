@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from caloforge.cli import CONTEXT, run
-from caloforge.cli.options import Force, Json, Quiet, reporter_of
+from caloforge.cli.options import Force, Json, Quiet, reporter_of, require_heeded
 from caloforge.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -51,8 +51,13 @@ OutJson = Annotated[
 ]
 
 
+OVER_TRANSPORT = ("simulator", "transport", "rounds", "out", "force", "quiet", "json")
+"""What ``speed --transport`` heeds."""
+
+
 @command.command("speed")
 def speed(
+    context: typer.Context,
     simulator: WhichSimulator = None,
     transport: TransportFile = None,
     detector: Annotated[
@@ -70,6 +75,7 @@ def speed(
 
     reporter = reporter_of(quiet, json)
     if transport is not None:
+        require_heeded(context, "--transport", *OVER_TRANSPORT)
         return over_transport(simulator, transport, rounds, out, force, reporter)
     if simulator is not None:
         raise UsageError("no speed-up without a measured transport time: give --transport FILE")

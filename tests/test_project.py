@@ -241,6 +241,18 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     graphlib.TopologicalSorter(graph).prepare()
 
 
+def test_no_module_imports_a_private_name_of_another() -> None:
+    names = [
+        f"{module} takes {alias.name} of {node.module}"
+        for module, path in modules().items()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("caloforge")
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.endswith("__")
+    ]
+    assert names == []
+
+
 def loaded_by(code: str) -> dict[str, Any]:
     """Modules that a fresh interpreter holds after some code, and its processor seconds."""
     ending = "import sys, time, json; print(json.dumps([time.process_time(), *sys.modules]))"

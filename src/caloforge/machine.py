@@ -5,6 +5,8 @@ SIGTERM asks a run to leave: after the step, with a checkpoint, or at once, with
 
 from __future__ import annotations
 
+import errno
+import os
 import platform
 import re
 import signal
@@ -21,6 +23,9 @@ from caloforge.errors import UsageError
 PROC = Path("/proc")
 MOST_THREADS = 512
 """Threads of one process that are taken for meant."""
+LARGEST_PROCESS = 2**31 - 1
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
+"""What a file system answers that has no locks, or whose lock server does not answer."""
 KERNEL_FLAGS = ("avx", "amx", "fma", "sse4", "asimd", "sve", "bf16", "i8mm")
 
 
@@ -33,6 +38,23 @@ def require_threads(threads: int) -> int:
     if not 1 <= threads <= MOST_THREADS:
         raise UsageError(f"{threads} threads: give a number from 1 to {MOST_THREADS}")
     return threads
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine has that number; one of another user counts.
+
+    >>> is_alive(os.getpid()), is_alive(0), is_alive(2**40)
+    (True, False, False)
+    """
+    if not 0 < process <= LARGEST_PROCESS:  # 0 and less would address groups of processes
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def peak_memory_mb() -> float:

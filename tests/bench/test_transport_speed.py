@@ -83,6 +83,13 @@ def test_nothing_is_claimed_without_a_time(
         speed_up(file(tmp_path / "t.h5", energies, seconds), simulator())
 
 
+@pytest.mark.parametrize("option", [("--against", "old.json"), ("--detector", "alice_zp")])
+def test_the_verb_refuses_what_a_speed_up_does_not_heed(bench: Run, option: tuple[str]) -> None:
+    code, _, err = bench("speed", "--transport", "none.h5", *option)
+    assert code == 2
+    assert f"{option[0]} has no meaning with --transport" in err
+
+
 def test_the_verb_refuses_a_speed_up_without_transport(bench: Run) -> None:
     code, _, err = bench("speed", "alice_zn")
     assert code == 2

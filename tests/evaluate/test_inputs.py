@@ -64,6 +64,18 @@ def test_another_file_was_never_seen_and_is_judged_whole(tmp_path, against):
     assert len(load(str(tmp_path / "simulator"), against, part="test").real) == 9 * REPEATS
 
 
+def test_a_production_was_never_seen_and_is_judged_whole(tmp_path, against):
+    write_simulator(tmp_path / "simulator", recipe=recipe_of(against))
+    production = tmp_path / "production"
+    production.mkdir()
+    name, rows = "showers-00000-of-00001.h5", PARTICLES * REPEATS
+    against.rename(production / name)
+    manifest = {"format": "caloforge-production", "version": 1, "complete": True}
+    manifest["shards"] = [{"file": name, "showers": rows}]
+    (production / "manifest.json").write_text(json.dumps(manifest))
+    assert len(load(str(tmp_path / "simulator"), production).real) == rows
+
+
 def test_a_split_by_row_is_labelled_leaky(tmp_path, against):
     write_simulator(tmp_path / "simulator", recipe=recipe_of(against, split="row"))
     case = load(str(tmp_path / "simulator"), against)

@@ -34,8 +34,27 @@ def test_blocks_give_what_everything_at_once_gives(files, monkeypatch):
     assert actual["width"].unit == "mm"
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--gate", "default"),
+        ("--out", "page.html"),
+        ("--to-card",),
+        ("--part", "test"),
+        ("--classifier", "none"),
+        ("--seed", "1"),
+    ],
+)
+def test_options_that_streaming_does_not_heed_are_refused(files, caloforge, option):
+    code, out, log = caloforge(
+        "evaluate", files[1], "--against", files[0], "--stream", *option, "-q"
+    )
+    assert (code, out) == (2, "")
+    assert f"{option[0]} has no meaning with --stream" in log
+
+
 def test_the_command_line_streams_two_files(files, capsys, tmp_path):
-    arguments = ["evaluate", str(files[1]), "--against", str(files[0]), "--stream"]
+    arguments = ["evaluate", str(files[1]), "--against", str(files[0]), "--stream", "--wide"]
     assert main([*arguments, "-q", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["format"] == "caloforge-histograms"

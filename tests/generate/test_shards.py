@@ -12,6 +12,7 @@ from caloforge.errors import DataError, UsageError
 from caloforge.generate import Particles, Spectrum
 from caloforge.generate.plan import read_manifest, shard_showers
 from caloforge.generate.shard import draw_showers
+from caloforge.io.files import write_aside
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BLOCK
 from extras import needs
@@ -130,6 +131,32 @@ def test_a_folder_with_other_files_is_refused(caloforge, shop, tmp_path):
     assert code == 2
     assert "holds files but no manifest.json" in log
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_hidden_files_of_others_stay(caloforge, shop, tmp_path, options):
+    mine = [tmp_path / ".thesis.parts" / "chapter1.tex", tmp_path / ".notes.partial.txt"]
+    mine[0].parent.mkdir()
+    for path in mine:
+        path.write_text("years of work")
+    code, _, log = caloforge(*order(shop, tmp_path), *options, "-q")
+    assert code == (0 if options else 2), log
+    assert all(path.exists() for path in mine)
+
+
+def test_a_kill_during_the_first_manifest_is_no_obstacle(caloforge, shop, tmp_path):
+    left = tmp_path / f".manifest.0a1b2c-7-{'0' * 16}.part.json"
+    left.touch()
+    code, _, log = caloforge(*order(shop, tmp_path), "-q")
+    assert code == 0, log
+    assert not left.exists()
+
+
+def test_what_another_process_writes_aside_stays(caloforge, shop, tmp_path):
+    with write_aside(tmp_path / "other.h5") as aside:
+        aside.touch()
+        code, _, log = caloforge(*order(shop, tmp_path), "-q")
+        assert (code, aside.exists()) == (2, True), log
 
 
 @pytest.mark.parametrize(

@@ -147,9 +147,11 @@ def test_leftovers_of_a_killed_process_can_be_removed(tmp_path: Path) -> None:
         part.touch()
         kept_by_a_kill = part.with_name(part.name.replace("checkpoint", "simulator"))
         kept_by_a_kill.mkdir()
-    (tmp_path / ".hidden").touch()
+    mine = [".hidden", ".notes.partial.txt", ".thesis.parts"]
+    for name in mine:
+        (tmp_path / name).touch()
     remove_unfinished(tmp_path)
-    assert names(tmp_path) == [".hidden", "checkpoint.pt"]
+    assert names(tmp_path) == [*mine, "checkpoint.pt"]
 
 
 def test_sha256(tmp_path: Path) -> None:
@@ -202,6 +204,16 @@ def test_what_dead_processes_left_is_swept_and_what_live_ones_write_is_not(tmp_p
             other.touch()
         assert part.exists()
     assert names(tmp_path) == ["alive.h5", "other.h5"]
+
+
+@pytest.mark.parametrize("process", [0, 2**31, 2**80])
+def test_a_number_that_no_process_can_have_is_of_a_dead_one(tmp_path: Path, process: int) -> None:
+    left = tmp_path / f".out.{files._machine()}-{process}-{'0' * 16}.part.h5"
+    left.touch()
+    _remove_left_by_the_dead.cache_clear()
+    with write_aside(tmp_path / "other.h5") as other:
+        other.touch()
+    assert names(tmp_path) == ["other.h5"]
 
 
 def test_a_long_name_is_no_obstacle(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from caloforge.data.showers import ShowerFile, Showers, ShowerWriter, read, write
 from caloforge.detectors import ALICE_ZN
 from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.machine import NO_LOCKS
 from full_disk import largest_file
 from tests.input_output.raw import IDS, REPEATS, TOY, numbers, variant, write_raw
 
@@ -117,6 +118,19 @@ def test_lazy_file_gives_ranges_and_chunks(tmp_path):
         assert file.groups().counts.tolist() == list(REPEATS)
         assert file.channels is None
         assert file.channels_scheme is None
+
+
+@pytest.mark.parametrize("number", NO_LOCKS)
+def test_a_file_system_without_locks_is_read_from(tmp_path, monkeypatch, number):
+    path, original = write_raw(tmp_path / "a.h5"), h5py.File
+
+    def without_locks(*arguments, **options):
+        if "locking" not in options:
+            raise OSError(f"Unable to open file (unable to lock file, errno = {number}, error)")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(h5py, "File", without_locks)
+    assert len(read(path)) == 10
 
 
 def test_rows_of_particles():

@@ -1,5 +1,6 @@
 """Every writer leaves a whole file or none: errors, signals and full disks."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -8,11 +9,13 @@ import time
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
+from caloforge.errors import DataError
 from caloforge.io import hdf5
 from caloforge.io.channels import ChannelWriter
-from caloforge.io.root import RootWriter
+from caloforge.io.root import TREE, RootWriter, open_root
 from caloforge.io.showers import ShowerWriter, read
 from caloforge.machine import leaving_at_once
 from tests.extras import needs
@@ -55,6 +58,77 @@ def test_without_an_error_the_file_is_there(tmp_path, kind):
     with writer:
         append(writer, showers)
     assert [path.name for path in tmp_path.iterdir()] == [WRITERS[kind][1]]
+
+
+def changed(showers, name, place, value):
+    array = getattr(showers, name).copy()
+    array[place] = value
+    return dataclasses.replace(showers, **{name: array})
+
+
+SPOILT = {
+    "a condition that is no number": (
+        lambda showers: changed(showers, "conditions", (0, 0), np.nan),
+        "is not a finite number",
+    ),
+    "other conditions of one particle": (
+        lambda showers: changed(changed(showers, "particle", 1, 4), "conditions", (1, 0), 1.0),
+        "other conditions than before",
+    ),
+    "a particle that comes back": (
+        lambda showers: showers.rows(np.array([0, 1, 0])),
+        "appears again later",
+    ),
+    "a column that was promised": (
+        lambda showers: dataclasses.replace(showers, pdg=None),
+        "promised a column pdg, these rows lack it",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("fault", SPOILT)
+def test_rows_that_are_refused_leave_no_trace(tmp_path, kind, fault):
+    writer, showers = opened(kind, tmp_path)
+    showers = dataclasses.replace(showers, particle=np.arange(len(showers)))
+    spoil, says = SPOILT[fault]
+    with writer:
+        append(writer, showers.rows(slice(0, 4)))
+        with pytest.raises(DataError, match=says):
+            append(writer, spoil(showers.rows(slice(4, 8))))
+        append(writer, showers.rows(slice(4, 8)))
+    path = next(tmp_path.iterdir())
+    if kind == "root":
+        with open_root(path) as file:
+            assert {len(rows) for rows in file[TREE].arrays(library="np").values()} == {8}
+        return
+    with h5py.File(path) as file:
+        tables = []
+        file.visititems(
+            lambda _, one: tables.append(one) if isinstance(one, h5py.Dataset) else None
+        )
+        assert {len(one) for one in tables} == {8}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_numbers_of_particles_that_do_not_fit_the_rows_are_refused(tmp_path, kind):
+    writer, showers = opened(kind, tmp_path)
+    with pytest.raises(DataError, match="must be"), writer:
+        writer.append(showers.cells, showers.conditions, showers.particle[:3], pdg=showers.pdg)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_file_without_rows_or_with_a_particle_twice_is_none(tmp_path, kind):
+    writer, showers = opened(kind, tmp_path)
+    with pytest.raises(DataError, match="no showers to write"), writer:
+        append(writer, showers.rows(slice(0, 0)))
+    writer, _ = opened(kind, tmp_path)
+    twice = dataclasses.replace(showers, particle=np.array([1, 2, 2, 2, 2, 2, 2, 2]))
+    with pytest.raises(DataError, match="particle 1 appears again later"), writer:
+        append(writer, twice)
+        append(writer, twice.rows(slice(0, 1)))
+    assert not any(tmp_path.iterdir())
 
 
 LONG = {

@@ -262,6 +262,10 @@ def test_run_that_fails_by_itself_rules_its_point_out(
     assert dict(result.best.point) == {"training.decay_from": 0.9}
     assert "failed: " in str(result)
     assert "term Hinge is nan" in str(result)
+    assert (tmp_path / "best.json").exists()
+    nothing = search(short(), [Axis("training.decay_from", (0.1,))], showers, tmp_path)
+    assert nothing.best is None
+    assert not (tmp_path / "best.json").exists(), "it is of an earlier grid"
 
 
 def test_folder_of_another_search_is_left_alone(

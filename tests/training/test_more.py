@@ -14,7 +14,7 @@ from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, write
 from caloforge.errors import DataError
 from caloforge.objectives import R1, SelectiveDiversity
-from caloforge.recipe import Recipe
+from caloforge.recipe import Data, Recipe
 from caloforge.recipes import recipe_of_name
 from caloforge.train import train
 from caloforge.training.dataset import divide
@@ -40,6 +40,14 @@ def joined(caloforge: Cli, *options: str) -> list[str]:
         (("dcgan", "--data", "alice_zn"), []),
         (("dcgan", "--more", "alice_zn"), ["alice_zn"]),
         (("dcgan", "--set", 'data.training_files=["alice_zn"]'), ["alice_zn"]),
+        (
+            ("dcgan", "--set", 'data.training_files=["alice_zn"]', "--more", "alice_zn/part-2"),
+            ["alice_zn", "alice_zn/part-2"],
+        ),
+        (
+            ("dcgan", "--set", 'data.training_files=["alice_zn"]', "--more", "alice_zn"),
+            ["alice_zn"],
+        ),
         (("dcgan", "--set", "data.split=row"), []),
         (("dcgan", "--set", "data.showers_per_particle=4"), []),
     ],
@@ -90,6 +98,35 @@ def test_a_run_goes_on_with_what_it_began_with(
     again = ("--out", str(out), "--resume", "-q")
     code, _, log = caloforge("train", "sdi-gan", *set_options(), *again)
     assert code == 0, log
+
+
+def test_what_joined_the_files_of_a_recipe_joins_when_the_run_goes_on(
+    tmp_path: Path, caloforge: Cli
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    begun = recipe_of_name("dcgan").model_copy(
+        update={"data": Data(training_files=("alice_zn", "alice_zn/part-2"))}
+    )
+    (run / "recipe.json").write_text(begun.to_json())
+    named = ("--set", 'data.training_files=["alice_zn"]')
+    options = ("dcgan", *named, "--out", str(run), "--resume")
+    assert joined(caloforge, *options) == ["alice_zn", "alice_zn/part-2"]
+
+
+def test_a_file_that_the_recipe_names_by_another_path_joins_once(
+    more_showers: Path, monkeypatch: pytest.MonkeyPatch, caloforge: Cli
+) -> None:
+    monkeypatch.chdir(more_showers.parent)
+    named = ("--set", 'data.training_files=["more.h5"]')
+    assert joined(caloforge, "dcgan", *named, "--more", str(more_showers)) == ["more.h5"]
+
+
+def test_search_takes_more_beside_the_files_of_a_recipe(tmp_path: Path, caloforge: Cli) -> None:
+    named = ("--set", 'data.training_files=["alice_zn"]', "--more", "alice_zn/part-2")
+    grid = ("--grid", "training.steps=1,2", "--data", str(tmp_path / "none.h5"))
+    _, _, log = caloforge("search", "dcgan", *named, *grid, "--out", str(tmp_path / "found"))
+    assert "alice_zn and alice_zn/part-2" in log
 
 
 OLD: dict[str, Any] = {

@@ -35,6 +35,17 @@ def test_the_example_makes_a_showers_file(tmp_path: Path, caloforge: Run) -> Non
     assert actual.total().mean() > 0
 
 
+def test_the_number_of_workers_changes_no_shower(tmp_path: Path, caloforge: Run) -> None:
+    """The example draws a whole shard from its seed."""
+    for workers in (1, 2):
+        out = tmp_path / f"{workers}.h5"
+        options = ("--engine-command", command(EXAMPLE), "--workers", workers, "--out", out)
+        code, _, err = caloforge(*ARGUMENTS, *options)
+        assert (code, err) == (0, "")
+    one, two = (read(tmp_path / f"{workers}.h5") for workers in (1, 2))
+    assert np.array_equal(one.cells, two.cells)
+
+
 @pytest.mark.parametrize(
     ("script", "code", "complaint"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from caloforge.data.showers import read
 from caloforge.detectors import ALICE_ZN, ATLAS_EM
 from caloforge.errors import CaloforgeError, DataError, UsageError
+from caloforge.io.files import write_aside
 from caloforge.transport import Particles, Pool, Summary, Upstream, draw, prepare, transport
 from caloforge.transport.data_tables import Tables, formula_tables
 from caloforge.transport.parts import Shard, open_parts
@@ -218,12 +220,28 @@ def test_nothing_to_resume_and_existing_output_are_refused(tmp_path: Path, engin
         go(out, engines(engine), prepared())
     go(out, engines(engine), prepared(seed=6), overwrite=True)
     assert read(out).provenance["seed"] == "6"
-    mine = tmp_path / "other.h5.parts" / "thesis.tex"
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", ".notes.partial.txt", "command-line.txt"])
+def test_files_of_others_beside_the_parts_stay(tmp_path: Path, engine: Path, name: str) -> None:
+    mine = tmp_path / "other.h5.parts" / name
     mine.parent.mkdir()
     mine.touch()
-    with pytest.raises(UsageError, match=r"also holds thesis\.tex"):
+    with pytest.raises(UsageError, match=f"also holds {re.escape(name)}"):
         go(tmp_path / "other.h5", engines(engine), prepared(), overwrite=True)
     assert mine.exists()
+
+
+def test_parts_of_other_showers_keep_what_is_unfinished(tmp_path: Path) -> None:
+    parts = open_parts(tmp_path / "s.h5", "a", 4, 2, resume=False, force=False)
+    with write_aside(parts.path(0)) as aside:
+        aside.touch()
+        with pytest.raises(UsageError, match="begun for other showers"):
+            open_parts(tmp_path / "s.h5", "b", 4, 2, resume=True, force=False)
+        assert aside.exists()
+        open_parts(tmp_path / "s.h5", "a", 4, 2, resume=True, force=False)
+        assert not aside.exists()
+        aside.touch()
 
 
 def zn(energies: list[float], slopes: list[float], **options: object) -> Prepared:

@@ -18,6 +18,7 @@ from caloforge.cli.options import (
     Quiet,
     Seed,
     reporter_of,
+    require_heeded,
     shipped_showers,
     showers_file,
 )
@@ -96,7 +97,12 @@ Report = Annotated[
 ]
 
 
+STREAMED = ("subject", "against", "scheme", "stream", "wide", "quiet", "json")
+"""What ``--stream`` heeds."""
+
+
 def command(
+    context: typer.Context,
     subject: Subject,
     against: Against,
     train: Train = None,
@@ -122,6 +128,7 @@ def command(
 
     reporter = reporter_of(quiet, json)
     if stream:
+        require_heeded(context, "--stream", *STREAMED)
         return _stream(subject, against, scheme, reporter)
     _check(out, force, style)
     folder = find_simulator(subject) if to_card else None

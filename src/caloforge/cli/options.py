@@ -96,6 +96,24 @@ def reporter_of(quiet: bool, json: bool) -> Reporter:
     return Reporter(quiet=quiet, json=json)
 
 
+def require_heeded(context: typer.Context, option: str, *heeded: str) -> None:
+    """Raise UsageError where an option was given that does nothing beside another one.
+
+    Args:
+        context: What the command line gave.
+        option: The one that leaves the others without a meaning.
+        heeded: Names of the parameters that keep theirs.
+    """
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in heeded or name not in context.params:
+            continue
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            given = max(parameter.opts, key=len)
+            raise UsageError(f"{given} has no meaning with {option}: leave one of them out")
+
+
 PACKAGE = Path(__file__).parents[1]
 
 

@@ -77,7 +77,7 @@ def search(
     axes = [parse_axis(text) for text in grid]
     start = find_recipe(recipe, detector, settings or [], None)
     plain = data is None and recipe in RECIPES
-    start = with_more(start, more or further_showers(start, plain))
+    start = with_more(start, more or (), further_showers(start, plain))
     showers = data or shipped_showers(start.detector, "--data")
     folder = out or Path(f"search-{start.name}")
     names = " and ".join(map(str, (showers, *start.data.training_files)))

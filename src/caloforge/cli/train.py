@@ -3,7 +3,7 @@
 ``caloforge plot-run``: the learning curves of a run as a picture.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,8 +60,8 @@ MoreFiles = Annotated[
     typer.Option(
         "--more",
         metavar="FILE",
-        help="Further showers (a file or a sample) for the training rows; repeat as needed. "
-        "Default without --data: the detector's further samples.",
+        help="Further showers (a file or a sample) for the training rows, beside those that the "
+        "recipe names; repeat as needed. Default without --data: the detector's further samples.",
         show_default=False,
     ),
 ]
@@ -149,8 +149,9 @@ def command(
     config = find_recipe(recipe, detector, settings or [], seed, pretrained)
     folder = out or Path("runs") / f"{config.name}-{config.detector}-seed{config.seed}"
     plain = data is None and recipe in RECIPES
-    usual = _recorded(folder) if resume else further_showers(config, plain)
-    config = with_more(config, more or usual)
+    begun = _recorded(folder) if resume else ()
+    usual = () if resume else further_showers(config, plain)
+    config = with_more(config, more or begun, usual)
     reporter = reporter_of(quiet, json)
     if dry_run:
         if data is not None:
@@ -176,14 +177,24 @@ def command(
         reporter.result(f"{run.path}: best validation score {best}", record)
 
 
-def with_more(recipe: "Recipe", files: Iterable[str]) -> "Recipe":
-    """The recipe with showers that join its training rows, unless it names some itself."""
-    if recipe.data.training_files:
-        return recipe
-    paths = tuple(str(Path(name).resolve()) if Path(name).exists() else name for name in files)
-    return recipe.model_copy(
-        update={"data": recipe.data.model_copy(update={"training_files": paths})}
-    )
+def with_more(recipe: "Recipe", more: Sequence[str], usual: Sequence[str]) -> "Recipe":
+    """The recipe with showers that join its training rows.
+
+    Args:
+        recipe: What may name some itself.
+        more: What joins those; a file that the recipe names joins once.
+        usual: What joins where neither names any.
+    """
+    named = recipe.data.training_files
+    others = dict.fromkeys(map(_absolute, more or (() if named else usual)))
+    joined = (*named, *(name for name in others if name not in set(map(_absolute, named))))
+    data = recipe.data.model_copy(update={"training_files": joined})
+    return recipe.model_copy(update={"data": data})
+
+
+def _absolute(name: str) -> str:
+    """The path of a file; a name of shipped showers as it stands."""
+    return str(Path(name).resolve()) if Path(name).exists() else name
 
 
 def further_showers(recipe: "Recipe", plain: bool) -> tuple[str, ...]:

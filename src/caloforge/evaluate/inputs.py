@@ -334,7 +334,7 @@ def _divided(
         if part in (None, "all"):
             return None
         raise DataError(f"{simulator.folder} does not tell its split: only --part all is possible")
-    if part is None and train_sha256 is not None and train_sha256 != sha256_of(against):
+    if part is None and train_sha256 is not None and not _is_file_of(against, train_sha256):
         return None
     try:
         record = SplitRecord.model_validate(recipe["data"])
@@ -344,6 +344,11 @@ def _divided(
     if record.split == "row":
         return split_by_row(len(showers), fractions, seed=record.split_seed)
     return split_by_particle(showers.particle, fractions, seed=record.split_seed)
+
+
+def _is_file_of(showers: Path, sha256: str) -> bool:
+    """Whether these are the bytes that a run learned from: a file, never a production's folder."""
+    return showers.is_file() and sha256_of(showers) == sha256
 
 
 def _parts(

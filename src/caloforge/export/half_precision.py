@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from caloforge.errors import CaloforgeError
-from caloforge.export.int8 import _write
+from caloforge.export.precision import write_simulator
 from caloforge.io.files import write_aside_folder
 from caloforge.simulator import GRAPH, Simulator
 
@@ -28,7 +28,7 @@ def halve(simulator: Simulator, out: str | Path, *, overwrite: bool = False) -> 
     """
     model = half_graph((simulator.folder / GRAPH).read_bytes())
     with write_aside_folder(Path(out), overwrite=overwrite) as aside:
-        half = _write(simulator, model, "float16 weights", aside)
+        half = write_simulator(simulator, model, "float16 weights", aside)
         deviation = simulator.reference.difference(half.reference.response)
         if not deviation <= LARGEST_DEVIATION:
             raise CaloforgeError(

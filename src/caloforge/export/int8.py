@@ -10,7 +10,6 @@ channel sums may move by at most a tenth of what separates the float32 simulator
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -25,11 +24,11 @@ from numpy.typing import NDArray
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import CaloforgeError, GateFailed, UsageError
 from caloforge.evaluate.metrics.wasserstein import w1_channels
+from caloforge.export.precision import write_simulator
 from caloforge.io.files import write_aside_folder
 from caloforge.reporter import SILENT, Advance, Reporter
-from caloforge.simulator import CARD, GRAPH, REFERENCE, Simulator
+from caloforge.simulator import GRAPH, Simulator
 from caloforge.simulator.engines import INPUTS
-from caloforge.simulator.reference import Reference
 from caloforge.simulator.sampling import BLOCK, draw_latents, stream
 
 FEWEST_SHOWERS = 50_000
@@ -62,7 +61,7 @@ def quantise(
         sums = np.concatenate([simulator.detector.read_out(part.cells) for part in file.chunks()])
     model = int8_graph((simulator.folder / GRAPH).read_bytes(), simulator, conditions)
     with write_aside_folder(out, overwrite=overwrite) as aside:
-        fast = _write(simulator, model, "int8", aside)
+        fast = write_simulator(simulator, model, "int8", aside)
         fast.check()
         result = compare_w1(
             simulator, fast, conditions, sums, showers=showers, seed=seed, reporter=reporter
@@ -168,19 +167,6 @@ class Calibration:
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         """The next batch, None after the last: what onnxruntime's calibration asks for."""
         return next(self._batches, None)
-
-
-def _write(simulator: Simulator, model: bytes, precision: str, folder: Path) -> Simulator:
-    """A simulator folder of this graph, with stored answers of its own, loaded."""
-    digest = hashlib.sha256(model).hexdigest()
-    provenance = simulator.card.provenance | {"precision": precision}
-    card = simulator.card.model_copy(update={"generator_sha256": digest, "provenance": provenance})
-    (folder / GRAPH).write_bytes(model)
-    (folder / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
-    latent, conditions = simulator.reference.latent, simulator.reference.conditions
-    answers = Simulator.load(folder).expected(latent, conditions)
-    Reference(latent, conditions, answers).write(folder / REFERENCE)
-    return Simulator.load(folder)
 
 
 @dataclass(frozen=True)

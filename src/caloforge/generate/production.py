@@ -31,7 +31,7 @@ from caloforge.generate.plan import (
     share_manifests,
 )
 from caloforge.generate.shard import make_shard, outside
-from caloforge.io.files import remove_unfinished
+from caloforge.io.files import is_unfinished, remove_unfinished
 from caloforge.jobs import ALONE, LOCK, Call, CallProgress, Executor, Limits, only_run
 from caloforge.machine import cpu_flags, peak_memory_mb, processor
 from caloforge.reporter import SILENT, Reporter
@@ -120,6 +120,8 @@ def prepare(
     )
 
 
+MANIFEST_ASIDE = f".{Path(MANIFEST).stem}"
+"""Beginning of its name before it is whole."""
 MANIFEST_SHARE = 0.05
 """Of the time that may go into rewriting the manifest."""
 
@@ -242,8 +244,6 @@ def _open(
     plan: Plan, folder: Path, share: Share | None, overwrite: bool, reporter: Reporter
 ) -> Progress:
     """What is finished in a folder, without the shards that are missing or damaged."""
-    if share is None:
-        remove_unfinished(folder)
     if overwrite:
         remove_production(folder)
     progress = Progress(plan, folder, share)
@@ -257,13 +257,16 @@ def _open(
     foreign = any(not _is_ours(entry.name, share) for entry in folder.iterdir())
     if not names and foreign and not overwrite:
         raise UsageError(f"{folder} holds files but no {MANIFEST}; name a new folder")
+    if share is None:
+        remove_unfinished(folder)
     return progress
 
 
 def _is_ours(name: str, share: Share | None) -> bool:
     """Whether a production without a manifest may hold it: the lock, and what other jobs write."""
     if share is None:
-        return name == LOCK
+        # The first manifest is written aside, too: a kill may leave that.
+        return name == LOCK or (is_unfinished(name) and name.startswith(MANIFEST_ASIDE))
     return name.startswith(".") or any(kind.fullmatch(name) for kind in (SHARD_NAME, SHARE_NAME))
 
 

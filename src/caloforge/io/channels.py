@@ -14,8 +14,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.record import Showers
 from caloforge.detector import Detector
 from caloforge.io import hdf5
+from caloforge.io.rows import RowCheck
 from caloforge.io.showers import describe
 
 FORMAT = "caloforge-channels"
@@ -26,7 +28,7 @@ FILTERS = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletc
 class ChannelWriter:
     """A file of channel sums that grows; takes what ``ShowerWriter`` takes, keeps no cells.
 
-    Raises UsageError when the file exists.
+    Raises UsageError when the file exists, DataError when rows do not fit the detector.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class ChannelWriter:
         }
         names = ("channels", "conditions", "particle", *columns)
         self._columns = {name: widths[name] for name in names}
+        self._check = RowCheck(self.path, detector, columns)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -83,15 +86,18 @@ class ChannelWriter:
         pdg: NDArray[np.int32] | None = None,
     ) -> None:
         """Add rows: the sums of cells (N, K), conditions (N, C), particle (N,)."""
+        showers = Showers(self.detector, cells, conditions, particle, pdg)
+        self._check.add(showers)
         sums = self.detector.read_out(cells, self.scheme.scheme)
-        arrays = {"channels": sums, "conditions": conditions, "particle": particle, "pdg": pdg}
-        for name, (dtype, _) in self._columns.items():
-            values = np.asarray(arrays[name])
-            whole = np.rint(values) if dtype.kind == "u" else values
-            rows = self._file[name]
-            rows.resize(len(rows) + len(whole), axis=0)
-            rows[-len(whole) :] = whole
+        whole = np.rint(sums) if self.detector.counts else sums
+        for name in self._columns:
+            rows = whole if name == "channels" else getattr(showers, name)
+            hdf5.extend(self._file[name], rows)
         self._aside.check()
 
     def __exit__(self, *problem: Any) -> None:
-        self._stack.__exit__(*problem)
+        if problem[0] is not None:
+            self._stack.__exit__(*problem)
+            return
+        with self._stack:
+            self._check.finish(lambda: np.asarray(self._file["particle"][:]))

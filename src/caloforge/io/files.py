@@ -23,12 +23,17 @@ from pathlib import Path
 
 from caloforge.errors import CaloforgeError, UsageError
 from caloforge.jobs import LOCK
+from caloforge.machine import is_alive
 from caloforge.reporter import Reporter
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM)
 PART = ".part"
+UNFINISHED = re.compile(
+    rf"\..*\.([0-9a-f]{{6}})-(\d+)-[0-9a-f]{{16}}{re.escape(PART)}(\..*)?", re.DOTALL
+)
+"""Names that ``_name_aside`` gives: of which machine, of which process."""
 RENAME_EXCHANGE = 2
 """Of linux/fs.h."""
 LONGEST_STEM, LONGEST_SUFFIX = 100, 20
@@ -170,35 +175,36 @@ def append(path: Path, text: str) -> None:
         raise CaloforgeError(f"{path}: {error.strerror}") from error
 
 
+def is_unfinished(name: str) -> bool:
+    """Whether a file or folder of that name was written aside and never took its own name.
+
+    >>> is_unfinished(".showers.3f9a0c-417-0123456789abcdef.part.h5")
+    True
+    >>> is_unfinished(".notes.partial.txt")
+    False
+    """
+    return UNFINISHED.fullmatch(name) is not None
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what a killed process left half-written in a folder that nobody else writes to."""
     for leftover in folder.glob(f".*{PART}*"):
-        _remove(leftover)
+        if is_unfinished(leftover.name):
+            _remove(leftover)
 
 
 @cache
 def _remove_left_by_the_dead(folder: Path, _process: int) -> None:
     """Remove what killed processes of this machine left half-written; once for each process."""
-    left_by = re.compile(rf"\..*\.{_machine()}-(\d+)-[0-9a-f]{{16}}{re.escape(PART)}(\..*)?")
     for leftover in folder.glob(f".*{PART}*"):
-        match = left_by.fullmatch(leftover.name)
-        if match and not _is_alive(int(match[1])):
+        match = UNFINISHED.fullmatch(leftover.name)
+        if match and match[1] == _machine() and not is_alive(int(match[2])):
             _remove(leftover)
 
 
 @cache
 def _machine() -> str:
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
 
 
 def sha256_of(path: Path) -> str:

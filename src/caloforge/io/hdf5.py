@@ -1,6 +1,5 @@
 """HDF5 files as strangers write them: what is refused before it is read, and how text is kept."""
 
-import errno
 import io
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from caloforge.errors import DataError
 from caloforge.io.files import HDF5_ENDINGS, require_ending, write_aside
 from caloforge.io.reading import reading, refuse_joined, require_regular_file
-from caloforge.machine import install, signals_held
+from caloforge.machine import NO_LOCKS, install, signals_held
 
 Compression = Literal["portable", "smallest", "none", "fast"]
 BUILT_IN: dict[Compression, dict[str, Any]] = {
@@ -67,7 +66,6 @@ ANY_FILTER = 70_000
 """Scale-offset and plugins: a chunk of one value takes some twenty bytes."""
 ZEROS = 2**26
 """Bytes that a dataset may claim beyond what a file of its size can hold: nothing was written."""
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 MOST_TEXTS = 1000
 MOST_NAMES = 10_000
 
@@ -324,6 +322,13 @@ class Sink(io.FileIO):
         """Raise the first failure, if there was one."""
         if self.failure is not None:
             raise self.failure
+
+
+def extend(data: h5py.Dataset, rows: NDArray[Any]) -> None:
+    """Add rows to a dataset that may grow."""
+    start = len(data)
+    data.resize(start + len(rows), axis=0)
+    data[start:] = rows
 
 
 class FileAside:

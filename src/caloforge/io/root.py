@@ -15,10 +15,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.record import cell_type
+from caloforge.data.record import Showers, cell_type
 from caloforge.detector import Detector
 from caloforge.io.files import require_ending, write_aside
 from caloforge.io.reading import refuse_joined
+from caloforge.io.rows import RowCheck
 from caloforge.io.showers import ShowerFile
 from caloforge.reporter import SILENT, Reporter
 
@@ -46,7 +47,10 @@ def open_root(path: Path) -> Iterator[Any]:
 
 
 class RootWriter:
-    """A ROOT file that grows; takes what ``ShowerWriter`` takes. UsageError when it exists."""
+    """A ROOT file that grows; takes what ``ShowerWriter`` takes.
+
+    Raises UsageError when the file exists, DataError when rows do not fit the detector.
+    """
 
     def __init__(
         self,
@@ -67,15 +71,16 @@ class RootWriter:
         self._provenance = dict(provenance)
         self._columns = columns
         self._overwrite = overwrite
+        self._check = RowCheck(self.path, detector, columns)
         self._waiting: list[dict[str, NDArray[Any]]] = []
 
     def __enter__(self) -> Self:
         import uproot
 
         with ExitStack() as stack:
-            aside = stack.enter_context(write_aside(self.path, overwrite=self._overwrite))
+            self._aside = stack.enter_context(write_aside(self.path, overwrite=self._overwrite))
             packing = uproot.ZSTD(1)
-            self._file = stack.enter_context(uproot.recreate(aside, compression=packing))
+            self._file = stack.enter_context(uproot.recreate(self._aside, compression=packing))
             self._file[DESCRIPTION] = json.dumps(self._description())
             self._tree = self._file.mktree(TREE, self._branches())
             self._stack = stack.pop_all()
@@ -113,14 +118,17 @@ class RootWriter:
         pdg: NDArray[np.int32] | None = None,
     ) -> None:
         """Add rows: cells (N, K), conditions (N, C), particle (N,) and the promised columns."""
+        showers = Showers(self.detector, cells, conditions, particle, pdg)
+        self._check.add(showers)
         sums = self.detector.read_out(cells, self.scheme.scheme)
         rows = {
             **(self.detector.split(cells) if self.images else {}),
             "channels": np.rint(sums).astype(np.uint32) if self.detector.counts else sums,
             **dict(zip(self.detector.columns, conditions.T, strict=True)),
             "particle": particle,
+            **{name: getattr(showers, name) for name in self._columns},
         }
-        self._waiting.append(rows if pdg is None else {**rows, "pdg": pdg})
+        self._waiting.append(rows)
         if sum(len(part["particle"]) for part in self._waiting) >= ROWS_A_BASKET:
             self._flush()
 
@@ -138,6 +146,13 @@ class RootWriter:
             return
         with self._stack:
             self._flush()
+            self._check.finish(self._particles)
+
+    def _particles(self) -> NDArray[np.int64]:
+        """Particle numbers of all rows, read back once the file is closed."""
+        self._file.close()
+        with open_root(self._aside) as file:
+            return np.asarray(file[TREE]["particle"].array(library="np"))
 
 
 def write_root(

@@ -27,7 +27,6 @@ from caloforge.data.record import (
     check_cells,
     check_conditions,
     check_overflow,
-    check_values,
 )
 from caloforge.data.samples import showers_path
 from caloforge.detector import Detector
@@ -39,6 +38,7 @@ from caloforge.io import hdf5
 from caloforge.io.arrays import whole_numbers
 from caloforge.io.hdf5 import Compression, filters_of
 from caloforge.io.reading import reading
+from caloforge.io.rows import RowCheck
 
 FORMAT = "caloforge-showers"
 VERSION = 1
@@ -387,9 +387,7 @@ class ShowerWriter:
         self._scheme = detector.scheme(channels_scheme) if channels_scheme else None
         self._overwrite = overwrite
         self._filters = {**filters_of(compression), "fletcher32": True}
-        self._ascending = True
-        self._last: Showers | None = None
-        self._rows = 0
+        self._check = RowCheck(self.path, detector, columns)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -452,52 +450,23 @@ class ShowerWriter:
 
     def extend(self, showers: Showers) -> None:
         """Add showers; a particle may go on from the rows before. DataError as for ``append``."""
-        if showers.detector.fingerprint != self.detector.fingerprint:
-            raise DataError(f"{showers.detector.name} rows in a {self.detector.name} file")
-        if not len(showers):
-            return
-        check_values(showers)
-        self._check_goes_on(showers)
-        start = self._rows
-        self._rows += len(showers)
+        self._check.add(showers)
         for layer, images in self.detector.split(showers.cells).items():
-            _fill(self._tables[f"/showers/{layer}"], start, images)
-        _fill(self._tables["/conditions"], start, showers.conditions)
-        _fill(self._tables["/particle"], start, showers.particle)
+            hdf5.extend(self._tables[f"/showers/{layer}"], images)
+        hdf5.extend(self._tables["/conditions"], showers.conditions)
+        hdf5.extend(self._tables["/particle"], showers.particle)
         for column in self.columns:
-            if (values := getattr(showers, column)) is None:
-                raise DataError(f"{self.path} was promised a column {column}, these rows lack it")
-            _fill(self._tables[f"/{column}"], start, values)
+            hdf5.extend(self._tables[f"/{column}"], getattr(showers, column))
         if self._scheme:
-            _fill(self._tables["/channels"], start, _sums(showers, self._scheme))
+            hdf5.extend(self._tables["/channels"], _sums(showers, self._scheme))
         self._aside.check()
-
-    def _check_goes_on(self, showers: Showers) -> None:
-        ids = groups_of(showers.particle).ids
-        last = self._last
-        if last is not None and last.particle[0] == ids[0]:
-            if (last.conditions[0] != showers.conditions[0]).any():
-                raise DataError(f"particle {ids[0]} has other conditions than before")
-            ids = ids[1:]
-        numbers = ids if last is None else np.append(last.particle, ids)
-        self._ascending &= bool((numbers[1:] > numbers[:-1]).all())
-        self._last = showers.rows(slice(len(showers) - 1, len(showers)))
 
     def __exit__(self, *problem: Any) -> None:
         if problem[0] is not None:
             self._stack.__exit__(*problem)
             return
         with self._stack:
-            if not self._rows:
-                raise DataError(f"{self.path}: there are no showers to write")
-            # Ascending numbers cannot come back, so that none has to be remembered.
-            if not self._ascending:
-                groups_of(self._tables["/particle"][:])
-
-
-def _fill(dataset: h5py.Dataset, start: int, values: NDArray[Any]) -> None:
-    dataset.resize(start + len(values), axis=0)
-    dataset[start:] = values
+            self._check.finish(lambda: np.asarray(self._tables["/particle"][:]))
 
 
 def _sums(showers: Showers, scheme: Channels) -> NDArray[Any]:

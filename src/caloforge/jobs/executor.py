@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 from caloforge.documents import parse_json
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.extensions import sources, with_sources
-from caloforge.machine import asked_to_leave
+from caloforge.machine import NO_LOCKS, asked_to_leave, is_alive
 from caloforge.reporter import SILENT, Advance, Reporter
 
 ExecutorName = Literal["iterative", "futures", "dask"]
@@ -205,8 +205,6 @@ def executor_of(workers: int) -> Executor:
 LOCK = ".lock"
 NOTE_BYTES = 4096
 HELD = (errno.EAGAIN, errno.EACCES)
-NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
-"""What a file system answers that has no locks, or whose lock server does not answer."""
 
 
 @contextmanager
@@ -266,7 +264,7 @@ def _take(descriptor: int, path: Path, reporter: Reporter, shared: bool) -> None
     holder = _note(descriptor)
     if success is None:
         reporter.warn(f"{path.parent}: its file system offers no locks; start no second run here")
-        success = not _is_alive(holder.get("pid"))
+        success = not _is_another(holder.get("pid"))
     if not success or holder.get("host", here) != here:
         pid, host = (ascii(holder.get(key, "?")).strip("'")[:80] for key in ("pid", "host"))
         raise UsageError(
@@ -298,17 +296,9 @@ def _lock(descriptor: int, path: Path, shared: bool) -> bool | None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _is_alive(pid: object) -> bool:
-    """Whether a process of this machine has that number, and is another one than this."""
-    if not isinstance(pid, int) or not 0 < pid < 2**31 or pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_another(pid: object) -> bool:
+    """Whether a note names a process of this machine that lives and is another one than this."""
+    return isinstance(pid, int) and pid != os.getpid() and is_alive(pid)
 
 
 def _note(descriptor: int) -> dict[str, Any]:

@@ -264,7 +264,9 @@ def _write(result: SearchResult, recipe: Recipe, out: Path) -> None:
 
     with write_aside(out / NUMBERS, overwrite=True) as part:
         part.write_text(to_json(result.record) + "\n", encoding="utf-8")
-    if result.best is not None:
+    if result.best is None:
+        (out / BEST).unlink(missing_ok=True)  # that of an earlier grid
+    else:
         best = override(recipe, settings(result.best.point))
         with write_aside(out / BEST, overwrite=True) as part:
             part.write_text(best.to_json() + "\n", encoding="utf-8")

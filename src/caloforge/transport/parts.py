@@ -15,19 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from caloforge.detector.matter import FibreStack as FibreStack
-from caloforge.detector.matter import Geometry as Geometry
-from caloforge.detector.matter import PlateStack as PlateStack
 from caloforge.documents import Document
 from caloforge.errors import DataError, UsageError
 from caloforge.io.arrays import open_arrays
-from caloforge.io.files import remove_unfinished, write_aside
+from caloforge.io.files import is_unfinished, remove_unfinished, write_aside
 from caloforge.jobs import LOCK
 
 PLAN = "plan.json"
 COMMAND_FOLDER = "command-"
 """Prefix of folders in which another engine works."""
-OURS = re.compile(rf"{re.escape(PLAN)}|shard-\d+\.npz|worker-\d+\.log|{COMMAND_FOLDER}.*")
+COMMAND_FOLDERS = re.compile(rf"{COMMAND_FOLDER}[a-z0-9_]{{8}}")
+"""Their names, as tempfile ends them."""
+OURS = re.compile(rf"{re.escape(PLAN)}|shard-\d+\.npz|worker-\d+\.log|{COMMAND_FOLDERS.pattern}")
 """Names that a folder of parts holds."""
 
 
@@ -147,8 +146,9 @@ def open_parts(
     folder = parts_folder(out)
     plan = folder / PLAN
     if plan.exists() and resume:
+        parts = _resumed(folder, fingerprint, rows)
         _sweep(folder)
-        return _resumed(folder, fingerprint, rows)
+        return parts
     if plan.exists() and not force:
         raise UsageError(f"{folder} holds an unfinished run; --resume goes on, --force starts anew")
     if resume:
@@ -163,14 +163,14 @@ def _sweep(folder: Path) -> None:
     """Remove what a killed run left half-made."""
     remove_unfinished(folder)
     for work in folder.glob(f"{COMMAND_FOLDER}*"):
-        shutil.rmtree(work, ignore_errors=True)
+        if COMMAND_FOLDERS.fullmatch(work.name):
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _clear(folder: Path) -> None:
     """Remove what an earlier run left; UsageError where the folder holds anything else."""
-    remove_unfinished(folder)
     entries = [entry for entry in folder.iterdir() if entry.name != LOCK]
-    if foreign := [entry.name for entry in entries if not OURS.fullmatch(entry.name)]:
+    if foreign := [entry.name for entry in entries if not _is_ours(entry.name)]:
         raise UsageError(
             f"{folder} also holds {foreign[0]}, which would be lost: name another --out"
         )
@@ -179,6 +179,10 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
+
+
+def _is_ours(name: str) -> bool:
+    return is_unfinished(name) or OURS.fullmatch(name) is not None
 
 
 def _resumed(folder: Path, fingerprint: str, rows: int) -> Parts:

@@ -226,7 +226,12 @@ class Request:
         return self.particles.conditions[rows // self.repeats]
 
     def shard_rows(self, workers: int = 1) -> int:
-        """Showers per shard: about half a minute of one core, with work for all workers."""
+        """Showers per shard: about half a minute of one core, with work for all workers.
+
+        Another engine gets one seed a shard, so that its shards may not depend on the workers.
+        """
+        if self.command is not None:
+            workers = 1
         mean = max(float(self.arrivals.kinetic_gev.mean()) * CPU_SECONDS_PER_GEV, 1e-3)
         fair = -(-len(self) // (SHARDS_A_WORKER * workers)) if workers > 1 else len(self)
         return int(np.clip(SHARD_CPU_SECONDS / mean, 1, min(LARGEST_SHARD, fair)))
