@@ -19,6 +19,7 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 MODULES = (
     "caloforge",
     "caloforge.api",
+    "caloforge.data.showers",
     "caloforge.evaluate",
     "caloforge.evaluate.comparison",
     "caloforge.extensions",
@@ -27,6 +28,7 @@ MODULES = (
     "caloforge.simulator",
     "caloforge.training.callbacks",
     "caloforge.training.torch_data",
+    "caloforge.transport",
 )
 
 

@@ -52,7 +52,18 @@ class Groups:
 
 
 def groups_of(particle: NDArray[np.int64]) -> Groups:
-    """Runs of equal particle numbers; raises DataError when a number comes back later."""
+    """Runs of equal particle numbers.  (N,) -> (P,) each
+
+    Args:
+        particle: Particle number of each row, (N,).
+
+    Raises:
+        DataError: A number comes back later.
+
+    Example:
+        >>> groups_of(np.array([7, 7, 3])).counts.tolist()
+        [2, 1]
+    """
     changes = np.flatnonzero(np.diff(particle)) + 1
     starts = np.concatenate([[0], changes]).astype(np.int64)[: len(particle)]
     ids = particle[starts].astype(np.int64)

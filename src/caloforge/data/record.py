@@ -122,9 +122,26 @@ class Showers:
 
 
 def join(parts: Sequence[Showers]) -> Showers:
-    """All rows of several showers of one detector; DataError where they share a particle."""
+    """All rows of several showers of one detector.  (N, K) each -> (sum of N, K)
+
+    Args:
+        parts: At least one; a column that one of them lacks is left out.
+
+    Raises:
+        DataError: They share a particle number, or are of different detectors.
+
+    Example:
+        >>> from caloforge.data.samples import sample_path
+        >>> from caloforge.data.showers import read
+        >>> showers = read(sample_path("alice_zp"))
+        >>> len(join([showers.rows(slice(0, 8)), showers.rows(slice(8, 24))]))
+        24
+    """
     if len(parts) == 1:
         return parts[0]
+    if len({part.detector.fingerprint for part in parts}) > 1:
+        names = ", ".join(dict.fromkeys(part.detector.name for part in parts))
+        raise DataError(f"showers of different detectors are not joined: {names}")
     numbers = np.concatenate([np.unique(part.particle) for part in parts])
     if len(np.unique(numbers)) < len(numbers):
         raise DataError("showers that are joined share particle numbers")

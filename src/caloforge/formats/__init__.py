@@ -30,7 +30,14 @@ FORMATS = (AUTHORS_NPZ, AUTHORS_PICKLE, OUR_TREES, O2_IMAGES, TRANSPORT_ZDC, CAL
 
 
 def format_of(sources: tuple[Path, ...]) -> FileFormat:
-    """The format of these files; DataError listing what is known when there is none."""
+    """The format of these files.
+
+    Args:
+        sources: Files that belong together.
+
+    Raises:
+        DataError: None accepts them; the message lists those that there are.
+    """
     for source in sources:
         require_regular_file(source)
     for file_format in FORMATS:
@@ -58,11 +65,23 @@ def convert(
     compression: Compression = "portable",
     notes: Mapping[str, str] | None = None,
 ) -> int:
-    """Write foreign showers as one of our files; the number of rows.
+    """Write foreign showers as one of our files.
 
-    ``notes`` go to the provenance. Raises DataError on anything odd in the sources, UsageError
-    when ``out`` exists or an option would not be heeded. Deposits that cannot belong to the
-    incident energy are a warning.
+    Deposits that cannot belong to the incident energy are a warning.
+
+    Args:
+        request: Sources and how to read them.
+        out: File of the showers, which appears when it is whole.
+        overwrite: Replace an older file.
+        compression: Of the file.
+        notes: For the provenance.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        DataError: Anything odd in the sources.
+        UsageError: A file that exists, or an option that the format does not heed.
     """
     request = replace(request, sources=tuple(map(Path, request.sources)))
     file_format = OWN_FILES if request.layout else format_of(request.sources)

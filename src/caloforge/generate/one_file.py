@@ -68,10 +68,26 @@ def generate(
     overwrite: bool = False,
     reporter: Reporter = SILENT,
 ) -> Production:
-    """Write ``showers`` showers to the file ``out``, which appears when it is whole.
+    """Write showers to one file, which appears when it is whole.
 
-    Raises UsageError for an existing file and impossible numbers, DataError for bad conditions
-    (and, if ``strict``, for any outside the domain of the simulator).
+    Args:
+        simulator: What generates them.
+        particles: Where their particles come from: a file, a spectrum, a table.
+        out: File of the showers.
+        showers: Number of showers.
+        seed: Of the latents and counts.
+        batch: Showers a call of the network; it changes no shower.
+        output: Format, compression and scheme; default: HDF5 with images.
+        strict: Refuse particles outside the domain of the simulator.
+        overwrite: Replace an older file.
+        reporter: Shows how far it is.
+
+    Returns:
+        What was written, how fast and by what.
+
+    Raises:
+        UsageError: A file that exists, or an impossible number.
+        DataError: Bad conditions; with ``strict`` any outside the domain.
     """
     out = Path(out)
     _check_numbers(showers, seed, batch)

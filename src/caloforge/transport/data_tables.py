@@ -80,7 +80,13 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 def find_tables(elements: Sequence[int], *, hadronic: bool, environ: Mapping[str, str]) -> Tables:
     """Official tables where the environment points to them, else the formula folder.
 
-    Raises DataError naming the first file or folder that an official data set lacks.
+    Args:
+        elements: Atomic numbers of the material.
+        hadronic: Whether tables of hadrons are needed, too.
+        environ: ``GEANT4_DATA_DIR`` and the single ``G4...DATA`` variables.
+
+    Raises:
+        DataError: An official data set lacks a file or folder, which is named.
     """
     data_sets = [data_set for data_set in DATA_SETS if hadronic or not data_set.hadronic]
     pointed = [d.variable for d in DATA_SETS if environ.get(d.variable)]

@@ -62,10 +62,22 @@ class Particles:
 
 
 def read_particles(path: str | Path, detector: Detector, *, pdg: Sequence[int] = ()) -> Particles:
-    """Particles of a table (``caloforge.particles``), one row for each even where it holds repeats.
+    r"""Particles of a table, one row for each even where it holds repeats.
 
-    Raises DataError when the file is missing, foreign, or lacks a column or a known type,
-    or its rows can be no particles.
+    Args:
+        path: CSV, npz, HDF5, parquet, ROOT or HepMC3 (``caloforge.particles``).
+        detector: That they fly into.
+        pdg: Types to keep; default: all.
+
+    Raises:
+        DataError: The file is missing, foreign, lacks a column or a known type, or a row can be no
+            particle.
+
+    Example:
+        >>> from caloforge.detectors import ATLAS_EM
+        >>> _ = Path("e.csv").write_text("pdg,energy,ux,uy,uz\n-11,50,0,0,1\n")
+        >>> read_particles("e.csv", ATLAS_EM).pdg.tolist()
+        [-11]
     """
     types, conditions, numbers = [], [], []
     for piece in read_pieces(path, detector, pdg=pdg):
@@ -84,7 +96,22 @@ def read_particles(path: str | Path, detector: Detector, *, pdg: Sequence[int] =
 
 
 def draw(name: str, detector: Detector, count: int, seed: int) -> Particles:
-    """Particles of a named spectrum; UsageError with the names that the detector has."""
+    """Particles of a named spectrum.
+
+    Args:
+        name: Of the spectrum.
+        detector: That they fly into.
+        count: Number of particles.
+        seed: Of the random numbers.
+
+    Raises:
+        UsageError: The detector has no such spectrum; the message names those that it has.
+
+    Example:
+        >>> from caloforge.detectors import ALICE_ZN
+        >>> draw("photons", ALICE_ZN, 3, seed=1).pdg.tolist()
+        [22, 22, 22]
+    """
     law = law_of_name(name, detector)
     rng = np.random.default_rng([seed, *name.encode()])
     pdg, conditions = law(rng, detector, count)

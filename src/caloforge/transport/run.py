@@ -109,10 +109,26 @@ def transport(
     overwrite: bool = False,
     reporter: Reporter = SILENT,
 ) -> Summary:
-    """Transport all particles and write the showers file ``out``.
+    """Transport all particles and write a file of showers, which appears when it is whole.
 
-    Raises UsageError, DataError before any work for what cannot be, CaloforgeError when the engine
-    does not start or, after writing all others, when showers are missing; Terminated after SIGTERM.
+    Args:
+        request: By ``prepare``.
+        tables: By ``prepare``.
+        out: File of the showers; shards wait in ``OUT.parts`` beside it.
+        pool: Workers, and how long they live.
+        resume: Go on with the shards that are there.
+        overwrite: Replace an older file.
+        reporter: Shows how far it is.
+
+    Returns:
+        Numbers of showers, those missing, and CPU seconds.
+
+    Raises:
+        UsageError: A file that exists, or one that cannot be resumed; before any work.
+        DataError: Particles that cannot be transported; before any work.
+        CaloforgeError: The engine does not start or, after all others were written, showers are
+            missing.
+        Terminated: SIGTERM came; ``resume`` goes on.
     """
     out = Path(out)
     require_ending(out, *HDF5_ENDINGS)
@@ -422,7 +438,34 @@ def prepare(
 ) -> tuple[Request, Tables | None]:
     """A checked request, and the tables that Geant4 will read (None for another engine).
 
-    Raises DataError for incomplete tables, UsageError for unknown names, CaloforgeError: no wheel.
+    Args:
+        detector: That the particles fly into.
+        particles: By ``draw`` or ``read_particles``.
+        repeats: Showers of each particle.
+        seed: Of all random numbers.
+        geometry: Of the material; default: that of the detector.
+        scoring: ``light`` or ``length`` for fibres, ``deposits`` for plates.
+        light_table: Trapped photons by speed and direction, instead of the built-in law.
+        light_scale: Counts a trapped photon.
+        upstream: Material before the detector.
+        command: Of another engine, which Geant4 is not needed for.
+        environ: Variables that name tables; default: those of the process.
+
+    Returns:
+        What ``transport`` takes.
+
+    Raises:
+        DataError: A table is incomplete.
+        UsageError: An unknown name.
+        CaloforgeError: Geant4 is not installed.
+
+    Example:
+        >>> from caloforge.detectors import ALICE_ZN
+        >>> particles = draw("photons", ALICE_ZN, 2, seed=1)
+        >>> engine = "my_engine {particles} {out} {seed}"
+        >>> request, tables = prepare(ALICE_ZN, particles, repeats=3, command=engine)
+        >>> len(request), tables is None
+        (6, True)
     """
     geometry = geometry or geometry_of(detector)
     hadronic = needs_hadrons(geometry, [int(pdg) for pdg in particles.pdg])
