@@ -151,6 +151,21 @@ def test_the_helper_aims_as_transport_does(detector: Any, rng: np.random.Generat
         np.testing.assert_allclose(generated[:, 1:3], np.column_stack([polar, azimuth]))
 
 
+@pytest.mark.parametrize("detector", [ATLAS_EM, ATLAS_EM_POLAR])
+@pytest.mark.parametrize("direction", [(0.1, 0, -1), (-0.1, 0, -1), (1, 0, 0)])
+def test_particles_that_miss_the_face_are_refused(detector: Any, direction: Any) -> None:
+    directions = [(0, 0, 1), direction]
+    with pytest.raises(DataError, match="row 1: it does not fly towards the face"):
+        conditions_of(detector, pdg=22, energy_gev=[40.0, 40.0], direction=directions)
+
+
+def test_a_table_names_the_row_that_flies_away(tmp_path: Path) -> None:
+    path = tmp_path / "particles.csv"
+    path.write_text("pdg,px,py,pz\n22,0,0,40\n22,0,0,40\n22,0,0,-40\n")
+    with pytest.raises(DataError, match="row 2: it does not fly towards the face"):
+        list(read_pieces(path, ATLAS_EM, rows=2))
+
+
 def test_momentum_and_total_energy_agree() -> None:
     by_energy = conditions_of(ALICE_ZN, pdg=[2112], energy_gev=[1380.0], direction=(1e-4, 0, 1))
     by_momentum = conditions_of(ALICE_ZN, pdg=[2112], momentum_gev=by_energy[:, 4:7])

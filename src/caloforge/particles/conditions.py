@@ -81,7 +81,7 @@ def conditions_of(
         UsageError: the detector's conditions are no kinematics, or not one of the energies and the
             momentum is given.
         DataError: an unknown particle, a PDG number that is not whole, an energy not above the
-            mass, a direction of length zero.
+            mass, a direction of length zero or, at a front face, away from it.
 
     >>> from caloforge.detectors import ALICE_ZN, ATLAS_EM
     >>> conditions_of(ALICE_ZN, pdg=22, energy_gev=[100.0])
@@ -152,16 +152,23 @@ def _zero_degrees(particles: Kinematics) -> Array:
     return np.column_stack(columns)
 
 
+def _directions_to_the_face(particles: Kinematics) -> Array:
+    """Unit vectors; DataError for a particle that does not fly towards the face.  (3, N)"""
+    along_z = particles.direction[:, 2]
+    _require(along_z > 0, "it does not fly towards the face; give pz or uz above 0")
+    return particles.direction.T
+
+
 def _at_the_face(particles: Kinematics) -> Array:
     """The authors' angles: theta = arccos(py / p), phi = arctan(-px / pz)."""
-    ux, uy, uz = particles.direction.T
+    ux, uy, uz = _directions_to_the_face(particles)
     angles = np.arccos(np.clip(uy, -1, 1)), np.arctan(-ux / uz)
     return np.column_stack([particles.kinetic_gev, *angles, *(10 * particles.place_cm.T[:2])])
 
 
 def _at_the_face_polar(particles: Kinematics) -> Array:
     """Angle to the z axis, and around it."""
-    ux, uy, uz = particles.direction.T
+    ux, uy, uz = _directions_to_the_face(particles)
     angles = np.arccos(np.clip(uz, -1, 1)), np.arctan2(uy, ux)
     return np.column_stack([particles.kinetic_gev, *angles, *(10 * particles.place_cm.T[:2])])
 
