@@ -175,6 +175,21 @@ def test_momentum_and_total_energy_agree() -> None:
 
 
 @pytest.mark.parametrize(
+    "columns",
+    [
+        {"pdg": 22, "momentum_gev": (0, 0, 100.0)},
+        {"pdg": [22, 22], "energy_gev": 100.0},
+        {"pdg": 22, "kinetic_gev": 100.0, "direction": [(0, 0, 1)] * 2},
+        {"pdg": 22, "energy_gev": [100.0], "place_cm": np.zeros((2, 3))},
+    ],
+)
+def test_one_of_an_argument_is_for_all_particles(columns: dict[str, Any]) -> None:
+    rows = 1 if "momentum_gev" in columns else 2
+    expected = [[100, 0, 0, 0, 0, 0, 100, 0, 0]] * rows
+    assert conditions_of(ALICE_ZN, **columns).tolist() == expected
+
+
+@pytest.mark.parametrize(
     ("columns", "says"),
     [
         ({"pdg": 22}, "give energy_gev or kinetic_gev"),
@@ -184,6 +199,15 @@ def test_momentum_and_total_energy_agree() -> None:
         ({"pdg": 10**8, "energy_gev": 5.0}, "no particle has the PDG number 100000000"),
         ({"pdg": 2112.5, "energy_gev": 5.0}, "row 0: pdg is 2112.5, not a whole number"),
         ({"pdg": np.array([2**32 + 22]), "energy_gev": 5.0}, "pdg is 4294967318, beyond int32"),
+        ({"pdg": 22, "energy_gev": [5.0, np.inf]}, "row 1: energy_gev is not a finite number"),
+        ({"pdg": 22, "momentum_gev": (0, np.nan, 5)}, "row 0: momentum_gev is not a finite number"),
+        (
+            {"pdg": 22, "energy_gev": 5.0, "place_cm": (np.nan, 0, 0)},
+            "row 0: place_cm is not a fin",
+        ),
+        ({"pdg": [22, 22], "energy_gev": [5.0] * 3}, r"energy_gev 3, .*pdg 2, .*\); give one for"),
+        ({"pdg": 22, "momentum_gev": np.ones((3, 2))}, r"has the shape \(3, 2\), not \(N, 3\)"),
+        ({"pdg": 22, "energy_gev": np.ones((2, 1))}, r"has the shape \(2, 1\), not \(N,\)"),
     ],
 )
 def test_impossible_particles_are_refused(columns: dict[str, Any], says: str) -> None:
