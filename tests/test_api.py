@@ -61,6 +61,12 @@ def test_generate_gives_what_the_simulator_gives(real: Showers) -> None:
         caloforge.generate("alice_zn", [1.0, 2.0])
 
 
+def test_generate_refuses_showers_of_another_detector() -> None:
+    proton = read(sample_path("alice_zp"))[:4]
+    with pytest.raises(DataError, match="makes showers of alice_zn, the particles are of alice_zp"):
+        caloforge.generate("alice_zn", proton)
+
+
 def test_evaluate_is_the_table_of_the_command(real: Showers) -> None:
     result = caloforge.evaluate("alice_zn", real, seed=1, classifier="none")
     assert isinstance(result, EvaluationResult)
