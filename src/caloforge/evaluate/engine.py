@@ -141,7 +141,7 @@ class PairedEvaluation:
         settings = (real.detector.scheme(self.scheme).scheme, self.seed, len(bootstrap.weights) - 1)
         names = (part for m in bootstrap.metrics for part in (m.name, *version_of(m)))
         document = self.cache.cached(
-            arrays, ("table", real.detector.fingerprint, *settings, *names), make
+            arrays, ("table", real.detector.model_dump_json(), *settings, *names), make
         )
         return {name: np.array(values, dtype=np.float64) for name, values in document.items()}
 

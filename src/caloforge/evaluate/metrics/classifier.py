@@ -261,7 +261,7 @@ def _floor(a: Showers, b: Showers, samples: Samples) -> dict[str, Measured]:
     settings = (samples.config.name, installed, samples.scheme, samples.seed)
     document = samples.cache.cached(
         (a.cells, b.cells, a.conditions, a.particle, b.particle),
-        ("classifier", a.detector.fingerprint, *settings),
+        ("classifier", a.detector.model_dump_json(), *settings),
         lambda: {name: number.record for name, number in _numbers(a, b, samples).items()},
     )
     return {name: Measured(**record) for name, record in document.items()}
