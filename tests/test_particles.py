@@ -159,11 +159,13 @@ def test_particles_that_miss_the_face_are_refused(detector: Any, direction: Any)
         conditions_of(detector, pdg=22, energy_gev=[40.0, 40.0], direction=directions)
 
 
-def test_a_table_names_the_row_that_flies_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pdg", [(), (22,)])
+def test_a_table_names_the_row_that_flies_away(tmp_path: Path, pdg: tuple[int, ...]) -> None:
+    """The row of the table, whichever rows before it are left out."""
     path = tmp_path / "particles.csv"
-    path.write_text("pdg,px,py,pz\n22,0,0,40\n22,0,0,40\n22,0,0,-40\n")
+    path.write_text("pdg,px,py,pz\n22,0,0,40\n11,0,0,40\n22,0,0,-40\n")
     with pytest.raises(DataError, match="row 2: it does not fly towards the face"):
-        list(read_pieces(path, ATLAS_EM, rows=2))
+        list(read_pieces(path, ATLAS_EM, pdg=pdg, rows=2))
 
 
 def test_momentum_and_total_energy_agree() -> None:
