@@ -21,6 +21,7 @@ from caloforge.errors import UsageError
 PROC = Path("/proc")
 MOST_THREADS = 512
 """Threads of one process that are taken for meant."""
+LARGEST_SEED = 2**63 - 1
 KERNEL_FLAGS = ("avx", "amx", "fma", "sse4", "asimd", "sve", "bf16", "i8mm")
 
 
@@ -33,6 +34,17 @@ def require_threads(threads: int) -> int:
     if not 1 <= threads <= MOST_THREADS:
         raise UsageError(f"{threads} threads: give a number from 1 to {MOST_THREADS}")
     return threads
+
+
+def require_seed(seed: int) -> int:
+    """The number, if it is a seed of random numbers; UsageError else.
+
+    >>> require_seed(0)
+    0
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"seed {seed}: give a number of at least 0 and at most {LARGEST_SEED}")
+    return seed
 
 
 def peak_memory_mb() -> float:

@@ -36,7 +36,7 @@ from caloforge.io.showers import Column, ShowerWriter
 from caloforge.jobs import Done, only_run
 from caloforge.jobs.pool import Worker, lead
 from caloforge.jobs.process import environment_of_worker
-from caloforge.machine import asked_to_leave, install, processor
+from caloforge.machine import asked_to_leave, install, processor, require_seed
 from caloforge.reporter import SILENT, Reporter
 from caloforge.transport.arrival import Upstream
 from caloforge.transport.data_tables import Tables, find_tables
@@ -424,6 +424,7 @@ def prepare(
 
     Raises DataError for incomplete tables, UsageError for unknown names, CaloforgeError: no wheel.
     """
+    require_seed(seed)
     geometry = geometry or geometry_of(detector)
     hadronic = needs_hadrons(geometry, [int(pdg) for pdg in particles.pdg])
     tables = None

@@ -42,6 +42,7 @@ from caloforge.evaluate.metrics.networks import (
 )
 from caloforge.evaluate.observables import layout_of, values_of
 from caloforge.evaluate.resampling import Measured, measured, resamplings
+from caloforge.machine import require_seed
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -221,7 +222,7 @@ def _misses(
     """Answer minus truth for the real and the generated showers, in the units of the targets."""
     inputs = np.concatenate(cells_and_observables(*samples))
     truth = np.concatenate(targets).astype(np.float32)
-    rng = np.random.default_rng([seed, 0xF17])
+    rng = np.random.default_rng([require_seed(seed), 0xF17])
     shuffled = rng.permutation(len(samples[0]))
     n_validation = max(1, round(VALIDATION_PART * len(shuffled)))
     validation, training = shuffled[:n_validation], shuffled[n_validation:]
@@ -274,7 +275,7 @@ def layered_checks(
     """
     if len(real.detector.layers) < 2 or real.detector.signed:
         return
-    yield from _slopes(real, generated, np.random.default_rng([seed, 0x510]))
+    yield from _slopes(real, generated, np.random.default_rng([require_seed(seed), 0x510]))
     if real.detector.energy is not None:
         yield from _energy(real, generated, train, seed)
     if train is None or not len(train) or config is None:
