@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caloforge.detector import Detector
 from caloforge.detectors import facts_of
-from caloforge.detectors.species import SPECIES, Species
+from caloforge.detectors.species import MEV_PER_GEV, SPECIES, species_of
 from caloforge.detectors.spectra import Law
 from caloforge.errors import DataError, UsageError
 from caloforge.io.arrays import finite_numbers, whole_numbers
@@ -25,8 +24,6 @@ Array = NDArray[np.float64]
 ALONG_Z = (0.0, 0.0, 1.0)
 VECTORS = {"momentum_gev": (3,), "direction": (3,), "place_cm": (3,)}
 """Arguments that have three numbers a particle."""
-FIRST_NUCLEUS = 10**9
-"""PDG numbers of nuclei; their masses are tabulated with the electrons of the atom."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Kinematics:
     @property
     def mass_gev(self) -> Array:
         """Mass of each particle.  (N,)"""
-        return np.array([species_of(int(number)).mass_mev / 1000 for number in self.pdg])
+        return np.array([species_of(int(number)).mass_gev for number in self.pdg])
 
     @property
     def charge(self) -> Array:
@@ -102,7 +99,7 @@ def conditions_of(
     arguments |= {"pdg": whole_numbers(np.atleast_1d(pdg), "pdg", np.int32), "place_cm": place_cm}
     columns = _row_for_each(arguments)
     numbers = columns["pdg"].astype(np.int32)
-    mass = np.array([species_of(int(number)).mass_mev / 1000 for number in numbers])
+    mass = np.array([species_of(int(number)).mass_gev for number in numbers])
     if momentum_gev is not None:
         along = columns["momentum_gev"]
         size = _lengths(along, "momentum")
@@ -146,30 +143,13 @@ def _require(good: NDArray[np.bool_], complaint: str) -> None:
         raise DataError(f"particle in row {int(np.argmin(good))}: {complaint}")
 
 
-@cache
-def species_of(pdg: int) -> Species:
-    """Mass and charge of a particle by its PDG number; DataError for one that is not listed."""
-    if pdg in SPECIES:
-        return SPECIES[pdg]
-    from particle import InvalidParticle, Particle, ParticleNotFound
-
-    try:
-        particle = Particle.from_pdgid(pdg)
-    except (ParticleNotFound, InvalidParticle):
-        raise DataError(f"no particle has the PDG number {pdg}") from None
-    if particle.mass is None or particle.charge is None:
-        raise DataError(f"the mass or charge of PDG number {pdg} is not known")
-    electrons = particle.charge * SPECIES[11].mass_mev if abs(pdg) >= FIRST_NUCLEUS else 0.0
-    return Species(pdg, float(particle.mass) - electrons, round(particle.charge))
-
-
 def _zero_degrees(particles: Kinematics) -> Array:
     mass = particles.mass_gev
     columns = (
         particles.kinetic_gev + mass,
         *particles.place_cm.T,
         *particles.momentum_gev.T,
-        mass * 1000,
+        mass * MEV_PER_GEV,
         particles.charge,
     )
     return np.column_stack(columns)
