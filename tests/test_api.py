@@ -16,8 +16,12 @@ import caloforge
 from caloforge import Showers, Simulator, read
 from caloforge.cli.options import recipe_names
 from caloforge.data.samples import sample_path
+from caloforge.data.split import split_by_particle
 from caloforge.errors import DataError, UsageError
+from caloforge.evaluate import apply_gate, fast_score, layered_checks, two_sample_metrics
 from caloforge.evaluate.result import EvaluationResult
+from caloforge.transport import draw
+from caloforge.transport import prepare as prepare_transport
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -59,6 +63,33 @@ def test_generate_gives_what_the_simulator_gives(real: Showers) -> None:
     assert len(two.groups()) == 2
     with pytest.raises(DataError, match="conditions are"):
         caloforge.generate("alice_zn", [1.0, 2.0])
+
+
+def test_generate_refuses_showers_of_another_detector() -> None:
+    proton = read(sample_path("alice_zp"))[:4]
+    with pytest.raises(DataError, match="makes showers of alice_zn, the particles are of alice_zp"):
+        caloforge.generate("alice_zn", proton)
+
+
+def test_a_seed_below_zero_is_refused_everywhere(real: Showers, tmp_path: Path) -> None:
+    particles = draw("photons", real.detector, 4, seed=1)
+    layered = read(sample_path("atlas_em"))[:20]
+    for call in (
+        lambda: caloforge.generate("alice_zn", real, seed=-1),
+        lambda: caloforge.evaluate(real, real, seed=-1, classifier="none"),
+        lambda: caloforge.export("alice_zn", "triton", tmp_path / "bundle", seed=-1),
+        lambda: caloforge.train("dcgan", out=tmp_path / "run", seed=-1),
+        lambda: apply_gate(real, real, seed=-1),
+        lambda: fast_score(real, real, seed=-1),
+        lambda: two_sample_metrics(real, real, seed=-1),
+        lambda: list(layered_checks(layered, layered, None, config=None, seed=-1)),
+        lambda: draw("photons", real.detector, 4, seed=-1),
+        lambda: prepare_transport(real.detector, particles, seed=-1, command="true"),
+        lambda: split_by_particle(real.particle, seed=-1),
+    ):
+        with pytest.raises(UsageError, match=r"seed.*(at least|greater than or equal to) 0"):
+            call()
+    assert not any(tmp_path.iterdir())
 
 
 def test_evaluate_is_the_table_of_the_command(real: Showers) -> None:

@@ -151,12 +151,44 @@ def test_the_helper_aims_as_transport_does(detector: Any, rng: np.random.Generat
         np.testing.assert_allclose(generated[:, 1:3], np.column_stack([polar, azimuth]))
 
 
+@pytest.mark.parametrize("detector", [ATLAS_EM, ATLAS_EM_POLAR])
+@pytest.mark.parametrize("direction", [(0.1, 0, -1), (-0.1, 0, -1), (1, 0, 0)])
+def test_particles_that_miss_the_face_are_refused(detector: Any, direction: Any) -> None:
+    directions = [(0, 0, 1), direction]
+    with pytest.raises(DataError, match="row 1: it does not fly towards the face"):
+        conditions_of(detector, pdg=22, energy_gev=[40.0, 40.0], direction=directions)
+
+
+@pytest.mark.parametrize("pdg", [(), (22,)])
+def test_a_table_names_the_row_that_flies_away(tmp_path: Path, pdg: tuple[int, ...]) -> None:
+    """The row of the table, whichever rows before it are left out."""
+    path = tmp_path / "particles.csv"
+    path.write_text("pdg,px,py,pz\n22,0,0,40\n11,0,0,40\n22,0,0,-40\n")
+    with pytest.raises(DataError, match="row 2: it does not fly towards the face"):
+        list(read_pieces(path, ATLAS_EM, pdg=pdg, rows=2))
+
+
 def test_momentum_and_total_energy_agree() -> None:
     by_energy = conditions_of(ALICE_ZN, pdg=[2112], energy_gev=[1380.0], direction=(1e-4, 0, 1))
     by_momentum = conditions_of(ALICE_ZN, pdg=[2112], momentum_gev=by_energy[:, 4:7])
     np.testing.assert_allclose(by_momentum, by_energy)
     exotic = conditions_of(ALICE_ZN, pdg=1000020040, kinetic_gev=[10.0])
     assert exotic[0, 7:].tolist() == pytest.approx([3727.379, 2.0], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"pdg": 22, "momentum_gev": (0, 0, 100.0)},
+        {"pdg": [22, 22], "energy_gev": 100.0},
+        {"pdg": 22, "kinetic_gev": 100.0, "direction": [(0, 0, 1)] * 2},
+        {"pdg": 22, "energy_gev": [100.0], "place_cm": np.zeros((2, 3))},
+    ],
+)
+def test_one_of_an_argument_is_for_all_particles(columns: dict[str, Any]) -> None:
+    rows = 1 if "momentum_gev" in columns else 2
+    expected = [[100, 0, 0, 0, 0, 0, 100, 0, 0]] * rows
+    assert conditions_of(ALICE_ZN, **columns).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -169,6 +201,15 @@ def test_momentum_and_total_energy_agree() -> None:
         ({"pdg": 10**8, "energy_gev": 5.0}, "no particle has the PDG number 100000000"),
         ({"pdg": 2112.5, "energy_gev": 5.0}, "row 0: pdg is 2112.5, not a whole number"),
         ({"pdg": np.array([2**32 + 22]), "energy_gev": 5.0}, "pdg is 4294967318, beyond int32"),
+        ({"pdg": 22, "energy_gev": [5.0, np.inf]}, "row 1: energy_gev is not a finite number"),
+        ({"pdg": 22, "momentum_gev": (0, np.nan, 5)}, "row 0: momentum_gev is not a finite number"),
+        (
+            {"pdg": 22, "energy_gev": 5.0, "place_cm": (np.nan, 0, 0)},
+            "row 0: place_cm is not a fin",
+        ),
+        ({"pdg": [22, 22], "energy_gev": [5.0] * 3}, r"energy_gev 3, .*pdg 2, .*\); give one for"),
+        ({"pdg": 22, "momentum_gev": np.ones((3, 2))}, r"has the shape \(3, 2\), not \(N, 3\)"),
+        ({"pdg": 22, "energy_gev": np.ones((2, 1))}, r"has the shape \(2, 1\), not \(N,\)"),
     ],
 )
 def test_impossible_particles_are_refused(columns: dict[str, Any], says: str) -> None:

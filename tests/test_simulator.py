@@ -154,8 +154,16 @@ def test_impossible_conditions_are_refused(simulator, conditions, says):
 
 @pytest.mark.parametrize("batch", [0, -1, BLOCK + 1])
 def test_impossible_batches_are_refused(simulator, batch):
-    with pytest.raises(UsageError, match="batch"):
+    with pytest.raises(UsageError, match="a batch has 1 to 1024 showers"):
         simulator.generate(some_conditions(3), batch=batch)
+
+
+def test_impossible_starts_and_seeds_are_refused(simulator):
+    with pytest.raises(UsageError, match="showers start at a multiple of 1024, not at 512"):
+        next(simulator.batches(some_conditions(3), range(512, 600), seed=0))
+    for seed in (-1, 2**63):
+        with pytest.raises(UsageError, match=f"seed {seed}: give a number of at least 0"):
+            simulator.generate(some_conditions(3), seed=seed)
 
 
 # ---- cards ---------------------------------------------------------------------------------

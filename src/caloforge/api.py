@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caloforge.errors import UsageError, reason_of
+from caloforge.errors import DataError, UsageError, reason_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -182,6 +182,10 @@ def generate(
     Returns:
         N x repeats showers, with cells in the unit of the detector.
 
+    Raises:
+        UsageError: no such simulator, a seed below 0.
+        DataError: showers of another detector, conditions that are no table of it.
+
     Example:
         >>> from caloforge import read
         >>> from caloforge.data.samples import sample_path
@@ -196,6 +200,11 @@ def generate(
 
     source = simulator if isinstance(simulator, Simulator) else Simulator.load(simulator)
     if isinstance(conditions, Showers):
+        if conditions.detector.fingerprint != source.detector.fingerprint:
+            raise DataError(
+                f"{source.folder} makes showers of {source.detector.name}, the particles are of "
+                f"{conditions.detector.name}; take a simulator and showers of one detector"
+            )
         table, particle, pdg = conditions.conditions, conditions.particle, conditions.pdg
     else:
         table = np.atleast_2d(np.asarray(conditions, dtype=np.float64))

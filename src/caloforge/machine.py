@@ -26,6 +26,7 @@ MOST_THREADS = 512
 LARGEST_PROCESS = 2**31 - 1
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL)
 """What a file system answers that has no locks, or whose lock server does not answer."""
+LARGEST_SEED = 2**63 - 1
 KERNEL_FLAGS = ("avx", "amx", "fma", "sse4", "asimd", "sve", "bf16", "i8mm")
 
 
@@ -55,6 +56,17 @@ def is_alive(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def require_seed(seed: int) -> int:
+    """The number, if it is a seed of random numbers; UsageError else.
+
+    >>> require_seed(0)
+    0
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise UsageError(f"seed {seed}: give a number of at least 0 and at most {LARGEST_SEED}")
+    return seed
 
 
 def peak_memory_mb() -> float:

@@ -13,6 +13,7 @@ from caloforge.detectors import ALICE_ZN, ATLAS_EM, DETECTORS
 from caloforge.evaluate.attributes import MOVED_WEIGHT, Traversal, attributes, real_beside, traverse
 from caloforge.evaluate.metrics import energy as energy_metrics
 from caloforge.evaluate.metrics import layered as layered_metrics
+from caloforge.evaluate.metrics import networks
 from caloforge.evaluate.metrics.classifier import widened
 from caloforge.evaluate.metrics.layered import (
     RESAMPLINGS,
@@ -355,3 +356,29 @@ def test_what_is_constant_but_for_rounding_is_not_read_back() -> None:
     short = ClassifierConfig("short", (8,), 3e-3, 64, 2, 2)
     actual = layered_metrics.read_back(train, real, real, config=short)
     assert [one.name for one in actual] == ["E"]
+
+
+def test_a_fixed_beam_of_one_energy_has_nothing_to_read_back() -> None:
+    pytest.importorskip("torch")
+    beam = conditions_of(1, np.random.default_rng(5))
+    real, generated, train = (
+        dataclasses.replace(sample(rows, seed), conditions=np.repeat(beam, rows, axis=0))
+        for rows, seed in ((60, 1), (60, 2), (100, 3))
+    )
+    assert real.conditions.std(axis=0).any()  # by rounding
+    short = ClassifierConfig("short", (8,), 3e-3, 64, 2, 2)
+    assert layered_metrics.read_back(train, real, generated, config=short) == ()
+    rows = {row.name: row for row in layered_checks(real, generated, train, config=short)}
+    assert {row.value.note for name, row in rows.items() if name.startswith("slope_")} == {
+        "does not vary"
+    }
+    assert not any(name.startswith("r2_") for name in rows)
+    assert rows["auc_conditions"].value.value is not None
+    assert rows["auc_widened"].value.value is not None
+
+
+def test_conditions_that_do_not_vary_are_not_blown_up() -> None:
+    beam = conditions_of(1, np.random.default_rng(5))
+    real = dataclasses.replace(sample(60, 1), conditions=np.repeat(beam, 60, axis=0))
+    (actual,) = networks.conditions_of(real)
+    assert np.abs(actual).max() < 100

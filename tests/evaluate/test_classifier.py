@@ -20,7 +20,11 @@ from caloforge.evaluate.metrics.classifier import (
     transfer,
     with_power,
 )
-from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
+from caloforge.evaluate.metrics.networks import (
+    CLASSIFIER_CONFIGS,
+    ClassifierConfig,
+    trained_answers,
+)
 from evaluate.stand_in import PROTON, energies, showers
 
 SHORT = ClassifierConfig("short", (32,), 5e-3, 256, 12, 4)
@@ -128,6 +132,14 @@ def test_few_particles_and_a_missing_torch_are_told(rng, monkeypatch):
     many = np.arange(50)
     with pytest.raises(CaloforgeError, match=r"needs the extra train"):
         classify(rng.normal(size=(50, 2)), rng.normal(size=(50, 2)), many, many)
+
+
+def test_a_loss_that_is_no_number_is_told(rng):
+    pytest.importorskip("torch")
+    inputs, target = rng.normal(size=(40, 2)).astype("f4"), np.zeros((40, 1), "f4")
+    rows = np.arange(30), np.arange(30, 40)
+    with pytest.raises(DataError, match="no validation loss is a finite number"):
+        trained_answers(inputs, target, 1, lambda: lambda a, b: a.sum() * np.nan, *rows, SHORT, 0)
 
 
 def test_without_torch_every_other_metric_is_there(monkeypatch):

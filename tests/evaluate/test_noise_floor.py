@@ -7,10 +7,11 @@ import pytest
 
 from caloforge.errors import CaloforgeError
 from caloforge.evaluate import evaluate, two_sample_metrics
+from caloforge.evaluate.metrics.networks import ClassifierConfig
 from caloforge.evaluate.noise_floor import FloorCache, default_cache_folder
 from caloforge.evaluate.paired import PairedBootstrap
 from caloforge.report.pages import _write
-from evaluate.stand_in import energies, showers
+from evaluate.stand_in import SMALL, energies, showers
 from full_disk import largest_file
 from processes import SERVER
 
@@ -48,6 +49,28 @@ def test_another_question_has_another_floor(tmp_path, what):
         how |= {what: {"seed": 1, "scheme": "second", "resamples": 21}[what]}
     evaluate(real, generated, cache=floors, **how)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("changed", ["first", "second"])
+def test_a_scheme_of_the_same_name_with_other_cells_has_another_floor(tmp_path, changed):
+    """The fingerprint of a detector leaves schemes out; the first one decides towers, too."""
+    channels = tuple(
+        one.model_copy(update={"of_cell": one.of_cell[::-1]}) if one.scheme == changed else one
+        for one in SMALL.channels
+    )
+    detector = SMALL.model_copy(update={"channels": channels})
+    assert detector.fingerprint == SMALL.fingerprint
+    real, generated = (dataclasses.replace(one, detector=detector) for one in (REAL, MADE))
+    how = {"scheme": "second", "resamples": 20}
+    config = ClassifierConfig("short", (8,), 5e-3, 256, 2, 2)
+    floors = FloorCache(tmp_path)
+    evaluate(REAL, MADE, cache=floors, **how)
+    two_sample_metrics(REAL, MADE, scheme="second", config=config, cache=floors)
+    assert len(list(tmp_path.iterdir())) == 3
+    actual = evaluate(real, generated, cache=floors, **how)
+    assert actual.to_json() == evaluate(real, generated, **how).to_json()
+    two_sample_metrics(real, generated, scheme="second", config=config, cache=floors)
+    assert len(list(tmp_path.iterdir())) == 6
 
 
 def test_damaged_and_unwritable_folders_are_no_reason_to_fail(tmp_path):

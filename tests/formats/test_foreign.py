@@ -71,7 +71,7 @@ def test_momenta_need_a_particle(tmp_path, caloforge):
     assert "--force" in err
     code, _, err = caloforge(*arguments, "--pdg", 123456, "--force")
     assert code == 3
-    assert "no particle of PDG id 123456" in err
+    assert "no particle has the PDG number 123456" in err
 
 
 def test_a_challenge_file_comes_back(tmp_path, caloforge):

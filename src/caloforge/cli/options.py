@@ -16,14 +16,13 @@ from typing import Annotated, Any
 import typer
 
 from caloforge.errors import UsageError
-from caloforge.machine import MOST_THREADS
+from caloforge.machine import LARGEST_SEED, MOST_THREADS
 from caloforge.reporter import Reporter
 
 LARGEST_COUNT = 10**12
 """Showers, or repeats, of one order."""
 LARGEST_NUMBER = 1e12
 LARGEST_PDG = 2**31 - 1
-LARGEST_SEED = 2**63 - 1
 
 
 def whole_number(*names: str, most: int = LARGEST_COUNT, least: int = 1, **more: Any) -> Any:

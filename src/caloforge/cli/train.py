@@ -11,7 +11,6 @@ import typer
 
 from caloforge.cli import options
 from caloforge.cli.options import (
-    LARGEST_SEED,
     Force,
     Json,
     Quiet,
@@ -20,7 +19,7 @@ from caloforge.cli.options import (
     showers_file,
     whole_number,
 )
-from caloforge.machine import MOST_THREADS
+from caloforge.machine import LARGEST_SEED, MOST_THREADS
 
 if TYPE_CHECKING:
     from caloforge.recipe import Recipe

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from caloforge.data.energy import EnergySums
 from caloforge.data.record import Showers
 from caloforge.detector import Detector
+from caloforge.detectors.species import MEV_PER_GEV, SPECIES
 
 MOST_ODD = 0.01
 """Part of the rows that may contradict."""
 ROUNDING = 0.01
 """How far a charge may be from a whole number, and an energy from its shell (relative or GeV)."""
-ELECTRON_MEV, MUON_MEV, LEAST_MEV = 0.511, 105.6, 0.1
+ELECTRON_MEV, MUON_MEV, LEAST_MEV = SPECIES[11].mass_mev, SPECIES[13].mass_mev, 0.1
 """Masses between the least and its negative are those of photons, rounded."""
 MOST_CHARGE = 120
-MEV_PER_GEV = 1000.0
 BEAM_GEV = 10_000.0
 """No nucleon, electron or photon has more in a collider so far; protons of the LHC have 7000."""
 NUCLEON_MEV = 931.5

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.errors import DataError, UsageError
+from caloforge.machine import require_seed
 
 Fractions = tuple[float, float, float]
 DEFAULT_FRACTIONS: Fractions = (0.8, 0.1, 0.1)
@@ -51,7 +52,7 @@ def _parts(
         raise UsageError(f"split fractions {fractions} must be positive and sum to 1")
     if len(items) < len(fractions):
         raise DataError(f"{len(items)} {what} cannot be split into three parts")
-    shuffled = np.random.default_rng([seed, 0x5B117]).permutation(items)
+    shuffled = np.random.default_rng([require_seed(seed), 0x5B117]).permutation(items)
     # The small parts get at least one item each, training what remains.
     validation, test = (max(1, round(fraction * len(items))) for fraction in fractions[1:])
     test = min(test, len(items) - 2)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
-from caloforge.detectors.species import SPECIES
+from caloforge.detectors.species import MEV_PER_GEV, SPECIES
 
 Array = NDArray[np.float64]
 Drawn = tuple[NDArray[np.int32], Array]
@@ -44,7 +44,7 @@ class Spectators:
 
     def __call__(self, rng: np.random.Generator, detector: Detector, count: int) -> Drawn:
         """Particles with the nine conditions of a ZDC.  (P,), (P, 9)"""
-        mass = SPECIES[self.pdg].mass_mev / 1000
+        mass = SPECIES[self.pdg].mass_gev
         momentum = rng.normal(0.0, 1.0, (count, 3))
         size = FERMI_GEV * np.cbrt(rng.random(count))
         momentum *= (size / np.linalg.norm(momentum, axis=1))[:, None]
@@ -120,7 +120,7 @@ def _zdc_conditions(pdg: NDArray[np.int32], momentum: Array, vertex: Array) -> A
     """The nine conditions of a ZDC.  (P, 9)"""
     mass = np.array([SPECIES[number].mass_mev for number in pdg.tolist()])
     charge = np.array([float(SPECIES[number].charge) for number in pdg.tolist()])
-    energy = np.sqrt((momentum**2).sum(axis=1) + (mass / 1000) ** 2)
+    energy = np.sqrt((momentum**2).sum(axis=1) + (mass / MEV_PER_GEV) ** 2)
     return np.column_stack([energy, vertex, momentum, mass, charge])
 
 

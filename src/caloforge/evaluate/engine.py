@@ -43,6 +43,7 @@ from caloforge.evaluate.paired import PairedBootstrap, Replicates, paired_metric
 from caloforge.evaluate.resampling import Indices, Measured, measured
 from caloforge.evaluate.result import TITLES, Difference, EvaluationResult, ResultRow
 from caloforge.io.productions import open_showers
+from caloforge.machine import require_seed
 from caloforge.reporter import SILENT, Reporter
 
 RESAMPLINGS = 300
@@ -141,7 +142,7 @@ class PairedEvaluation:
         settings = (real.detector.scheme(self.scheme).scheme, self.seed, len(bootstrap.weights) - 1)
         names = (part for m in bootstrap.metrics for part in (m.name, *version_of(m)))
         document = self.cache.cached(
-            arrays, ("table", real.detector.fingerprint, *settings, *names), make
+            arrays, ("table", real.detector.model_dump_json(), *settings, *names), make
         )
         return {name: np.array(values, dtype=np.float64) for name, values in document.items()}
 
@@ -318,14 +319,15 @@ def two_sample_metrics(
         >>> two_sample_metrics(real, other)[0].metric.name
         'fpd'
     """
-    rng = np.random.default_rng([seed, 0xE7])
+    rng = np.random.default_rng([require_seed(seed), 0xE7])
     samples = Samples(real, generated, None, scheme, seed, config, cache, rng)
     return (*two_sample.results(samples), *classifiers.results(samples))
 
 
 def _streams(seed: int) -> list[np.random.Generator]:
     """Random numbers of split halves and of the draws of a sample, fresh for each sample."""
-    return [np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2)]
+    sequence = np.random.SeedSequence(require_seed(seed))
+    return [np.random.default_rng(part) for part in sequence.spawn(2)]
 
 
 def _comparable(

@@ -1,8 +1,9 @@
 """Noise floors (real against real) that are kept: real showers are not compared twice.
 
 A floor depends on the real showers, on the numbers drawn of them and on the seed, not on what is
-evaluated; it is kept in a folder under the hash of all that it depends on. A damaged file is
-computed again.
+evaluated; it is kept in a folder under the hash of all that it depends on. That is the whole
+description of a detector: read-out schemes, which its fingerprint leaves out, decide channels and
+towers. A damaged file is computed again.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from caloforge.documents import Document, Record, flaw_of, read_bytes
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.io.files import sha256_of, write_aside_folder
 from caloforge.io.reading import reading
+from caloforge.machine import require_seed
 from caloforge.report.card import quality_text
 from caloforge.simulator import GRAPH, Simulator
 from caloforge.simulator.card import LARGEST_CARD_BYTES, PdgNumber, Quality, Range
@@ -362,6 +363,7 @@ def export(
     Raises UsageError for a simulator that the reader cannot hold, CaloforgeError when the bundle
     does not give the native model's showers.
     """
+    require_seed(options.seed)
     reader = target_of_name(target)
     if options.mesh is not None and not reader.meshed:
         names = ", ".join(name for name, other in TARGETS.items() if other.meshed)

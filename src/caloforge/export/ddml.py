@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector
+from caloforge.detectors.species import MEV_PER_GEV
 from caloforge.errors import DataError, UsageError
 from caloforge.export.bundle import (
     Bundle,
@@ -29,7 +30,6 @@ from caloforge.export.bundle import (
     require_latents,
 )
 from caloforge.export.mesh import (
-    MEV_PER_GEV,
     Mesh,
     conditions,
     layers,

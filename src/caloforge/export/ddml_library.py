@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from caloforge.detectors.species import MEV_PER_GEV
 from caloforge.errors import DataError, UsageError
 from caloforge.export.bundle import (
     Bundle,
@@ -27,7 +28,7 @@ from caloforge.export.bundle import (
     numbers_agree,
 )
 from caloforge.export.ddml import Grid, finest_grid, grid_facts
-from caloforge.export.mesh import MEV_PER_GEV, overlap, require_energies
+from caloforge.export.mesh import overlap, require_energies
 from caloforge.io.hdf5 import dataset as guarded
 from caloforge.io.hdf5 import open_hdf5, whole
 from caloforge.io.reading import reading

@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.detectors.species import MEV_PER_GEV, SPECIES
 from caloforge.documents import read_bytes
 from caloforge.errors import DataError, UsageError
 from caloforge.export.bundle import (
@@ -34,7 +35,6 @@ from caloforge.export.bundle import (
     numbers_agree,
 )
 from caloforge.export.mesh import (
-    MEV_PER_GEV,
     Mesh,
     conditions,
     half_width_mm,
@@ -54,7 +54,6 @@ BINNING = "binning.xml"
 CONDITIONS = 2
 CORRECTED_SECTORS = 32
 """With this number of sectors the reader merges some of them."""
-MASSES_MEV = {22: 0.0, 11: 0.51099895, 211: 139.57039, 2212: 938.27208816}
 SPLIT_MEV = 4096.0
 """Momentum above which photons and electrons use the network of high energies."""
 
@@ -70,7 +69,7 @@ class Range:
 
 def kinetic_range(name: str, particle: int, powers: tuple[int, int]) -> Range:
     """A range of momenta, given as powers of two in MeV, as kinetic energies."""
-    mass = MASSES_MEV[particle]
+    mass = SPECIES[particle].mass_mev
     low, high = (sqrt(4.0**power + mass**2) - mass for power in powers)
     return Range(name, low, high)
 
@@ -244,7 +243,7 @@ class FcsReader:
     def range_of(self, kinetic_mev: float) -> Range:
         """The network that the reader takes: by momentum, for photons and electrons."""
         *low, high = NETWORKS[self.particle]
-        mass = MASSES_MEV[self.particle]
+        mass = SPECIES[self.particle].mass_mev
         momentum = sqrt(kinetic_mev * (kinetic_mev + 2 * mass))
         return high if not low or momentum > SPLIT_MEV else low[0]
 

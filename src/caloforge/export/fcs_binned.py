@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.detectors.species import MEV_PER_GEV
 from caloforge.errors import DataError, UsageError
 from caloforge.export.bundle import (
     Bundle,
@@ -32,7 +33,6 @@ from caloforge.export.bundle import (
 )
 from caloforge.export.fcs import ring_edges
 from caloforge.export.mesh import (
-    MEV_PER_GEV,
     Mesh,
     conditions,
     half_width_mm,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Detector, Layer
+from caloforge.detectors.species import MEV_PER_GEV
 from caloforge.errors import UsageError
 from caloforge.export.bundle import Bundle, Finding, numbers_agree
 from caloforge.simulator import Simulator
@@ -24,7 +25,6 @@ from caloforge.simulator.reference import Reference
 if TYPE_CHECKING:
     from caloforge.export.onnx_builder import Value
 
-MEV_PER_GEV = 1000.0
 STRAIGHT = {"theta": pi / 2, "phi": 0.0, "polar": 0.0, "azimuth": 0.0, "x0": 0.0, "y0": 0.0}
 """Perpendicular incidence at the middle, by whichever angles."""
 STEP_MM = 1.0

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from caloforge.data.showers import Column, Showers
 from caloforge.detector import Detector
+from caloforge.detectors.species import MEV_PER_GEV
 from caloforge.errors import DataError, UsageError
 from caloforge.io.reading import reading
 from caloforge.reporter import SILENT, Reporter
 
 Values = Literal["raw", "log1p"]
 EnergyUnit = Literal["GeV", "MeV"]
-MEV_PER_GEV = 1000.0
 CHUNK_ROWS = 2048
 OPTIONS = {
     "pdg": "--pdg",

@@ -18,14 +18,13 @@ from caloforge.data.energy import SAMPLING_FRACTION
 from caloforge.data.flight import CONDITIONS, Flight
 from caloforge.data.showers import Column, Showers
 from caloforge.detector import Detector
+from caloforge.detectors.species import MEV_PER_GEV
 from caloforge.errors import DataError, UsageError
 from caloforge.formats.file_format import CHUNK_ROWS, ConversionRequest, EnergyUnit, ForeignShowers
 from caloforge.io import hdf5
 from caloforge.io.arrays import whole_numbers
 from caloforge.io.reading import reading
 from caloforge.io.showers import DESCRIPTION
-
-MEV_PER_GEV = 1000.0
 
 
 class Clip:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.detectors import FACTS, facts_of
+from caloforge.detectors.species import MEV_PER_GEV
 from caloforge.errors import DataError, UsageError
 from caloforge.formats.alice import checked_conditions, checked_pdg, foreign_showers
 from caloforge.formats.file_format import ConversionRequest, FileFormat, ForeignShowers, starts_with
@@ -38,7 +39,6 @@ MEMBERS = {
     "mass": "fCalcMass",
 }
 """Members of TParticle by condition; all in our units but the mass, which is in GeV."""
-MEV_PER_GEV = 1000.0
 EVENTS_AT_ONCE = 64
 Part = tuple[NDArray[np.uint16], NDArray[np.float64], NDArray[np.int32]]
 """Cells (N, K), conditions (N, C) and PDG ids (N,) of a range of events."""

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from caloforge.data.energy import SAMPLING_FRACTION, sampling_fraction
 from caloforge.data.flight import CONDITIONS, Flight, carried, unit_direction
 from caloforge.data.record import Showers
-from caloforge.errors import DataError, UsageError
+from caloforge.detectors.species import MEV_PER_GEV, species_of
+from caloforge.errors import UsageError
 from caloforge.io.hdf5 import BUILT_IN, FileAside
 from caloforge.io.showers import ShowerFile
 from caloforge.reporter import SILENT, Reporter
 
 Layout = Literal["calogan", "calochallenge"]
-MEV_PER_GEV = 1000.0
 ROWS = 2048
 
 
@@ -139,7 +139,8 @@ def _starts(
     """Momenta, and where particles start that meet the face at x0, y0.  (N,) each"""
     if not pdg:
         raise UsageError("momenta need masses, and the file does not tell its particles: --pdg ID")
-    momentum = np.sqrt(energy**2 + 2 * energy * _masses_gev(pdg))
+    masses = np.array([species_of(number).mass_gev for number in pdg])
+    momentum = np.sqrt(energy**2 + 2 * energy * masses)
     px, py, pz = (momentum * along for along in unit_direction(columns))
     none = np.zeros(len(energy))
     face = Flight(energy, px, py, pz, columns.get("x0", none), columns.get("y0", none))
@@ -148,19 +149,6 @@ def _starts(
         **{"px": px, "py": py, "pz": pz},
         **{"x0": start.x_mm, "y0": start.y_mm, "z0": none + frame.start_z_mm, "t0": none},
     }
-
-
-def _masses_gev(pdg: list[int]) -> NDArray[np.float64]:
-    """Mass of each particle.  (N,)"""
-    from particle import InvalidParticle, Particle, ParticleNotFound
-
-    masses = {}
-    for number in set(pdg):
-        try:
-            masses[number] = (Particle.from_pdgid(number).mass or 0.0) / MEV_PER_GEV
-        except (ParticleNotFound, InvalidParticle):
-            raise DataError(f"there is no particle of PDG id {number}") from None
-    return np.array([masses[number] for number in pdg])
 
 
 def _pdg(showers: Showers, order: Order) -> list[int]:

@@ -16,7 +16,7 @@ from caloforge.errors import Terminated, UsageError
 from caloforge.generate.output import Output, Writer
 from caloforge.generate.particles import Source
 from caloforge.generate.shard import Drawn, draw_showers, outside, outside_text, provenance
-from caloforge.machine import asked_to_leave, peak_memory_mb, processor
+from caloforge.machine import asked_to_leave, peak_memory_mb, processor, require_seed
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
 from caloforge.simulator.sampling import BATCH, BLOCK
@@ -129,10 +129,10 @@ def _open(
 
 
 def _check_numbers(showers: int, seed: int, batch: int) -> None:
-    if showers < 1 or seed < 0 or not 1 <= batch <= BLOCK:
+    require_seed(seed)
+    if showers < 1 or not 1 <= batch <= BLOCK:
         raise UsageError(
-            f"the number of showers ({showers}) is at least 1, the seed at least 0, "
-            f"a batch has 1 to {BLOCK}"
+            f"the number of showers ({showers}) is at least 1, a batch has 1 to {BLOCK}"
         )
 
 

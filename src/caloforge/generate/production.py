@@ -33,7 +33,7 @@ from caloforge.generate.plan import (
 from caloforge.generate.shard import make_shard, outside
 from caloforge.io.files import is_unfinished, remove_unfinished
 from caloforge.jobs import ALONE, LOCK, Call, CallProgress, Executor, Limits, only_run
-from caloforge.machine import cpu_flags, peak_memory_mb, processor
+from caloforge.machine import cpu_flags, peak_memory_mb, processor, require_seed
 from caloforge.reporter import SILENT, Reporter
 from caloforge.simulator import Simulator
 from caloforge.simulator.engine_choice import choose_engine
@@ -98,6 +98,7 @@ def prepare(
 
     Raises UsageError for impossible numbers, DataError for a simulator or particles that are none.
     """
+    require_seed(seed)
     simulator = find_simulator(simulator)
     model = Simulator.load(simulator, threads=settings.threads, engine=settings.engine)
     model.check()

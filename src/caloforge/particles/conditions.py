@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from caloforge.detector import Detector
 from caloforge.detectors import facts_of
-from caloforge.detectors.species import SPECIES, Species
+from caloforge.detectors.species import MEV_PER_GEV, SPECIES, species_of
 from caloforge.detectors.spectra import Law
 from caloforge.errors import DataError, UsageError
-from caloforge.io.arrays import whole_numbers
+from caloforge.io.arrays import finite_numbers, whole_numbers
 
 Array = NDArray[np.float64]
 ALONG_Z = (0.0, 0.0, 1.0)
-FIRST_NUCLEUS = 10**9
-"""PDG numbers of nuclei; their masses are tabulated with the electrons of the atom."""
+VECTORS = {"momentum_gev": (3,), "direction": (3,), "place_cm": (3,)}
+"""Arguments that have three numbers a particle."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Kinematics:
     @property
     def mass_gev(self) -> Array:
         """Mass of each particle.  (N,)"""
-        return np.array([species_of(int(number)).mass_mev / 1000 for number in self.pdg])
+        return np.array([species_of(int(number)).mass_gev for number in self.pdg])
 
     @property
     def charge(self) -> Array:
@@ -69,10 +68,10 @@ def conditions_of(
 
     Args:
         detector: Whose conditions are built.
-        pdg: PDG numbers.  (N,) or one for all
+        pdg: PDG numbers.  (N,) or one for all, as all arguments
         energy_gev: Total energies.  (N,)
         kinetic_gev: Kinetic energies, instead of total ones.  (N,)
-        momentum_gev: Momentum vectors, instead of energies and directions.  (N, 3)
+        momentum_gev: Momentum vectors, instead of energies and directions.  (N, 3) or (3,)
         direction: Vectors of any length along the flight; default: along z.  (N, 3) or (3,)
         place_cm: Vertex of a Zero Degree Calorimeter, place on the front face of ``atlas_em``
             (whose third number is not used).  (N, 3) or (3,)
@@ -81,7 +80,8 @@ def conditions_of(
         UsageError: the detector's conditions are no kinematics, or not one of the energies and the
             momentum is given.
         DataError: an unknown particle, a PDG number that is not whole, an energy not above the
-            mass, a direction of length zero.
+            mass, a direction of length zero or, at a front face, away from it; numbers that are
+            not finite, arguments whose rows do not agree.
 
     >>> from caloforge.detectors import ALICE_ZN, ATLAS_EM
     >>> conditions_of(ALICE_ZN, pdg=22, energy_gev=[100.0])
@@ -89,55 +89,58 @@ def conditions_of(
     >>> conditions_of(ATLAS_EM, pdg=-11, kinetic_gev=[50.0], place_cm=(0.2, 0.1, 0.0)).round(3)
     array([[50.   ,  1.571, -0.   ,  2.   ,  1.   ]])
     """
-    present = [energy_gev is not None, kinetic_gev is not None, momentum_gev is not None]
-    if sum(present) != 1 or (momentum_gev is not None and direction is not None):
+    energies = {"energy_gev": energy_gev, "kinetic_gev": kinetic_gev, "momentum_gev": momentum_gev}
+    arguments = {name: values for name, values in energies.items() if values is not None}
+    if len(arguments) != 1 or (momentum_gev is not None and direction is not None):
         raise UsageError("give energy_gev or kinetic_gev with a direction, or momentum_gev alone")
     build = builder_of(detector)
-    energies = next(x for x in (energy_gev, kinetic_gev, momentum_gev) if x is not None)
-    count = len(np.atleast_1d(np.asarray(energies, dtype=np.float64)))
-    numbers = np.broadcast_to(whole_numbers(np.atleast_1d(pdg), "pdg", np.int32), count)
-    mass = np.array([species_of(int(number)).mass_mev / 1000 for number in numbers])
+    if momentum_gev is None:
+        arguments["direction"] = ALONG_Z if direction is None else direction
+    arguments |= {"pdg": whole_numbers(np.atleast_1d(pdg), "pdg", np.int32), "place_cm": place_cm}
+    columns = _row_for_each(arguments)
+    numbers = columns["pdg"].astype(np.int32)
+    mass = np.array([species_of(int(number)).mass_gev for number in numbers])
     if momentum_gev is not None:
-        along = _vectors(momentum_gev, count, "momentum")
-        size = np.linalg.norm(along, axis=1)
+        along = columns["momentum_gev"]
+        size = _lengths(along, "momentum")
         kinetic = np.hypot(size, mass) - mass
     else:
-        along = _vectors(ALONG_Z if direction is None else direction, count, "direction")
-        kinetic = np.atleast_1d(np.asarray(energies, dtype=np.float64))
-        kinetic = kinetic - mass if energy_gev is not None else kinetic
-    _require(np.isfinite(kinetic) & (kinetic > 0), "its energy is not above its mass")
-    unit = along / np.linalg.norm(along, axis=1)[:, None]
-    place = np.broadcast_to(np.asarray(place_cm, dtype=np.float64), (count, 3))
-    return build(Kinematics(numbers, kinetic, unit, place))
+        along = columns["direction"]
+        size = _lengths(along, "direction")
+        kinetic = (
+            columns["energy_gev"] - mass if "energy_gev" in columns else columns["kinetic_gev"]
+        )
+    _require(kinetic > 0, "its energy is not above its mass")
+    return build(Kinematics(numbers, kinetic, along / size[:, None], columns["place_cm"]))
 
 
-def _vectors(values: ArrayLike, count: int, what: str) -> Array:
-    vectors = np.broadcast_to(np.asarray(values, dtype=np.float64), (count, 3))
+def _row_for_each(arguments: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """Finite numbers and vectors, a row for each particle; DataError for misfits.  (N,), (N, 3)"""
+    tables = {}
+    for name, values in arguments.items():
+        table, width = np.asarray(values, dtype=np.float64), VECTORS.get(name, ())
+        table = table[None] if table.ndim == len(width) else table
+        if table.shape[1:] != width:
+            shape = "(N, 3) or (3,)" if width else "(N,) or one number"
+            raise DataError(f"{name} has the shape {np.shape(values)}, not {shape}")
+        tables[name] = finite_numbers(table, name)
+    count = next((len(table) for table in tables.values() if len(table) != 1), 1)
+    if any(len(table) not in (1, count) for table in tables.values()):
+        rows = ", ".join(f"{name} {len(table)}" for name, table in tables.items())
+        raise DataError(f"rows do not agree ({rows}); give one for all particles, or one for each")
+    return {n: np.broadcast_to(table, (count, *table.shape[1:])) for n, table in tables.items()}
+
+
+def _lengths(vectors: Array, what: str) -> Array:
+    """Length of each vector, which is not 0.  (N,)"""
     size = np.linalg.norm(vectors, axis=1)
     _require(np.isfinite(size) & (size > 0), f"its {what} has no length")
-    return vectors
+    return size
 
 
 def _require(good: NDArray[np.bool_], complaint: str) -> None:
     if not good.all():
         raise DataError(f"particle in row {int(np.argmin(good))}: {complaint}")
-
-
-@cache
-def species_of(pdg: int) -> Species:
-    """Mass and charge of a particle by its PDG number; DataError for one that is not listed."""
-    if pdg in SPECIES:
-        return SPECIES[pdg]
-    from particle import InvalidParticle, Particle, ParticleNotFound
-
-    try:
-        particle = Particle.from_pdgid(pdg)
-    except (ParticleNotFound, InvalidParticle):
-        raise DataError(f"no particle has the PDG number {pdg}") from None
-    if particle.mass is None or particle.charge is None:
-        raise DataError(f"the mass or charge of PDG number {pdg} is not known")
-    electrons = particle.charge * SPECIES[11].mass_mev if abs(pdg) >= FIRST_NUCLEUS else 0.0
-    return Species(pdg, float(particle.mass) - electrons, round(particle.charge))
 
 
 def _zero_degrees(particles: Kinematics) -> Array:
@@ -146,22 +149,29 @@ def _zero_degrees(particles: Kinematics) -> Array:
         particles.kinetic_gev + mass,
         *particles.place_cm.T,
         *particles.momentum_gev.T,
-        mass * 1000,
+        mass * MEV_PER_GEV,
         particles.charge,
     )
     return np.column_stack(columns)
 
 
+def _directions_to_the_face(particles: Kinematics) -> Array:
+    """Unit vectors; DataError for a particle that does not fly towards the face.  (3, N)"""
+    along_z = particles.direction[:, 2]
+    _require(along_z > 0, "it does not fly towards the face; give pz or uz above 0")
+    return particles.direction.T
+
+
 def _at_the_face(particles: Kinematics) -> Array:
     """The authors' angles: theta = arccos(py / p), phi = arctan(-px / pz)."""
-    ux, uy, uz = particles.direction.T
+    ux, uy, uz = _directions_to_the_face(particles)
     angles = np.arccos(np.clip(uy, -1, 1)), np.arctan(-ux / uz)
     return np.column_stack([particles.kinetic_gev, *angles, *(10 * particles.place_cm.T[:2])])
 
 
 def _at_the_face_polar(particles: Kinematics) -> Array:
     """Angle to the z axis, and around it."""
-    ux, uy, uz = particles.direction.T
+    ux, uy, uz = _directions_to_the_face(particles)
     angles = np.arccos(np.clip(uz, -1, 1)), np.arctan2(uy, ux)
     return np.column_stack([particles.kinetic_gev, *angles, *(10 * particles.place_cm.T[:2])])
 

@@ -65,7 +65,7 @@ def read_pieces(
             be, a number that is none, or no particle of these types.
     """
     path = Path(path)
-    selection, rows_total = frozenset(pdg), 0
+    selection, rows_total, found = frozenset(pdg), 0, False
     numbers = count()
     with _opened(path) as table, reading(path):
         columns = columns_of(table.names, detector)
@@ -74,12 +74,13 @@ def read_pieces(
                 piece = _piece(columns.convert(block), block, detector, numbers)
             except DataError as error:
                 raise DataError(_moved_by(str(error), rows_total)) from None
+            rows_total += len(piece.particle)
             if selection:
                 piece = _only(piece, selection)
-            rows_total += len(piece.particle)
             if len(piece.particle):
+                found = True
                 yield piece
-    if not rows_total:
+    if not found:
         types = f" of PDG number {', '.join(map(str, sorted(selection)))}" if selection else ""
         raise DataError(f"{path} holds no particle{types}")
 

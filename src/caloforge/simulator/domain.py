@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector.features import Feature
-from caloforge.detectors.species import SPECIES
+from caloforge.detectors.species import MEV_PER_GEV, SPECIES
 from caloforge.errors import DataError
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Domain:
     def _off_shell(self, conditions: Array) -> NDArray[np.bool_]:
         energy, mass = (conditions[:, self.detector.column(name)] for name in (ENERGY, MASS))
         momentum = conditions[:, [self.detector.column(name) for name in MOMENTUM]]
-        expected = (momentum**2).sum(axis=1) + (mass / 1000) ** 2
+        expected = (momentum**2).sum(axis=1) + (mass / MEV_PER_GEV) ** 2
         return np.asarray(np.abs(energy**2 - expected) > SHELL * np.maximum(energy**2, expected))
 
     def _strange(self, conditions: Array) -> NDArray[np.bool_]:
@@ -194,7 +194,7 @@ class Domain:
         energy, mass = (self.detector.column(name) for name in (ENERGY, MASS))
         columns = [self.detector.column(name) for name in MOMENTUM]
         rows = before[:, energy] != after[:, energy]
-        size = np.sqrt(np.maximum(after[:, energy] ** 2 - (after[:, mass] / 1000) ** 2, 0))
+        size = np.sqrt(np.maximum(after[:, energy] ** 2 - (after[:, mass] / MEV_PER_GEV) ** 2, 0))
         old = np.linalg.norm(before[:, columns], axis=1)
         factor = np.where(rows, size / np.maximum(old, 1e-30), 1.0)
         after[:, columns] = before[:, columns] * factor[:, None]

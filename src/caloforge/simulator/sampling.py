@@ -32,6 +32,7 @@ from pydantic import ConfigDict, Field
 from caloforge.detector import Detector
 from caloforge.documents import Record
 from caloforge.errors import DataError, UsageError
+from caloforge.machine import require_seed
 
 BLOCK = 1024
 """Showers that share one pair of streams; part of what a seed means, so it never changes."""
@@ -78,8 +79,8 @@ def name_of_law(sampling: Sampling) -> str:
 
 
 def stream(seed: int, block: int, *use: int) -> np.random.Generator:
-    """The counter-based stream of a block for one use."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(block, *use))
+    """The counter-based stream of a block for one use; UsageError for a seed that is none."""
+    sequence = np.random.SeedSequence(require_seed(seed), spawn_key=(block, *use))
     return np.random.Generator(np.random.Philox(sequence))
 
 

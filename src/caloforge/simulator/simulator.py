@@ -171,6 +171,7 @@ class Simulator:
             outside: what happens to particles that the simulator was not trained for.
 
         Raises:
+            UsageError: for a batch or a seed that cannot be.
             DataError: for a wrong number of columns, values that are not finite, and, if
                 ``strict``, particles outside the domain.
 
@@ -207,9 +208,12 @@ class Simulator:
 
         ``showers`` starts at a multiple of BLOCK, so that shards of a production can be made apart.
         ``batch`` is what the network gets at once; counts are drawn of several batches together.
+        Raises UsageError for another start, batch or seed.
         """
-        if not 1 <= batch <= BLOCK or showers.start % BLOCK:
+        if not 1 <= batch <= BLOCK:
             raise UsageError(f"a batch has 1 to {BLOCK} showers, not {batch}")
+        if showers.start % BLOCK:
+            raise UsageError(f"showers start at a multiple of {BLOCK}, not at {showers.start}")
         for first in range(showers.start, showers.stop, BLOCK):
             latent_stream, count_stream = block_streams(seed, first // BLOCK)
             latents = draw_latents(latent_stream, BLOCK, self.latent_size)

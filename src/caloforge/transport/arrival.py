@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.detector.features import Description
+from caloforge.detectors.species import MEV_PER_GEV
 from caloforge.errors import DataError, UsageError
 from caloforge.transport.geometry import Geometry, PlateStack
 
@@ -102,7 +103,7 @@ def _fly(detector: Detector, c: dict[str, Array]) -> Aim:
     )
     if detector.dispersion is not None:
         x = x + 10 * detector.dispersion.at(c["charge"], size)
-    return x, y, direction, c["Energy"] - c["mass"] / 1000
+    return x, y, direction, c["Energy"] - c["mass"] / MEV_PER_GEV
 
 
 def _at_face(detector: Detector, c: dict[str, Array]) -> Aim:

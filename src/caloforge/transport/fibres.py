@@ -22,14 +22,18 @@ from numpy.typing import NDArray
 
 from caloforge.detector import Detector
 from caloforge.detector.matter import VACUUM
+from caloforge.detectors.species import SPECIES
 from caloforge.transport.geant4 import PROFILE_BINS, Image, SetDetector, Volumes
 from caloforge.transport.geometry import FibreStack, PlateStack, Section, sections
 from caloforge.transport.light import Formula, LightYield, Table, mean_photons_per_mm, threshold_mev
 from caloforge.transport.request import Setup
 
 FAST_PARTICLES_MEV = {
-    "e-": 0.511, "e+": 0.511, "mu-": 105.66, "mu+": 105.66, "pi-": 139.57, "pi+": 139.57,
-    "kaon-": 493.68, "kaon+": 493.68, "proton": 938.27, "anti_proton": 938.27,
+    name: SPECIES[pdg].mass_mev
+    for name, pdg in (
+        ("e-", 11), ("e+", -11), ("mu-", 13), ("mu+", -13), ("pi-", -211), ("pi+", 211),
+        ("kaon-", -321), ("kaon+", 321), ("proton", 2212), ("anti_proton", -2212),
+    )
 }  # fmt: skip
 """Particles whose light the length scoring counts, with their mass."""
 

@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.detectors.species import SPECIES
 from caloforge.io.files import write_aside
 from caloforge.transport.data_tables import LAST_NEUTRON_ELEMENT, Tables, missing_files
 
 Array = NDArray[np.float64]
 
-ELECTRON_MEV = 0.51099895
+ELECTRON_MEV = SPECIES[11].mass_mev
 ALPHA = 1 / 137.035999
 RADIUS_CM = 2.8179403262e-13
 MILLIBARN_CM2 = 1e-27

@@ -22,6 +22,7 @@ from caloforge.data.kinematics import kinematic_flaw
 from caloforge.detector import Detector
 from caloforge.detector.features import Description
 from caloforge.errors import DataError, UsageError
+from caloforge.machine import require_seed
 from caloforge.particles import law_of_name, read_pieces
 from caloforge.transport.arrival import Arrivals, Upstream, arrivals, survival
 from caloforge.transport.geometry import Geometry
@@ -113,7 +114,7 @@ def draw(name: str, detector: Detector, count: int, seed: int) -> Particles:
         [22, 22, 22]
     """
     law = law_of_name(name, detector)
-    rng = np.random.default_rng([seed, *name.encode()])
+    rng = np.random.default_rng([require_seed(seed), *name.encode()])
     pdg, conditions = law(rng, detector, count)
     return Particles(pdg, conditions, np.arange(count), f"spectrum {name}, seed {seed}")
 

@@ -36,7 +36,7 @@ from caloforge.io.showers import Column, ShowerWriter
 from caloforge.jobs import Done, only_run
 from caloforge.jobs.pool import Worker, lead
 from caloforge.jobs.process import environment_of_worker
-from caloforge.machine import asked_to_leave, install, processor
+from caloforge.machine import asked_to_leave, install, processor, require_seed
 from caloforge.reporter import SILENT, Reporter
 from caloforge.transport.arrival import Upstream
 from caloforge.transport.data_tables import Tables, find_tables
@@ -467,6 +467,7 @@ def prepare(
         >>> len(request), tables is None
         (6, True)
     """
+    require_seed(seed)
     geometry = geometry or geometry_of(detector)
     hadronic = needs_hadrons(geometry, [int(pdg) for pdg in particles.pdg])
     tables = None

@@ -42,6 +42,7 @@ from caloforge.evaluate.gate.limits import (
     read_gate,
 )
 from caloforge.evaluate.result import EvaluationResult
+from caloforge.machine import require_seed
 from caloforge.simulator.sampling import Sampling, draw_counts
 
 SCALE = 1.02
@@ -196,7 +197,7 @@ def apply_gate(
     """
     name, limits = read_gate(gate, real.detector)
     pooled = pool_samples(real, generated, scheme)
-    rng = np.random.default_rng([seed, 0x6A7E])
+    rng = np.random.default_rng([require_seed(seed), 0x6A7E])
     train_bytes = None if train is None else shower_bytes(train.cells)
     check_results = check_all(gate_inputs(pooled, train_bytes, rng))
     arrangements = log_arrangements(pooled.generated, pooled.unit)

@@ -37,6 +37,7 @@ from caloforge.evaluate.metrics.networks import (
 )
 from caloforge.evaluate.observables import LayerCells, layout_of, observe
 from caloforge.evaluate.resampling import NO_POWER, Measured, measured, resamplings
+from caloforge.machine import require_seed
 
 Values = NDArray[np.float64]
 Labels = NDArray[np.bool_]
@@ -90,7 +91,7 @@ class Folds:
         names = np.unique(particle)
         if len(names) < LEAST_PARTICLES:
             raise DataError("a classifier needs at least ten particles")
-        order = np.random.default_rng([seed, 0x59117]).permutation(len(names))
+        order = np.random.default_rng([require_seed(seed), 0x59117]).permutation(len(names))
         fold = np.empty(len(names), dtype=np.int64)
         for number, part in enumerate(np.array_split(order, FOLDS)):
             fold[part] = number
@@ -261,7 +262,7 @@ def _floor(a: Showers, b: Showers, samples: Samples) -> dict[str, Measured]:
     settings = (samples.config.name, installed, samples.scheme, samples.seed)
     document = samples.cache.cached(
         (a.cells, b.cells, a.conditions, a.particle, b.particle),
-        ("classifier", a.detector.fingerprint, *settings),
+        ("classifier", a.detector.model_dump_json(), *settings),
         lambda: {name: number.record for name, number in _numbers(a, b, samples).items()},
     )
     return {name: Measured(**record) for name, record in document.items()}
@@ -426,7 +427,7 @@ def transfer(
     kinds = common_kinds(real, generated)
     samples = {"real": _of_kinds(real, kinds), "generated": _of_kinds(generated, kinds)}
     particles = np.unique(np.concatenate([s.particle for s in samples.values()]))
-    shuffled = np.random.default_rng([seed, 0x72A]).permutation(particles)
+    shuffled = np.random.default_rng([require_seed(seed), 0x72A]).permutation(particles)
     edges = (np.cumsum([TEST_PART, VALIDATION_PART]) * len(shuffled)).round().astype(int)
     test, validation, train = np.split(shuffled, edges)
     accuracies = {}

@@ -36,11 +36,13 @@ from caloforge.evaluate.metrics.networks import (
     Loss,
     cells_and_observables,
     conditions_of,
+    deviations,
     standardised,
     trained_answers,
 )
 from caloforge.evaluate.observables import layout_of, values_of
 from caloforge.evaluate.resampling import Measured, measured, resamplings
+from caloforge.machine import require_seed
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -113,10 +115,11 @@ def slope(observed: Values, regressors: Values, weights: Values) -> Values:
     """
     finite = np.isfinite(observed)
     values, weights = observed[finite], weights[:, finite]
-    spread = regressors[finite].std(axis=0) if finite.any() else np.zeros(regressors.shape[1])
+    defined = regressors[finite]
+    spread = deviations(defined) if finite.any() else np.zeros(regressors.shape[1])
     if not spread[0] > 0 or finite.sum() <= regressors.shape[1]:
         return np.full(len(weights), np.nan)
-    varying = regressors[finite][:, spread > 0]
+    varying = defined[:, spread > 0]
     scaled = (varying - varying.mean(axis=0)) / spread[spread > 0]
     table = np.column_stack([scaled, np.ones(len(scaled))])
     size = table.shape[1]
@@ -163,13 +166,19 @@ def read_back(
         seed: Of the network, its training and the bootstrap.
         config: Size and training of the network.
 
+    Returns:
+        One for each condition that varies in ``train``; none for a fixed beam of one energy.
+
     Raises:
         CaloforgeError: torch is not installed.
+        DataError: the network does not learn, for its loss is no number.
     """
     names = real.detector.columns
-    # A constant column has a deviation of rounding errors, but no range.
-    varying = np.flatnonzero(np.ptp(train.conditions, axis=0) > 0)
-    middle, scale = (getattr(train.conditions[:, varying], m)(axis=0) for m in ("mean", "std"))
+    scale = deviations(train.conditions)
+    varying = np.flatnonzero(scale > 0)
+    if not len(varying):
+        return ()
+    middle, scale = train.conditions[:, varying].mean(axis=0), scale[varying]
     samples = (train, real, generated)
     targets = [(s.conditions[:, varying] - middle) / scale for s in samples]
     misses = _misses(samples, targets, seed, config)
@@ -213,7 +222,7 @@ def _misses(
     """Answer minus truth for the real and the generated showers, in the units of the targets."""
     inputs = np.concatenate(cells_and_observables(*samples))
     truth = np.concatenate(targets).astype(np.float32)
-    rng = np.random.default_rng([seed, 0xF17])
+    rng = np.random.default_rng([require_seed(seed), 0xF17])
     shuffled = rng.permutation(len(samples[0]))
     n_validation = max(1, round(VALIDATION_PART * len(shuffled)))
     validation, training = shuffled[:n_validation], shuffled[n_validation:]
@@ -266,7 +275,7 @@ def layered_checks(
     """
     if len(real.detector.layers) < 2 or real.detector.signed:
         return
-    yield from _slopes(real, generated, np.random.default_rng([seed, 0x510]))
+    yield from _slopes(real, generated, np.random.default_rng([require_seed(seed), 0x510]))
     if real.detector.energy is not None:
         yield from _energy(real, generated, train, seed)
     if train is None or not len(train) or config is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.errors import CaloforgeError
+from caloforge.errors import CaloforgeError, DataError
 from caloforge.evaluate.attributes import attributes
 from caloforge.evaluate.observables import Observable, layer_sum, layout_of, observables, values_of
 
@@ -68,7 +68,8 @@ def trained_answers(
 ) -> Values:
     """Answers for all rows by the network with the best validation loss.  (N, d) -> (N, outputs)
 
-    Raises CaloforgeError where torch is not installed; ``loss`` is asked for once it is.
+    Raises CaloforgeError where torch is not installed, DataError where no validation loss is a
+    finite number; ``loss`` is asked for once torch is installed.
     """
     try:
         import torch
@@ -94,7 +95,10 @@ def _fit(
     config: ClassifierConfig,
     chance: Any,
 ) -> dict[str, Any]:
-    """Train until the validation loss no longer falls; the best weights."""
+    """Train until the validation loss no longer falls; the best weights.
+
+    Raises DataError where it never is a finite number.
+    """
     import torch
 
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
@@ -114,6 +118,8 @@ def _fit(
             least = validation_loss
         if epochs_without_gain >= config.patience:
             break
+    if not best:
+        raise DataError("no validation loss is a finite number; are the showers' values too large?")
     return best
 
 
@@ -154,9 +160,17 @@ def cells_and_observables(*samples: Showers) -> list[NDArray[np.float32]]:
     ]
 
 
+def deviations(values: Values) -> Values:
+    """Standard deviation of each column, 0 for a constant one.  (N, d) -> (d,)
+
+    The mean of equal numbers is rounded: their deviation is not 0, their range is.
+    """
+    return np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 0.0)
+
+
 def conditions_of(*samples: Showers) -> list[NDArray[np.float32]]:
     """Conditions at unit spread of the first sample.  (N, C) each"""
-    spread = samples[0].conditions.std(axis=0)
+    spread = deviations(samples[0].conditions)
     scale = np.where(spread > 0, spread, 1)
     return [(one.conditions / scale).astype(np.float32) for one in samples]
 

@@ -450,7 +450,7 @@ def _metrics(sample: Sample) -> Iterator[Metric]:
 
 def _floor(a: Sample, b: Sample, samples: Samples) -> Numbers:
     """Real against real, kept where a folder is given."""
-    detector = a.showers.detector.fingerprint
+    detector = a.showers.detector.model_dump_json()
     document = samples.cache.cached(
         (a.showers.cells, b.showers.cells, a.showers.particle, b.showers.particle),
         ("two-sample", detector, samples.scheme, samples.seed),

@@ -34,6 +34,7 @@ from caloforge.evaluate.deprecated import renamed_arguments
 from caloforge.evaluate.metrics.metric import Metric
 from caloforge.evaluate.observables import observe, quotient
 from caloforge.evaluate.resampling import Indices, Pair
+from caloforge.machine import require_seed
 
 Values = NDArray[np.float64]
 CELLS_AT_ONCE = 2_000_000
@@ -304,7 +305,7 @@ def fast_score(
         True
     """
     require_same_detector(real, generated)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(require_seed(seed))
     sums = real.detector.read_out(real.cells, scheme)
     others = real.detector.read_out(generated.cells, scheme)
     marginal = float(w1_channels(sums, others).mean())
