@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import validation.proton.page
 import validation.zn.page
-from validation.calogan.page import HEADLINES, headlines
+from validation.calogan.page import HEADLINES, floor_of, floor_rows, headlines
 from validation.gpu.plan import CPU_STEPS, DEVICES, GPU_STEPS, METHODS, runs
 from validation.page import (
     HERE,
@@ -61,6 +61,7 @@ def facts(records: Records) -> dict[str, Any]:
         "gpu_steps": GPU_STEPS,
         "cpu_steps": CPU_STEPS,
         "detectors": detectors,
+        "best": list(best_generators(records)),
         "drawn": bool(records),
         "devices": distinct(one["hardware"]["device"] for one in records.values()),
         "provenance": provenance(records) if records else None,
@@ -85,11 +86,21 @@ def rows_table(records: Records, detector: str, study: str) -> str:
     """The rows of one detector, in the columns of its study, and what they are held against."""
     own = [one for one in records.values() if one["recipe"]["detector"] == detector]
     runs = [one for one in groups(map(named_by_device, own)) if one.whole]
+    references = read_references(HERE / study)
     if study not in PAGES:
-        return table(HEADLINES, headlines(runs))
-    of, references = PAGES[study], read_references(HERE / study)
+        return table(HEADLINES, [*headlines(runs), *floor_rows(floor_of(runs, references))])
+    of = PAGES[study]
     rows = [*seed_rows(runs, of.NAMES), *reference_rows(references, of.NAMES)]
     return table(of.TITLES, rows) if runs else ""
+
+
+def best_generators(records: Records) -> Iterator[str]:
+    """Of each run the step and score of the generator that is kept, and the score at the end."""
+    for one in records.values():
+        if "test" in one:
+            kept = f"{one['validation_score']:.3g} after {one['best_step']} of {one['steps']} steps"
+            last = f"{one['learning_curve']['score'][-1]:.3g} at the end"
+            yield f"`{one['label']}`, {one['part']}: {kept}, {last}"
 
 
 def named_by_device(record: Mapping[str, Any]) -> Record:
