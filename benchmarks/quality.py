@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from caloforge.detector import Detector
 from caloforge.networks.generators import GeneratorConfig
+from validation.metrics import REAL, Measured
 from validation.page import HERE
-from validation.runner import read_records
+from validation.runner import read_records, read_references
 from validation.summary import Group, groups, of_part, over_seeds
 
+Runs = Iterable[Mapping[str, Any]]
 NOT_TRAINED = "not trained"
 STUDIES = {
     "alice_zn": ("zn", "cost", "gpu"),
@@ -25,39 +26,46 @@ NETWORK = ("kind", "options", "attention", "blur")
 """Settings of a generator that its speed depends on."""
 
 
-@dataclass(frozen=True)
-class Headline:
+class ConditionalW1:
+    """Of files of counts, which have several showers of a particle."""
+
+    title = "W1"
+    meaning = "conditional W1 of channels on test particles, photons"
+
+    def of(self, runs: Runs) -> Measured:
+        """Mean over runs that differ in their seed."""
+        return over_seeds([one["test"]["conditional_w1"] for one in runs])
+
+    def floor(self, detector: Detector) -> Measured:
+        """Between two sets of real showers."""
+        references = read_references(HERE / STUDIES[detector.name][0])["references"]
+        return Measured(**references[REAL]["test"]["conditional_w1"])
+
+
+class Auc:
+    """Of files of deposits."""
+
+    title = "AUC"
+    meaning = "of a network that separates real and generated test showers"
+
+    def of(self, runs: Runs) -> Measured:
+        """Mean over runs that differ in their seed."""
+        return over_seeds([one["two_sample"]["auc_both"]["value"] for one in runs])
+
+    def floor(self, detector: Detector) -> Measured:
+        """Between two sets of real showers."""
+        return over_seeds([one["two_sample"]["auc_both"]["floor"] for one in trained(detector)])
+
+
+def measure_of(detector: Detector) -> ConditionalW1 | Auc:
     """The number that stands for the quality of a detector's showers."""
-
-    name: str
-    table: str
-    title: str
-    meaning: str
-
-    def text(self, group: Group) -> str:
-        """The number of runs that differ in their seed, with its error."""
-        numbers = [one[self.table][self.name] for one in group.whole]
-        if self.table == "two_sample":
-            numbers = [number["value"] for number in numbers]
-        method = group.records[0]["method"]
-        return f"{self.title} {over_seeds(numbers)}, {method}"
-
-
-CONDITIONAL_W1 = Headline(
-    "conditional_w1", "test", "W1", "conditional W1 of channels on test particles, photons"
-)
-AUC = Headline("auc_both", "two_sample", "AUC", "of a classifier on test showers; 0.5 is best")
-
-
-def headline_of(detector: Detector) -> Headline:
-    """Conditional W1 needs several showers of a particle, which files of counts have."""
-    return CONDITIONAL_W1 if detector.counts else AUC
+    return ConditionalW1() if detector.counts else Auc()
 
 
 def legend(detector: Detector) -> str:
-    """What the column of quality holds."""
-    headline = headline_of(detector)
-    return f"{headline.title}: {headline.meaning}"
+    """What the column of quality holds, and its noise floor."""
+    measure = measure_of(detector)
+    return f"{measure.title}: {measure.meaning}; real against real {measure.floor(detector)}"
 
 
 def quality_of(
@@ -74,7 +82,10 @@ def quality_of(
         and (methods is None or one["method"] in methods)
     ]
     best = min(groups(runs), key=_validation_score, default=None)
-    return NOT_TRAINED if best is None else headline_of(detector).text(best)
+    if best is None:
+        return NOT_TRAINED
+    measure = measure_of(detector)
+    return f"{measure.title} {measure.of(best.whole)}, {best.records[0]['method']}"
 
 
 def trained(detector: Detector) -> list[Mapping[str, Any]]:
