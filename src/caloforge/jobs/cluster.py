@@ -29,12 +29,16 @@ JOB = {"cores": 1, "processes": 1, "memory": "2GB"}
 """Of a batch job that is not told otherwise: one process, which needs about 150 MB."""
 
 Options = dict[str, Any]
+ANY_PORT = "127.0.0.1:0"
+"""Of the scheduler's HTTP server, which starts without a dashboard, too: two runs share no port."""
 
 
 def local(workers: int, options: Options) -> Any:
     """Processes of this machine, one thread each."""
     distributed = import_module("distributed")
-    quiet = {"dashboard_address": None, "threads_per_worker": 1, "processes": True}
+    quiet: Options = {"dashboard_address": None, "threads_per_worker": 1, "processes": True}
+    if "dashboard_address" not in options:
+        quiet["scheduler_kwargs"] = {"dashboard_address": ANY_PORT}
     return distributed.LocalCluster(n_workers=workers, **{**quiet, **options})
 
 
@@ -50,7 +54,7 @@ def htcondor(workers: int, options: Options) -> Any:
 
 def _jobs(name: str, workers: int, options: Options) -> Any:
     kind = getattr(import_module("dask_jobqueue"), name)
-    quiet = {"scheduler_options": {"dashboard_address": None}}
+    quiet = {"scheduler_options": {"dashboard": False, "dashboard_address": ANY_PORT}}
     reported = _reporting(kind)
     try:
         cluster = reported(**{**JOB, **quiet, **options})
