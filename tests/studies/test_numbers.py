@@ -12,8 +12,9 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from caloforge.data.samples import sample_path
-from caloforge.data.showers import ShowerFile, Showers
+from caloforge.data.showers import ShowerFile, Showers, read
 from validation import metrics, summary
+from validation.calogan import measures as layered_measures
 from validation.calogan import page as calogan_page
 from validation.metrics import EvaluationInputs, Measured
 from validation.page import nearness
@@ -295,6 +296,18 @@ def test_a_part_is_compared_with_what_it_differs_from() -> None:
     ]
     assert [row[2] for row in rows] == ["0.30 ± 0.14", "0.50 ± 0.14"]
     assert calogan_page.worth(groups(runs[:1])) == calogan_page.worth(groups(runs[2:])) == ""
+
+
+def test_the_tail_of_a_band_is_that_of_a_loop() -> None:
+    showers = read("atlas_em").rows(slice(0, 240))
+    energy = [float(one) for one in showers.conditions[:, 0]]
+    ratios = [
+        float(cells.sum(dtype=float)) / e for cells, e in zip(showers.cells, energy, strict=True)
+    ]
+    band = [r for r, e in zip(ratios, energy, strict=True) if e <= np.quantile(energy, 1 / 6)]
+    squares = sorted((r - fmean(band)) ** 2 for r in band)  # of 40 showers two are a twentieth
+    expected = sum(squares[-2:]) / sum(squares)
+    assert layered_measures.tail_shares(showers)[0] == pytest.approx(expected, abs=2e-3)
 
 
 def test_what_the_layered_page_says_in_words() -> None:

@@ -17,6 +17,7 @@ from validation.calogan.plan import (
     LAYERED,
     LAYERED_ALONE,
     METHODS,
+    NO_ENERGY,
     NON_SATURATING,
     PART_STEPS,
     PLAN,
@@ -94,6 +95,8 @@ def facts(records: Records, references: Record, picture_names: Sequence[str]) ->
         "labels": LABELS,
         "progress": progress(records, plan, COMMAND),
         "draws": references["draws"],
+        "tails": references["tails"],
+        "without_energy_term": without_energy_term(parts_trained),
         "recipes": table(HEADLINES, [*headlines(recipes), *floor_rows(floor)]),
         "seed_by_seed": table(SEED_TITLES, seed_by_seed(recipes)),
         "resolutions": resolutions(recipes, floor),
@@ -187,6 +190,15 @@ def resolutions(runs: Sequence[Group], floor: Sequence[Group]) -> list[str]:
             real = number(floor[0], name)
             texts.append(f"{number(one, name)} for `{one.label}` (other real showers {real})")
     return texts
+
+
+def without_energy_term(runs: Sequence[Group]) -> str:
+    """The worst resolution of the short runs with and without the term that holds the energy."""
+    by_label = {one.label: worst_of_bands(one, "band_resolution_") for one in runs}
+    if not {UNCHANGED, NO_ENERGY} <= by_label.keys():
+        return ""
+    without, whole = by_label[NO_ENERGY], by_label[UNCHANGED]
+    return f"{without} without the term that holds the energy, {whole} with it"
 
 
 SEED_TITLES = ("", "seed", "validation score", "AUC", "AUC of trees", "worst R² ratio")

@@ -22,6 +22,7 @@ LONG = 3.0
 TRAINED_LONG = METHODS[:2]
 """The two games; the long runs of one seed take an hour of CPU together."""
 UNCHANGED = "whole"
+NO_ENERGY = "no energy term"
 NON_SATURATING, LAYERED = "non-saturating game", "critic of kind layered"
 FLIPPED, LAYERED_ALONE = "flipped labels", f"{LAYERED}, no soft sparsity"
 REFERENCE_OF = {FLIPPED: NON_SATURATING, LAYERED_ALONE: LAYERED}
@@ -77,7 +78,7 @@ def parts() -> dict[str, tuple[str, ...]]:
             f"objective.{ENERGY}.{name}={value}"
             for name, value in (("response", 1.0), ("tolerance", 0.0))
         ),
-        "no energy term": (objective(without=frozenset({ENERGY})),),
+        NO_ENERGY: (objective(without=frozenset({ENERGY})),),
         "angles x 3": (f"objective.{HEAD}.weights=[0, 3, 3, 1, 1]",),
         "no attribute head": (objective(without=frozenset({HEAD})),),
         "attribute head x 0.1": (head(0.1),),
