@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.derive import SpreadBounds, SpreadScale, peak_of_cells, spread
+from caloforge.data.deviations import divisors
 from caloforge.data.particles import Groups
 from caloforge.data.record import Showers, cell_type
 from caloforge.detector import Symmetry
@@ -340,9 +341,7 @@ class Batches:
     def _usual(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and deviation of the conditions over particles; 1 for one that does not vary."""
         conditions = self._conditions[self._groups.starts]
-        return conditions.mean(axis=0), np.where(
-            np.ptp(conditions, axis=0) > 0, conditions.std(axis=0), 1.0
-        )
+        return conditions.mean(axis=0), divisors(conditions)
 
     def _standardised(self, conditions: NDArray[np.float64]) -> NDArray[np.float64]:
         mean, deviation = self._usual

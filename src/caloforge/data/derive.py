@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, model_validator
 
+from caloforge.data.deviations import divisors
 from caloforge.data.particles import Groups
 from caloforge.data.record import Showers
 from caloforge.detector import Detector
@@ -204,14 +205,11 @@ class FeatureScaling(Record):
             raise DataError("a scaling cannot be fitted to no rows")
         selection = features(detector, kind, attributes)
         values = evaluate_features(selection, detector.columns, conditions)
-        mean, std = values.mean(axis=0), values.std(axis=0)
-        # Rounding in the mean leaves a constant column with a tiny spread instead of none.
-        constant = np.ptp(values, axis=0) == 0
         return cls(
             features=selection,
             columns=detector.columns,
-            mean=tuple(mean.tolist()),
-            std=tuple(np.where(constant, 1.0, std).tolist()),
+            mean=tuple(values.mean(axis=0).tolist()),
+            std=tuple(divisors(values).tolist()),
         )
 
     def encode(self, conditions: NDArray[np.float64]) -> NDArray[np.float32]:

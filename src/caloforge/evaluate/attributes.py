@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.deviations import divisors
 from caloforge.data.showers import Showers
 from caloforge.detector import Axis, Condition, Detector
 from caloforge.evaluate.observables import SHAPES, TOTAL, Observable, layout_of, shift, values_of
@@ -220,8 +221,7 @@ def real_beside(traversal: Traversal, real: Showers) -> NearestReal:
     Distances in standard deviations of each condition, of the moved one in tenths of it: all others
     should be in the middle, too, but few showers are.
     """
-    column, spread = traversal.attribute.column, real.conditions.std(axis=0)
-    scale = np.where(spread > 0, spread, 1)
+    column, scale = traversal.attribute.column, divisors(real.conditions)
     scale[column] /= MOVED_WEIGHT
     rows = []
     for conditions in traversal.conditions:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.data.derive import evaluate_features
+from caloforge.data.deviations import deviations, divisors
 from caloforge.data.showers import Showers
 from caloforge.detector import Detector
 from caloforge.errors import DataError
@@ -97,7 +98,7 @@ def nearest_particle(real: Showers, train: Showers) -> Indices:
     (real_points, real_kind), (points, kind) = (
         _particles(showers, _shares_pdg(real, train)) for showers in (real, train)
     )
-    middle, scale = points.mean(axis=0), points.std(axis=0)
+    middle, scale = points.mean(axis=0), deviations(points)
     # A coordinate that does not vary in training tells nothing of who is near.
     factor = np.where(scale > 0, 1 / np.where(scale > 0, scale, 1), 0)
     real_points, points = (real_points - middle) * factor, (points - middle) * factor
@@ -200,8 +201,7 @@ def bands_of(showers: Showers, most: int = ROWS_IN_BAND) -> Indices:
     median until a band holds at most ``most`` rows, as a k-d tree does (Bentley 1975).
     """
     points = coordinates(showers.detector, showers.conditions)
-    scale = points.std(axis=0)
-    points = points / np.where(scale > 0, scale, 1)
+    points = points / divisors(points)
     kinds = np.zeros(len(points), dtype=np.int64)
     if showers.pdg is not None:
         kinds = np.unique(showers.pdg, return_inverse=True)[1].reshape(-1)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.deviations import divisors
 from caloforge.detector import Detector
 from caloforge.detector.readout import Channels
 from caloforge.evaluate.metrics.metric import Metric
@@ -126,10 +127,9 @@ def _partial_correlation(control: Values, a: Values, b: Values, weights: Values)
 
     (S_ab - S_ag S_bg / S_gg) / sqrt(same for aa, same for bb), S the weighted covariances.
     """
-    columns = np.stack([column - column.mean() for column in (control, a, b)])
+    values = np.column_stack([control, a, b])
     # A unit scale makes the test for "does not vary" below one of rounding only.
-    scale = columns.std(axis=1, keepdims=True)
-    columns = columns / np.where(scale > 0, scale, 1)
+    columns = ((values - values.mean(axis=0)) / divisors(values)).T
     mass = np.maximum(weights.sum(axis=1), 1)
     means = weights @ columns.T / mass[:, None]
     products = np.einsum("bp,ip,jp->bij", weights, columns, columns, optimize=True)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.deviations import deviations
 from caloforge.data.showers import Showers
 from caloforge.errors import DataError
 from caloforge.evaluate import resampling
@@ -36,7 +37,6 @@ from caloforge.evaluate.metrics.networks import (
     Loss,
     cells_and_observables,
     conditions_of,
-    deviations,
     standardised,
     trained_answers,
 )

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.deviations import divisors
 from caloforge.data.showers import Showers
 from caloforge.errors import DataError
 from caloforge.evaluate.metrics.metric import Metric, MetricResult, Samples
@@ -77,7 +78,7 @@ def fidelity(
     real, generated = _at_most(real, most_rows, rng), _at_most(generated, most_rows, rng)
     if min(len(real), len(generated)) < 2 * neighbours + 2:
         raise DataError(f"nearest neighbours need at least {2 * neighbours + 2} showers a side")
-    scale = np.where(np.ptp(real, axis=0) > 0, real.std(axis=0), 1)
+    scale = divisors(real)
     # Half the memory; standardised features need no more digits.
     tables = _tables(*((sample / scale).astype(np.float32) for sample in (real, generated)))
     whole = four_numbers(tables[0], tables[1], tables[2], neighbours)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.deviations import divisors
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.evaluate.attributes import attributes
 from caloforge.evaluate.observables import Observable, layer_sum, layout_of, observables, values_of
@@ -152,26 +153,17 @@ def cells_and_observables(*samples: Showers) -> list[NDArray[np.float32]]:
     """
     observed = [_observed(one) for one in samples]
     roots = [np.sqrt(np.maximum(one.cells, 0).astype(np.float32)) for one in samples]
-    scale = np.nanstd(observed[0], axis=0)
+    scale = divisors(observed[0])
     bright = (float(np.sqrt(np.mean(roots[0] ** 2))) or 1.0) / CELLS_SIZE
     return [
-        np.concatenate([root / bright, other / np.where(scale > 0, scale, 1)], axis=1).astype("f4")
+        np.concatenate([root / bright, other / scale], axis=1).astype("f4")
         for root, other in zip(roots, observed, strict=True)
     ]
 
 
-def deviations(values: Values) -> Values:
-    """Standard deviation of each column, 0 for a constant one.  (N, d) -> (d,)
-
-    The mean of equal numbers is rounded: their deviation is not 0, their range is.
-    """
-    return np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 0.0)
-
-
 def conditions_of(*samples: Showers) -> list[NDArray[np.float32]]:
     """Conditions at unit spread of the first sample.  (N, C) each"""
-    spread = deviations(samples[0].conditions)
-    scale = np.where(spread > 0, spread, 1)
+    scale = divisors(samples[0].conditions)
     return [(one.conditions / scale).astype(np.float32) for one in samples]
 
 

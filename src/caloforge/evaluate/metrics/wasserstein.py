@@ -24,6 +24,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.deviations import deviations
 from caloforge.data.showers import Showers
 from caloforge.detector import Detector
 from caloforge.detector.readout import Channels
@@ -324,7 +325,7 @@ def of_observables(real: Showers, generated: Showers) -> float:
     distances = []
     for name, values in expected.items():
         pair = [column[np.isfinite(column)] for column in (values, others[name])]
-        spread = float(pair[0].std()) if len(pair[0]) else 0.0
+        spread = float(deviations(pair[0][:, None])[0]) if len(pair[0]) else 0.0
         if spread > 0:
             distances.append(w1(*pair) / spread if len(pair[1]) else 1.0)
     return float(np.mean(distances)) if distances else 0.0

@@ -1,0 +1,26 @@
+"""Spread of columns, some of which may be constant or undefined in some rows.
+
+Shapes: N rows, d columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def deviations(values: NDArray[Any]) -> NDArray[Any]:
+    """Standard deviation of each column without NaN, 0 for a constant one.  (N, d) -> (d,)
+
+    The mean of equal numbers is rounded: their deviation is not 0, their range is.
+    """
+    varies = np.fmax.reduce(values, axis=0) > np.fmin.reduce(values, axis=0)
+    return np.nanstd(np.where(varies, values, 0), axis=0)
+
+
+def divisors(values: NDArray[Any]) -> NDArray[Any]:
+    """What brings each column to deviation 1; 1 for a constant one.  (N, d) -> (d,)"""
+    spread = deviations(values)
+    return np.where(spread > 0, spread, 1)
