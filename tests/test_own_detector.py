@@ -95,13 +95,15 @@ def test_its_run_is_judged_exported_and_asked_for_showers(
 ) -> None:
     from caloforge.evaluate.metrics.classifier import BOOSTING
     from caloforge.evaluate.metrics.networks import CLASSIFIER_CONFIGS, ClassifierConfig
-    from caloforge.report import figures
+    from caloforge.report import pictures
 
     short = ClassifierConfig("default", (32,), 1e-2, 64, epochs=3, patience=2)
     monkeypatch.setitem(CLASSIFIER_CONFIGS, "default", short)
     monkeypatch.setitem(BOOSTING, "max_iter", 10)
     figure: list[Any] = []
-    monkeypatch.setattr(figures, "data_uri", lambda f: figure.append(f) or "data:image/png;base64,")
+    monkeypatch.setattr(
+        pictures, "data_uri", lambda f: figure.append(f) or "data:image/png;base64,"
+    )
     run, showers = tmp_path / "run", files / "showers.h5"
     assert train(caloforge, files, "calibrated", run)[0] == 0
     page = tmp_path / "report.html"

@@ -44,7 +44,7 @@ VERBS = {
     "io.root": "write_root",
     "search.outcome": "search",
     "transport.run": "read_geometry",
-    "report.figures": "save",
+    "report.pictures": "save",
     "report.pages": "write_report write_comparison",
     "demo": "demonstrate",
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.report.figures import MODEL_COLOURS, TEXT_POINTS, figure, tidy
+from caloforge.report.style import MODEL_COLOURS, TEXT_POINTS, figure, tidy
 from validation.summary import Group
 
 if TYPE_CHECKING:

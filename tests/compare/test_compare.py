@@ -27,7 +27,7 @@ from caloforge.evaluate.comparison import (
     runs_by_recipe,
 )
 from caloforge.evaluate.inputs import load
-from caloforge.report import figures
+from caloforge.report import pictures
 from caloforge.report.tables import comparison_table
 from caloforge.train import train
 from small_run import small_recipe, write_part_of_sample
@@ -149,7 +149,7 @@ def test_page_and_numbers_by_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
     caloforge: Command,
 ) -> None:
-    monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
+    monkeypatch.setattr(pictures, "data_uri", lambda figure: "data:image/png;base64,")
     out = tmp_path / "compared"
     command = ["compare", *runs.values(), "--against", showers, "--out", out, "-q"]
     code, output, log = caloforge(*command, "--json")

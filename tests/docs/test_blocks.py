@@ -28,7 +28,7 @@ from typing import Any
 import pytest
 
 from caloforge.cli import main
-from caloforge.report import figures
+from caloforge.report import pictures
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -117,7 +117,7 @@ def run(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, slow: bool) -
     """All blocks of a page, or all but the slow ones; tests of the report draw its pictures."""
     monkeypatch.chdir(folder)
     if not slow:
-        monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
+        monkeypatch.setattr(pictures, "data_uri", lambda figure: "data:image/png;base64,")
     names: dict[str, Any] = {"__name__": "page"}
     for block in blocks_of(page):
         if not block.runs or missing(block) or ("slow" in block.marks and not slow):

@@ -6,8 +6,9 @@ import pytest
 
 from caloforge.evaluate import evaluate
 from caloforge.evaluate.engine import add_two_sample_metrics
-from caloforge.report import figures
+from caloforge.report import pictures
 from caloforge.report.pages import report
+from caloforge.report.style import figure
 from evaluate.stand_in import energies, showers
 
 
@@ -31,9 +32,9 @@ def drawn_page():
 @pytest.fixture(scope="session")
 def page():
     """The page with one picture in place of all, which test_plots draws."""
-    picture = figures.data_uri(figures.figure())
+    picture = pictures.data_uri(figure())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "data_uri", lambda figure: picture)
+        patch.setattr(pictures, "data_uri", lambda plot: picture)
         return example_page()
 
 

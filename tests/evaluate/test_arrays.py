@@ -15,7 +15,7 @@ from caloforge.evaluate import (
     plain_detector,
     showers_of,
 )
-from caloforge.report import figures
+from caloforge.report import pictures
 from caloforge.report.pages import report
 from caloforge.report.tables import table
 from evaluate.stand_in import energies, showers
@@ -64,7 +64,7 @@ def test_repeats_are_found_by_their_conditions():
 
 
 def test_library_use_writes_the_same_page(monkeypatch):
-    monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
+    monkeypatch.setattr(pictures, "data_uri", lambda figure: "data:image/png;base64,")
     energy = energies(20, 0)
     real, generated = showers(energy, 2, 1), showers(energy, 2, 2)
     assert apply_gate(real, generated).accepted

@@ -12,7 +12,7 @@ from caloforge.cli import main
 from caloforge.data.showers import Showers
 from caloforge.data.split import split_by_particle
 from caloforge.evaluate.inputs import load
-from caloforge.report import figures
+from caloforge.report import pictures
 from evaluate.stand_in import energies, showers, write_raw
 from handmade import DETECTOR, Z, answer, write_simulator
 
@@ -100,7 +100,7 @@ def test_later_cycles_of_a_production_find_their_particles(tmp_path):
 
 
 def test_the_command_line_prints_json_and_writes_the_report(tmp_path, against, capsys, monkeypatch):
-    monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
+    monkeypatch.setattr(pictures, "data_uri", lambda figure: "data:image/png;base64,")
     write_simulator(tmp_path / "simulator", recipe=recipe_of(against))
     out = tmp_path / "deep" / "report.html"
     arguments = ["evaluate", str(tmp_path / "simulator"), "--against", str(against)]

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from caloforge import report as plots
 from caloforge.detector import Layer
-from caloforge.report.figures import binned, binned_mean, figure, paired_ratio, shared_edges
+from caloforge.report.figures import binned, binned_mean, paired_ratio, shared_edges
+from caloforge.report.style import figure
 
 LAYER = Layer(name="fibres", shape=(6, 4), cell_mm=(2.0, 3.0))
 

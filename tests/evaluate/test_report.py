@@ -10,7 +10,7 @@ import pytest
 from caloforge.data.showers import Showers
 from caloforge.detector import Channels, Detector, Layer
 from caloforge.evaluate import add_two_sample_metrics, evaluate
-from caloforge.report import figures
+from caloforge.report import pictures
 from caloforge.report import sections as section_module
 from caloforge.report.pages import report
 from caloforge.report.sections import sections
@@ -44,7 +44,7 @@ class Parts(HTMLParser):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures are made but not drawn: test_plots draws the odd ones."""
-    monkeypatch.setattr(figures, "data_uri", lambda figure: "data:image/png;base64,")
+    monkeypatch.setattr(pictures, "data_uri", lambda figure: "data:image/png;base64,")
 
 
 def test_the_page_needs_nothing_else(page):

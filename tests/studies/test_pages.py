@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from caloforge.data.samples import sample_path
 from caloforge.data.showers import ShowerFile, read, write
-from caloforge.report import figures
+from caloforge.report import pictures
 from small_run import SETTINGS
 from studies.records import everything, write_all
 from validation import calogan, proton, training_runs, zn
@@ -66,7 +66,7 @@ def test_a_whole_page_has_every_section_and_every_table_its_cells(
     study, folder = whole
     # Each figure is drawn once, not twice, and small.
     monkeypatch.setattr(Figure, "get_layout_engine", lambda figure: None)
-    monkeypatch.setattr(figures, "DOTS_PER_INCH", 60)
+    monkeypatch.setattr(pictures, "DOTS_PER_INCH", 60)
     study.page(folder)
     page = (folder / "README.md").read_text()
     runs = len(read_records(folder))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caloforge.report.figures import MODEL_COLOURS, TEXT_POINTS, figure, save, tidy
+from caloforge.report.pictures import save
+from caloforge.report.style import MODEL_COLOURS, TEXT_POINTS, figure, tidy
 from caloforge.simulator.card import CARD, read_card
 from caloforge.simulator.shipped import shipped_simulator
 from validation.cost.plan import (

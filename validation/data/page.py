@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from caloforge.report.figures import MODEL_COLOURS, TEXT_POINTS, figure, save, tidy
+from caloforge.report.pictures import save
+from caloforge.report.style import MODEL_COLOURS, TEXT_POINTS, figure, tidy
 from caloforge.simulator.card import CARD, read_card
 from caloforge.simulator.shipped import SHIPPED
 from validation.data.plan import METHOD, PARTS, SAMPLES, label, number_of, plan

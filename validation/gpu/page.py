@@ -32,7 +32,7 @@ COMMAND = "bash validation/gpu/run.sh"
 
 def write(folder: Path) -> None:
     """README.md of a folder, and the learning curves."""
-    from caloforge.report.figures import save
+    from caloforge.report.pictures import save
 
     runs = groups(read_records(folder).values())
     if runs:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caloforge.recipes.points import REGIMES
-from caloforge.report.figures import save
+from caloforge.report.pictures import save
 from validation.metrics import Measured
 from validation.page import distinct, progress, render, table, write_page
 from validation.points.measures import NAMES, score

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.report.figures import MODEL_COLOURS, REAL_FILL, TEXT_POINTS, figure, tidy
+from caloforge.report.style import MODEL_COLOURS, REAL_FILL, TEXT_POINTS, figure, tidy
 from validation.pictures import draw_curves
 from validation.points.plan import KEPT
 from validation.points.sample import CLUSTERS, sample_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from caloforge.report.figures import save
+from caloforge.report.pictures import save
 from validation.metrics import NEAREST, REAL, Measured, of_replicates, resampled_mean
 from validation.page import (
     TRAINING_TITLES,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caloforge.detectors import ALICE_ZP
-from caloforge.report.figures import TEXT_POINTS, figure, ratio_histogram
+from caloforge.report.figures import ratio_histogram
 from caloforge.report.images import shower_rows
+from caloforge.report.style import TEXT_POINTS, figure
 from validation.pictures import image, learning_curves
 from validation.proton.measures import TAILS
 from validation.summary import Group

@@ -12,7 +12,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from caloforge.recipe import Recipe, override
-from caloforge.report.figures import save
+from caloforge.report.pictures import save
 from validation.metrics import Measured, table_of
 from validation.page import progress, provenance, render, table, write_page
 from validation.proton import pictures

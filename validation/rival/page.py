@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caloforge.report.card import gate_text
-from caloforge.report.figures import save
+from caloforge.report.pictures import save
 from caloforge.simulator.card import CARD, Measurement, read_card
 from caloforge.simulator.shipped import SHIPPED
 from caloforge.training import metrics as training_log

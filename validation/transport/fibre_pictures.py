@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caloforge.detectors import ALICE_ZN
-from caloforge.report.figures import MODEL_COLOURS, REAL_EDGE, figure, tidy
+from caloforge.report.style import MODEL_COLOURS, REAL_EDGE, figure, tidy
 from validation.transport.measuring import hits_of
 from validation.transport.pictures import Figures, Showers, plain_ticks, with_errors
 from validation.transport.points import TILT

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from caloforge.report.figures import save
+from caloforge.report.pictures import save
 from validation.page import distinct, render, table, write_page
 from validation.runner import WORK, Records, read_records
 from validation.transport import fibre_pictures, pictures

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caloforge.report.figures import MODEL_COLOURS, REAL_EDGE, figure, tidy
+from caloforge.report.style import MODEL_COLOURS, REAL_EDGE, figure, tidy
 from validation.transport.checks import (
     em_geometry,
     em_resolution,

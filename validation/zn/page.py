@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from caloforge.report.figures import save
+from caloforge.report.pictures import save
 from validation.metrics import EMPTY, NEAREST, REAL
 from validation.page import (
     TRAINING_TITLES,

@@ -295,7 +295,7 @@ def plot(
     """Draw showers of a file, its mean image and its spectra as one figure (.png, .pdf, .svg)."""
     from caloforge.io.files import require_possible_file
     from caloforge.report import overview, save, styled
-    from caloforge.report.figures import require_picture_ending
+    from caloforge.report.pictures import require_picture_ending
 
     reporter = reporter_of(quiet, json)
     require_picture_ending(out)

@@ -247,7 +247,7 @@ def plot_run(
     """
     from caloforge.errors import DataError, UsageError
     from caloforge.report.curves import learning_curves
-    from caloforge.report.figures import require_picture_ending, save
+    from caloforge.report.pictures import require_picture_ending, save
     from caloforge.training import metrics
     from caloforge.training.folder import RunFolder
 

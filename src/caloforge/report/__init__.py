@@ -1,17 +1,13 @@
 """Reports: figures, tables and pages. Figures take arrays and are returned; none is shown."""
 
 from caloforge.report.figures import (
-    STYLES,
     attribute_lines,
     correlation_matrix,
-    data_uri,
     diversity_plot,
     energy_lines,
     event_peaks,
     radial_profiles,
     ratio_histogram,
-    save,
-    styled,
 )
 from caloforge.report.images import (
     difference_image,
@@ -21,6 +17,8 @@ from caloforge.report.images import (
     shower_rows,
 )
 from caloforge.report.overview import overview
+from caloforge.report.pictures import data_uri, save
+from caloforge.report.style import STYLES, styled
 
 __all__ = [
     "STYLES",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from caloforge.errors import DataError
-from caloforge.report.figures import INK, MODEL_COLOURS, REAL_EDGE, TEXT_POINTS, figure, tidy
+from caloforge.report.style import INK, MODEL_COLOURS, REAL_EDGE, TEXT_POINTS, figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caloforge.detector import Layer
-from caloforge.report.figures import COLOUR_MAP, INK, TEXT_POINTS, figure, tidy
+from caloforge.report.style import COLOUR_MAP, INK, TEXT_POINTS, figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,7 +18,7 @@ from caloforge.evaluate.attributes import Attribute, Traversal, attributes, real
 from caloforge.evaluate.metrics.neighbours import nearest_distances
 from caloforge.evaluate.observables import layout_of, values_of
 from caloforge.report import figures, images
-from caloforge.report.figures import Picture, Section
+from caloforge.report.pictures import Picture, Section
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

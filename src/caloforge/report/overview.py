@@ -16,17 +16,9 @@ from numpy.typing import NDArray
 from caloforge.detector import Detector, Layer
 from caloforge.io.productions import open_showers
 from caloforge.io.showers import ShowerFile
-from caloforge.report.figures import (
-    COLOUR_MAP,
-    INK,
-    REAL_EDGE,
-    REAL_FILL,
-    TEXT_POINTS,
-    binned_mean,
-    figure,
-    labelled,
-)
+from caloforge.report.figures import binned_mean, labelled
 from caloforge.report.images import draw_layer_lines
+from caloforge.report.style import COLOUR_MAP, INK, REAL_EDGE, REAL_FILL, TEXT_POINTS, figure
 from caloforge.reporter import SILENT, Reporter
 
 if TYPE_CHECKING:

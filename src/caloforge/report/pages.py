@@ -26,8 +26,9 @@ from caloforge.evaluate.resampling import Measured
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.io.files import alone_in, require_possible_file, require_possible_folder, write_aside
 from caloforge.report import figures, images, tables
-from caloforge.report.figures import MODEL_COLOURS, Picture, Section, quantity_of
+from caloforge.report.pictures import Picture, Section, quantity_of
 from caloforge.report.sections import GalleryParticle, pick, sections, spreads_of
+from caloforge.report.style import MODEL_COLOURS
 from caloforge.report.tables import ranked
 from caloforge.reporter import SILENT, Reporter, to_json
 

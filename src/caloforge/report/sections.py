@@ -39,8 +39,8 @@ from caloforge.evaluate.paired import kind_name
 from caloforge.evaluate.resampling import Indices
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.report import figures, images
-from caloforge.report.figures import Picture, Section, quantity_of
 from caloforge.report.layered_sections import layered_sections, mean_layers
+from caloforge.report.pictures import Picture, Section, quantity_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
