@@ -198,14 +198,15 @@ def difference(first: ByParticle, second: ByParticle) -> Difference:
         np.stack([resampled_mean(np.where(common, row, np.nan).tolist()) for row in side.values])
         for side in sides
     ]
-    mean_difference = of_replicates(means[1].mean(axis=0) - means[0].mean(axis=0))
-    errors = [_error_of_seeds(one[:, 0]) for one in means]
-    both = Measured(
-        mean_difference.value,
-        math.hypot(mean_difference.error or 0.0, *errors),
-        mean_difference.note,
-    )
-    return Difference(first, second, int(common.sum()), mean_difference, both)
+    return Difference(first, second, int(common.sum()), *apart(means[0], means[1]))
+
+
+def apart(first: Values, second: Values) -> tuple[Measured, Measured]:
+    """Second minus first: with the paired error of particles, and with seeds.  (S, 1 + B) each"""
+    particles = of_replicates(second.mean(axis=0) - first.mean(axis=0))
+    seeds = (_error_of_seeds(one[:, 0]) for one in (first, second))
+    error = math.hypot(particles.error or 0.0, *seeds)
+    return particles, Measured(particles.value, error, particles.note)
 
 
 def _error_of_seeds(values: Values) -> float:
@@ -222,6 +223,13 @@ def ratio_over_seeds(
     runs: Sequence[Sequence[float | None]], real: Sequence[float | None], mask: Sequence[bool]
 ) -> Measured:
     """Mean of generated over mean of real numbers of some particles, over seeds.  S x (P,)"""
+    return over_seeds([of_replicates(one).record for one in resampled_ratios(runs, real, mask)])
+
+
+def resampled_ratios(
+    runs: Sequence[Sequence[float | None]], real: Sequence[float | None], mask: Sequence[bool]
+) -> Values:
+    """The same of each run under all resamplings of the particles.  S x (P,) -> (S, 1 + B)"""
     selection = np.array(mask, dtype=bool)
     below = np.where(selection, np.array(real, dtype=np.float64), np.nan)
     ratios = []
@@ -229,8 +237,8 @@ def ratio_over_seeds(
         above = np.where(selection, np.array(values, dtype=np.float64), np.nan)
         both = np.isfinite(above) & np.isfinite(below)
         parts = [resampled_mean(np.where(both, side, np.nan).tolist()) for side in (above, below)]
-        ratios.append(of_replicates(parts[0] / parts[1]).record)
-    return over_seeds(ratios)
+        ratios.append(parts[0] / parts[1])
+    return np.array(ratios, dtype=np.float64)
 
 
 def chosen_weights(scans: Iterable[Group]) -> dict[str, Group]:

@@ -13,7 +13,7 @@ import pytest
 from caloforge.data.samples import sample_path
 from caloforge.io.files import sha256_of
 from caloforge.simulator.shipped import shipped_simulators
-from validation import calogan, cost, data, points, proton, rival, transport, zn
+from validation import calogan, cost, data, gpu, points, proton, rival, transport, zn
 from validation.points.page import STATEMENTS, finals, of_plan
 from validation.points.plan import METHODS, plan
 from validation.points.sample import checksum, sample_of
@@ -27,6 +27,7 @@ PAGES: dict[str, Any] = {
     "calogan": calogan.page,
     "cost": cost.page,
     "data": data.page,
+    "gpu": gpu.page,
     "points": points.page,
     "proton": proton.page,
     "proton/script": proton.script_grid,

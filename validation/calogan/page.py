@@ -201,7 +201,9 @@ def without_energy_term(runs: Sequence[Group]) -> str:
     return f"{without} without the term that holds the energy, {whole} with it"
 
 
-SEED_TITLES = ("", "seed", "validation score", "AUC", "AUC of trees", "worst R² ratio")
+SEED_TITLES = (
+    "", "seed", "validation score", "AUC", "AUC of trees", "worst R² ratio", "CPU s", "processor",
+)  # fmt: skip
 
 
 def seed_by_seed(runs: Sequence[Group]) -> Iterator[list[str]]:
@@ -211,7 +213,8 @@ def seed_by_seed(runs: Sequence[Group]) -> Iterator[list[str]]:
             alone = replace(one, records=(run,))
             numbers = (number(alone, "auc_both"), number(alone, "auc_boosted"), worst_ratio(alone))
             score = f"{run['validation_score']:.3f}"
-            yield [f"`{one.label}`", str(run["seed"]), score, *map(str, numbers)]
+            machine = (f"{run['cpu_seconds']:.0f}", run["hardware"]["processor"])
+            yield [f"`{one.label}`", str(run["seed"]), score, *map(str, numbers), *machine]
 
 
 def falling(runs: Sequence[Group]) -> dict[str, str]:

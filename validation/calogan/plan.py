@@ -19,8 +19,6 @@ WHOLE = METHODS[0]
 PART_STEPS = 800
 LONG = 3.0
 """Length of a long run, in parts of the recipe's own."""
-TRAINED_LONG = METHODS[:2]
-"""The two games; the long runs of one seed take an hour of CPU together."""
 UNCHANGED = "whole"
 NO_ENERGY = "no energy term"
 NON_SATURATING, LAYERED = "non-saturating game", "critic of kind layered"
@@ -53,7 +51,7 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[TrainingRun]:
             steps = f"training.steps={PART_STEPS}"
             yield replace(PLAN.run("part", WHOLE, seed + number, steps, *changes), label=label)
     yield from PLAN.equal_cpu(seed, records)
-    yield from PLAN.shortened("long", LONG, TRAINED_LONG, seed, seeds=1)
+    yield from PLAN.shortened("long", LONG, METHODS, seed, seeds=1)
 
 
 def parts() -> dict[str, tuple[str, ...]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from caloforge.report.pictures import save
-from validation.metrics import EMPTY, NEAREST, REAL
+from validation.metrics import EMPTY, NEAREST, REAL, Measured
 from validation.page import (
     TRAINING_TITLES,
     WEIGHT_TITLES,
@@ -31,11 +33,14 @@ from validation.summary import (
     SHOWN_SIGMA,
     ByParticle,
     Group,
+    apart,
     difference,
     groups,
     of_part,
     ratio_over_seeds,
     reference,
+    resampled_ratios,
+    sigma_of,
 )
 from validation.training_runs import Flatness
 from validation.zn import pictures
@@ -64,9 +69,11 @@ COLUMNS = (
     ("spread_correlation", "corr."),
     ("sigma_total", "σ(total)"),
     ("mean_total", "mean total"),
+    ("w1_hottest", "W1, hottest cell"),
 )
 NAMES = tuple((name,) for name, _ in COLUMNS)
 TITLES = ("", "weight", *(title for _, title in COLUMNS), *TRAINING_TITLES, "seeds")
+SELECTIVE = "diverse - consistent"
 SPREADS = {"channels": "spread of channels", "total": "σ(total)", "pairs": "pair distance"}
 PARTS = ("literal", "reading", "reweighted", "games")
 """Parts of the plan that are shown as a table of their own."""
@@ -109,10 +116,17 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "falling": falling(runs),
         "equal": table(TITLES, seed_rows(with_baseline(records, "equal", BASELINE), NAMES)),
         "equal_scores": scores_at_equal_seconds(records),
+        "equal_differences": equal_differences(records),
+        "literal_differences": literal_differences(records),
+        "all_rows": all_rows(runs),
+        "all_rows_sigma": sigma_of(range_of(runs, "w1_all")),
+        "baseline": BASELINE,
         "widths": widths(records),
         "lengths": {part: length(records, part) for part in ("early", "long")},
         "literal_weights": LITERAL_WEIGHTS,
         "groups": groups_table(runs, references),
+        "widened": widened_table(runs, references),
+        "wider": wider(runs, references),
         "group_sizes": group_sizes(references),
         "weights": weights_table(records),
         "edges": edges(records, scans()),
@@ -192,15 +206,54 @@ def scores_at_equal_seconds(records: Records) -> list[str]:
     ]
 
 
+def equal_differences(records: Records) -> list[str]:
+    """Game, score, and both, in the CPU seconds of the game, pair by pair on test particles."""
+    equal = {one.label: one for one in with_baseline(records, "equal", BASELINE)}
+    pairs = combinations((SCORE, SCORED, BASELINE), 2)
+    return [nearness(equal[a], equal[b]) for a, b in pairs if {a, b} <= equal.keys()]
+
+
+def literal_differences(records: Records) -> list[str]:
+    """The papers' readings against the recipes of the same method."""
+    recipes = {one.label: one for one in finals(records, METHODS)}
+    return [
+        nearness(one, recipes[method])
+        for one in groups(of_part(records, "literal"))
+        if one.whole and (method := one.records[0]["method"]) in recipes
+    ]
+
+
+def all_rows(runs: list[Group]) -> dict[str, str]:
+    """W1 of all rows by method, as the papers compute it."""
+    return {one.label: str(one.measured("w1_all")) for one in runs}
+
+
+def range_of(runs: list[Group], name: str) -> Measured:
+    """Largest minus smallest mean of the methods with an adversary, the errors as independent."""
+    values = sorted((one.measured(name) for one in runs if one.label != SCORE), key=_value)
+    if not values or None in (values[0].value, values[-1].value):
+        return Measured(None, None)
+    ends = (values[0], values[-1])
+    error = math.hypot(*(one.error or 0.0 for one in ends))
+    return Measured(_value(ends[1]) - _value(ends[0]), error)
+
+
+def _value(one: Measured) -> float:
+    return math.inf if one.value is None else one.value
+
+
 def widths(records: Records) -> list[str]:
-    """Spread of the total of the baseline, generated over real, after runs of some lengths."""
+    """How wide the showers of the baseline are, generated over real, after runs of some lengths."""
     runs = [
         one
         for part in ("early", "final", "long")
         for one in groups(of_part(records, part))
         if one.label == BASELINE and one.whole
     ]
-    return [f"{one.measured('sigma_total')} after {one.steps} steps" for one in runs]
+    return [
+        f"{one.measured('sigma_total')} and {one.measured('spread_slope')} after {one.steps} steps"
+        for one in runs
+    ]
 
 
 def length(records: Records, part: str) -> dict[str, Any]:
@@ -229,6 +282,66 @@ def groups_table(methods: list[Group], references: Record) -> str:
         ]
         rows.append([label, *cells])
     return table(titles, rows) if methods else ""
+
+
+def widened(one: Group, base: Group, references: Record, spread: str) -> dict[str, Measured]:
+    """How much wider than the baseline, of real spread: by group, and diverse less consistent."""
+    ratios = [
+        {
+            group: resampled_ratios(
+                [run["spreads"][spread] for run in side.whole],
+                references["spreads"][spread],
+                of_group(references, group),
+            )
+            for group in GROUPS
+        }
+        for side in (base, one)
+    ]
+    for side in ratios:
+        side[SELECTIVE] = side[GROUPS[-1]] - side[GROUPS[0]]
+    return {name: apart(ratios[0][name], ratios[1][name])[1] for name in (*GROUPS, SELECTIVE)}
+
+
+def widened_by_label(runs: list[Group], references: Record) -> dict[str, dict[str, Measured]]:
+    """``widened`` of every method but the baseline, the kinds of spread one after the other."""
+    base = next((one for one in runs if one.label == BASELINE), None)
+    if base is None:
+        return {}
+    return {
+        one.label: {
+            f"{title}, {group}": measured
+            for name, title in SPREADS.items()
+            for group, measured in widened(one, base, references, name).items()
+        }
+        for one in runs
+        if one is not base
+    }
+
+
+def widened_table(runs: list[Group], references: Record) -> str:
+    """What each method changes against the baseline in units of real spread, with sigma."""
+    rows = widened_by_label(runs, references)
+    titles = ["", *next(iter(rows.values()), {})]
+    cells = (
+        [f"`{label}`", *(f"{one} ({sigma_of(one)})" for one in columns.values())]
+        for label, columns in rows.items()
+    )
+    return table(titles, cells)
+
+
+def wider(runs: list[Group], references: Record) -> dict[str, list[str]]:
+    """Methods, with the spread, that differ from the baseline; by group, and selectively."""
+    rows = widened_by_label(runs, references)
+    return {
+        group: [
+            f"`{label}` ({title}, {one.sigma:+.1f})"
+            for label, columns in rows.items()
+            for title in SPREADS.values()
+            if (one := columns[f"{title}, {group}"]).sigma is not None
+            and abs(one.sigma) >= SHOWN_SIGMA
+        ]
+        for group in (*GROUPS, SELECTIVE)
+    }
 
 
 def of_group(references: Record, group: str) -> list[bool]:

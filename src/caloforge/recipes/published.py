@@ -1,10 +1,11 @@
-"""The papers' settings, word by word, and their terms as the equations write them.
+"""The settings of the papers and of their public codes; terms as the equations write them.
 
 ``NAME-published`` are the settings of the papers and their public codes: published networks, Adam
 at 1e-4 and 1e-5, batches of 128 rows of other particles, no penalty, expected counts, distances
-without a unit, taken pair by pair. On two processor cores they learn nothing in minutes; with the
-light networks the same terms ended at a conditional W1 of 20 to 34 on ZN (the shower of the nearest
-particle: 18), and 11 of 30 runs went dark (validation/zn/records-2026-11).
+without a unit, taken pair by pair. The papers of SDI-GAN and DivBal-GAN give no weight that we
+know: it is the 0.1 of the proton paper. On two processor cores these settings learn nothing in
+minutes; with the light networks the same terms ended at a conditional W1 of 20 to 34 on ZN (the
+shower of the nearest particle: 18), and 11 of 30 runs went dark (validation/zn/records-2026-11).
 
 ``LITERAL`` are the terms with the weights that were fixed on the points, where the units of
 ``games`` do not serve: points have their committed benchmark, most deposits one shower a particle.
