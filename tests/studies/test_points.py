@@ -120,9 +120,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (plan, page):
         monkeypatch.setattr(module, "METHODS", methods)
     monkeypatch.setattr(plan, "SEEDS", 1)
-    monkeypatch.setattr(plan, "TRIAL_SEEDS", 1)
+    for name in ("LONG_SEEDS", "TRIAL_SEEDS"):
+        monkeypatch.setattr(plan, name, 1)
     fixed = plan.Reading("sdi-gan", PAIR.settings)
-    readings = {PAIR_LABEL: PAIR, "sdi-gan, fixed": fixed}
+    readings = {PAIR_LABEL: PAIR._replace(weights=two), "sdi-gan, fixed": fixed}
     for module in (plan, page):
         monkeypatch.setattr(module, "READINGS", readings)
     monkeypatch.setattr(Figure, "get_layout_engine", lambda figure: None)
@@ -139,7 +140,7 @@ def runs_of(records: Records, regime: str, label: str) -> list[Any]:
     return [
         one
         for one in records.values()
-        if one["part"] != "trial" and (one["regime"], one["label"]) == (regime, label)
+        if one["part"] not in ("trial", "long") and (one["regime"], one["label"]) == (regime, label)
     ]
 
 
@@ -151,7 +152,7 @@ def test_weights_are_tried_chosen_and_taken(
     assert code == 0
     assert "| sdi-gan | 3.3 | 127.4 | 1.2 | 2.1 |" in output  # the paper's
     records = read_records(tmp_path)
-    assert len(records) == 2 * (2 + 2) + 2 + 2
+    assert len(records) == 2 * (2 + 2) + 2 * 2 + 2 + 2
     chosen = {}
     for regime, label in (*((one, "sdi-gan") for one in plan.REGIMES), ("fragile", PAIR_LABEL)):
         scores = {
@@ -202,7 +203,7 @@ def test_no_final_run_shares_a_seed_with_one_that_chooses() -> None:
     seeds = {part: {run.seed for run in runs if run.part == part} for part in plan.EVALUATED}
     assert not seeds["trial"] & (seeds["final"] | seeds["reading"])
     counts = Counter((run.regime, run.label) for run in runs if run.part == "trial")
-    assert set(counts.values()) == {8}
+    assert counts == {one: len(plan.weights_tried(one[1])) * plan.TRIAL_SEEDS for one in counts}
     assert sum(1 for _, label in counts if label in plan.READINGS) == 3
     assert sum(run.part == "reading" and is_pair(run) for run in runs) == 3 * plan.SEEDS
 

@@ -16,7 +16,7 @@ from validation.metrics import Measured
 from validation.page import distinct, progress, render, table, write_page
 from validation.points.measures import NAMES, score
 from validation.points.pictures import generated_points, learning, real_points
-from validation.points.plan import METHODS, QUICK_STEPS, READINGS, plan
+from validation.points.plan import LONG_STEPS, METHODS, QUICK_STEPS, READINGS, plan, weights_tried
 from validation.runner import Records, read_records, read_references
 from validation.summary import Group, groups
 from validation.training_runs import FLAT, Flatness
@@ -122,6 +122,8 @@ def facts(records: Records, floors: Floors) -> dict[str, Any]:
         "trials": trials_table(planned_records, floors),
         "edges": edges(planned_records, "final", "reading"),
         "readings": readings_table(planned_records),
+        "long": long_table(planned_records),
+        "long_steps": LONG_STEPS,
         "edges_of_readings": edges(planned_records, "reading"),
         "runs": len(planned_records),
         "minutes": round(sum(one["cpu_seconds"] for one in planned_records) / 60),
@@ -203,7 +205,7 @@ def edges(records: Sequence[Record], *parts: str) -> list[str]:
     return [
         f"`{label}` ({regime}, {one['weight']:g})"
         for (regime, label), one in chosen.items()
-        if one["weight"] in METHODS[one["method"]].ends
+        if one["weight"] in (weights_tried(label)[0], weights_tried(label)[-1])
     ]
 
 
@@ -226,10 +228,22 @@ def readings_table(records: Sequence[Record]) -> str:
     )
 
 
-def finals(records: Iterable[Record], regime: str) -> list[Record]:
-    """Final runs of a regime in the order of the methods."""
+def long_table(records: Sequence[Record]) -> str:
+    """Longer runs in both regimes, at the weights of the final runs."""
+    return table(
+        ("regime", *COLUMNS),
+        (
+            [name, *row(label, group, "test")]
+            for name in REGIMES
+            for label, group in by_label(finals(records, name, "long")).items()
+        ),
+    )
+
+
+def finals(records: Iterable[Record], regime: str, part: str = "final") -> list[Record]:
+    """Final runs of a regime, or its longer ones, in the order of the methods."""
     order = list(METHODS)
-    runs = [one for one in records if one["part"] == "final" and one["regime"] == regime]
+    runs = [one for one in records if one["part"] == part and one["regime"] == regime]
     return sorted(runs, key=lambda one: (order.index(one["method"]), one["seed"]))
 
 

@@ -24,15 +24,10 @@ from validation.training_runs import hardware, is_of
 
 @dataclass(frozen=True)
 class Method:
-    """A recipe, the term whose weight is chosen, and the four weights that are tried."""
+    """A recipe, the term whose weight is chosen, and the weights that are tried."""
 
     term: str | None = None
     weights: tuple[float, ...] = ()
-
-    @property
-    def ends(self) -> tuple[float, ...]:
-        """The least and the largest weight."""
-        return (*self.weights[:1], *self.weights[-1:])
 
 
 METHODS = {
@@ -51,15 +46,25 @@ class Reading(NamedTuple):
 
     method: str
     settings: tuple[str, ...]
-    has_trials: bool = False
-    """True where its own trials choose the weight; otherwise it takes that of the method."""
+    weights: tuple[float, ...] = ()
+    """Weights of its own trials; without them it takes the weight of the method."""
 
 
 READINGS = {
-    "ms-gan, per pair": Reading("ms-gan", ("objective.ModeSeeking.average=pair",), True),
-    "sdi-gan, per pair": Reading("sdi-gan", ("objective.SelectiveDiversity.average=pair",), True),
+    "ms-gan, per pair": Reading(
+        "ms-gan",
+        ("objective.ModeSeeking.average=pair",),
+        (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03),
+    ),
+    "sdi-gan, per pair": Reading(
+        "sdi-gan",
+        ("objective.SelectiveDiversity.average=pair",),
+        (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+    ),
     "divbal-gan, per pair": Reading(
-        "divbal-gan", ("objective.BalancedDiversity.average=pair",), True
+        "divbal-gan",
+        ("objective.BalancedDiversity.average=pair",),
+        (0.003, 0.01, 0.03, 0.1, 0.3, 1),
     ),
     "divbal-gan, through tanh": Reading(
         "divbal-gan", ("objective.BalancedDiversity.balance=literal",)
@@ -72,9 +77,14 @@ READINGS = {
 }
 FRAGILE = "fragile"
 LABELS = ("part", "regime", "label", "method", "weight", "seed")
-STEPS, QUICK_STEPS = 5000, 300
-SEEDS, TRIAL_SEEDS = 5, 2
-EVALUATED = {"trial": ("validation",), "final": ("test", "large"), "reading": ("test", "large")}
+STEPS, LONG_STEPS, QUICK_STEPS = 5000, 20_000, 300
+SEEDS, LONG_SEEDS, TRIAL_SEEDS = 5, 2, 2
+EVALUATED = {
+    "trial": ("validation",),
+    "final": ("test", "large"),
+    "long": ("test", "large"),
+    "reading": ("test", "large"),
+}
 """Draws that a run is compared with."""
 KEPT = 100
 """Generated points of each cluster that the record of a first seed keeps for the pictures."""
@@ -171,6 +181,9 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[PointsRun]:
                 weight = best_weight(scan, records)
                 for number in range(SEEDS):
                     yield final(regime, method, seed, number, weight)
+                for number in range(LONG_SEEDS):
+                    run = final(regime, method, seed, number, weight, LONG_STEPS)
+                    yield replace(run, part="long", pictured=False)
                 if regime == FRAGILE:
                     yield from readings(method, seed, weight, records)
 
@@ -178,11 +191,16 @@ def plan(quick: bool, seed: int, records: Records) -> Iterator[PointsRun]:
 def trials(regime: str, method: str, seed: int, label: str = "") -> Iterator[PointsRun]:
     """Every weight of a method, or of the reading of a label, on seeds that no final run shares."""
     settings = READINGS[label].settings if label else ()
-    for weight in METHODS[method].weights:
+    for weight in weights_tried(label or method):
         for number in range(TRIAL_SEEDS):
             trial_seed = TRIAL_SEED + seed + number
             run = PointsRun("trial", regime, label or method, method, trial_seed, weight=weight)
             yield replace(run, settings=settings)
+
+
+def weights_tried(label: str) -> tuple[float, ...]:
+    """Weights of the trials of a method or of a reading."""
+    return READINGS[label].weights if label in READINGS else METHODS[label].weights
 
 
 def are_made(scan: list[PointsRun], records: Records) -> bool:
@@ -213,7 +231,7 @@ def readings(method: str, seed: int, weight: float | None, records: Records) -> 
     for label, reading in READINGS.items():
         if reading.method != method:
             continue
-        scan = list(trials(FRAGILE, method, seed, label)) if reading.has_trials else []
+        scan = list(trials(FRAGILE, method, seed, label)) if reading.weights else []
         yield from scan
         if not are_made(scan, records):
             continue
