@@ -18,7 +18,7 @@ from caloforge.cli.options import recipe_names
 from caloforge.data.samples import sample_path
 from caloforge.data.split import split_by_particle
 from caloforge.errors import DataError, UsageError
-from caloforge.evaluate import apply_gate, fast_score, layered_checks, two_sample_metrics
+from caloforge.evaluate import apply_gate, fast_score, layered_checks, matched, two_sample_metrics
 from caloforge.evaluate.result import EvaluationResult
 from caloforge.transport import draw
 from caloforge.transport import prepare as prepare_transport
@@ -180,3 +180,19 @@ def test_the_shell_completes_names() -> None:
 )
 def test_the_shell_completes_options(words: tuple[str, ...], names: list[str]) -> None:
     assert completed(*words) == names
+
+
+def test_particles_are_generated_in_the_order_of_their_first_row(real: Showers) -> None:
+    rows = np.concatenate([real.conditions[[40, 0]], real.conditions[[40]]])
+    generated = caloforge.generate("alice_zn", rows, seed=3)
+    np.testing.assert_array_equal(generated.conditions, rows[[0, 2, 1]])
+    assert generated.particle.tolist() == [0, 0, 1]
+    with pytest.raises(UsageError, match="repeats is 0"):
+        caloforge.generate("alice_zn", rows, repeats=0)
+
+
+def test_generated_conditions_find_their_real_particles(real: Showers) -> None:
+    generated = caloforge.generate("alice_zn", real.conditions, seed=3)
+    first, second, warnings = matched(real, generated)
+    assert not warnings
+    assert np.array_equal(first.conditions, second.conditions)

@@ -226,3 +226,37 @@ def test_training_doubts_energies_in_mev(tmp_path, caloforge):
     code, _, err = caloforge(*arguments, "--data", tmp_path / "mev.h5", *settings)
     assert code == 0
     assert "MeV taken for GeV" in err
+
+
+VECTOR = {"name": "px", "unit": "GeV", "vector": "P", "axis": "x"}
+LAYERS = [{"name": "front", "shape": [2, 2], "cell_mm": [1, 1]}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"quantum": 0}, "quantum"),
+        ({"channels": []}, "channels is empty"),
+        (
+            {
+                "layers": LAYERS,
+                "channels": [
+                    {"scheme": "two", "labels": ["a", "b"], "of_cell": [0, 1, 2, 0], "source": "x"}
+                ],
+            },
+            "of_cell goes beyond the labels, -1 to 1",
+        ),
+        (
+            {
+                "layers": LAYERS,
+                "energy": None,
+                "conditions": [VECTOR],
+                "symmetries": [{"transpose": True}],
+            },
+            "vector P has no y component",
+        ),
+    ],
+)
+def test_a_detector_that_does_not_agree_with_itself_is_refused(tmp_path, fields, message):
+    with pytest.raises(DataError, match=message):
+        described(tmp_path, changed(**fields))

@@ -339,3 +339,9 @@ def test_old_name_of_the_step_works_with_a_warning(module: str) -> None:
         assert actual.Round is GanStep
     with pytest.raises(AttributeError, match="no attribute 'Rounds'"):
         _ = actual.Rounds
+
+
+@pytest.mark.parametrize("sampling", ["rounding", "poisson", CLUMPS])
+def test_a_rate_below_0_draws_nothing_as_in_generation(sampling: Any) -> None:
+    rates = torch.full((20, 3), -1.5)
+    assert (drawn(rates, sampling, torch.Generator().manual_seed(0)) == 0).all()

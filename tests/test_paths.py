@@ -23,6 +23,7 @@ from caloforge.formats import ConversionRequest, convert
 from caloforge.formats.writing import Order, write_foreign
 from caloforge.generate import Particles, generate
 from caloforge.simulator import find_simulator, read_card
+from caloforge.simulator.shipped import find_named
 from caloforge.transport import read_particles
 from extras import needs
 
@@ -138,3 +139,9 @@ def test_documents_and_recipes_by_text_or_path() -> None:
         caloforge.train(recipe, "nothing.h5")
     with pytest.raises(UsageError, match=r"settings training\.steps: .* not JSON"):
         caloforge.train("sdi-gan", settings={"training.steps": np.int64(3)})
+
+
+def test_a_prefix_names_a_shipped_simulator_everywhere() -> None:
+    assert find_named("simulator/alice_zn", "run") == find_named("alice_zn", "run")
+    with pytest.raises(UsageError, match="no such run"):
+        find_named("simulator/other", "run")

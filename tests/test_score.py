@@ -154,3 +154,18 @@ def test_scores_doubt_batches_that_they_are_not_least_at_the_truth_of(term: Any)
     assert f"objective.{term.__name__}.normalise=neighbours" in biased
     assert "data.repeats=2" in plain.warnings(1, 0.0)[0]
     assert plain.warnings(8, 28.0) == fair.warnings(8, 0.0) == (0 * term()).warnings(1, 0.0) == []
+
+
+def test_conditions_that_do_not_vary_do_not_say_who_is_near() -> None:
+    energy = torch.linspace(1, 300, 160)
+    constant = torch.tensor([0.1, 939.565]).expand(160, 2)
+
+    def by_particle(values: torch.Tensor) -> torch.Tensor:
+        return values[:, None]
+
+    def unit(*others: torch.Tensor) -> torch.Tensor:
+        conditions = torch.cat([energy[:, None], *others], dim=1)
+        step = SimpleNamespace(rows=SimpleNamespace(conditions=conditions), by_particle=by_particle)
+        return of_neighbours(energy, step)  # type: ignore[arg-type]
+
+    torch.testing.assert_close(unit(constant), unit())

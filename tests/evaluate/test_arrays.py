@@ -109,3 +109,51 @@ def test_other_units_and_constant_observables_are_told():
     constant = evaluate(same, same, resamples=20)
     assert any("total is the same for all" in warning for warning in constant.warnings)
     json.dumps(constant.record, allow_nan=False)
+
+
+BOX = plain_detector("box", {"front": (2, 2)}, {"E": "GeV", "x": "mm"}, unit="GeV")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"conditions": np.ones((2, 4))}, "conditions are (2, 4), expected (rows, 2): E, x"),
+        ({"conditions": np.ones(4)}, "conditions are (4,), expected (rows, 2)"),
+        ({"particle": [0]}, "particle is (1,), expected (2,), one a row"),
+        ({"particle": [0, 1, 2]}, "particle is (3,), expected (2,), one a row"),
+        ({"particle": [0.4, 0.9]}, "row 0: particle is 0.4, not a whole number"),
+        ({"pdg": [22, 22, 22]}, "pdg is (3,), expected (2,), one a row"),
+        ({"pdg": [22, 1e12]}, "pdg"),
+    ],
+)
+def test_columns_of_another_shape_are_refused(columns, message):
+    good = {"conditions": np.ones((2, 2))}
+    with pytest.raises(DataError, match=re.escape(message)):
+        showers_of(BOX, np.ones((2, 4)), **{**good, **columns})
+
+
+def test_particles_are_matched_by_conditions_before_numbers():
+    """Numbers that both sides have by accident are no particles in common."""
+    conditions = np.array([[3.0, 0.0], [1.0, 0.0], [2.0, 0.0], [9.0, 0.0]])
+    cells = np.repeat(np.arange(4.0), 4).reshape(4, 4)
+    real = showers_of(BOX, cells, conditions, particle=[0, 1, 2, 3])
+    generated = showers_of(BOX, cells[::-1], conditions[::-1], particle=[2, 0, 3, 1])
+    first, second, warnings = matched(real, generated)
+    assert not warnings
+    assert first is real
+    assert second.particle.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(second.conditions, conditions)
+    np.testing.assert_array_equal(second.cells[:, 0], np.arange(4))
+
+
+def test_a_particle_without_a_partner_takes_no_number_of_another():
+    real = showers_of(BOX, np.ones((2, 4)), [[1.0, 0.0], [2.0, 0.0]], particle=[0, 1])
+    generated = showers_of(BOX, np.ones((2, 4)), [[2.0, 0.0], [7.0, 0.0]], particle=[0, 1])
+    second = matched(real, generated)[1]
+    assert second.particle.tolist() == [1, 2]
+    assert second.conditions[:, 0].tolist() == [2.0, 7.0]
+
+
+def test_the_first_condition_is_the_energy_where_its_unit_is_that_of_the_cells():
+    assert BOX.energy == "E"
+    assert TWO.energy is None

@@ -15,6 +15,8 @@ from caloforge.evaluate.baselines import (
     replayed,
     shuffled,
 )
+from caloforge.evaluate.inputs import plain_detector, showers_of
+from caloforge.evaluate.metrics.wasserstein import fast_score
 from evaluate.stand_in import NEUTRON, PROTON, energies, particles_of, showers
 
 
@@ -113,3 +115,28 @@ def test_every_baseline_gives_a_shower_a_row_and_follows_its_seed(baseline):
     assert generated.cells.dtype == real.cells.dtype
     assert (cells[0] == cells[1]).all()
     assert (cells[0] != cells[2]).any()
+
+
+def test_a_condition_that_does_not_vary_in_training_tells_nothing_of_who_is_near():
+    box = plain_detector("box", {"front": (2, 2)}, {"E": "GeV", "mass": "GeV"}, unit="GeV")
+
+    def at(energy, mass):
+        conditions = np.column_stack([energy, np.full(len(energy), mass)])
+        return showers_of(box, np.ones((len(energy), 4)), conditions)
+
+    train, real = at(np.arange(1.0, 301.0), 0.1), at(np.array([5.0, 100.0, 250.0]), 0.2)
+    assert nearest_particle(real, train).tolist() == [4, 99, 249]
+
+
+def test_an_observable_that_does_not_vary_counts_nothing():
+    """One lit cell of ten in every real shower: the occupancy is 0.1, and its mean is rounded."""
+    box = plain_detector("box", {"front": (10, 1)}, {"E": "GeV"}, unit="GeV")
+    energy, random = np.arange(1.0, 41.0), np.random.default_rng(0)
+
+    def lit(number):
+        cells = np.zeros((40, 10))
+        for row in cells:
+            row[random.permutation(10)[:number]] = 1.0
+        return showers_of(box, cells, energy)
+
+    assert fast_score(lit(1), lit(2)) < 10

@@ -23,6 +23,7 @@ from caloforge.evaluate.metrics.classifier import (
 from caloforge.evaluate.metrics.networks import (
     CLASSIFIER_CONFIGS,
     ClassifierConfig,
+    standardised,
     trained_answers,
 )
 from evaluate.stand_in import PROTON, energies, showers
@@ -190,3 +191,12 @@ def test_rows_of_equal_odds_get_one_probability():
     odds = np.array([0.0, 0.0, 0.0, 0.0, 1.0, -1.0])
     # Sorted by the label, the ties would be told apart: 0, 0, 1, 1.
     np.testing.assert_allclose(calibrated(odds, label, np.array([-1.0, 0.0, 1.0])), [0, 0.5, 1])
+
+
+def test_a_column_that_no_row_has_leaves_the_others_as_they_are():
+    inputs = np.array([[1.0, np.nan], [2.0, np.nan], [6.0, np.nan]], dtype=np.float32)
+    alone = standardised(inputs[:, :1], np.arange(3))
+    both = standardised(inputs, np.arange(3))
+    np.testing.assert_array_equal(both[:, :1], alone)
+    assert alone.std() == pytest.approx(1)
+    assert (both[:, 1] == 0).all()

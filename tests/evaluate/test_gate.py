@@ -12,7 +12,7 @@ from caloforge.data.showers import Showers
 from caloforge.errors import DataError, UsageError
 from caloforge.evaluate import evaluate
 from caloforge.evaluate.baselines import bands_of
-from caloforge.evaluate.gate.checks import pool_samples
+from caloforge.evaluate.gate.checks import LARGEST_SIGMA, _equivalent, pool_samples
 from caloforge.evaluate.gate.limits import read_gate
 from caloforge.evaluate.gate.negative_controls import apply_gate
 from evaluate.stand_in import SMALL, energies, showers, write_raw
@@ -204,3 +204,11 @@ def test_one_particle_or_one_row_is_judged_without_a_crash():
     verdict = apply_gate(single, showers(energies(1, 0), 1, 2))
     json.dumps(verdict.record, allow_nan=False)
     assert isinstance(single, Showers)
+
+
+@pytest.mark.parametrize("skew", [-0.5, -0.05, -0.01, 0.05])
+def test_the_sigma_of_a_skew_tail_rises_without_a_jump(skew):
+    away = np.arange(0, 20, 0.1)
+    sigma = np.array([_equivalent(one, skew) for one in away])
+    assert (np.diff(sigma[sigma < LARGEST_SIGMA]) > 0).all()
+    assert (np.diff(sigma) <= 1).all() or skew < -0.1  # a law that ends there

@@ -138,3 +138,12 @@ def test_a_generator_that_repeats_training_showers_is_seen(rng):
     mixed = memorisation(real, dataclasses.replace(real, cells=half), train, rng=rng)
     assert mixed.copies.value == pytest.approx(0.5)
     assert mixed.ratio.value == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("shift", [1e3, 1e6])
+def test_a_shift_of_both_samples_changes_nothing(rng, shift):
+    real, generated = rng.normal(size=(2, 200, 3))
+    at_zero = fidelity(real, generated, rng=np.random.default_rng(1))
+    away = fidelity(real + shift, generated + shift, rng=np.random.default_rng(1))
+    for name in ("precision", "density", "recall", "coverage"):
+        assert getattr(away, name).value == pytest.approx(getattr(at_zero, name).value, abs=0.01)
