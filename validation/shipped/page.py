@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from caloforge.documents import read_json
 from caloforge.report.card import gate_text
 from caloforge.simulator.card import CARD, SimulatorCard, read_card
 from caloforge.simulator.shipped import SHIPPED, shipped_simulators
@@ -22,6 +23,12 @@ COLUMNS = {
     "auc_low": "AUC cells",
     "auc_both": "AUC cells and observables",
 }
+TITLES = {
+    "calibrated-shipped": "`calibrated`, the shipped simulator (11 CPU minutes)",
+    "calibrated-demo": "`calibrated`, in the demo (77 CPU seconds)",
+    "sdi-gan-demo": "`sdi-gan`, in the demo (154 CPU seconds)",
+}
+"""Committed results of this folder that the README of the project shows, in its order."""
 
 
 def page() -> str:
@@ -35,6 +42,11 @@ def page() -> str:
             "earlier": (Path(__file__).parent / "earlier.md").read_text(encoding="utf-8"),
         },
     )
+
+
+def readme_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Committed results of a folder by their titles, in the order of ``TITLES``."""
+    return {title: read_json(folder / f"{name}.json") for name, title in TITLES.items()}
 
 
 def rows(cards: dict[str, SimulatorCard]) -> Iterator[list[str]]:

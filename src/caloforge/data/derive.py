@@ -1,10 +1,6 @@
-"""What is derived from showers of known particles: spread, largest cell.
+"""What is derived from showers of known particles: spread, largest cell, standardised features.
 
-Shapes: N rows, K cells, P particles.
-
-What the networks see of a particle: features of its conditions, standardised.
-
-Shapes: N rows, C conditions, F features.
+Shapes: N rows, K cells, P particles, C conditions, F features.
 """
 
 from collections.abc import Iterable

@@ -2,10 +2,6 @@
 
 Shapes: N showers, K cells (all layers, flat, in the order of ``layers``), C conditions.
 A cell of a layer of shape (nx, ny) is [x][y]: its flat number is ``x * ny + y``.
-
-One layer of a detector: its cells and where they are.
-
-Shapes: a layer of shape (nx, ny); the cell [x][y] has the flat number ``x * ny + y``.
 """
 
 from __future__ import annotations

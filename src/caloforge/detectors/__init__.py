@@ -8,8 +8,8 @@ from caloforge.detectors import alice_zn, alice_zp, atlas_em, points
 from caloforge.detectors.alice_zn import ALICE_ZN
 from caloforge.detectors.alice_zp import ALICE_ZP
 from caloforge.detectors.atlas_em import ATLAS_EM, ATLAS_EM_POLAR
+from caloforge.detectors.facts import DetectorFacts
 from caloforge.detectors.points import POINTS
-from caloforge.detectors.zdc import DetectorFacts
 from caloforge.errors import UsageError
 from caloforge.extensions import Registry
 

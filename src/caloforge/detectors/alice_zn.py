@@ -9,8 +9,8 @@ from caloforge.detector import Detector, Layer, Symmetry
 from caloforge.detector.matter import TUNGSTEN_ALLOY, FibreStack
 from caloforge.detector.readout import checkerboard, quadrants
 from caloforge.detectors import zdc
+from caloforge.detectors.facts import AliceNames, DetectorFacts
 from caloforge.detectors.spectra import OverTheFace, Spectators
-from caloforge.detectors.zdc import AliceNames, DetectorFacts
 
 SHAPE = (44, 44)
 DISTANCE_CM = 11260.0

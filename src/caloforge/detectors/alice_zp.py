@@ -16,8 +16,8 @@ from caloforge.detector.features import Dispersion
 from caloforge.detector.matter import BRASS, FibreStack
 from caloforge.detector.readout import checkerboard, quadrants
 from caloforge.detectors import zdc
+from caloforge.detectors.facts import AliceNames, DetectorFacts
 from caloforge.detectors.spectra import OverTheFace, Spectators
-from caloforge.detectors.zdc import AliceNames, DetectorFacts
 
 SHAPE = (56, 30)
 HALF_WIDTH_CM = 11.2

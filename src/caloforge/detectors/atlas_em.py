@@ -12,8 +12,8 @@ from caloforge.detector import Condition, Detector, Layer, Symmetry
 from caloforge.detector.features import Feature, impact_features
 from caloforge.detector.matter import LEAD, LIQUID_ARGON, PlateStack
 from caloforge.detector.readout import by_layer
+from caloforge.detectors.facts import DetectorFacts
 from caloforge.detectors.spectra import Cone
-from caloforge.detectors.zdc import DetectorFacts
 
 LAYERS = (
     Layer(name="layer_0", shape=(3, 96), cell_mm=(160.0, 5.0), depth_mm=90.0),

@@ -7,7 +7,7 @@ of 1 or 10. The conditions are the class, one column each, and the spread bit.
 from caloforge.detector import Condition, Detector, Layer
 from caloforge.detector.features import Feature
 from caloforge.detector.readout import Channels
-from caloforge.detectors.zdc import DetectorFacts
+from caloforge.detectors.facts import DetectorFacts
 
 CENTRES = tuple((float(x), float(y)) for x in (-100, 0, 100) for y in (-100, 0, 100))
 DEVIATIONS = (1.0, 10.0)

@@ -1,17 +1,13 @@
 """Evaluate generated showers against real ones, beside a noise floor and baselines.
 
-Shapes: N real rows, M generated rows, P particles on both sides, B resamplings.
+Shapes: N real rows, M generated rows, P particles on both sides, B resamplings, b bins.
 
 All samples meet the same random halves of the real showers and the same resamplings of the
 particles, hence differences between samples have paired errors. A comparison of several runs is the
 same evaluation with several samples (``comparison``).
 
-Observables of files larger than memory: one pass for the bins, one to fill them.
-
-Shapes: N showers of a file, b bins of each observable.
-
-What histograms tell (separation power, mean, W1 to within a bin) needs no more than a block of
-showers at a time.
+Files larger than memory are evaluated by histograms of their observables (separation power, mean,
+W1 to within a bin), a block of showers at a time: one pass for the bins, one to fill them.
 """
 
 from __future__ import annotations

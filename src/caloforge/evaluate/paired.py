@@ -2,11 +2,8 @@
 
 Shapes: N real rows, M rows of another sample, P particles, B resamplings.
 
-Metrics of parts of the particles: by kind, by band of energy, by impact point.
-
-Shapes: N rows, P particles, B resamplings.
-
-A mean over all particles hides a part of them that is wrong.
+Metrics are also of parts of the particles (by kind, by band of energy, by impact point), since a
+mean over all hides a part that is wrong.
 """
 
 from __future__ import annotations

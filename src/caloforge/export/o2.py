@@ -31,7 +31,7 @@ from pydantic import Field
 from caloforge.detector import Detector
 from caloforge.detector.features import Feature
 from caloforge.detectors import FACTS, facts_of
-from caloforge.detectors.zdc import AliceNames
+from caloforge.detectors.facts import AliceNames
 from caloforge.documents import read_bytes
 from caloforge.errors import CaloforgeError, DataError, UsageError
 from caloforge.export import hit_classifier

@@ -1,13 +1,11 @@
-"""ONNX nodes written as arithmetic: what an adapter puts before and behind a generator's graph.
+"""A trained generator as a simulator folder: graph, card and stored answers (needs torch, onnx).
 
-Shapes: N showers, Z latents, C conditions, K cells. Nodes are records until a file is made of them:
-only then the package onnx is needed.
+Shapes: N showers, Z latents, C conditions, K cells.
 
-A trained generator as a simulator folder: graph, card and stored answers (needs torch, onnx).
-
-Shapes: N rows, Z latents, C conditions, K cells. One graph serves every target: opset 17 and IR 8
-are the newest that O2's onnxruntime reads. The TorchScript exporter writes them; the newer one
-(dynamo) writes opset 20 and IR 10.
+One graph serves every target: opset 17 and IR 8 are the newest that O2's onnxruntime reads. The
+TorchScript exporter writes them; the newer one (dynamo) writes opset 20 and IR 10. What an adapter
+puts before and behind the graph is written as arithmetic of nodes. They are records until a file is
+made of them: only then the package onnx is needed.
 """
 
 from __future__ import annotations

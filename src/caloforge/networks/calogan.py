@@ -1,14 +1,12 @@
 """The published generators of layered showers: CaloGAN and the Conditional CaloGAN.
 
-Shapes: N rows, Z latents, C conditions, F features, K cells, n cells of a layer (nx, ny).
+Shapes: N rows, Z latents, C conditions, F features, K cells, n cells of a layer (nx, ny), I and O
+channels, P places of the output of a convolution, M = I k k inputs a place.
 
 Sizes: hep-lbdl/CaloGAN, master (arXiv:1712.10321) and branch explicit-blur. Where
 the sources give no number (latents and channels of the seed of the second) that of the first is
-taken. Keras pads a 2x2 kernel behind, not before, and normalises with a momentum of 0.99.
-
-Convolutions with weights of their own at each place, as Keras has and torch has not.
-
-Shapes: N rows, I and O channels, images (nx, ny), P places of the output, M = I k k inputs a place.
+taken. Keras pads a 2x2 kernel behind, not before, and normalises with a momentum of 0.99; its
+convolutions with weights of their own at each place are written here, since torch has none.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
 """What every critic is: what it sees of a shower, what it knows of the conditions, its output.
 
-Shapes: N rows, K cells, C conditions, V numbers of a view, F features.
-
-Minibatch discrimination: how near the other rows of its batch are to each row.
-
-Shapes: N rows, M numbers of a row, A kernels.
+Shapes: N rows, K cells, C conditions, V numbers of a view, F features; for minibatch discrimination
+(how near the other rows of a batch are) M numbers of a row, A kernels.
 """
 
 from __future__ import annotations

@@ -2,13 +2,8 @@
 
 Shapes: N rows, Z latents, C conditions, F features, T numbers of the trunk, K cells.
 
-Two hidden layers: the networks of the 2-D benchmark, and of any detector with few cells.
-
-Shapes: N rows, Z latents, F features, K cells.
-
-The published DC-GAN generators of the Zero Degree Calorimeters.
-
-Shapes: N rows, Z latents, F features, K cells.
+Here are what all generators share, two hidden layers for detectors of few cells (``mlp``, and the
+2-D benchmark), and the published DC-GAN of the Zero Degree Calorimeters (``reference``).
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""Profiles of a shower around the point where the particle hits a layer.
+"""One layer drawn cell by cell: profiles around the point where the particle hits it.
 
-Shapes: N rows, F features, T numbers of the trunk, K profiles, a layer of (nx, ny) cells.
-
-One layer of a light generator of deposits, drawn cell by cell.
-
-Shapes: N rows, Z latents, F features, T numbers of the trunk, a layer of shape (nx, ny).
+Shapes: N rows, Z latents, F features, T numbers of the trunk, K profiles, a layer of
+(nx, ny) cells.
 """
 
 from __future__ import annotations

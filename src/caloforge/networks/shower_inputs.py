@@ -1,11 +1,8 @@
-"""What a critic of layered showers sees: statistics in units of real showers, and cells.
+"""What a critic sees of a shower: cells, sums at each resolution, statistics in real units.
 
-Shapes: N rows, K cells, C conditions, F features of them, L layers, S statistics, V = S + 2 K
-numbers of a view; a layer of shape (nx, ny).
-
-Views of a shower at each resolution: pixels, block sums, channels, projections.
-
-Shapes: N showers, K cells, M numbers of a view; a layer of shape (nx, ny).
+Shapes: N rows, K cells, C conditions, F features of them, L layers, S statistics, M numbers of a
+view of counts (pixels, block sums, channels, projections), V = S + 2 K numbers of a view of layers;
+a layer of shape (nx, ny).
 """
 
 from __future__ import annotations

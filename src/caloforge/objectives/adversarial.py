@@ -1,11 +1,9 @@
-"""The game itself: what the generator and the critic play for.
+"""The game: what the generator and the critic play for, and what keeps the critic smooth.
 
-Shapes: N rows.
+Shapes: N rows, K cells, V numbers of the critic's view of a shower.
 
-Terms that keep the critic smooth, by the size of its gradient.
-
-The gradient is taken in what the critic sees (``space="view"``), where all inputs are of order one,
-or in the coded cells. Shapes: N rows, K cells, V numbers of the critic's view of a shower.
+Penalties take the gradient in what the critic sees (``space="view"``), where all inputs are of
+order one, or in the coded cells.
 """
 
 from typing import ClassVar, Literal

@@ -1,10 +1,6 @@
 """Terms that keep the generator from giving one shower per condition.
 
-Shapes: N rows, K cells, M numbers of a row, Z latents, F critic features.
-
-Showers of near latents alike, of far latents different: contrast in the critic's features.
-
-Shapes: N = P x R rows, Z latents, F critic features.
+Shapes: N = P x R rows, K cells, M numbers of a row, Z latents, F critic features.
 """
 
 from typing import ClassVar, Literal

@@ -1,14 +1,7 @@
-"""Terms of the proton paper: the light of a shower, and where it falls.
+"""Terms of physics: light and centre of a shower, energy, attributes read back, lit cells.
 
-Shapes: N rows, K cells.
-
-How numbers of fakes are held against those of real showers of the same particle.
-
-Shapes: N = P x R rows, M numbers of a row.
-
-Terms of layered calorimeters: the requested energy, attributes read back, lit cells.
-
-Shapes: N rows, K cells, C conditions, L layers.
+Shapes: N = P x R rows, K cells, C conditions, L layers, M numbers of a row that are held against
+those of real showers of the same particle.
 """
 
 from __future__ import annotations

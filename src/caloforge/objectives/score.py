@@ -1,14 +1,7 @@
-"""A proper score of the conditional distribution, seen through many views of a shower.
+"""Proper scores of the conditional distribution, and the start that matches conditional means.
 
-Shapes: N = P x R rows, K cells, M numbers of a view.
-
-A start for adversarial training: the generator's conditional means are those of real showers.
-
-Shapes: N rows, M inputs of the critic.
-
-A proper score of what neighbouring cells hold together.
-
-Shapes: N = P x R rows, K cells, L layers, a layer of shape (nx, ny).
+Shapes: N = P x R rows, K cells, M numbers of a view or inputs of the critic, L layers, a layer of
+shape (nx, ny).
 """
 
 from __future__ import annotations

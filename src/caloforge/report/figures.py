@@ -78,10 +78,10 @@ def paired_ratio(real: Binned, other: Binned) -> tuple[Values, Values]:
 def shared_edges(samples: list[Values], *, whole: bool, bins: int = 30) -> Values:
     """Bin edges over the bulk of all samples; whole numbers share no bin unevenly.  (b + 1,)"""
     finite = [sample[np.isfinite(sample)] for sample in samples]
-    pool_samples = np.concatenate(finite)
-    if not len(pool_samples):
+    pooled = np.concatenate(finite)
+    if not len(pooled):
         return np.linspace(0, 1, bins + 1)
-    low = pool_samples.min() if whole else min(np.quantile(s, 1 - TAIL) for s in finite if len(s))
+    low = pooled.min() if whole else min(np.quantile(s, 1 - TAIL) for s in finite if len(s))
     high = max(np.quantile(s, TAIL) for s in finite if len(s))
     if whole:
         step = max(1, int(np.ceil((high - low + 1) / bins)))

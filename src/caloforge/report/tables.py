@@ -6,10 +6,8 @@ import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from caloforge.documents import read_json
 from caloforge.evaluate.baselines import MODEL, REAL
 from caloforge.evaluate.comparison import Comparison, Contrast, Method
 from caloforge.evaluate.metrics.metric import Metric
@@ -265,12 +263,6 @@ README_METRICS = {
 """Metrics that the README shows, and their titles."""
 BASELINES = ("real", "nearest", "mean_image", "shuffled")
 """Samples beside the simulators, as evaluated with the first of them."""
-TITLES = {
-    "calibrated-shipped": "`calibrated`, the shipped simulator (11 CPU minutes)",
-    "calibrated-demo": "`calibrated`, in the demo (77 CPU seconds)",
-    "sdi-gan-demo": "`sdi-gan`, in the demo (154 CPU seconds)",
-}
-"""Committed results of ``validation/shipped`` that the README shows, in its order."""
 
 
 def results_table(records: Mapping[str, Mapping[str, Any]]) -> str:
@@ -293,8 +285,3 @@ def _baseline_lines(candidates: Mapping[str, Any]) -> Iterator[list[str]]:
 
 def _result_line(title: str, candidate: Mapping[str, Any]) -> list[str]:
     return [title, *(str(Measured(**candidate[measure])) for measure in README_METRICS)]
-
-
-def read_results(folder: Path) -> dict[str, dict[str, Any]]:
-    """Committed results of a folder by their titles, in the order of ``TITLES``."""
-    return {title: read_json(folder / f"{name}.json") for name, title in TITLES.items()}

@@ -1,18 +1,17 @@
 """Random numbers of a production, and the laws by which counts are drawn from expected counts.
 
-Shapes: N showers, K cells, Z latents. Shower number i of a production belongs to block i // BLOCK,
-and each block has its own counter-based streams: what a shower is depends on the seed and on its
-number alone, neither on the batch size, the workers, nor on how many showers are asked for.
+Shapes: N showers, K cells, Z latents, P particles with R repeats, a layer (nx, ny).
 
-How far counts are clumped, read off the repeats of training showers.
+Shower number i of a production belongs to block i // BLOCK, and each block has its own
+counter-based streams: what a shower is depends on the seed and on its number alone, neither on the
+batch size, the workers, nor on how many showers are asked for.
 
-Shapes: N showers, P particles with R repeats, a layer (nx, ny). What a network makes is smooth: the
-rates of neighbouring cells rise and fall together from shower to shower. Clumps do not cross cells.
-So
-of the variance of a cell over the showers of one particle, the part that its neighbours do not
-share belongs to the law of counts, as the nugget of a variogram. It is the variance of the bend
-b = x_i - (x_left + x_right) / 2, which is v_i + (v_left + v_right) / 4 where cells are independent;
-a slope of the rates along three cells leaves no trace in it.
+How far counts are clumped is read off the repeats of training showers. What a network makes is
+smooth: the rates of neighbouring cells rise and fall together from shower to shower. Clumps do not
+cross cells. So of the variance of a cell over the showers of one particle, the part that its
+neighbours do not share belongs to the law of counts, as the nugget of a variogram. It is the
+variance of the bend b = x_i - (x_left + x_right) / 2, which is v_i + (v_left + v_right) / 4 where
+cells are independent; a slope of the rates along three cells leaves no trace in it.
 
 References:
     G. Matheron (1963), Economic Geology 58, 1246: variogram and nugget.

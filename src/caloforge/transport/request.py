@@ -1,10 +1,7 @@
 """What a transport run is asked for, in full: the record that decides every shower.
 
-Shapes: P particles, N = P x repeats showers; shower n belongs to particle n // repeats.
-
-The particles to transport: of a table or of a named spectrum, with their PDG numbers.
-
-Shapes: P particles, C conditions.
+Shapes: P particles, N = P x repeats showers, C conditions; shower n belongs to particle
+n // repeats. Particles are those of a table or of a named spectrum, with their PDG numbers.
 """
 
 from __future__ import annotations

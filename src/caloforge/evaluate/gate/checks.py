@@ -1,10 +1,4 @@
-"""Checks of the gate: each compares generated with real rows that should be exchangeable.
-
-Shapes: N pooled rows, K cells, P units, S strata, c channels, B permutations.
-
-A new check is one function ``(GateInputs) -> PermutationResult`` and one row of ``checks``.
-
-Permutation tests: whether generated rows can be exchanged for real ones of the same particle.
+"""Checks of the gate: whether generated rows can be exchanged for real ones of the same particle.
 
 Shapes: N pooled rows, the real ones first; P units, S strata, K cells, c channels, B permutations.
 
@@ -18,6 +12,8 @@ statistics get their law from random permutations; the tail beyond what B permut
 of a gamma law with the same mean, variance and skewness (Pearson type III; Mielke & Berry,
 "Permutation Methods", 2007). A result is given in sigma: the normal deviate with the same
 probability.
+
+A new check is one function ``(GateInputs) -> PermutationResult`` and one row of ``checks``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Response, resolution and energy shares, against the energy of the particle.
+"""Energy: response, resolution, shares of layers, and sums over the showers of an event.
 
-Shapes: N rows, P particles, L layers, b bands, B resamplings.
+Shapes: N rows, P particles, L layers, b bands, B resamplings, k showers in an event.
 
 Response: mean total over energy of a band. Resolution: standard deviation of the total inside a
 particle over its mean, root mean square over the particles of a band; without repeats, the standard
@@ -10,12 +10,9 @@ Layered detectors have two widths: sigma(total) / mean, which in a band of energ
 width of the band, and sigma(total / E), the resolution, which a simulator gets right only where it
 follows the energy shower by shower.
 
-Sums over k showers near beam energy: the one-, two-, three-neutron peaks of a ZDC.
-
-Shapes: N showers, k of them in an event.
-
-A collision sends several spectators into one calorimeter; their light adds up. A wrong mean or tail
-of single showers shows in the peaks. Sides A (pz > 0) and C are calorimeters of their own.
+A collision sends several spectators into one Zero Degree Calorimeter, and their light adds up to
+the one-, two- and three-neutron peaks near beam energy. A wrong mean or tail of single showers
+shows in them. Sides A (pz > 0) and C are calorimeters of their own.
 """
 
 from __future__ import annotations

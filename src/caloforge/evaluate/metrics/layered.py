@@ -226,7 +226,7 @@ def _misses(
     shuffled = rng.permutation(len(samples[0]))
     n_validation = max(1, round(VALIDATION_PART * len(shuffled)))
     validation, training = shuffled[:n_validation], shuffled[n_validation:]
-    check_results = trained_answers(
+    answers = trained_answers(
         standardised(inputs, training),
         truth,
         truth.shape[1],
@@ -237,7 +237,7 @@ def _misses(
         seed,
     )
     ends = np.cumsum([len(s) for s in samples])
-    return [(check_results - truth)[start:stop] for start, stop in pairwise(ends)]
+    return [(answers - truth)[start:stop] for start, stop in pairwise(ends)]
 
 
 def _mean_square() -> Loss:

@@ -84,8 +84,8 @@ def trained_answers(
     best = _fit(network, table, torch.from_numpy(target), loss(), train, validation, config, chance)
     network.load_state_dict(best)
     with torch.no_grad():
-        check_results = [network(block) for block in torch.split(table, 8192)]
-    return torch.cat(check_results).numpy().astype(np.float64)
+        answers = [network(block) for block in torch.split(table, 8192)]
+    return torch.cat(answers).numpy().astype(np.float64)
 
 
 def _fit(

@@ -1,20 +1,17 @@
-"""Totals, empty showers, centres and widths, generated against real.
+"""Totals, empty showers, centres and widths, and single cells, generated against real.
 
-Shapes: L rows of a side, P particles, B weightings of the particles.
+Shapes: L rows of a side, P particles, K cells, B weightings of the particles, m cells whose pairs
+are counted. For single cells each particle has equally many rows, grouped.
 
-Single cells, generated against real: mean images, dispersion, cells that are lit together.
-
-The three quantities that arXiv:2608.12795 proposes for the Zero Degree Calorimeters. Only their
-names were at hand, so the definitions are ours. With c_p(k) a cell k of the showers of particle p,
-a bar for the mean and s^2 for the variance (ddof 1) over its n showers:
+Mean images, dispersion and cells that are lit together are the three quantities that
+arXiv:2608.12795 proposes for the Zero Degree Calorimeters. Only their names were at hand, so the
+definitions are ours. With c_p(k) a cell k of the showers of particle p, a bar for the mean and s^2
+for the variance (ddof 1) over its n showers:
 
     conditional weighted MAE = sum_pk |mean g_p(k) - mean r_p(k)| / sum_pk mean r_p(k)
     dispersion D             = sum_pk s^2_p(k) / sum_pk mean c_p(k), the ratio being D_g / D_r
     co-activation J(k, l)    = showers with k and l lit / showers with k or l lit
     Jaccard co-activation error = mean over pairs of cells of |J_g - J_r|
-
-Shapes: L rows of a side, equally many of each particle and grouped by it; K cells, P particles,
-B weightings of the particles, m cells whose pairs are counted.
 """
 
 from __future__ import annotations
