@@ -23,7 +23,7 @@ from caloforge.objectives import (
 )
 from caloforge.recipe import override
 from caloforge.recipes import recipe_of_name
-from caloforge.training.game import batches_of_step, players
+from caloforge.training.game import batches_of, players
 from small_game import TINY, latents_of, networks, round_of, rows
 
 CHECKED = {
@@ -325,7 +325,7 @@ def test_helpers_may_be_trained_before_and_frozen() -> None:
         ("critic", "generator"),
     ]
     assert players(recipe_of_name("calogan").training, 0) == ("critic", "helper", "generator")
-    assert batches_of_step(recipe) == 1
+    assert batches_of(recipe.objective, recipe.training) == 1
 
 
 @pytest.mark.parametrize("name", ["calogan", "conditional-calogan"])

@@ -28,7 +28,7 @@ from caloforge.train import prepare, require_gradients, train
 from caloforge.training.dataset import divide, size_line
 from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
-from caloforge.training.game import Game, batches_of_step, build_game, rows_of_batch
+from caloforge.training.game import Game, batches_of, build_game, rows_of_batch
 from small_run import metrics_of, same, set_options, small_recipe, state_of
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -128,8 +128,9 @@ def test_every_recipe_plays_three_steps(name: str, showers: Path) -> None:
 
 def test_each_round_of_the_critic_has_a_batch_of_its_own(showers: Path) -> None:
     recipe = small_recipe("training.critic_steps=3")
-    assert batches_of_step(recipe) == 3
-    assert batches_of_step(small_recipe(name="calibrated")) == 1
+    assert batches_of(recipe.objective, recipe.training) == 3
+    alone = small_recipe(name="calibrated")
+    assert batches_of(alone.objective, alone.training) == 1
     with ShowerFile(showers) as file:
         dataset = divide(file, recipe.data)
         game = build_game(recipe, dataset.scaling(recipe), ALONE)

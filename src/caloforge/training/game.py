@@ -215,11 +215,6 @@ def players(training: Training, step: int) -> tuple[Player, ...]:
     return ("helper",) if step < training.pretraining else ("critic", "generator")
 
 
-def batches_of_step(recipe: Recipe) -> int:
-    """Batches that one step consumes: a fresh one for each round of the critic."""
-    return batches_of(recipe.objective, recipe.training)
-
-
 def batches_of(objective: Objective, training: Training) -> int:
     """A fresh batch for each round of the critic, one where there is none."""
     return max(1, rounds("critic", objective, training))
