@@ -219,6 +219,7 @@ def conditional() -> Figure:
     left.set_xscale("log")
     left.set_title("all showers together", fontsize=10)
     left.set_xlabel("total (photons)", fontsize=9)
+    left.set_ylabel("showers", fontsize=9)
     left.legend(fontsize=8, frameon=False, loc="upper left")
     for axes, (name, (other, colour)) in zip(rest, samples.items(), strict=True):
         a, b = by_particle(totals).mean(axis=1), by_particle(other).mean(axis=1)
@@ -226,6 +227,7 @@ def conditional() -> Figure:
         axes.plot([1, 4000], [1, 4000], "-", color=GREY, lw=0.8)
         axes.set_title(f"particle by particle: {name}", fontsize=10, color=colour)
         axes.set_xlabel("mean total of a particle + 1, real", fontsize=9)
+        axes.set_ylabel(f"the same, {name}", fontsize=9)
     write_distances()
     return drawn
 
@@ -312,6 +314,7 @@ def schemes() -> Figure:
             axes.text(16.5 + x, 16.5 + y, text, ha="center", va="center", fontsize=6, color=colour)
         axes.set_title(name, fontsize=11, color=INK)
         axes.set_xlabel("x (fibre)", fontsize=9)
+        axes.set_ylabel("y (fibre)", fontsize=9)
         plain(axes)
         print(name, scheme.labels)
     return drawn
