@@ -180,10 +180,12 @@ def generate(
         repeats: showers of each row of ``conditions``; equal rows are one particle.
 
     Returns:
-        N x repeats showers, with cells in the unit of the detector.
+        N x repeats showers, with cells in the unit of the detector. Rows of one particle stand
+        together, particles in the order of their first row; ``conditions`` of the result has the
+        order.
 
     Raises:
-        UsageError: no such simulator, a seed below 0.
+        UsageError: no such simulator, a seed below 0, repeats below 1.
         DataError: showers of another detector, conditions that are no table of it.
 
     Example:
@@ -195,9 +197,12 @@ def generate(
     """
     import numpy as np
 
+    from caloforge.data.particles import particle_numbers
     from caloforge.data.showers import Showers
     from caloforge.simulator import Simulator
 
+    if repeats < 1:
+        raise UsageError(f"repeats is {repeats}: at least one shower of each particle")
     source = simulator if isinstance(simulator, Simulator) else Simulator.load(simulator)
     if isinstance(conditions, Showers):
         if conditions.detector.fingerprint != source.detector.fingerprint:
@@ -209,7 +214,7 @@ def generate(
     else:
         table = np.atleast_2d(np.asarray(conditions, dtype=np.float64))
         source.require_conditions(table)
-        particle = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        particle = particle_numbers(table)
         pdg = None
     order = np.repeat(np.argsort(particle, kind="stable"), repeats)
     return Showers(

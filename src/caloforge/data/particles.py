@@ -11,6 +11,19 @@ from numpy.typing import NDArray
 from caloforge.errors import DataError
 
 
+def particle_numbers(conditions: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Numbers for rows without any: equal conditions are one particle.  (N, C) -> (N,)
+
+    They rise in the order of first appearance.
+
+    Example:
+        >>> particle_numbers(np.array([[900.0], [30.0], [900.0]]))
+        array([0, 1, 0])
+    """
+    _, first, sorted_number = np.unique(conditions, axis=0, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first)).astype(np.int64)[sorted_number.reshape(-1)]
+
+
 @dataclass(frozen=True)
 class Groups:
     """Where the rows of each particle stand, in the order of the file."""

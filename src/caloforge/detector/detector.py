@@ -159,7 +159,7 @@ class Detector(Description):
     """True where a cell holds a whole number of quanta (written as uint16)."""
     signed: bool = False
     """True where a cell may be negative (coordinates of the 2-D benchmark)."""
-    quantum: float = 1.0
+    quantum: float = Field(default=1.0, gt=0)
     """Cell value, in ``unit``, that networks take as one: encode(x) = ln(1 + x / quantum)."""
     layers: tuple[Layer, ...]
     conditions: tuple[Condition, ...]
@@ -182,10 +182,24 @@ class Detector(Description):
                 raise ValueError(f"feature {feature.name} uses unknown conditions {missing}")
         if self.energy is not None and self.energy not in names:
             raise ValueError(f"energy is {self.energy}, which is no condition")
+        if not self.channels:
+            raise ValueError("channels is empty: a detector has at least one read-out scheme")
         for scheme in self.channels:
             if len(scheme.of_cell) != self.cells:
                 raise ValueError(f"scheme {scheme.scheme} describes {len(scheme.of_cell)} cells")
+        if any(symmetry.transpose for symmetry in self.symmetries):
+            self._require_pairs()
         return self
+
+    def _require_pairs(self) -> None:
+        """An exchange of x and y needs both components of each vector."""
+        axes = {(c.vector, c.axis) for c in self.conditions if c.vector and c.axis is not None}
+        for vector, axis in sorted(axes):
+            other = "y" if axis == "x" else "x"
+            if (vector, other) not in axes:
+                raise ValueError(
+                    f"a symmetry exchanges x and y, but vector {vector} has no {other} component"
+                )
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from caloforge.detector.features import Description
 
@@ -22,6 +23,13 @@ class Channels(Description):
     of_cell: tuple[int, ...]
     """Channel number of each flat cell; -1 where the cell is not read out."""
     source: str
+
+    @model_validator(mode="after")
+    def _has_its_channels(self) -> Channels:
+        if self.of_cell and not -1 <= min(self.of_cell) <= max(self.of_cell) < len(self.labels):
+            last = len(self.labels) - 1
+            raise ValueError(f"scheme {self.scheme}: of_cell goes beyond the labels, -1 to {last}")
+        return self
 
     @cached_property
     def matrix(self) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, ValidationError
 
 from caloforge.data.kinematics import doubts
+from caloforge.data.particles import particle_numbers
 from caloforge.data.record import cell_type, check_cells, check_conditions
 from caloforge.data.samples import showers_path
 from caloforge.data.showers import Showers, read
@@ -31,6 +33,7 @@ from caloforge.evaluate.engine import add_two_sample_metrics, evaluate, steps_of
 from caloforge.evaluate.gate.limits import DEFAULT
 from caloforge.evaluate.noise_floor import NO_CACHE, FloorCache
 from caloforge.evaluate.result import EvaluationResult
+from caloforge.io.arrays import whole_numbers
 from caloforge.io.files import sha256_of
 from caloforge.io.productions import is_production
 from caloforge.reporter import SILENT, Reporter
@@ -49,7 +52,8 @@ def plain_detector(
 ) -> Detector:
     """A detector from the shapes of its layers and the units of its conditions.
 
-    Channels are the layers; the first condition should be the energy.
+    Channels are the layers. The first condition is the energy that cells add up to, where its
+    unit is theirs.
 
     Args:
         name: Name of the detector.
@@ -65,6 +69,7 @@ def plain_detector(
         (8, ('E',))
     """
     planes = tuple(Layer(name=key, shape=shape, cell_mm=cell_mm) for key, shape in layers.items())
+    first = next(iter(conditions), None)
     return Detector(
         name=name,
         title=name,
@@ -75,6 +80,7 @@ def plain_detector(
         conditions=tuple(Condition(name=key, unit=value) for key, value in conditions.items()),
         features=tuple(Feature(name=key, kind="value", of=(key,)) for key in conditions),
         channels=(by_layer({p.name: p.cells for p in planes}, "sum of each layer"),),
+        energy=first if first is not None and conditions[first] == unit else None,
     )
 
 
@@ -96,15 +102,15 @@ def showers_of(
         pdg: PDG number of each row, (N,).
 
     Raises:
-        DataError: other shapes, values that are not finite, negative cells, or counts that are not
-            whole.
+        DataError: other shapes, values that are not finite, negative cells, or counts and numbers
+            of particles that are not whole.
 
     Example:
         >>> box = plain_detector("box", {"front": (2, 2)}, {"E": "GeV"}, unit="GeV")
         >>> showers_of(box, np.ones((3, 2, 2)), [[1.0], [2.0], [1.0]]).particle
         array([0, 0, 1])
     """
-    table = np.asarray(conditions, dtype=np.float64).reshape(-1, len(detector.columns))
+    table = condition_table(detector, conditions)
     flat = detector.join(cells) if isinstance(cells, Mapping) else np.asarray(cells)
     flat = flat.reshape(len(flat), -1)
     if flat.shape != (len(table), detector.cells):
@@ -117,17 +123,36 @@ def showers_of(
     check_cells(detector, flat)
     if detector.counts and flat.dtype.kind == "f" and (flat != np.round(flat)).any():
         raise DataError(f"{detector.name} counts whole {detector.quantity}: round the cells first")
-    if particle is None:
-        particle = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1)
-    numbers = np.asarray(particle, dtype=np.int64)
+    given = {"particle": particle, "pdg": pdg}
+    for name, column in given.items():
+        if column is not None and np.shape(column) != (len(table),):
+            raise DataError(f"{name} is {np.shape(column)}, expected ({len(table)},), one a row")
+    numbers = (
+        particle_numbers(table)
+        if particle is None
+        else whole_numbers(np.asarray(particle), "particle")
+    )
     order = np.argsort(numbers, kind="stable")
     return Showers(
         detector,
         flat.astype(cell_type(detector))[order],
         table[order],
         numbers[order],
-        None if pdg is None else np.asarray(pdg, dtype=np.int32)[order],
+        None if pdg is None else whole_numbers(np.asarray(pdg), "pdg", np.int32)[order],
     )
+
+
+def condition_table(detector: Detector, conditions: ArrayLike) -> NDArray[np.float64]:
+    """Conditions as a table; one condition may come without its axis.  (N, C)"""
+    table = np.asarray(conditions, dtype=np.float64)
+    if table.ndim == 1 and len(detector.columns) == 1:
+        table = table[:, None]
+    if table.ndim != 2 or table.shape[1] != len(detector.columns):
+        columns = ", ".join(detector.columns)
+        raise DataError(
+            f"conditions are {table.shape}, expected (rows, {len(detector.columns)}): {columns}"
+        )
+    return table
 
 
 IN_BANDS = (
@@ -156,33 +181,34 @@ def matched(real: Showers, generated: Showers) -> tuple[Showers, Showers, tuple[
         array([7, 9])
     """
     require_same_detector(real, generated)
-    generated = _renamed(real, generated)
-    in_real = np.isin(generated.particle, real.particle)
-    if in_real.any() and _agree(real, generated.rows(np.flatnonzero(in_real))):
-        return real, generated, ()
-    return (*_banded(real, generated), (IN_BANDS,))
+    number_in_real = _numbers_in_real(real, generated)
+    if not number_in_real:
+        return (*_banded(real, generated), (IN_BANDS,))
+    return real, _renamed(real, generated, number_in_real), ()
 
 
-def _renamed(real: Showers, generated: Showers) -> Showers:
-    """Generated showers under the numbers of the real particles with equal conditions."""
-    strange = ~np.isin(generated.particle, real.particle)
-    if not strange.any():
+def _numbers_in_real(real: Showers, generated: Showers) -> dict[int, int]:
+    """By generated particle the real one: of its own number where that agrees, else of its row."""
+    conditions = {number: row for row, number in _first_rows(real)}
+    number_of = {row.tobytes(): number for number, row in conditions.items()}
+    numbers = {}
+    for row, number in _first_rows(generated):
+        own = conditions.get(number)
+        if own is not None and np.allclose(row, own, rtol=1e-5, atol=0):
+            numbers[number] = number
+        elif (other := number_of.get(row.tobytes())) is not None:
+            numbers[number] = other
+    return numbers
+
+
+def _renamed(real: Showers, generated: Showers, number_in_real: Mapping[int, int]) -> Showers:
+    """Generated showers under the numbers of the real particles, all others under new ones."""
+    if all(number == other for number, other in number_in_real.items()):
         return generated
-    number_of = {row.tobytes(): number for row, number in _first_rows(real)}
-    renamed = {
-        number: number_of.get(row.tobytes(), number)
-        for row, number in _first_rows(generated.rows(strange))
-    }
-    names = np.array([renamed.get(int(number), number) for number in generated.particle])
-    return _ordered(generated, names.astype(np.int64))
-
-
-def _agree(real: Showers, generated: Showers) -> bool:
-    """Whether any particle of one number has the same conditions on both sides."""
-    first = {number: row for row, number in _first_rows(real)}
-    return any(
-        np.allclose(row, first[number], rtol=1e-5, atol=0) for row, number in _first_rows(generated)
-    )
+    unknown = set(generated.particle.tolist()) - number_in_real.keys()
+    start = 1 + int(max(real.particle.max(), generated.particle.max()))
+    names = {**number_in_real, **dict(zip(sorted(unknown), count(start)))}
+    return _ordered(generated, np.array([names[one] for one in generated.particle.tolist()]))
 
 
 def _banded(real: Showers, generated: Showers) -> tuple[Showers, Showers]:

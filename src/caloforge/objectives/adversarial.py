@@ -72,10 +72,10 @@ class FlippedLabels(NonSaturating):
 
     .. math:: D: \; -(1 - p) \log D(x) - p \log(1 - D(x)), \quad p\ \text{of the rows by chance}
 
-    With probability p a real row is called generated and the other way round, independently: the
-    critic cannot become certain. Reference: Salimans et al., arXiv:1606.03498, section 3.4 (one
-    side, smoothed); the Conditional CaloGAN, section 3, says that it flips labels, its public code
-    does not.
+    With probability p a real row is called generated, with probability p a generated one real, and
+    never both of a pair: the critic cannot become certain. Reference: Salimans et al.,
+    arXiv:1606.03498, section 3.4 (one side, smoothed); the Conditional CaloGAN, section 3, says
+    that it flips labels, its public code does not.
     """
 
     probability: float = Field(default=0.05, ge=0, le=0.5)

@@ -26,6 +26,8 @@ def drawn(rates: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
 
 def _counts(rates: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
     """Counts by a law.  (N, K)"""
+    if sampling != "continuous":
+        rates = rates.clamp(min=0)  # as generate does
     if isinstance(sampling, NegativeBinomial):
         return _clump(rates, sampling, random)
     return LAWS[sampling](rates, random)
@@ -36,7 +38,7 @@ def _clump(rates: Tensor, law: NegativeBinomial, random: torch.Generator) -> Ten
 
     Large rates follow the normal law with its first Cornish-Fisher term, rounded.
     """
-    rates = rates.float().clamp(min=0)
+    rates = rates.float()
     uniform = torch.rand(rates.shape, generator=random, device=rates.device)
     empty = torch.exp(-rates * _clumps(rates, law))
     nonzero = torch.nonzero((uniform >= empty).flatten())[:, 0]

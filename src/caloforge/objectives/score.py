@@ -101,7 +101,9 @@ def of_neighbours(across: Tensor, play: GanStep) -> Tensor:
         return across
     conditions = play.by_particle(play.rows.conditions)[:, 0]
     spread = conditions.std(dim=0, correction=0)
-    scaled = conditions / torch.where(spread > 0, spread, 1)
+    # The mean of equal numbers is rounded: their deviation is not 0, their range is.
+    varies = conditions.amax(dim=0) > conditions.amin(dim=0)
+    scaled = (conditions - conditions[0]) / torch.where(varies, spread, 1)
     apart = torch.cdist(scaled, scaled)
     nearest = apart.fill_diagonal_(torch.inf).topk(min(NEIGHBOURS, len(across) - 1), largest=False)
     return across[nearest.indices].mean(dim=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -95,7 +96,7 @@ def detail(result: EvaluationResult, metric: Metric) -> tuple[str, ...]:
         str(result.measured(metric.name)),
         str(result.measured(metric.name, REAL)),
         "-" if excess is None else str(excess),
-        f"{metric.ideal:g}",
+        metric.ideal if isinstance(metric.ideal, str) else f"{metric.ideal:g}",
     )
 
 
@@ -214,8 +215,13 @@ def _comparison_columns(comparison: Comparison) -> list[Metric]:
 def ranked(comparison: Comparison) -> tuple[Method, ...]:
     """Methods, the best one first, then references."""
     measure = comparison.measure
-    methods = sorted(comparison.methods, key=lambda m: m.numbers[measure].measured.value or 0.0)
+    methods = sorted(comparison.methods, key=lambda one: _rank(one.numbers[measure].measured))
     return (*methods, *comparison.references)
+
+
+def _rank(measured: Measured) -> float:
+    """An undefined number goes last."""
+    return math.inf if measured.value is None else measured.value
 
 
 def comparison_row(comparison: Comparison, method: Method) -> list[str]:

@@ -48,7 +48,8 @@ def find_simulator(text: str | Path) -> Path:
 def find_named(text: str, kinds: str) -> Path:
     """``find_simulator``, where a path that is not there is no misspelled name."""
     path = Path(text)
-    if not path.exists() and len(path.parts) > 1 and text not in shipped_simulators():
+    name = text.removeprefix(PREFIX)
+    if not path.exists() and len(path.parts) > 1 and name not in shipped_simulators():
         raise UsageError(f"{text}: no such {kinds}")
     return find_simulator(text)
 

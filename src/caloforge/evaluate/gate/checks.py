@@ -171,14 +171,14 @@ def permutation_result(replicates: Values, *, one_sided: bool) -> PermutationRes
 
 def _equivalent(away: float, skew: float) -> float:
     """Normal deviate with the upper tail of a Pearson type III law at ``away``."""
-    from scipy.special import gammaincc, ndtri
+    from scipy.special import gammainc, gammaincc, ndtri
 
     if abs(skew) < LEAST_SKEW:
         return min(away, LARGEST_SIGMA)
     shape = 4 / skew**2
     at = shape + away * np.sqrt(shape) * np.sign(skew)
-    upper = gammaincc(shape, max(at, 0.0))
-    tail = upper if skew > 0 else 1 - upper
+    # Each tail by itself: 1 minus the other one has lost all digits far out.
+    tail = (gammaincc if skew > 0 else gammainc)(shape, max(at, 0.0))
     if tail <= 0:
         return LARGEST_SIGMA
     return float(np.clip(-ndtri(tail), -LARGEST_SIGMA, LARGEST_SIGMA))

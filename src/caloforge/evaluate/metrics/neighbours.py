@@ -78,9 +78,10 @@ def fidelity(
     real, generated = _at_most(real, most_rows, rng), _at_most(generated, most_rows, rng)
     if min(len(real), len(generated)) < 2 * neighbours + 2:
         raise DataError(f"nearest neighbours need at least {2 * neighbours + 2} showers a side")
-    scale = divisors(real)
+    mean, scale = real.mean(axis=0), divisors(real)
     # Half the memory; standardised features need no more digits.
-    tables = _tables(*((sample / scale).astype(np.float32) for sample in (real, generated)))
+    standard = (((one - mean) / scale).astype(np.float32) for one in (real, generated))
+    tables = _tables(*standard)
     whole = four_numbers(tables[0], tables[1], tables[2], neighbours)
     halves = []
     for _ in range(SUBSAMPLES):

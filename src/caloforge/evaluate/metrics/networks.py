@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caloforge.data.deviations import divisors
+from caloforge.data.deviations import deviations, divisors
 from caloforge.errors import CaloforgeError, DataError
 from caloforge.evaluate.attributes import attributes
 from caloforge.evaluate.observables import Observable, layer_sum, layout_of, observables, values_of
@@ -49,8 +49,10 @@ CLASSIFIER_CONFIGS = {config.name: config for config in (DEFAULT, CHALLENGE)}
 
 def standardised(inputs: NDArray[np.float32], train: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean 0 and deviation 1 on the training rows; undefined inputs become 0.  (N, d)"""
+    # The spread of a column that no row has would blind the limit for all others.
+    inputs = np.where(np.isfinite(inputs[train]).any(axis=0), inputs, 0)
     mean = np.nanmean(inputs[train], axis=0)
-    deviation = np.nanstd(inputs[train], axis=0)
+    deviation = deviations(inputs[train])
     # Cells that hardly ever light would get huge values from a tiny deviation.
     least = 1e-2 * float(deviation.max(initial=0)) or 1.0
     scaled = np.nan_to_num((inputs - mean) / np.maximum(deviation, least))

@@ -19,6 +19,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.deviations import divisors
 from caloforge.data.showers import Showers
 from caloforge.errors import DataError
 from caloforge.evaluate import resampling
@@ -343,16 +344,16 @@ def correlation(values: Values) -> Values:
                [-1.,  1.]])
     """
     there = np.isfinite(values).astype(np.float64)
-    filled = np.where(there > 0, values - np.nanmean(_safe(values), axis=0), 0.0)
+    # A unit scale makes the test for "does not vary" one of rounding, whatever the units.
+    standard = (values - np.nanmean(_safe(values), axis=0)) / divisors(values)
+    filled = np.where(there > 0, standard, 0.0)
     count = np.maximum(there.T @ there, 1)
     mean = filled.T @ there / count
     cross = filled.T @ filled / count - mean * mean.T
     square = (filled**2).T @ there / count - mean**2
     scale = np.sqrt(np.maximum(square * square.T, 0))
     matrix = np.full(cross.shape, np.nan)
-    np.divide(
-        cross, scale, out=matrix, where=scale > 1e-12 * max(float(scale.max(initial=0)), 1e-300)
-    )
+    np.divide(cross, scale, out=matrix, where=scale > 1e-12)
     return np.clip(matrix, -1, 1)
 
 
