@@ -262,7 +262,7 @@ class Run:
         self.average.network.load_state_dict(self.best.weights)
         export_simulator(
             self.average.network,
-            self.recipe.resolve(),
+            self.dataset.detector(self.recipe),
             self.folder.record(),
             self.dataset.conditions,
             self.folder.simulator,
