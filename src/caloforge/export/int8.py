@@ -227,9 +227,9 @@ def compare_w1(
     """W1 of both against the channel sums of real showers.  (M, C), (M, c)"""
     with reporter.progress("compare", 2 * showers, "showers") as advance:
         sums = [_sums(one, conditions, showers, seed, advance) for one in (float32, int8)]
-    distances = [float(w1_channels(real, other).mean()) for other in sums]
+    w1_float32, w1_int8 = (float(w1_channels(real, other).mean()) for other in sums)
     floor, error = floor_of(real, np.random.default_rng(seed))
-    return Int8Result(showers, floor, *distances, floor_error=error)
+    return Int8Result(showers, floor, w1_float32, w1_int8, error)
 
 
 def _sums(
