@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from caloforge.data.energy import sampling_fraction
 from caloforge.data.showers import ShowerFile
 from caloforge.errors import DataError, UsageError
 from caloforge.generate import Particles, generate
@@ -47,6 +48,18 @@ def cells_of(file):
     return np.concatenate(
         [file[f"showers/{x.name}"][:].reshape(-1, x.cells) for x in DETECTOR.layers], 1
     )
+
+
+@pytest.mark.parametrize("shards", [(), ("--shards", 2)])
+def test_the_sampling_fraction_of_the_training_showers_is_told(caloforge, like, tmp_path, shards):
+    """Deposits over energies are those of the training showers, and so is what they mean."""
+    simulator = write_simulator(tmp_path / "thin", provenance={"sampling_fraction": "0.02"})
+    out = tmp_path / ("out" if shards else "out.h5")
+    arguments = ("--like", like, "-n", ROWS, "--out", out, *shards, "-q")
+    assert caloforge("generate", simulator, *arguments)[0] == 0
+    for path in out.glob("*.h5") if shards else [out]:
+        with ShowerFile(path) as file:
+            assert sampling_fraction(file.detector, file.provenance) == 0.02
 
 
 def test_showers_sums_and_conditions_are_written(caloforge, simulator, like, tmp_path):

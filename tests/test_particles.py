@@ -227,6 +227,10 @@ def test_impossible_particles_are_refused(columns: dict[str, Any], says: str) ->
         ("pdg,px[cm],py,pz", "22,0,0,5", "column px has the unit 'cm'"),
         ("pdg,ux,uy", "22,0,0", "no column Energy; a table has"),
         ("E,ux,uy,uz", "5,0,0,1", "no column Energy"),
+        ("pdg,E,py", "22,5,1", "no column px; give all of px, py, pz, or none of them"),
+        ("pdg,px,pz", "22,1,5", "no column py; give all of px, py, pz"),
+        ("pdg,px,py,ux,uy,uz", "22,1,5,0,0,1", "no column pz; give all of px, py, pz"),
+        ("pdg,E,ux,uz", "22,5,0,1", "no column uy; give all of ux, uy, uz"),
         ("PDG,energie", "22,5", "px, py, pz; this one has PDG, energie"),
         ("pdg;E", "22;5", "commas must separate its columns"),
         ("pdg\tE", "22\t5", "commas must separate its columns"),
@@ -269,6 +273,13 @@ def test_more_rows_than_a_file_of_its_size_holds_are_refused(
     monkeypatch.setattr("caloforge.io.tables.LARGEST_DEFLATION", 10)
     with pytest.raises(DataError, match="claims 20000 rows of 2 columns in"):
         next(read_pieces(path, ALICE_ZN))
+
+
+def test_a_missing_coordinate_of_a_place_is_zero(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("pdg,px,py,pz,ux,y\n22,0,0,5,9,2\n")
+    actual = joined(read_pieces(path, ALICE_ZN)).conditions
+    assert actual.tolist() == [[5, 0, 2, 0, 0, 0, 5, 0, 0]], "the direction is not in use"
 
 
 def test_large_particle_numbers_keep_their_digits(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from caloforge.errors import DataError, UsageError
 from caloforge.simulator import Simulator
 from caloforge.simulator.onnx_safety import read_facts, refuse_foreign
+from caloforge.simulator.reference import Reference
 from caloforge.simulator.sampling import BLOCK, block_streams
 from caloforge.simulator.shipped import find_simulator, shipped_simulator
 from handmade import (
@@ -32,6 +33,14 @@ from handmade import (
     triples,
     write_simulator,
 )
+
+
+def test_stored_answers_are_written_by_the_oldest_numpy(monkeypatch, tmp_path):
+    """Before 2.2 every keyword of the writer was an array; a fourth one cannot be read again."""
+    given_names = []
+    monkeypatch.setattr(np, "savez_compressed", lambda path, **arrays: given_names.extend(arrays))
+    Reference(**triples()).write(tmp_path / "reference.npz")
+    assert given_names == ["latent", "conditions", "response"]
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ def test_by_particle_and_condition(tmp_path, caloforge):
         (("--where", "mass<3"), 2, "no condition mass"),
         (("--where", "Energy~3"), 2, "write CONDITION<NUMBER"),
         (("--where", "Energy<much"), 2, "write CONDITION<NUMBER"),
+        (("--bits", 5), 2, "holds counts, and --bits rounds deposits: leave it out"),
         (("--note", "format"), 2, "write NAME=TEXT"),
         (("--note", "format=x"), 3, "provenance may not be called format"),
         (("--note", "sampling_fraction=x"), 3, "sampling_fraction is x, not a positive number"),

@@ -22,6 +22,9 @@ def test_the_shipped_simulator_halves_and_answers_alike(caloforge, tmp_path):
     assert 0 < whole.reference.difference(answers) < 1e-3
     assert half.card.sampling == whole.card.sampling
     assert half.card.provenance["precision"] == "float16 weights"
+    assert whole.card.quality is not None
+    assert half.card.quality is None, "it was measured of the other graph"
+    assert half.card.weaknesses == ()
     onnx.checker.check_model(onnx.load(half.folder / GRAPH), full_check=True)
 
 

@@ -123,12 +123,22 @@ def test_the_gate_is_a_tenth_of_the_excess():
     assert Int8Result(50_000, floor=1.0, float32=2.0, int8=2.099).passed
     assert Int8Result(50_000, floor=1.0, float32=2.0, int8=1.901).passed
     assert not Int8Result(50_000, floor=1.0, float32=2.0, int8=2.101).passed
-    assert not Int8Result(50_000, floor=1.0, float32=0.9, int8=0.901).passed
+
+
+def test_a_simulator_at_the_floor_may_move_by_a_tenth_of_its_error():
+    assert Int8Result(50_000, 1.0, 0.9, 0.9).passed, "no change at all"
+    assert Int8Result(50_000, 1.0, 0.9, 0.909, floor_error=0.1).passed
+    assert not Int8Result(50_000, 1.0, 0.9, 0.911, floor_error=0.1).passed
+    moved = Int8Result(50_000, 1.0, 0.9, 0.95, floor_error=0.1)
+    assert f"a change of 0.05, allowed {moved.allowed:.2g} (" in str(moved)
+    assert moved.record()["allowed"] == moved.allowed == pytest.approx(0.01)
 
 
 def test_the_floor_is_what_a_perfect_simulator_would_show(rng):
     real, perfect = rng.normal(0, 3, (2000, 2)), rng.normal(0, 3, (100_000, 2))
     from caloforge.evaluate.metrics.wasserstein import w1_channels
 
-    output = np.mean([w1_channels(rng.normal(0, 3, (2000, 2)), perfect).mean() for _ in range(20)])
-    assert floor_of(real, rng) == pytest.approx(output, rel=0.3)
+    output = [w1_channels(rng.normal(0, 3, (2000, 2)), perfect).mean() for _ in range(20)]
+    floor, error = floor_of(real, rng)
+    assert floor == pytest.approx(np.mean(output), rel=0.3)
+    assert error == pytest.approx(np.std(output), rel=0.7)

@@ -4,10 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from caloforge.data.showers import read
+from caloforge.data.showers import Showers, read
+from caloforge.detector import Condition
 from caloforge.detectors import ATLAS_EM, ATLAS_EM_POLAR
 from caloforge.detectors.files import find_detector
 from caloforge.formats import ConversionRequest, convert
+from caloforge.formats.writing import WRITERS, Order
 from tests.formats.layered_raw import BINNING, calogan, challenge, deposits, flights
 from tests.input_output.raw import write_raw
 
@@ -72,6 +74,16 @@ def test_momenta_need_a_particle(tmp_path, caloforge):
     code, _, err = caloforge(*arguments, "--pdg", 123456, "--force")
     assert code == 3
     assert "no particle has the PDG number 123456" in err
+
+
+def test_other_conditions_stand_in_the_order_of_the_detector():
+    names = [f"condition_{number}" for number in range(8)]
+    more = [Condition(name=name, unit="") for name in names]
+    detector = ATLAS_EM.model_copy(update={"conditions": (ATLAS_EM.conditions[0], *more)})
+    cells = np.zeros((2, detector.cells), np.float32)
+    showers = Showers(detector, cells, np.ones((2, 9)), np.arange(2))
+    written = [name for name, _ in WRITERS["calogan"](showers, Order("ours.h5", "calogan"))]
+    assert written[-8:] == names
 
 
 def test_a_challenge_file_comes_back(tmp_path, caloforge):

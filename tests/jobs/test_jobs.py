@@ -17,6 +17,7 @@ import pytest
 from caloforge.errors import CaloforgeError, DataError, Terminated, UsageError
 from caloforge.io.files import require_possible_folder
 from caloforge.jobs import ALONE, LOCK, Call, CallProgress, Executor, Limits, only_run
+from caloforge.jobs.cluster import Options
 from caloforge.jobs.process import Process
 from extras import needs
 from full_disk import largest_file
@@ -192,6 +193,19 @@ def test_a_batch_system_that_takes_no_job_costs_one_line(
     with pytest.raises(CaloforgeError, match=f"takes no job: {command}.*{reason}"):
         list(executor.run([Call(squared, (1,))]))
     assert time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"n_workers": 4}, "multiple values for keyword argument 'n_workers'"),
+        ({"interface": "nope"}, "'nope' is not a valid network interface"),
+    ],
+)
+def test_options_that_a_cluster_refuses_cost_one_line(options: Options, reason: str) -> None:
+    needs("distributed")
+    with pytest.raises(UsageError, match=f"--cluster-options: LocalCluster says: .*{reason}"):
+        list(Executor("dask", 1, "local", options).run([Call(squared, (1,))]))
 
 
 def test_a_scheduler_that_does_not_answer_is_named() -> None:

@@ -9,16 +9,18 @@ import pytest
 import torch
 
 from caloforge.data.samples import sample_path
-from caloforge.data.showers import ShowerFile
+from caloforge.data.showers import ShowerFile, read, write
 from caloforge.detectors import ATLAS_EM
 from caloforge.recipe import Recipe, override
 from caloforge.recipes import recipe_of_name
 from caloforge.reporter import SILENT
-from caloforge.train import prepare
+from caloforge.simulator.card import CARD, read_card
+from caloforge.train import prepare, train
 from caloforge.training.dataset import Dataset, divide
 from caloforge.training.distributed import DistributedContext
 from caloforge.training.folder import RunFolder
 from caloforge.training.run import Run
+from small_run import small_recipe, write_part_of_sample
 
 
 def recipe_of(name: str, seed: int = 0) -> Recipe:
@@ -74,3 +76,13 @@ def test_the_sampling_fraction_of_the_file_is_that_of_the_game(dataset: Dataset)
     assert 0 <= parts["generator"]["EnergyConditioning"] < 2
     assert run.game.networks["critic"].inputs.detector.sampling_fraction == 0.02
     assert prepared(recipe_of("calogan"), dataset).game.views.detector.sampling_fraction == 1
+
+
+def test_the_sampling_fraction_of_the_file_is_that_of_the_card(tmp_path: Path) -> None:
+    path = tmp_path / "thin.h5"
+    some = read(write_part_of_sample(tmp_path / "zn.h5"))
+    write(path, replace(some, provenance={**some.provenance, "sampling_fraction": "0.5"}))
+    run = train(small_recipe("training.steps=1"), path, tmp_path / "run", threads=1).path
+    card = read_card(run / "simulator" / CARD)
+    assert card.detector.sampling_fraction == 0.5
+    assert card.provenance["sampling_fraction"] == "0.5"

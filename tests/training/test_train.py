@@ -460,9 +460,11 @@ def test_bad_checkpoint_is_one_line(showers: Path, straight: Path, tmp_path: Pat
         with pytest.raises(DataError, match=message):
             train(small_recipe(), showers, out, resume=True)
     whole = state_of(straight) | {"clock": {"seconds": 0.0, "cpu_seconds": 0.0}}
-    torch.save(whole | {"networks": {}}, out / "checkpoint.pt")
-    with pytest.raises(DataError, match="does not fit the recipe"):
-        train(small_recipe(), showers, out, resume=True)
+    without = {name: value for name, value in whole.items() if name != "random"}
+    for state in (whole | {"networks": {}}, without, whole | {"random": [torch.zeros(3)]}):
+        torch.save(state, out / "checkpoint.pt")
+        with pytest.raises(DataError, match="does not fit the recipe"):
+            train(small_recipe(), showers, out, resume=True)
     (out / "checkpoint.pt").write_bytes(b"no archive at all")
     with pytest.raises(DataError, match="not a caloforge-checkpoint file") as caught:
         train(small_recipe(), showers, out, resume=True)

@@ -1,7 +1,8 @@
 """A worker that speaks the protocol without an engine: cells are random numbers of the seed.
 
-Usage: fake_worker.py FOLDER [SLEEP]. A file FOLDER/die-<index> makes it die at that shot; one named
-``once`` inside is removed first, so that the second attempt survives. Every start leaves a mark.
+Usage: fake_worker.py FOLDER [SLEEP]. A file FOLDER/die-<index> makes it die at that shot; one with
+``once`` inside is removed first, so that the second attempt survives. A file FOLDER/cut-<index>
+lets it die once in the middle of that answer. Every start leaves a mark.
 """
 
 import json
@@ -35,5 +36,11 @@ for line in sys.stdin:
         counts = random.Random(seed).choices(range(9), k=cells)
         arrays = [array("f", counts), array("f", [energy] * (3 if cells == 504 else 0)), array("f")]
         head = {"index": index, "cpu_seconds": 0.5, "sizes": [len(a) for a in arrays]}
-        out.write(json.dumps(head).encode() + b"\n" + b"".join(a.tobytes() for a in arrays))
+        out.write(json.dumps(head).encode() + b"\n")
+        data = b"".join(a.tobytes() for a in arrays)
+        cut = folder / f"cut-{index}"
+        out.write(data[: 4 * (cells // 2)] if cut.exists() else data)
         out.flush()
+        if cut.exists():
+            cut.unlink()
+            os._exit(9)

@@ -69,6 +69,16 @@ def test_a_bad_geometry_names_its_field(tmp_path: Path, caloforge: Run) -> None:
     assert "not a geometry" in err
 
 
+def test_plates_that_end_too_early_are_refused(tmp_path: Path, caloforge: Run) -> None:
+    geometry = geometry_of(ATLAS_EM).model_copy(update={"units": 40})
+    path = tmp_path / "geometry.json"
+    path.write_text(geometry.model_dump_json())
+    arguments = ("transport", "atlas_em", "--spectrum", "eplus", "-n", 1, "--geometry", path)
+    code, _, err = caloforge(*arguments, "--out", tmp_path / "out.h5")
+    assert (code, err.count("\n")) == (3, 1)
+    assert "40 units of 6 mm are 240 mm deep, the layers of atlas_em 480 mm" in err
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("absorber_mm", -2.0), ("active_mm", "NaN"), ("units", 0), ("cut_mm", 0)]
 )

@@ -46,6 +46,37 @@ def test_the_number_of_workers_changes_no_shower(tmp_path: Path, caloforge: Run)
     assert np.array_equal(one.cells, two.cells)
 
 
+EM_ENGINE = """
+import csv, sys
+import numpy as np
+from caloforge.data.showers import Showers, write
+from caloforge.detectors import ATLAS_EM
+rows = list(csv.DictReader(open(sys.argv[1], encoding="utf-8", newline="")))
+conditions = np.array([[float(row[name]) for name in ATLAS_EM.columns] for row in rows])
+particle = np.array([int(row["particle"]) for row in rows])
+cells = np.ones((len(rows), ATLAS_EM.cells), np.float32)
+overflow = np.arange(3 * len(rows), dtype=np.float32).reshape(-1, 3) if {known} else None
+write(sys.argv[2], Showers(ATLAS_EM, cells, conditions, particle, overflow=overflow))
+"""
+EM_ARGUMENTS = ("transport", "atlas_em", "--spectrum", "eplus", "-n", 2, "--repeats", 2, "-q")
+
+
+@pytest.mark.parametrize("known", ["True", "False", "int(rows[0]['particle']) == 0"])
+def test_overflow_is_what_the_engine_says(
+    tmp_path: Path, caloforge: Run, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    """A column that the engine does not give for all shards is left out: 0 would be a lie."""
+    monkeypatch.setattr("caloforge.transport.request.LARGEST_SHARD", 4 if known == "True" else 2)
+    path, out = tmp_path / "engine.py", tmp_path / "em.h5"
+    path.write_text(EM_ENGINE.replace("{known}", known))
+    code, _, err = caloforge(*EM_ARGUMENTS, "--engine-command", command(path), "--out", out)
+    assert (code, err) == (0, "")
+    overflow = read(out).overflow
+    assert overflow is None if known != "True" else overflow is not None
+    if overflow is not None:
+        assert overflow.tolist() == np.arange(12).reshape(4, 3).tolist()
+
+
 @pytest.mark.parametrize(
     ("script", "code", "complaint"),
     [

@@ -1,5 +1,6 @@
 """The stack is exact, and detectors agree with the matter behind them."""
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -7,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caloforge.detectors import ALICE_ZN, ALICE_ZP, ATLAS_EM, DETECTORS, FACTS
-from caloforge.errors import UsageError
-from caloforge.transport.geometry import GEOMETRY, FibreStack, PlateStack, geometry_of, sections
+from caloforge.errors import DataError, UsageError
+from caloforge.transport.geometry import (
+    GEOMETRY,
+    FibreStack,
+    PlateStack,
+    geometry_of,
+    require_depth,
+    sections,
+)
 
 GEOMETRIES = [facts.matter for facts in FACTS.values() if facts.matter is not None]
 EM = geometry_of(ATLAS_EM)
@@ -37,6 +45,13 @@ def test_any_borders_keep_all_lead_and_argon(cuts: list[int]) -> None:
     assert sum(s.units * s.active_mm for s in actual) == pytest.approx(320)
     for layer, depth in enumerate(depths):
         assert sum(s.depth_mm for s in actual if s.layer == layer) == pytest.approx(depth)
+
+
+@pytest.mark.parametrize(("units", "deep_enough"), [(40, False), (79, False), (80, True)])
+def test_plates_that_end_before_the_layers_are_refused(units: int, deep_enough: bool) -> None:
+    geometry = EM.model_copy(update={"units": units})
+    with nullcontext() if deep_enough else pytest.raises(DataError, match="480 mm; give more"):
+        require_depth(geometry, ATLAS_EM)
 
 
 def test_fibres_fit_their_grooves_and_grooves_their_cells() -> None:

@@ -1,5 +1,6 @@
 """Workers die, runs are killed, and the arrays stay the same; the engine here is a fake."""
 
+import io
 import json
 import os
 import re
@@ -21,7 +22,8 @@ from caloforge.transport import Particles, Pool, Summary, Upstream, draw, prepar
 from caloforge.transport.data_tables import Tables, formula_tables
 from caloforge.transport.parts import Shard, open_parts
 from caloforge.transport.request import Request
-from caloforge.transport.run import assemble
+from caloforge.transport.run import SCORINGS, assemble
+from caloforge.transport.worker import read_answer
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 Prepared = tuple[Request, Tables | None]
@@ -121,6 +123,20 @@ def test_a_dead_worker_is_replaced_and_its_shower_redone(tmp_path: Path, engine:
     summary = go(tmp_path / "died.h5", engines(engine), prepared())
     assert summary.missing == ()
     assert np.array_equal(read(tmp_path / "whole.h5").cells, read(tmp_path / "died.h5").cells)
+
+
+def test_a_cut_answer_is_none(tmp_path: Path, engine: Path) -> None:
+    """The bytes of some whole numbers arrived before the worker died."""
+    go(tmp_path / "whole.h5", engines(engine), prepared())
+    (engine / "cut-5").touch()
+    summary = go(tmp_path / "cut.h5", engines(engine), prepared())
+    assert summary.missing == ()
+    assert np.array_equal(read(tmp_path / "whole.h5").cells, read(tmp_path / "cut.h5").cells)
+
+
+@pytest.mark.parametrize("line", [b"{}", b"[1]", b'{"sizes": 3}', b'{"sizes": [0, 0, 0]}', b"7"])
+def test_a_line_that_is_no_answer_is_none(line: bytes) -> None:
+    assert read_answer(io.BytesIO(line + b"\n")) is None
 
 
 def test_two_deaths_at_one_seed_are_a_missing_shower(tmp_path: Path, engine: Path) -> None:
@@ -267,6 +283,15 @@ def test_material_upstream_empties_some_repeats(tmp_path: Path, engine: Path) ->
     summary = go(tmp_path / "s.h5", engines(engine), prepared)
     assert summary.lost == pytest.approx(400 * (1 - np.exp(-0.7)), abs=40)
     assert (read(tmp_path / "s.h5").total() == 0).sum() == summary.lost
+
+
+def test_unknown_scorings_are_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UsageError, match="no scoring deposits of fibres; there is light, length"):
+        zn([10.0], [0.0], scoring="deposits")
+    particles = draw("eplus", ATLAS_EM, 1, 5)
+    with pytest.raises(UsageError, match=r"no scoring light of plates; there is deposit$"):
+        prepare(ATLAS_EM, particles, scoring="light", environ={"HOME": "/nowhere"})
+    assert [names[0] for names in SCORINGS.values()] == ["light", "deposit"]
 
 
 @pytest.mark.parametrize("energy", [1e-4, 2e5])

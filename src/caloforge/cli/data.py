@@ -120,7 +120,9 @@ Where = Annotated[
 ]
 Bits = Annotated[
     int | None,
-    whole_number(most=23, help="Round deposits to so many bits of mantissa; 10 keep 0.05 %."),
+    whole_number(
+        most=23, help="Round deposits (not counts) to so many bits of mantissa; 10 keep 0.05 %."
+    ),
 ]
 
 

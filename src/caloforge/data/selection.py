@@ -39,7 +39,7 @@ class Choice:
     where: tuple[str, ...] = ()
     """Comparisons with a condition, as ``E>50``; all of them hold."""
     bits: int | None = None
-    """Bits of the mantissa that deposits keep; all where None."""
+    """Bits of the mantissa that deposits keep; all where None. Counts have none."""
 
 
 def select(
@@ -54,9 +54,11 @@ def select(
 ) -> int:
     """Write the chosen rows as one of our files; the number of rows.
 
-    Raises UsageError for a comparison that says nothing, DataError when no row is left.
+    Raises UsageError for a comparison that says nothing and for bits of counts, DataError when no
+    row is left.
     """
     with ShowerFile(source) as file:
+        _require_deposits(file, choice.bits)
         keep = selection(file, choice)
         present = tuple(name for name in COLUMN_TYPES if getattr(file, name) is not None)
         provenance = {**file.provenance, **_rounding(choice), **(notes or {})}
@@ -105,6 +107,11 @@ def _holds(file: ShowerFile, text: str) -> NDArray[np.bool_]:
     return np.asarray(COMPARISONS[sign](values, limit))
 
 
+def _require_deposits(file: ShowerFile, bits: int | None) -> None:
+    if bits is not None and file.detector.counts:
+        raise UsageError(f"{file.path} holds counts, and --bits rounds deposits: leave it out")
+
+
 def _rounding(choice: Choice) -> dict[str, str]:
     if choice.bits is None:
         return {}
@@ -116,7 +123,7 @@ def _rounding(choice: Choice) -> dict[str, str]:
 
 def _rounded(showers: Showers, bits: int | None) -> Showers:
     """Deposits that pack better: the last bits of their mantissa are 0."""
-    if bits is None or showers.detector.counts:
+    if bits is None:
         return showers
     return Showers(
         showers.detector,

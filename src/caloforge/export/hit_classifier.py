@@ -99,7 +99,7 @@ def train(table: Table, *, seed: int = 0) -> HitClassifier:
 
 
 def impact_points(detector: Detector) -> tuple[Feature, ...]:
-    """Where a straight flight meets the front face, one feature an axis."""
+    """Where a flight meets planes across the beam; an axis may have several features."""
     return tuple(feature for feature in detector.features if feature.kind == "impact")
 
 

@@ -1,4 +1,4 @@
-"""A simulator folder again, with the same card and a graph of another precision."""
+"""A simulator folder again, with a graph of another precision and the card that is true of it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from caloforge.simulator.reference import Reference
 
 
 def write_simulator(simulator: Simulator, model: bytes, precision: str, folder: Path) -> Simulator:
-    """A simulator folder of this graph, with stored answers of its own, loaded."""
+    """A simulator folder of this graph, with stored answers of its own, loaded.
+
+    Its quality is not that of the other graph: the card has none until it is measured.
+    """
     digest = hashlib.sha256(model).hexdigest()
     provenance = simulator.card.provenance | {"precision": precision}
-    card = simulator.card.model_copy(update={"generator_sha256": digest, "provenance": provenance})
+    news = {"generator_sha256": digest, "provenance": provenance, "quality": None, "weaknesses": ()}
+    card = simulator.card.model_copy(update=news)
     (folder / GRAPH).write_bytes(model)
     (folder / CARD).write_text(card.to_json(indent=1), encoding="utf-8")
     latent, conditions = simulator.reference.latent, simulator.reference.conditions

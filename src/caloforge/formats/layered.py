@@ -169,9 +169,11 @@ class Rows:
         self.path, self.detector, self._file = path, detector, file
         self._pdg = request.pdg
         self._energy_unit = request.energy_unit
-        self._clip_provenance: dict[str, Callable[[Flight], NDArray[np.float64]]] = dict(CONDITIONS)
+        self._condition_formulas: dict[str, Callable[[Flight], NDArray[np.float64]]] = dict(
+            CONDITIONS
+        )
         if detector.energy:
-            self._clip_provenance[detector.energy] = CONDITIONS["E"]
+            self._condition_formulas[detector.energy] = CONDITIONS["E"]
         fraction = self.number(SAMPLING_FRACTION, request.sampling_fraction, "--sampling-fraction")
         self.provenance = {} if fraction is None else {SAMPLING_FRACTION: repr(fraction)}
         self.provenance |= _texts(file)
@@ -236,12 +238,12 @@ class Rows:
 
     def _unknown_conditions(self) -> list[str]:
         """Conditions that a flight does not tell: datasets of that name must."""
-        unknown = [name for name in self.detector.columns if name not in self._clip_provenance]
+        unknown = [name for name in self.detector.columns if name not in self._condition_formulas]
         for name in unknown:
             if not hdf5.has(self._file, name):
                 raise DataError(
                     f"tells nothing of {self.detector.name}'s condition {name}: neither a dataset "
-                    f"of that name nor one of {', '.join(self._clip_provenance)}"
+                    f"of that name nor one of {', '.join(self._condition_formulas)}"
                 )
         return unknown
 
@@ -256,8 +258,8 @@ class Rows:
     def conditions(self, flight: Flight, part: slice) -> NDArray[np.float64]:
         """Conditions of the detector.  (N, C)"""
         columns = [
-            self._clip_provenance[name](flight)
-            if name in self._clip_provenance
+            self._condition_formulas[name](flight)
+            if name in self._condition_formulas
             else values(self._more[name], part)
             for name in self.detector.columns
         ]

@@ -126,8 +126,10 @@ def _calogan(showers: Showers, order: Order) -> Iterator[tuple[str, NDArray[Any]
     if columns.keys() & CONDITIONS.keys() - {"E"}:
         for name, values in _starts(energy, columns, pdg, order.frame).items():
             yield name, values[:, None]
-    for name in columns.keys() - CONDITIONS.keys() - {detector.energy}:
-        yield name, columns[name][:, None]
+    # In the order of the detector: that of a set differs from process to process.
+    for name in detector.columns:
+        if name not in {*CONDITIONS, detector.energy}:
+            yield name, columns[name][:, None]
 
 
 def _starts(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from caloforge.data.energy import SAMPLING_FRACTION
 from caloforge.errors import DataError, Terminated
 from caloforge.generate.particles import Source
 from caloforge.generate.plan import Plan, ShardRecord
@@ -155,6 +156,7 @@ def provenance(simulator: Simulator, source: Source, seed: int) -> dict[str, str
         "runtime": f"{simulator.engine.name}, {simulator.engine.threads} thread(s)",
         "licence": card.provenance.get("licence", ""),
         "trained_on": card.provenance.get("source", ""),
+        SAMPLING_FRACTION: card.provenance.get(SAMPLING_FRACTION, ""),
     }
     return {name: value for name, value in record.items() if value}
 

@@ -39,7 +39,7 @@ def local(workers: int, options: Options) -> Any:
     quiet: Options = {"dashboard_address": None, "threads_per_worker": 1, "processes": True}
     if "dashboard_address" not in options:
         quiet["scheduler_kwargs"] = {"dashboard_address": ANY_PORT}
-    return distributed.LocalCluster(n_workers=workers, **{**quiet, **options})
+    return _built(distributed.LocalCluster, {**quiet, **options}, n_workers=workers)
 
 
 def slurm(workers: int, options: Options) -> Any:
@@ -55,13 +55,17 @@ def htcondor(workers: int, options: Options) -> Any:
 def _jobs(name: str, workers: int, options: Options) -> Any:
     kind = getattr(import_module("dask_jobqueue"), name)
     quiet = {"scheduler_options": {"dashboard": False, "dashboard_address": ANY_PORT}}
-    reported = _reporting(kind)
-    try:
-        cluster = reported(**{**JOB, **quiet, **options})
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"--cluster-options: {name} says: {error}") from error
+    cluster = _built(_reporting(kind), {**JOB, **quiet, **options})
     cluster.scale(jobs=workers)
     return cluster
+
+
+def _built(kind: Any, options: Options, **fixed: Any) -> Any:
+    """A cluster; UsageError for options that its class refuses, or that are fixed."""
+    try:
+        return kind(**fixed, **options)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise UsageError(f"--cluster-options: {kind.__name__} says: {error}") from error
 
 
 def _reporting(kind: Any) -> Any:

@@ -198,10 +198,24 @@ def columns_of(names: Sequence[str], detector: Detector) -> UsedColumns:
             "(E or Ekin) and direction (ux, uy, uz), or pdg with px, py, pz; this one has "
             f"{', '.join(names[:20]) or 'nothing'}"
         )
+    _require_whole_vector(quantities)
     builder_of(detector)  # raises where conditions are no kinematics
     return UsedColumns(
         {**quantities, **plain}, lambda block: _from_physics(detector, quantities, block)
     )
+
+
+MOMENTUM, DIRECTION, PLACE = ("px", "py", "pz"), ("ux", "uy", "uz"), ("x", "y", "z")
+
+
+def _require_whole_vector(columns: Mapping[str, Column]) -> None:
+    """DataError for a momentum, or without one a direction, that lacks a component.
+
+    Only places may: a missing coordinate is 0, a missing momentum is not.
+    """
+    parts = next((names for names in (MOMENTUM, DIRECTION) if set(names) & columns.keys()), ())
+    if lacking := [name for name in parts if name not in columns]:
+        raise DataError(f"no column {lacking[0]}; give all of {', '.join(parts)}, or none of them")
 
 
 def _from_physics(detector: Detector, columns: Mapping[str, Column], block: Columns) -> Array:
@@ -209,13 +223,12 @@ def _from_physics(detector: Detector, columns: Mapping[str, Column], block: Colu
     pdg = whole_numbers(_one_a_row(block, columns[PDG].name), PDG, np.int32)
     zeros = np.zeros(len(pdg))
 
-    def vector(prefix: str) -> Array | None:
-        names = [f"{prefix}{axis}" for axis in "xyz"]
+    def vector(names: tuple[str, ...]) -> Array | None:
         if not set(names) & columns.keys():
             return None
         return np.column_stack([columns[n].of(block) if n in columns else zeros for n in names])
 
-    momentum = vector("p")
+    momentum = vector(MOMENTUM)
     energy = {
         f"{name}_gev": columns[name].of(block) for name in ("energy", "kinetic") if name in columns
     }
@@ -223,13 +236,13 @@ def _from_physics(detector: Detector, columns: Mapping[str, Column], block: Colu
         energy = {}  # it follows from momentum and mass
     elif len(energy) > 1:
         del energy["energy_gev"]
-    place = vector("")
+    place = vector(PLACE)
     return conditions_of(
         detector,
         pdg=pdg,
         **energy,
         momentum_gev=momentum,
-        direction=None if momentum is not None else vector("u"),
+        direction=None if momentum is not None else vector(DIRECTION),
         place_cm=(0.0, 0.0, 0.0) if place is None else place,
     )
 

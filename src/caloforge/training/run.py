@@ -236,9 +236,10 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take all that ``state`` and ``save`` put into a checkpoint."""
-        if len(state["random"]) != self.context.world:
-            raise UsageError(f"{self.folder.path} was trained by {len(state['random'])} processes")
         try:
+            random = state["random"]
+            if len(random) != self.context.world:
+                raise UsageError(f"{self.folder.path} was trained by {len(random)} processes")
             for name, network in self.game.networks.items():
                 network.load_state_dict(state["networks"][name])
                 self.game.optimisers[name].load_state_dict(state["optimisers"][name])
@@ -250,10 +251,10 @@ class Run:
             self.step = self.saved = int(state["step"])
             if self.start:
                 self.start.load_state_dict(state["start"])
+            self.game.random.set_state(random[self.context.rank])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             flaw = " ".join(str(error).split())[:200]
             raise DataError(f"{self.folder.checkpoint}: does not fit the recipe: {flaw}") from error
-        self.game.random.set_state(state["random"][self.context.rank])
 
     def write_simulator(self) -> None:
         """The best generator as simulator/, if any was scored."""
@@ -262,7 +263,7 @@ class Run:
         self.average.network.load_state_dict(self.best.weights)
         export_simulator(
             self.average.network,
-            self.recipe.resolve(),
+            self.dataset.detector(self.recipe),
             self.folder.record(),
             self.dataset.conditions,
             self.folder.simulator,

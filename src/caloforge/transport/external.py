@@ -125,6 +125,8 @@ def _shard(request: Request, rows: range, out: Path) -> Shard:
     shard = Shard.empty(len(rows), request.detector.cells, request.overflow_layers)
     shard.cells[:] = showers.cells
     shard.cpu_seconds[:] = np.nan if showers.cpu_seconds is None else showers.cpu_seconds
+    if request.overflow_layers:
+        shard.overflow[:] = np.nan if showers.overflow is None else showers.overflow
     return shard
 
 

@@ -24,7 +24,13 @@ from caloforge.detector import Detector
 from caloforge.detector.matter import VACUUM
 from caloforge.detectors.species import SPECIES
 from caloforge.transport.geant4 import PROFILE_BINS, Image, SetDetector, Volumes
-from caloforge.transport.geometry import FibreStack, PlateStack, Section, sections
+from caloforge.transport.geometry import (
+    FibreStack,
+    PlateStack,
+    Section,
+    layer_depths_mm,
+    sections,
+)
 from caloforge.transport.light import Formula, LightYield, Table, mean_photons_per_mm, threshold_mev
 from caloforge.transport.request import Setup
 
@@ -248,8 +254,7 @@ class Plates:
         """Sections one behind the other.  (the placed world)"""
         geometry, depth = self.geometry, 0.0
         logical, world = self.make.world(geometry.width_mm, geometry.depth_mm)
-        depths = tuple(float(layer.depth_mm or 0.0) for layer in self.detector.layers)
-        for number, section in enumerate(sections(geometry, depths)):
+        for number, section in enumerate(sections(geometry, layer_depths_mm(self.detector))):
             middle = depth + section.depth_mm / 2
             for name, volume, x, y in self._pieces(f"s{number}", section):
                 self.make.place(volume, logical, (x, y, middle))

@@ -52,7 +52,7 @@ class Readout(Protocol):
 def readout_of(
     g4: Any, setup: Setup, detector: Detector, geometry: Geometry, keep: Callable[[Any], Any]
 ) -> Readout:
-    """The read-out that ``setup.scoring`` names; raises UsageError where there is none."""
+    """The read-out that ``setup.scoring`` names; ``prepare`` has checked the name."""
     from caloforge.transport.fibres import FibreLength, FibreSteps, FirstInteraction, Plates
 
     readouts: dict[tuple[str, str], Any] = {
@@ -61,11 +61,7 @@ def readout_of(
         ("fibres", "interaction"): FirstInteraction,
         ("plates", "deposit"): Plates,
     }
-    key = (geometry.kind, setup.scoring)
-    if key not in readouts:
-        names = [scoring for kind, scoring in readouts if kind == geometry.kind]
-        raise UsageError(f"{detector.name} has no scoring {setup.scoring}; it has {names}")
-    return readouts[key](g4, setup, detector, geometry, keep)
+    return readouts[geometry.kind, setup.scoring](g4, setup, detector, geometry, keep)
 
 
 Keep = Callable[[Any], Any]

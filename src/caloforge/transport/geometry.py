@@ -10,10 +10,12 @@ from caloforge.detector.matter import FibreStack as FibreStack
 from caloforge.detector.matter import Geometry as Geometry
 from caloforge.detector.matter import PlateStack as PlateStack
 from caloforge.detectors import DETECTORS, facts_of
-from caloforge.errors import UsageError
+from caloforge.errors import DataError, UsageError
 
 GEOMETRY: TypeAdapter[Geometry] = TypeAdapter(Geometry)
 """Reads a geometry from JSON."""
+SMALLEST_MM = 1e-9
+"""Thinner plates are rounding errors."""
 
 
 def geometry_of(detector: Detector) -> Geometry:
@@ -23,6 +25,22 @@ def geometry_of(detector: Detector) -> Geometry:
         names = sorted(name for name, other in DETECTORS.items() if facts_of(other).matter)
         raise UsageError(f"no geometry for {detector.name}; transport knows {', '.join(names)}")
     return matter
+
+
+def require_depth(geometry: Geometry, detector: Detector) -> None:
+    """DataError for plates that end before the layers of the detector do."""
+    needed_mm = sum(layer_depths_mm(detector))
+    if isinstance(geometry, PlateStack) and geometry.depth_mm < needed_mm - SMALLEST_MM:
+        raise DataError(
+            f"the geometry: {geometry.units} units of {geometry.unit_mm:g} mm are "
+            f"{geometry.depth_mm:g} mm deep, the layers of {detector.name} {needed_mm:g} mm; "
+            "give more units"
+        )
+
+
+def layer_depths_mm(detector: Detector) -> tuple[float, ...]:
+    """Thickness of each layer."""
+    return tuple(float(layer.depth_mm or 0.0) for layer in detector.layers)
 
 
 class Section(Description):
@@ -49,7 +67,7 @@ def sections(geometry: PlateStack, depths_mm: tuple[float, ...]) -> list[Section
     parts: list[Section] = []
     unit, rest_mm = 0, geometry.unit_mm
     for layer, depth in enumerate(depths_mm):
-        while depth > 1e-9:
+        while depth > SMALLEST_MM:
             whole = int(depth / geometry.unit_mm + 1e-9) if rest_mm == geometry.unit_mm else 0
             if whole:
                 parts.append(_section(geometry, layer, unit, whole, 0.0, geometry.unit_mm))
@@ -58,7 +76,7 @@ def sections(geometry: PlateStack, depths_mm: tuple[float, ...]) -> list[Section
             start, depth_mm = geometry.unit_mm - rest_mm, min(rest_mm, depth)
             parts.append(_section(geometry, layer, unit, 1, start, start + depth_mm))
             rest_mm, depth = rest_mm - depth_mm, depth - depth_mm
-            if rest_mm < 1e-9:
+            if rest_mm < SMALLEST_MM:
                 unit, rest_mm = unit + 1, geometry.unit_mm
     return parts
 

@@ -54,7 +54,9 @@ class Shard:
 
     cells: NDArray[np.float32]
     overflow: NDArray[np.float32]
+    """NaN where another engine did not say."""
     cpu_seconds: NDArray[np.float32]
+    """NaN where another engine did not say."""
     fate: NDArray[np.int8]
 
     @classmethod
@@ -108,7 +110,7 @@ class Parts:
             with open_arrays(self.path(number)) as file:
                 return Shard(
                     file.floats("cells", 2).astype(np.float32),
-                    file.floats("overflow", 2).astype(np.float32),
+                    file.floats("overflow", 2, unknown=True).astype(np.float32),
                     file.floats("cpu_seconds", unknown=True).astype(np.float32),
                     file.whole_numbers("fate", np.int8),
                 )

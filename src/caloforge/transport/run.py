@@ -47,7 +47,7 @@ from caloforge.transport.external import (
     check_command,
     run_command,
 )
-from caloforge.transport.geometry import GEOMETRY, Geometry, geometry_of
+from caloforge.transport.geometry import GEOMETRY, Geometry, geometry_of, require_depth
 from caloforge.transport.light import LIGHT_SCALE, Table
 from caloforge.transport.parts import Parts, Shard, open_parts, parts_folder
 from caloforge.transport.request import (
@@ -305,12 +305,12 @@ def assemble(request: Request, parts: Parts, out: Path, *, overwrite: bool) -> S
 
     Raises DataError for damaged shards and for counts that do not fit 16 bits.
     """
-    fates, seconds = _overview(request, parts)
+    fates, seconds, overflow = _overview(parts)
     provenance = provenance_of(request, parts, fates)
     present: dict[Column, bool] = {
         "pdg": True,
         "cpu_seconds": not np.isnan(seconds),
-        "overflow": request.overflow_layers > 0,
+        "overflow": request.overflow_layers > 0 and not np.isnan(overflow),
     }
     columns = tuple(name for name, there in present.items() if there)
     with (
@@ -328,14 +328,15 @@ def assemble(request: Request, parts: Parts, out: Path, *, overwrite: bool) -> S
     )  # fmt: skip
 
 
-def _overview(request: Request, parts: Parts) -> tuple[np.ndarray[Any, np.dtype[np.int8]], float]:
-    """Fates of all showers, and the CPU seconds of all."""
-    fates, seconds = [], []
+def _overview(parts: Parts) -> tuple[NDArray[np.int8], float, float]:
+    """Fates of all showers, and the CPU seconds and the overflow of all; NaN where unknown."""
+    fates, seconds, overflow = [], 0.0, 0.0
     for number in range(len(parts.ranges)):
         shard = parts.load(number)
         fates.append(shard.fate)
-        seconds.append(shard.cpu_seconds.sum(dtype=np.float64))
-    return np.concatenate(fates), float(sum(seconds))
+        seconds += float(shard.cpu_seconds.sum(dtype=np.float64))
+        overflow += float(shard.overflow.sum(dtype=np.float64))
+    return np.concatenate(fates), seconds, overflow
 
 
 def _append(writer: ShowerWriter, request: Request, rows: range, shard: Shard) -> None:
@@ -351,7 +352,7 @@ def _append(writer: ShowerWriter, request: Request, rows: range, shard: Shard) -
         request.particles.number[place],
         pdg=request.particles.pdg[place],
         cpu_seconds=shard.cpu_seconds[complete],
-        overflow=shard.overflow[complete] if request.overflow_layers else None,
+        overflow=shard.overflow[complete] if "overflow" in writer.columns else None,
     )
 
 
@@ -418,8 +419,8 @@ HADRONIC_LIST = (
     "G4NeutronTrackingCut",
 )
 
-SCORINGS = {"fibres": "light", "plates": "deposit"}
-"""The default scoring of each kind of geometry."""
+SCORINGS = {"fibres": ("light", "length", "interaction"), "plates": ("deposit",)}
+"""Scorings of each kind of geometry, the default first."""
 
 
 def prepare(
@@ -444,7 +445,8 @@ def prepare(
         repeats: Showers of each particle.
         seed: Of all random numbers.
         geometry: Of the material; default: that of the detector.
-        scoring: ``light`` or ``length`` for fibres, ``deposits`` for plates.
+        scoring: ``light`` or ``length`` for fibres (``interaction`` for the depth of the first one
+            alone), ``deposit`` for plates.
         light_table: Trapped photons by speed and direction, instead of the built-in law.
         light_scale: Counts a trapped photon.
         upstream: Material before the detector.
@@ -455,8 +457,8 @@ def prepare(
         What ``transport`` takes.
 
     Raises:
-        DataError: A table is incomplete.
-        UsageError: An unknown name.
+        DataError: A table is incomplete, or the plates end before the layers do.
+        UsageError: An unknown name, such as that of a scoring.
         CaloforgeError: Geant4 is not installed.
 
     Example:
@@ -469,6 +471,8 @@ def prepare(
     """
     require_seed(seed)
     geometry = geometry or geometry_of(detector)
+    require_depth(geometry, detector)
+    scoring = _scoring(geometry, scoring)
     hadronic = needs_hadrons(geometry, [int(pdg) for pdg in particles.pdg])
     tables = None
     if command is None:
@@ -483,7 +487,7 @@ def prepare(
         geometry=geometry.model_dump_json(),
         physics=HADRONIC_LIST if hadronic else EM_LIST,
         cut_mm=geometry.cut_mm,
-        scoring=scoring or SCORINGS[geometry.kind],
+        scoring=scoring,
         tables=str(tables.folder) if tables else "",
         tables_kind=tables.kind if tables else "",
         light_scale=light_scale,
@@ -491,6 +495,14 @@ def prepare(
     )
     above = upstream or Upstream()
     return Request(detector, geometry, setup, particles, repeats, seed, above, command), tables
+
+
+def _scoring(geometry: Geometry, name: str | None) -> str:
+    """A scoring of these plates or fibres by its name; UsageError where there is none."""
+    names = SCORINGS[geometry.kind]
+    if name is not None and name not in names:
+        raise UsageError(f"no scoring {name} of {geometry.kind}; there is {', '.join(names)}")
+    return name or names[0]
 
 
 def _tables(geometry: Geometry, hadronic: bool, environ: Mapping[str, str]) -> Tables:

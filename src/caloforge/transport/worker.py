@@ -46,16 +46,16 @@ def write_answer(stream: IO[bytes], shower: Shower) -> None:
 
 
 def read_answer(stream: IO[bytes]) -> Shower | None:
-    """The next shower of a worker, or None when it has ended."""
+    """The next shower of a worker, or None when it has ended, be it in the middle of an answer."""
     try:
         head = json.loads(stream.readline())
-        data = stream.read(4 * sum(head["sizes"]))
-        cells, overflow, profile = np.split(
-            np.frombuffer(data, np.float32), np.cumsum(head["sizes"])[:-1]
-        )
-    except ValueError:
+        numbers = np.frombuffer(stream.read(4 * sum(head["sizes"])), np.float32)
+        if len(numbers) != sum(head["sizes"]):
+            return None
+        cells, overflow, profile = np.split(numbers, np.cumsum(head["sizes"])[:-1])
+        return Shower(head["index"], cells, overflow, profile, head["cpu_seconds"])
+    except (KeyError, TypeError, ValueError):
         return None
-    return Shower(head["index"], cells, overflow, profile, head["cpu_seconds"])
 
 
 def _engine(record: dict[str, Any]) -> Any:
