@@ -23,7 +23,7 @@ from caloforge.recipes import recipe_of_name
 from caloforge.reporter import SILENT, Reporter
 from caloforge.training.dataset import divide
 from caloforge.training.distributed import DistributedContext
-from caloforge.training.game import Game, batches_of_step, build_game
+from caloforge.training.game import Game, batches_of, build_game
 
 RECIPE = "sdi-gan"
 METHODS = (RECIPE, "sdi-gan-published")
@@ -92,7 +92,7 @@ def _game(recipe: Recipe) -> tuple[Game, Iterator[Batch]]:
         dataset = divide(file, recipe.data)
         game = build_game(recipe, dataset.scaling(recipe), context)
         batches = [next(dataset.batches(recipe, context).iterate())]
-    n_batches = batches * batches_of_step(recipe)
+    n_batches = batches * batches_of(recipe.objective, recipe.training)
     return game, _forever(n_batches)
 
 
