@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import subprocess
@@ -187,6 +188,8 @@ def test_particles_are_generated_in_the_order_of_their_first_row(real: Showers) 
     generated = caloforge.generate("alice_zn", rows, seed=3)
     np.testing.assert_array_equal(generated.conditions, rows[[0, 2, 1]])
     assert generated.particle.tolist() == [0, 0, 1]
+    showers = dataclasses.replace(real[:16], particle=np.repeat([9, 3], 8))
+    assert caloforge.generate("alice_zn", showers).particle.tolist() == [9] * 8 + [3] * 8
     with pytest.raises(UsageError, match="repeats is 0"):
         caloforge.generate("alice_zn", rows, repeats=0)
 

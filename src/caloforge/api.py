@@ -216,7 +216,8 @@ def generate(
         source.require_conditions(table)
         particle = particle_numbers(table)
         pdg = None
-    order = np.repeat(np.argsort(particle, kind="stable"), repeats)
+    first_row = particle_numbers(particle[:, None])
+    order = np.repeat(np.argsort(first_row, kind="stable"), repeats)
     return Showers(
         source.detector,
         source.generate(table[order], seed=seed),

@@ -36,7 +36,7 @@ LANGUAGES = ("python", "sh", "bash", "console")
 QUIET = ("json", "text", "diff", "cpp", "csv", "markdown", "toml", "{")
 """Languages of blocks that are shown and not run."""
 BLOCK = re.compile(
-    r"((?:^<!--.*?-->\n)*)^```([\w-]*|\{[\w-]+\}[^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL
+    r"((?:^<!--.*?-->\n)*)^```([\w-]*|\{[\w-]+\}[^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL
 )
 MARK = re.compile(r"<!--\s*([\w ]+?)(?::\s*(.*?))?\s*-->", re.DOTALL)
 MARKS = {"setup", "small", "needs", "slow", "not run", "run by", "ci"}

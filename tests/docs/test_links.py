@@ -22,7 +22,9 @@ def name_of(page: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_that_a_page_links_exist(page: Path) -> None:
-    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(
+        r"^```.*?^```[ \t]*$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
     links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", text)
     inside = [link for link in links if not re.match(r"\w+:", link)]
     missing = [link for link in inside if not (page.parent / link).exists()]

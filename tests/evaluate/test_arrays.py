@@ -124,6 +124,8 @@ BOX = plain_detector("box", {"front": (2, 2)}, {"E": "GeV", "x": "mm"}, unit="Ge
         ({"particle": [0.4, 0.9]}, "row 0: particle is 0.4, not a whole number"),
         ({"pdg": [22, 22, 22]}, "pdg is (3,), expected (2,), one a row"),
         ({"pdg": [22, 1e12]}, "pdg"),
+        ({"particle": ["1", "2"]}, "particle is of type <U1, not numbers"),
+        ({"particle": [None, None]}, "particle is of type object, not numbers"),
     ],
 )
 def test_columns_of_another_shape_are_refused(columns, message):
@@ -152,6 +154,17 @@ def test_a_particle_without_a_partner_takes_no_number_of_another():
     second = matched(real, generated)[1]
     assert second.particle.tolist() == [1, 2]
     assert second.conditions[:, 0].tolist() == [2.0, 7.0]
+    foreign = showers_of(BOX, np.ones((2, 4)), [[1.0, 0.0], [7.0, 0.0]], particle=[0, 1])
+    assert matched(real, foreign)[1].particle.tolist() == [0, 2]
+
+
+def test_real_particles_of_equal_conditions_stay_apart():
+    conditions = np.array([[1.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+    real = showers_of(BOX, np.ones((3, 4)), conditions, particle=[0, 1, 2])
+    generated = showers_of(BOX, np.ones((3, 4)), conditions[::-1], particle=[0, 1, 2])
+    second = matched(real, generated)[1]
+    assert second.particle.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(second.conditions, conditions)
 
 
 def test_the_first_condition_is_the_energy_where_its_unit_is_that_of_the_cells():

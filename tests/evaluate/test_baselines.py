@@ -131,10 +131,11 @@ def test_a_condition_that_does_not_vary_in_training_tells_nothing_of_who_is_near
 def test_an_observable_that_does_not_vary_counts_nothing():
     """One lit cell of ten in every real shower: the occupancy is 0.1, and its mean is rounded."""
     box = plain_detector("box", {"front": (10, 1)}, {"E": "GeV"}, unit="GeV")
-    energy, random = np.arange(1.0, 41.0), np.random.default_rng(0)
+    energy, random = np.arange(1.0, 42.0), np.random.default_rng(0)
+    assert np.full(41, 0.1).std() > 0
 
     def lit(number):
-        cells = np.zeros((40, 10))
+        cells = np.zeros((41, 10))
         for row in cells:
             row[random.permutation(10)[:number]] = 1.0
         return showers_of(box, cells, energy)

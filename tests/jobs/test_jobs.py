@@ -204,7 +204,7 @@ def test_a_batch_system_that_takes_no_job_costs_one_line(
 )
 def test_options_that_a_cluster_refuses_cost_one_line(options: Options, reason: str) -> None:
     needs("distributed")
-    with pytest.raises(UsageError, match=f"--cluster-options: LocalCluster says: .*{reason}"):
+    with pytest.raises(CaloforgeError, match=f"LocalCluster (says|does not start): .*{reason}"):
         list(Executor("dask", 1, "local", options).run([Call(squared, (1,))]))
 
 

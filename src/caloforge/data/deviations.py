@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 def deviations(values: NDArray[Any]) -> NDArray[Any]:
     """Standard deviation of each column without NaN, 0 for a constant one.  (N, d) -> (d,)
 
-    The mean of equal numbers is rounded: their deviation is not 0, their range is.
+    At least one row, finite or NaN. The mean of equal numbers is rounded: their deviation is not
+    0, their range is.
     """
     varies = np.fmax.reduce(values, axis=0) > np.fmin.reduce(values, axis=0)
     return np.nanstd(np.where(varies, values, 0), axis=0)

@@ -4,6 +4,7 @@ Shapes: N rows, P particles, C conditions.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from caloforge.errors import DataError
 
 
-def particle_numbers(conditions: NDArray[np.float64]) -> NDArray[np.int64]:
+def particle_numbers(conditions: NDArray[Any]) -> NDArray[np.int64]:
     """Numbers for rows without any: equal conditions are one particle.  (N, C) -> (N,)
 
     They rise in the order of first appearance.

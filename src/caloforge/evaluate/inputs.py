@@ -190,22 +190,28 @@ def matched(real: Showers, generated: Showers) -> tuple[Showers, Showers, tuple[
 def _numbers_in_real(real: Showers, generated: Showers) -> dict[int, int]:
     """By generated particle the real one: of its own number where that agrees, else of its row."""
     conditions = {number: row for row, number in _first_rows(real)}
-    number_of = {row.tobytes(): number for number, row in conditions.items()}
-    numbers = {}
-    for row, number in _first_rows(generated):
-        own = conditions.get(number)
-        if own is not None and np.allclose(row, own, rtol=1e-5, atol=0):
-            numbers[number] = number
-        elif (other := number_of.get(row.tobytes())) is not None:
-            numbers[number] = other
+    particles = {number: row for row, number in _first_rows(generated)}
+    numbers = {
+        number: number
+        for number, row in particles.items()
+        if number in conditions and np.allclose(row, conditions[number], rtol=1e-5, atol=0)
+    }
+    free: dict[bytes, list[int]] = {}
+    for number, row in conditions.items():
+        if number not in numbers:
+            free.setdefault(row.tobytes(), []).append(number)
+    for number, row in particles.items():
+        if number not in numbers and (others := free.get(row.tobytes())):
+            numbers[number] = others.pop(0)
     return numbers
 
 
 def _renamed(real: Showers, generated: Showers, number_in_real: Mapping[int, int]) -> Showers:
     """Generated showers under the numbers of the real particles, all others under new ones."""
-    if all(number == other for number, other in number_in_real.items()):
-        return generated
     unknown = set(generated.particle.tolist()) - number_in_real.keys()
+    agree = all(number == other for number, other in number_in_real.items())
+    if agree and not unknown & set(real.particle.tolist()):
+        return generated
     start = 1 + int(max(real.particle.max(), generated.particle.max()))
     names = {**number_in_real, **dict(zip(sorted(unknown), count(start)))}
     return _ordered(generated, np.array([names[one] for one in generated.particle.tolist()]))

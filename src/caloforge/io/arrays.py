@@ -222,6 +222,8 @@ def whole_numbers(
     caloforge.errors.DataError: row 0: pdg is 2112.5, not a whole number
     """
     values = np.asarray(values)
+    if values.dtype.kind not in "fiub":
+        raise DataError(f"{what} is of type {values.dtype}, not numbers")
     limits = np.iinfo(dtype)
     if values.dtype.kind == "f":
         values = values.astype(np.float64)  # a float16 cannot hold the limits

@@ -64,8 +64,10 @@ def _built(kind: Any, options: Options, **fixed: Any) -> Any:
     """A cluster; UsageError for options that its class refuses, or that are fixed."""
     try:
         return kind(**fixed, **options)
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"--cluster-options: {kind.__name__} says: {error}") from error
+    except RuntimeError as error:
+        raise CaloforgeError(f"{kind.__name__} does not start: {error}") from error
 
 
 def _reporting(kind: Any) -> Any:
