@@ -353,7 +353,7 @@ def test_training_is_the_only_way_to_torch() -> None:
     project = metadata()
     assert "torch" not in {canonical(name) for name in project["dependencies"]}
     everything = project["optional-dependencies"]["all"][0]
-    assert not set(re.findall(r"\w+", everything)) & {"openvino", "fast", "metrics", "tensorboard"}
+    assert not set(re.findall(r"\w+", everything)) & {"openvino", "fast", "tensorboard"}
 
 
 def readme_commands() -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from caloforge.data.showers import Showers
 from caloforge.detector import Condition, Detector, Layer
+from caloforge.detector.readout import by_layer
 from caloforge.evaluate.observables import hottest_cells, layout_of, observables, observe
 from evaluate.stand_in import SMALL, energies, showers
 
@@ -71,7 +72,8 @@ def test_cells_of_all_layers_have_their_own_place():
         Layer(name="one", shape=(2, 1), cell_mm=(10.0, 1.0)),
         Layer(name="two", shape=(1, 3), cell_mm=(1.0, 4.0)),
     )
-    changes = {"layers": layers, "channels": (), "counts": False, "features": ()}
+    channels = (by_layer({"one": 2, "two": 3}, "sum of each layer"),)
+    changes = {"layers": layers, "channels": channels, "counts": False, "features": ()}
     conditions = (Condition(name="E", unit="GeV"),)
     layered = Detector.model_validate(SMALL.model_dump() | changes | {"conditions": conditions})
     places = layout_of(layered)

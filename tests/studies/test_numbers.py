@@ -273,7 +273,8 @@ def layered_run(label: str, seed: int, values: dict[str, float]) -> dict[str, An
     recipe = {"generator": {"attributes": ["E"], "kind": "layered"}}
     return {
         "label": label, "weight": None, "seed": seed, "test": {}, "two_sample": numbers,
-        "recipe": recipe, "last_third": -0.1 * seed, "validation_score": 0.5,
+        "recipe": recipe, "last_third": -0.1 * seed, "validation_score": 0.5, "cpu_seconds": 9.7,
+        "hardware": {"processor": "a processor"},
     }  # fmt: skip
 
 
@@ -320,6 +321,7 @@ def test_what_the_layered_page_says_in_words() -> None:
     assert text == "0.40 ± 0.10 for `a` (other real showers 0.90 ± 0.20)"
     seeds = list(calogan_page.seed_by_seed(runs))
     assert [row[:3] for row in seeds] == [["`a`", "1", "0.500"], ["`a`", "2", "0.500"]]
+    assert seeds[0][-2:] == ["10", "a processor"]
 
 
 def test_significance_needs_an_error() -> None:

@@ -10,14 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ROUNDING = 1e-6
+"""Range of a column over its largest number, below which it is constant: sums of float32 cells."""
+
 
 def deviations(values: NDArray[Any]) -> NDArray[Any]:
     """Standard deviation of each column without NaN, 0 for a constant one.  (N, d) -> (d,)
 
-    At least one row, finite or NaN. The mean of equal numbers is rounded: their deviation is not
-    0, their range is.
+    At least one row, finite or NaN. Numbers that differ by rounding are constant: their deviation,
+    in which the mean is rounded once more, would make noise of them.
     """
-    varies = np.fmax.reduce(values, axis=0) > np.fmin.reduce(values, axis=0)
+    high, low = np.fmax.reduce(values, axis=0), np.fmin.reduce(values, axis=0)
+    varies = high - low > ROUNDING * np.fmax(np.abs(high), np.abs(low))
     return np.nanstd(np.where(varies, values, 0), axis=0)
 
 

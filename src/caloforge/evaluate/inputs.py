@@ -6,6 +6,7 @@ Shapes: N showers, K cells, C conditions.
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -196,13 +197,14 @@ def _numbers_in_real(real: Showers, generated: Showers) -> dict[int, int]:
         for number, row in particles.items()
         if number in conditions and np.allclose(row, conditions[number], rtol=1e-5, atol=0)
     }
-    free: dict[bytes, list[int]] = {}
-    for number, row in conditions.items():
-        if number not in numbers:
-            free.setdefault(row.tobytes(), []).append(number)
+    of_row: dict[bytes, deque[int]] = {}
+    for number in sorted(conditions, key=numbers.__contains__):
+        of_row.setdefault(conditions[number].tobytes(), deque()).append(number)
     for number, row in particles.items():
-        if number not in numbers and (others := free.get(row.tobytes())):
-            numbers[number] = others.pop(0)
+        if number not in numbers and (others := of_row.get(row.tobytes())):
+            # In turn: a production goes through its particles more than once.
+            numbers[number] = others[0]
+            others.rotate(-1)
     return numbers
 
 

@@ -23,6 +23,7 @@ def data_uri(plot: Figure) -> str:
     """The figure as a PNG inside a data URI, for one self-contained page.
 
     Example:
+        >>> from caloforge.report.style import figure
         >>> data_uri(figure())[:22]
         'data:image/png;base64,'
     """
@@ -49,6 +50,7 @@ def save(plot: Figure, path: str | Path, *, overwrite: bool = True) -> None:
         UsageError: Another suffix, or a file that may not be replaced.
 
     Example:
+        >>> from caloforge.report.style import figure
         >>> save(figure(), "empty.png")
         >>> Path("empty.png").read_bytes()[1:4]
         b'PNG'
