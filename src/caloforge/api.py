@@ -204,18 +204,7 @@ def generate(
     if repeats < 1:
         raise UsageError(f"repeats is {repeats}: at least one shower of each particle")
     source = simulator if isinstance(simulator, Simulator) else Simulator.load(simulator)
-    if isinstance(conditions, Showers):
-        if conditions.detector.fingerprint != source.detector.fingerprint:
-            raise DataError(
-                f"{source.folder} makes showers of {source.detector.name}, the particles are of "
-                f"{conditions.detector.name}; take a simulator and showers of one detector"
-            )
-        table, particle, pdg = conditions.conditions, conditions.particle, conditions.pdg
-    else:
-        table = np.atleast_2d(np.asarray(conditions, dtype=np.float64))
-        source.require_conditions(table)
-        particle = particle_numbers(table)
-        pdg = None
+    table, particle, pdg = _particles_for(source, conditions)
     first_row = particle_numbers(particle[:, None])
     order = np.repeat(np.argsort(first_row, kind="stable"), repeats)
     return Showers(
@@ -225,6 +214,27 @@ def generate(
         particle[order],
         None if pdg is None else pdg[order],
     )
+
+
+def _particles_for(
+    source: Simulator, conditions: Showers | NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Conditions, particle numbers and PDG numbers where they are known.  (N, C), (N,), (N,)"""
+    import numpy as np
+
+    from caloforge.data.particles import particle_numbers
+    from caloforge.data.showers import Showers
+
+    if not isinstance(conditions, Showers):
+        table = np.atleast_2d(np.asarray(conditions, dtype=np.float64))
+        source.require_conditions(table)
+        return table, particle_numbers(table), None
+    if conditions.detector.fingerprint != source.detector.fingerprint:
+        raise DataError(
+            f"{source.folder} makes showers of {source.detector.name}, the particles are of "
+            f"{conditions.detector.name}; take a simulator and showers of one detector"
+        )
+    return conditions.conditions, conditions.particle, conditions.pdg
 
 
 def evaluate(

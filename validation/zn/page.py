@@ -103,6 +103,7 @@ def summary(folder: Path) -> str:
 def facts(records: Records, references: Record) -> dict[str, Any]:
     """All that the template fills in."""
     runs = finals(records, METHODS)
+    widened = widened_by_label(runs, references)
     return {
         "command": COMMAND,
         "seeds": PLAN.seeds,
@@ -125,8 +126,8 @@ def facts(records: Records, references: Record) -> dict[str, Any]:
         "lengths": {part: length(records, part) for part in ("early", "long")},
         "literal_weights": LITERAL_WEIGHTS,
         "groups": groups_table(runs, references),
-        "widened": widened_table(runs, references),
-        "wider": wider(runs, references),
+        "widened": widened_table(widened),
+        "wider": wider(widened),
         "group_sizes": group_sizes(references),
         "weights": weights_table(records),
         "edges": edges(records, scans()),
@@ -302,7 +303,11 @@ def widened(one: Group, base: Group, references: Record, spread: str) -> dict[st
     return {name: apart(ratios[0][name], ratios[1][name])[1] for name in (*GROUPS, SELECTIVE)}
 
 
-def widened_by_label(runs: list[Group], references: Record) -> dict[str, dict[str, Measured]]:
+Widened = Mapping[str, Mapping[str, Measured]]
+"""By method, then by the kind of spread and the group."""
+
+
+def widened_by_label(runs: list[Group], references: Record) -> Widened:
     """``widened`` of every method but the baseline, the kinds of spread one after the other."""
     base = next((one for one in runs if one.label == BASELINE), None)
     if base is None:
@@ -318,9 +323,8 @@ def widened_by_label(runs: list[Group], references: Record) -> dict[str, dict[st
     }
 
 
-def widened_table(runs: list[Group], references: Record) -> str:
+def widened_table(rows: Widened) -> str:
     """What each method changes against the baseline in units of real spread, with sigma."""
-    rows = widened_by_label(runs, references)
     titles = ["", *next(iter(rows.values()), {})]
     cells = (
         [f"`{label}`", *(f"{one} ({sigma_of(one)})" for one in columns.values())]
@@ -329,9 +333,8 @@ def widened_table(runs: list[Group], references: Record) -> str:
     return table(titles, cells)
 
 
-def wider(runs: list[Group], references: Record) -> dict[str, list[str]]:
+def wider(rows: Widened) -> dict[str, list[str]]:
     """Methods, with the spread, that differ from the baseline; by group, and selectively."""
-    rows = widened_by_label(runs, references)
     return {
         group: [
             f"`{label}` ({title}, {one.sigma:+.1f})"
