@@ -190,20 +190,21 @@ def matched(real: Showers, generated: Showers) -> tuple[Showers, Showers, tuple[
 
 def _numbers_in_real(real: Showers, generated: Showers) -> dict[int, int]:
     """By generated particle the real one: of its own number where that agrees, else of its row."""
-    conditions = {number: row for row, number in _first_rows(real)}
-    particles = {number: row for row, number in _first_rows(generated)}
-    numbers = {
-        number: number
-        for number, row in particles.items()
-        if number in conditions and np.allclose(row, conditions[number], rtol=1e-5, atol=0)
-    }
+    (known, conditions), (particles, rows) = (_particles(one) for one in (real, generated))
+    place = np.searchsorted(known, particles).clip(max=len(known) - 1)
+    close = np.isclose(rows, conditions[place], rtol=1e-5, atol=0).all(axis=1)
+    agree = (known[place] == particles) & close
+    numbers = {number: number for number in particles[agree].tolist()}
+    if agree.all():
+        return numbers
     of_row: dict[bytes, deque[int]] = {}
-    for number in sorted(conditions, key=numbers.__contains__):
-        of_row.setdefault(conditions[number].tobytes(), deque()).append(number)
-    for number, row in particles.items():
-        if number not in numbers and (others := of_row.get(row.tobytes())):
+    taken = np.isin(known, particles[agree])
+    for index in np.argsort(taken, kind="stable").tolist():
+        of_row.setdefault(conditions[index].tobytes(), deque()).append(int(known[index]))
+    for index in np.flatnonzero(~agree).tolist():
+        if others := of_row.get(rows[index].tobytes()):
             # In turn: a production goes through its particles more than once.
-            numbers[number] = others[0]
+            numbers[int(particles[index])] = others[0]
             others.rotate(-1)
     return numbers
 
@@ -237,10 +238,10 @@ def _ordered(showers: Showers, particle: NDArray[np.int64]) -> Showers:
     return dataclasses.replace(showers.rows(order), particle=particle[order])
 
 
-def _first_rows(showers: Showers) -> list[tuple[NDArray[Any], int]]:
-    """Conditions and number of each particle."""
+def _particles(showers: Showers) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Numbers of the particles in rising order, and their conditions.  (P,), (P, C)"""
     numbers, first = np.unique(showers.particle, return_index=True)
-    return [(showers.conditions[row], int(n)) for n, row in zip(numbers, first, strict=True)]
+    return numbers, showers.conditions[first]
 
 
 Part = Literal["test", "validation", "train", "all"]
